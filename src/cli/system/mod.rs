@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Commands of the group `system`, one file each.
+
+use super::Entry;
+
+/// The rows of this group.
+pub(crate) const COMMANDS: &[Entry] = &[];

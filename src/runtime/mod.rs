@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Takes an OCI runtime spec and forks the container. Knows nothing of images.
+
+pub mod seccomp;

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! System calls that nix lacks or that we want to fail with the call's name: the only room with
+//! unsafe code. Wrappers take borrowed descriptors, return owned ones, and set close-on-exec.
+
+#![expect(unsafe_code, reason = "raw system calls live here and nowhere else")]
+
+mod error;
+
+pub use error::{Called, SysError, SysResult};
