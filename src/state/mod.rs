@@ -3,4 +3,5 @@
 
 pub mod dirs;
 pub mod id;
+pub mod place;
 pub mod record;

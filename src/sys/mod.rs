@@ -5,5 +5,7 @@
 #![expect(unsafe_code, reason = "raw system calls live here and nowhere else")]
 
 mod error;
+pub mod pidfd;
+pub mod random;
 
 pub use error::{Called, SysError, SysResult};
