@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The platform of an image or of this host, in Go's words: `linux/amd64`, `linux/arm64/v8`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Operating system, architecture and variant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Platform {
+    /// `amd64`, `arm64`…
+    pub architecture: String,
+    /// `linux`.
+    pub os: String,
+    /// `v7`, `v8`…; empty where the architecture has none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub variant: String,
+}
+
+impl Platform {
+    /// The platform that this program runs on.
+    pub fn host() -> Self {
+        let (architecture, variant) = match std::env::consts::ARCH {
+            "x86_64" => ("amd64", ""),
+            "x86" => ("386", ""),
+            "aarch64" => ("arm64", "v8"),
+            "arm" => ("arm", "v7"),
+            "powerpc64" => ("ppc64le", ""),
+            "loongarch64" => ("loong64", ""),
+            other => (other, ""),
+        };
+        Self {
+            architecture: architecture.to_owned(),
+            os: "linux".to_owned(),
+            variant: variant.to_owned(),
+        }
+    }
+
+    /// Reads `OS[/ARCH[/VARIANT]]`; what is not named is the host's, and the machine's own names
+    /// of architectures (`x86_64`, `aarch64`) become Go's. `None` if a part is empty or left over.
+    pub fn parse(text: &str) -> Option<Self> {
+        let host = Self::host();
+        let mut parts = text.split('/');
+        let os = parts.next()?.to_lowercase();
+        let architecture = parts.next();
+        let variant = parts.next();
+        if os.is_empty()
+            || architecture.is_some_and(str::is_empty)
+            || variant.is_some_and(str::is_empty)
+            || parts.next().is_some()
+        {
+            return None;
+        }
+        let Some(architecture) = architecture else {
+            return Some(Self { os, ..host });
+        };
+        let (architecture, implied) = normalize_architecture(architecture);
+        let variant = variant.map_or(implied, str::to_owned);
+        Some(Self {
+            architecture,
+            os,
+            variant,
+        })
+    }
+}
+
+/// Go's name of an architecture, and the variant that the name implies.
+fn normalize_architecture(name: &str) -> (String, String) {
+    let name = name.to_lowercase();
+    let (architecture, variant) = match name.as_str() {
+        "x86_64" | "x86-64" => ("amd64", ""),
+        "i386" | "i686" => ("386", ""),
+        "aarch64" => ("arm64", ""),
+        "armhf" => ("arm", "v7"),
+        "armel" => ("arm", "v6"),
+        other => (other, ""),
+    };
+    (architecture.to_owned(), variant.to_owned())
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.os, self.architecture)?;
+        if self.variant.is_empty() {
+            return Ok(());
+        }
+        write!(formatter, "/{}", self.variant)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platforms_parse() {
+        let host = Platform::host();
+        for (text, expected) in [
+            ("linux/amd64", Some("linux/amd64".to_owned())),
+            ("linux/x86_64", Some("linux/amd64".to_owned())),
+            ("linux/arm64/v8", Some("linux/arm64/v8".to_owned())),
+            ("Linux/armhf", Some("linux/arm/v7".to_owned())),
+            ("linux", Some(host.to_string())),
+            ("", None),
+            ("linux/", None),
+            ("linux//v8", None),
+            ("linux/arm/v7/x", None),
+        ] {
+            let parsed = Platform::parse(text).map(|platform| platform.to_string());
+            assert_eq!(parsed, expected, "{text:?}");
+        }
+    }
+}
