@@ -4,8 +4,13 @@
 
 #![expect(unsafe_code, reason = "raw system calls live here and nowhere else")]
 
+pub mod caps;
 mod error;
 pub mod pidfd;
 pub mod random;
+pub mod mount;
+pub mod namespace;
+pub mod process;
+pub mod pty;
 
 pub use error::{Called, SysError, SysResult};

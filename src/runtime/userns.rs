@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The holder: one user namespace per user that carries the id map.
+//!
+//! It is made by the first command that needs it and lives exactly as long as some process of
+//! ours lives in it: there is no pause process. Its file handle stands in `<run root>/holder`, so
+//! a later command joins it without a setuid helper. Every container's namespace is a child of it.
+
+use std::ffi::CString;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{Pid, pipe2};
+
+use super::idmap::{HolderMap, IdMaps, Reach};
+use super::subid::find_helper;
+use crate::sys::namespace::NamespaceHandle;
+use crate::sys::process::{CloneRequest, Forked, clone3, exec_path, exit_now};
+use crate::sys::{Called, SysError, SysResult};
+
+/// Why the user's namespace could not be entered.
+#[derive(Debug, thiserror::Error)]
+pub enum UsernsError {
+    /// The kernel refuses user namespaces to this user.
+    #[error("make a user namespace")]
+    Refused(#[source] SysError),
+    /// newuidmap or newgidmap is not installed although the user has a range.
+    #[error("{program} is not installed; install the package \"uidmap\"")]
+    HelperMissing {
+        /// `newuidmap` or `newgidmap`.
+        program: &'static str,
+    },
+    /// newuidmap or newgidmap failed; its own words were on standard error.
+    #[error("{program} could not write the id map \"{map}\": {words}")]
+    HelperFailed {
+        /// `newuidmap` or `newgidmap`.
+        program: &'static str,
+        /// What it was asked to write.
+        map: String,
+        /// What it said.
+        words: String,
+    },
+    /// A map file could not be written.
+    #[error("write the id map")]
+    Map(#[source] SysError),
+    /// A call on the way failed.
+    #[error("enter the user namespace")]
+    Call(#[from] SysError),
+    /// The work done inside the namespace ended without an answer.
+    #[error("the process in the user namespace ended without an answer ({status})")]
+    NoAnswer {
+        /// How it ended.
+        status: String,
+    },
+}
+
+/// Whether the caller found the holder or made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entered {
+    /// Some process of ours lives in it already.
+    Joined,
+    /// This process is its first.
+    Made,
+}
+
+/// Moves this single-threaded process into the user's holder namespace, making it if need be.
+///
+/// # Errors
+///
+/// See [`UsernsError`]; the process must end then, since it may be half way.
+pub fn enter_holder(map: &HolderMap, run_root: &Path) -> Result<Entered, UsernsError> {
+    if let Some(namespace) = find_holder(map, run_root) {
+        if setns(&namespace, CloneFlags::CLONE_NEWUSER).is_ok() {
+            return Ok(Entered::Joined);
+        }
+    }
+    make_namespace(map)?;
+    publish_holder(map, run_root);
+    Ok(Entered::Made)
+}
+
+fn holder_file(run_root: &Path) -> PathBuf {
+    run_root.join("holder")
+}
+
+/// The holder whose handle was published, if it lives and has the map that is wanted now.
+fn find_holder(map: &HolderMap, run_root: &Path) -> Option<OwnedFd> {
+    let text = fs::read_to_string(holder_file(run_root)).ok()?;
+    let (handle, fingerprint) = text.trim_end().split_once('\n')?;
+    if fingerprint != map.fingerprint() {
+        return None;
+    }
+    NamespaceHandle::from_text(handle)?.open().ok()
+}
+
+/// Leaves the handle where later commands look. A failure costs them a new holder, nothing else.
+fn publish_holder(map: &HolderMap, run_root: &Path) {
+    let publish = || -> std::io::Result<()> {
+        let namespace = fs::File::open("/proc/self/ns/user")?;
+        let handle = NamespaceHandle::of(namespace.as_fd())?;
+        let unfinished = run_root.join(format!("holder.{}", std::process::id()));
+        let mut file = fs::File::create(&unfinished)?;
+        writeln!(file, "{}\n{}", handle.to_text(), map.fingerprint())?;
+        fs::rename(&unfinished, holder_file(run_root))
+    };
+    drop(publish());
+}
+
+fn make_namespace(map: &HolderMap) -> Result<(), UsernsError> {
+    match map.reach {
+        Reach::Single => {
+            unshare(CloneFlags::CLONE_NEWUSER)
+                .called(|| "unshare(CLONE_NEWUSER)")
+                .map_err(UsernsError::Refused)?;
+            deny_setgroups("self").map_err(UsernsError::Map)?;
+            write_maps("self", &map.maps).map_err(UsernsError::Map)
+        }
+        Reach::Ranges => make_with_helpers(map),
+        Reach::All => make_as_root(map),
+    }
+}
+
+/// Forks newuidmap and newgidmap before leaving the caller's namespace, lets both loose at once
+/// after, and waits for them: each costs a millisecond.
+fn make_with_helpers(map: &HolderMap) -> Result<(), UsernsError> {
+    let own = std::process::id();
+    let (uid_line, gid_line) = (map.maps.uids_text(" "), map.maps.gids_text(" "));
+    let uid_helper = MapHelper::fork("newuidmap", own, &uid_line)?;
+    let gid_helper = MapHelper::fork("newgidmap", own, &gid_line)?;
+    unshare(CloneFlags::CLONE_NEWUSER)
+        .called(|| "unshare(CLONE_NEWUSER)")
+        .map_err(UsernsError::Refused)?;
+    let (uid_running, gid_running) = (uid_helper.release()?, gid_helper.release()?);
+    uid_running.finish(&uid_line)?;
+    gid_running.finish(&gid_line)
+}
+
+/// A forked child that waits for a byte and then becomes newuidmap or newgidmap.
+struct MapHelper {
+    program: &'static str,
+    pid: i32,
+    go: OwnedFd,
+    words: OwnedFd,
+}
+
+impl MapHelper {
+    fn fork(program: &'static str, target: u32, map: &str) -> Result<Self, UsernsError> {
+        let path = find_helper(program).ok_or(UsernsError::HelperMissing { program })?;
+        let (go_read, go) = cloexec_pipe()?;
+        let (words, words_write) = cloexec_pipe()?;
+        match clone3(&CloneRequest::default())? {
+            Forked::Parent { pid, .. } => Ok(Self {
+                program,
+                pid,
+                go,
+                words,
+            }),
+            Forked::Child => {
+                drop(go);
+                let mut byte = [0_u8; 1];
+                if !matches!(nix::unistd::read(&go_read, &mut byte), Ok(1)) {
+                    exit_now(1);
+                }
+                drop(nix::unistd::dup2_stderr(&words_write));
+                let mut words = vec![program.to_owned(), target.to_string()];
+                words.extend(map.split(' ').map(str::to_owned));
+                let c_strings = |texts: Vec<String>| -> Vec<CString> {
+                    texts
+                        .into_iter()
+                        .filter_map(|text| CString::new(text).ok())
+                        .collect()
+                };
+                let path = CString::new(path).unwrap_or_default();
+                drop(exec_path(&path, &c_strings(words), &[]));
+                exit_now(127)
+            }
+        }
+    }
+
+    fn release(self) -> SysResult<Self> {
+        nix::unistd::write(&self.go, b"g").called(|| "write(id map helper)")?;
+        Ok(self)
+    }
+
+    fn finish(self, map: &str) -> Result<(), UsernsError> {
+        drop(self.go);
+        let mut words = String::new();
+        drop(
+            fs::File::from(self.words)
+                .take(4096)
+                .read_to_string(&mut words),
+        );
+        let status = waitpid(Pid::from_raw(self.pid), None).called(|| "waitpid(id map helper)")?;
+        if matches!(status, WaitStatus::Exited(_, 0)) {
+            return Ok(());
+        }
+        let (program, map) = (self.program, map.to_owned());
+        Err(UsernsError::HelperFailed {
+            program,
+            map,
+            words: words.trim().to_owned(),
+        })
+    }
+}
+
+/// Real root writes its map from a child that stays in the caller's namespace: the rights over
+/// the parent namespace are gone in the process that left it.
+fn make_as_root(map: &HolderMap) -> Result<(), UsernsError> {
+    let target = std::process::id().to_string();
+    let (go_read, go) = cloexec_pipe()?;
+    match clone3(&CloneRequest::default())? {
+        Forked::Child => {
+            drop(go);
+            let mut byte = [0_u8; 1];
+            drop(nix::unistd::read(&go_read, &mut byte));
+            let code =
+                write_maps(&target, &map.maps).map_or_else(|error| error.errno as i32, |()| 0);
+            exit_now(code)
+        }
+        Forked::Parent { pid, .. } => {
+            drop(go_read);
+            unshare(CloneFlags::CLONE_NEWUSER)
+                .called(|| "unshare(CLONE_NEWUSER)")
+                .map_err(UsernsError::Refused)?;
+            nix::unistd::write(&go, b"g").called(|| "write(id map helper)")?;
+            match waitpid(Pid::from_raw(pid), None) {
+                Ok(WaitStatus::Exited(_, 0)) => Ok(()),
+                Ok(WaitStatus::Exited(_, code)) => Err(UsernsError::Map(SysError::new(
+                    "write(uid_map)",
+                    Errno::from_raw(code),
+                ))),
+                _ => Err(UsernsError::Map(SysError::new(
+                    "waitpid(id map helper)",
+                    Errno::ECHILD,
+                ))),
+            }
+        }
+    }
+}
+
+fn cloexec_pipe() -> SysResult<(OwnedFd, OwnedFd)> {
+    pipe2(nix::fcntl::OFlag::O_CLOEXEC).called(|| "pipe2")
+}
+
+/// Denies setgroups(2), as a map written without privilege needs it (CVE-2014-8989).
+///
+/// # Errors
+///
+/// What open(2) or write(2) of the file says.
+pub fn deny_setgroups(process: &str) -> SysResult<()> {
+    write_proc(process, "setgroups", "deny")
+}
+
+/// Writes both maps of `process` (a number or `self`), each with one write(2).
+///
+/// # Errors
+///
+/// What open(2) or write(2) of the files says; EPERM when an extent leaves the parent's.
+pub fn write_maps(process: &str, maps: &IdMaps) -> SysResult<()> {
+    write_proc(process, "uid_map", &maps.uids_text("\n"))?;
+    write_proc(process, "gid_map", &maps.gids_text("\n"))
+}
+
+fn write_proc(process: &str, file: &str, text: &str) -> SysResult<()> {
+    let path = format!("/proc/{process}/{file}");
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .called(|| format!("open({path:?}, O_WRONLY)"))?;
+    file.write_all(text.as_bytes())
+        .called(|| format!("write({path:?}, {text:?})"))
+}
+
+/// Runs `work` in a forked child inside the user's holder namespace and returns what it wrote:
+/// the way to unpack, read or delete files that belong to subordinate ids.
+///
+/// The caller must be single-threaded. The child ends with `work`.
+///
+/// # Errors
+///
+/// What kept the child out of the namespace; [`UsernsError::NoAnswer`] when it died.
+pub fn run_mapped(
+    map: &HolderMap,
+    run_root: &Path,
+    work: impl FnOnce() -> Vec<u8>,
+) -> Result<Vec<u8>, UsernsError> {
+    let (answer_read, answer_write) = cloexec_pipe()?;
+    match clone3(&CloneRequest::default())? {
+        Forked::Child => {
+            drop(answer_read);
+            let answer = match enter_holder(map, run_root) {
+                Ok(_) => [vec![b'+'], work()].concat(),
+                Err(error) => [vec![b'-'], chain(&error).into_bytes()].concat(),
+            };
+            let written = fs::File::from(answer_write).write_all(&answer);
+            exit_now(i32::from(written.is_err()))
+        }
+        Forked::Parent { pid, .. } => {
+            drop(answer_write);
+            let mut answer = Vec::new();
+            fs::File::from(answer_read)
+                .read_to_end(&mut answer)
+                .called(|| "read(child)")?;
+            let status = waitpid(Pid::from_raw(pid), None).called(|| "waitpid(child)")?;
+            match answer.split_first() {
+                Some((b'+', rest)) => Ok(rest.to_vec()),
+                Some((_, words)) => Err(UsernsError::NoAnswer {
+                    status: String::from_utf8_lossy(words).into(),
+                }),
+                None => Err(UsernsError::NoAnswer {
+                    status: format!("{status:?}"),
+                }),
+            }
+        }
+    }
+}
+
+/// An error and its sources on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// The user namespace of `process`, opened.
+///
+/// # Errors
+///
+/// What open(2) of `/proc/PID/ns/user` says.
+pub fn open_of(process: i32) -> SysResult<OwnedFd> {
+    let path = format!("/proc/{process}/ns/user");
+    let file = fs::File::open(&path).called(|| format!("open({path:?})"))?;
+    debug_assert!(file.as_raw_fd() > 2, "the standard streams are open");
+    Ok(file.into())
+}
