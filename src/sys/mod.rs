@@ -6,11 +6,11 @@
 
 pub mod caps;
 mod error;
-pub mod pidfd;
-pub mod random;
 pub mod mount;
 pub mod namespace;
+pub mod pidfd;
 pub mod process;
 pub mod pty;
+pub mod random;
 
 pub use error::{Called, SysError, SysResult};
