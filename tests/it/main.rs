@@ -1,2 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! End-to-end tests: they drive the real binary as an unprivileged user.
+//! End-to-end tests: they drive the real binary as the user who runs them. `tests/run` runs them
+//! as a user with a subuid range, as one without, and as root; `TOOL_UNDER_TEST=podman` runs the
+//! same behaviour tests against another tool.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test ends by panicking, tells its skips, and its files survive no crash"
+)]
+
+mod support;

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A store of its own for each test, and the tool under test with its global flags.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use super::process::{Call, Outcome};
+use super::rootfs;
+
+/// The name of the image that [`Sandbox::image`] imports.
+pub(crate) const IMAGE: &str = "localhost/small:latest";
+
+/// Which tool the tests drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tool {
+    /// The binary of this package.
+    Coracle,
+    /// A podman, named by `TOOL_UNDER_TEST`.
+    Podman,
+}
+
+/// The tool under test: ours, unless `TOOL_UNDER_TEST` names a podman.
+pub(crate) fn tool() -> Tool {
+    let named = std::env::var("TOOL_UNDER_TEST").unwrap_or_default();
+    match Path::new(&named).file_name() {
+        Some(name) if name.to_string_lossy().starts_with("podman") => Tool::Podman,
+        _ => Tool::Coracle,
+    }
+}
+
+/// A store with its run root, gone with everything in it when the test ends.
+#[derive(Debug)]
+pub(crate) struct Sandbox {
+    directory: tempfile::TempDir,
+    imported: OnceLock<()>,
+}
+
+impl Sandbox {
+    /// An empty store.
+    pub(crate) fn new() -> Self {
+        // A short path: the run root holds sockets, whose paths end at 107 bytes. On the disk:
+        // /tmp may be in memory, and unlike any store that people have.
+        let parent = std::env::var_os("CORACLE_TEST_DIR").unwrap_or_else(|| "/var/tmp".into());
+        let directory = tempfile::Builder::new()
+            .prefix("ct")
+            .tempdir_in(parent)
+            .expect("a directory for the test");
+        Self {
+            directory,
+            imported: OnceLock::new(),
+        }
+    }
+
+    /// A store with the small image in it.
+    pub(crate) fn with_image() -> Self {
+        let sandbox = Self::new();
+        sandbox.image();
+        sandbox
+    }
+
+    /// A path below the sandbox's own directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// [`Self::path`] as an argument.
+    pub(crate) fn shown(&self, name: &str) -> String {
+        self.path(name).to_string_lossy().into_owned()
+    }
+
+    /// Writes a file below the sandbox's directory and returns its path as an argument.
+    pub(crate) fn file(&self, name: &str, content: &str) -> String {
+        fs::write(self.path(name), content).unwrap();
+        self.shown(name)
+    }
+
+    /// The small image, imported on first use.
+    pub(crate) fn image(&self) -> &'static str {
+        self.imported.get_or_init(|| {
+            let archive = self.path("small.tar");
+            fs::write(&archive, rootfs::tar()).unwrap();
+            self.ok(["import", "-q", &archive.to_string_lossy(), IMAGE]);
+            fs::remove_file(archive).unwrap();
+        });
+        IMAGE
+    }
+
+    /// The small root file system as a directory; each call unpacks another.
+    pub(crate) fn rootfs(&self, name: &str) -> String {
+        let path = self.path(name);
+        fs::create_dir(&path).unwrap();
+        rootfs::unpack(&path);
+        self.shown(name)
+    }
+
+    /// The tool under test with this store and `arguments`, not yet started.
+    pub(crate) fn call<S: AsRef<str>>(&self, arguments: impl IntoIterator<Item = S>) -> Call {
+        let root = self.shown("s");
+        let runroot = self.shown("r");
+        let call = Call::new(&program()).args(["--root", &root, "--runroot", &runroot]);
+        let call = match tool() {
+            Tool::Coracle => coracle_flags(call),
+            Tool::Podman => podman_flags(call, &self.shown("t")),
+        };
+        // Nothing of the user's own configuration may change what a test sees.
+        call.env("CONTAINERS_CONF", "/dev/null")
+            .env("CORACLE_MODE", "podman")
+            .args(arguments)
+    }
+
+    /// Runs the tool to its end.
+    #[track_caller]
+    pub(crate) fn run<S: AsRef<str>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
+        self.call(arguments).run()
+    }
+
+    /// Runs the tool, which must succeed, and returns its trimmed standard output.
+    #[track_caller]
+    pub(crate) fn ok<S: AsRef<str>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
+        self.run(arguments).expect(0).out().to_owned()
+    }
+
+    /// One field of a container, by a template: `.State.Status`.
+    #[track_caller]
+    pub(crate) fn field(&self, container: &str, field: &str) -> String {
+        let template = format!("{{{{{field}}}}}");
+        self.ok(["container", "inspect", "--format", &template, container])
+    }
+
+    /// Starts a container of the small image in the background; returns its id.
+    #[track_caller]
+    pub(crate) fn background(&self, name: &str, command: &[&str]) -> String {
+        let mut arguments = vec!["run", "-d", "--network", "none", "--name", name, IMAGE];
+        arguments.extend(command);
+        self.image();
+        self.ok(arguments)
+    }
+
+    /// Runs a script in the background and returns when it has written `ready`.
+    #[track_caller]
+    pub(crate) fn background_ready(&self, name: &str, script: &str) -> String {
+        let script = format!("{script}\necho ready; while :; do sleep 0.1; done");
+        let id = self.background(name, &["sh", "-c", &script]);
+        self.wait_log(name, "ready");
+        id
+    }
+
+    /// Waits until the log of `container` holds `words`.
+    #[track_caller]
+    pub(crate) fn wait_log(&self, container: &str, words: &str) {
+        let follower = self.call(["logs", "-f", container]).spawn();
+        follower.wait_for(words);
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if !self.path("s").exists() {
+            return;
+        }
+        let patience = Duration::from_mins(1);
+        let removed = self
+            .call(["rm", "-f", "-a", "-t", "0"])
+            .patience(patience)
+            .run();
+        if !std::thread::panicking() {
+            removed.expect(0);
+        }
+        // Files of other ids can only be removed where those ids are ours.
+        let directory = self.directory.path().to_string_lossy().into_owned();
+        if fs::remove_dir_all(&directory).is_err() {
+            self.call(["unshare", "rm", "-rf", &directory]).run();
+        }
+    }
+}
+
+/// The program under test: named by the environment, or the one that cargo built.
+pub(crate) fn program() -> String {
+    let built = || env!("CARGO_BIN_EXE_coracle").to_owned();
+    match tool() {
+        Tool::Coracle => std::env::var("CORACLE_BIN").unwrap_or_else(|_| built()),
+        Tool::Podman => std::env::var("TOOL_UNDER_TEST").expect("it names a podman"),
+    }
+}
+
+fn coracle_flags(call: Call) -> Call {
+    match std::env::var("CORACLE_TEST_ENGINE") {
+        Ok(engine) if !engine.is_empty() => {
+            call.args(["--storage-opt".to_owned(), format!("engine={engine}")])
+        }
+        _ => call,
+    }
+}
+
+/// What a podman needs to run without systemd, a journal and a configuration.
+fn podman_flags(call: Call, tmpdir: &str) -> Call {
+    call.args(["--tmpdir", tmpdir, "--storage-driver", "overlay"])
+        .args(["--cgroup-manager", "cgroupfs", "--events-backend", "file"])
+}
