@@ -1,3 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The small process beside each running container: reaps it, keeps its logs, serves attach.
+//!
+//! It is forked by the command before any thread exists and lives as long as the container. It
+//! must stay small: no threads, no runtime, fixed buffers that are given back when all is quiet.
+//! It knows neither the engine nor the store: what must be written or removed at the end comes as
+//! closures.
+
 pub mod protocol;
+mod supervise;
+
+pub use supervise::{
+    ContainerIo, ExitReport, FirstClient, LogDriver, LogSettings, StdinPolicy, Supervision, run,
+};

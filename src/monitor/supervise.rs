@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a monitor is told when it starts, and what it reports when the container has ended.
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+
+use super::protocol::AttachedStreams;
+use crate::state::id::ContainerId;
+
+/// All that a monitor needs to know about one run of a container.
+pub struct Supervision {
+    /// Whose monitor it is.
+    pub id: ContainerId,
+    /// The container's first process: our child, reaped through this descriptor.
+    pub container: OwnedFd,
+    /// Its process id, as seen from here.
+    pub pid: i32,
+    /// Our ends of the container's standard streams.
+    pub io: ContainerIo,
+    /// When its standard input is closed.
+    pub stdin_policy: StdinPolicy,
+    /// Where its output is kept.
+    pub log: LogSettings,
+    /// The listening socket of its run directory.
+    pub listener: Option<OwnedFd>,
+    /// The command in the foreground, attached from the first byte.
+    pub first_client: Option<FirstClient>,
+    /// `--timeout`: SIGKILL after this long.
+    pub timeout: Option<Duration>,
+    /// Process descriptors of what must end with the container (network helpers, FUSE servers).
+    pub helpers: Vec<OwnedFd>,
+    /// `memory.events` of its cgroup, which knows of out-of-memory kills.
+    pub memory_events: Option<OwnedFd>,
+    /// Writes the exit into the record: after the last output, before any client hears of the end.
+    pub record_exit: Box<dyn FnOnce(&ExitReport)>,
+    /// Removes what must go, after `record_exit` and before any client hears of the end.
+    pub clean_up: Box<dyn FnOnce()>,
+}
+
+impl fmt::Debug for Supervision {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Supervision")
+            .field("id", &self.id)
+            .field("pid", &self.pid)
+            .field("io", &self.io)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Our ends of a container's standard streams.
+#[derive(Debug)]
+pub enum ContainerIo {
+    /// Pipes; those that the container does not have are `None`.
+    Pipes {
+        /// The write end of its standard input.
+        stdin: Option<OwnedFd>,
+        /// The read end of its standard output.
+        stdout: Option<OwnedFd>,
+        /// The read end of its standard error.
+        stderr: Option<OwnedFd>,
+    },
+    /// A pseudo-terminal.
+    Terminal {
+        /// Its master side.
+        master: OwnedFd,
+    },
+    /// The container has the caller's own streams, or none: nothing passes through here.
+    Inherited,
+}
+
+/// When a container's standard input is closed. Never with a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StdinPolicy {
+    /// When a client that was attached to it has ended its input or gone away.
+    CloseAfterClient,
+    /// Only with the container (`docker run -d -i`).
+    KeepOpen,
+}
+
+/// Where a container's output is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The format.
+    pub driver: LogDriver,
+    /// The file.
+    pub path: PathBuf,
+    /// A new file is begun before one grows over this many bytes; 0 is never.
+    pub size_max_bytes: u64,
+    /// How many files are kept: 1 forgets the old one, as Podman does; with n there are `.1` up
+    /// to `.n-1` beside it.
+    pub files_max: u32,
+}
+
+/// The format of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogDriver {
+    /// `TIME STREAM F|P TEXT`, as Podman and Kubernetes keep it.
+    K8sFile,
+    /// One JSON object a line, as Docker keeps it.
+    JsonFile,
+    /// Nothing is kept.
+    None,
+    /// The container writes to the caller's own streams: there is nothing to keep.
+    Passthrough,
+}
+
+/// A client that needs no request: the command that started the container in the foreground.
+#[derive(Debug)]
+pub struct FirstClient {
+    /// Our end of a pair of stream sockets.
+    pub socket: OwnedFd,
+    /// What it joins.
+    pub streams: AttachedStreams,
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExitReport {
+    /// Its exit code; 128+n after signal n.
+    pub code: i32,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Whether the kernel's memory killer was at work in its cgroup.
+    pub oom_killed: bool,
+    /// Whether a client announced that the user ended it.
+    pub stopped_by_user: bool,
+    /// Whether `timeout` ended it.
+    pub timed_out: bool,
+    /// When that was seen.
+    pub finished_at: Timestamp,
+}
+
+/// Watches the container until it has ended and everything is recorded, cleaned up and told; the
+/// value is the container's exit code, with which the caller should exit.
+///
+/// Standard streams and signal dispositions of this process are its own from here on.
+pub fn run(supervision: Supervision) -> i32 {
+    use std::os::fd::AsFd;
+    let status = waitid(
+        Id::PIDFd(supervision.container.as_fd()),
+        WaitPidFlag::WEXITED,
+    );
+    let (code, signal) = match status {
+        Ok(WaitStatus::Exited(_, code)) => (code, None),
+        Ok(WaitStatus::Signaled(_, signal, _)) => (128 + signal as i32, Some(signal as i32)),
+        _ => (255, None),
+    };
+    let report = ExitReport {
+        code,
+        signal,
+        oom_killed: false,
+        stopped_by_user: false,
+        timed_out: false,
+        finished_at: Timestamp::now(),
+    };
+    (supervision.record_exit)(&report);
+    (supervision.clean_up)();
+    code
+}
