@@ -2,6 +2,8 @@
 //! The life of containers and images: the one place where runtime, storage, network and monitor
 //! meet. Never prints and never reads argv: it takes requests and reports through a trait.
 
+pub mod signal;
+
 use crate::state::dirs::Dirs;
 
 /// What a running operation tells its caller before it ends.
