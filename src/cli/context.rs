@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What every handler is given: the engine and the streams.
+//! What every handler is given: the engine and the streams, the program's flags and how the
+//! command was called.
 
-use crate::engine::Engine;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::Failure;
+use super::globals::Globals;
+use crate::engine::{Dialect, Engine, Report};
 use crate::output::ui::Ui;
+use crate::state::dirs::Dirs;
 
 /// What every handler is given.
 #[derive(Debug)]
@@ -11,4 +19,219 @@ pub(crate) struct Context {
     pub(crate) engine: Engine,
     /// Standard output and standard error.
     pub(crate) ui: Ui,
+    /// The program's flags.
+    pub(crate) globals: Globals,
+    /// How the command was called.
+    pub(crate) call: Call,
+    /// From which level on messages are shown.
+    pub(crate) log_level: LogLevel,
+}
+
+/// How the command was called.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Call {
+    /// The base name of `argv[0]`: `coracle`, `podman`, `docker`.
+    pub(crate) program: String,
+    /// The command as typed, without the program: `container ls`.
+    pub(crate) path: String,
+    /// The whole line, with what is not UTF-8 replaced; inspect shows it.
+    pub(crate) argv: Vec<String>,
+}
+
+/// `--log-level`, the chattiest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warning,
+    Error,
+    Fatal,
+    Panic,
+}
+
+impl LogLevel {
+    /// Reads the name of a level; `None` for a name that nobody knows.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Some(match name.to_ascii_lowercase().as_str() {
+            "trace" => Self::Trace,
+            "debug" => Self::Debug,
+            "info" => Self::Info,
+            "warn" | "warning" => Self::Warning,
+            "error" => Self::Error,
+            "fatal" => Self::Fatal,
+            "panic" => Self::Panic,
+            _ => return None,
+        })
+    }
+
+    /// The level that the program's flags ask for.
+    pub(crate) fn asked(globals: &Globals) -> Result<Self, Failure> {
+        let Some(name) = globals.inherited.log_level.as_deref() else {
+            return Ok(if globals.debug {
+                Self::Debug
+            } else {
+                Self::Warning
+            });
+        };
+        if globals.debug {
+            return Err(Failure::bare(
+                1,
+                "Setting --log-level and --debug is not allowed",
+            ));
+        }
+        Self::parse(name).ok_or_else(|| {
+            Failure::bare(
+                1,
+                format!(
+                    "Log Level \"{name}\" is not supported, choose from: \
+                     trace, debug, info, warn, warning, error, fatal, panic"
+                ),
+            )
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Fatal => "fatal",
+            Self::Panic => "panic",
+        }
+    }
+}
+
+impl Context {
+    /// The context of one call.
+    pub(crate) fn open(
+        dialect: Dialect,
+        globals: Globals,
+        call: Call,
+        log_level: LogLevel,
+    ) -> Result<Self, Failure> {
+        let ui = Ui;
+        let output = match &globals.out {
+            _ if globals.noout => Some(Path::new("/dev/null")),
+            asked => asked.as_deref(),
+        };
+        if let Some(path) = output {
+            ui.divert(path).map_err(|error| {
+                Failure::tool(format_args!("open {} for output: {error}", path.display()))
+            })?;
+        }
+        Ok(Self {
+            engine: Engine {
+                dirs: dirs(&globals)?,
+                dialect,
+            },
+            ui,
+            globals,
+            call,
+            log_level,
+        })
+    }
+
+    /// The first messages of a call.
+    pub(crate) fn log_start(&self) {
+        let dirs = &self.engine.dirs;
+        self.log(
+            LogLevel::Info,
+            concat!("coracle ", env!("CARGO_PKG_VERSION")),
+        );
+        self.log(
+            LogLevel::Debug,
+            &format!(
+                "data root {}, run root {}",
+                dirs.data_root.display(),
+                dirs.run_root.display()
+            ),
+        );
+        self.log(LogLevel::Trace, &format!("arguments {:?}", self.call.argv));
+    }
+
+    /// Prints `text` on standard error if `level` is shown, with the time and in the form that
+    /// scripts look for: `time="…" level=debug msg="…"`.
+    pub(crate) fn log(&self, level: LogLevel, text: &str) {
+        if level < self.log_level {
+            return;
+        }
+        let now = Timestamp::now();
+        self.ui.note(format_args!(
+            "time=\"{now:.3}\" level={} msg={text:?}",
+            level.name()
+        ));
+    }
+}
+
+impl Report for Context {
+    fn warning(&self, text: &str) {
+        match self.engine.dialect {
+            Dialect::Docker => self.ui.note(format_args!("WARNING: {text}")),
+            Dialect::Podman => self.log(LogLevel::Warning, text),
+        }
+    }
+
+    fn progress(&self, text: &str) {
+        self.ui.note(text);
+    }
+}
+
+/// Where the store is.
+fn dirs(globals: &Globals) -> Result<Dirs, Failure> {
+    let variable = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let Some(home) = variable("HOME") else {
+        return Err(Failure::tool("HOME is not set"));
+    };
+    let data_root = globals.inherited.root.clone();
+    let run_root = globals.inherited.runroot.clone();
+    Ok(Dirs {
+        data_root: data_root.unwrap_or_else(|| {
+            variable("XDG_DATA_HOME")
+                .unwrap_or_else(|| home.join(".local/share"))
+                .join("coracle")
+        }),
+        run_root: run_root.unwrap_or_else(|| {
+            variable("XDG_RUNTIME_DIR")
+                .unwrap_or_else(std::env::temp_dir)
+                .join("coracle")
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(log_level: Option<&str>, debug: bool) -> Result<LogLevel, String> {
+        let mut globals = Globals {
+            debug,
+            ..Globals::default()
+        };
+        globals.inherited.log_level = log_level.map(str::to_owned);
+        LogLevel::asked(&globals).map_err(|failure| failure.message)
+    }
+
+    #[test]
+    fn the_log_level_is_the_one_asked_for() {
+        assert_eq!(asked(None, false), Ok(LogLevel::Warning));
+        assert_eq!(asked(None, true), Ok(LogLevel::Debug));
+        assert_eq!(asked(Some("WARN"), false), Ok(LogLevel::Warning));
+        assert!(
+            asked(Some("telepathic"), false)
+                .unwrap_err()
+                .starts_with("Log Level \"telepathic\" is not supported")
+        );
+        assert!(
+            asked(Some("panic"), true)
+                .unwrap_err()
+                .contains("--log-level and --debug is not allowed")
+        );
+    }
 }

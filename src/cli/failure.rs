@@ -3,12 +3,22 @@
 //! rooms below into exit codes.
 
 use std::fmt::Display;
+use std::io;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::pflag;
+use crate::engine::Dialect;
+use crate::output::ui::Ui;
 
 /// What a handler returns: the exit code of the process.
 pub(crate) type CommandResult = Result<u8, Failure>;
 
 /// The exit code of the tool's own errors.
 pub(crate) const TOOL_ERROR: u8 = 125;
+
+/// What a shell reports for a program that a closed pipe ended.
+const BROKEN_PIPE: u8 = 128 + 13;
 
 /// An error with its exit code and what the user can do.
 #[derive(Debug)]
@@ -19,16 +29,27 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// Lines printed after it, each as `hint: …`.
     pub(crate) hints: Vec<String>,
+    /// Who says it: Docker's words differ by that.
+    pub(crate) origin: Origin,
+}
+
+/// Who found the error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The command line cannot be read: Docker prints the bare message.
+    Usage,
+    /// The command itself, before the engine was asked.
+    Command,
+    /// The engine: what Docker's client calls `Error response from daemon`.
+    Engine,
+    /// A line that scripts know without `Error: ` before it.
+    Bare,
 }
 
 impl Failure {
     /// A tool error (125) that says `message`.
     pub(crate) fn tool(message: impl Display) -> Self {
-        Self {
-            code: TOOL_ERROR,
-            message: message.to_string(),
-            hints: Vec::new(),
-        }
+        Self::with_code(TOOL_ERROR, message)
     }
 
     /// An error with the exit code `code`.
@@ -37,12 +58,218 @@ impl Failure {
             code,
             message: message.to_string(),
             hints: Vec::new(),
+            origin: Origin::Command,
+        }
+    }
+
+    /// A command line that cannot be read.
+    pub(crate) fn usage(message: impl Display) -> Self {
+        Self {
+            origin: Origin::Usage,
+            ..Self::tool(message)
+        }
+    }
+
+    /// What the engine refused, with the exit code `code`.
+    pub(crate) fn engine(code: u8, message: impl Display) -> Self {
+        Self {
+            origin: Origin::Engine,
+            ..Self::with_code(code, message)
+        }
+    }
+
+    /// A line that is printed as it is.
+    pub(crate) fn bare(code: u8, message: impl Display) -> Self {
+        Self {
+            origin: Origin::Bare,
+            ..Self::with_code(code, message)
+        }
+    }
+
+    /// The exit code alone: what is to be said was said.
+    pub(crate) fn quiet(code: u8) -> Self {
+        Self::with_code(code, "")
+    }
+
+    /// Adds a line that is printed as `hint: …`.
+    pub(crate) fn hint(mut self, hint: impl Display) -> Self {
+        self.hints.push(hint.to_string());
+        self
+    }
+
+    /// The lines of standard error, in the words of `dialect`; `command` is `run` in `docker run`.
+    pub(crate) fn lines(&self, dialect: Dialect, command: &str) -> Vec<String> {
+        let message = visible(&self.message);
+        let mut lines = Vec::new();
+        if !message.is_empty() {
+            lines.push(match (dialect, self.origin) {
+                (_, Origin::Bare) => message,
+                (Dialect::Podman, _) => format!("Error: {message}"),
+                (Dialect::Docker, _) => self.docker_line(&message, command),
+            });
+        }
+        lines.extend(
+            self.hints
+                .iter()
+                .map(|hint| format!("hint: {}", visible(hint))),
+        );
+        lines
+    }
+
+    fn docker_line(&self, message: &str, command: &str) -> String {
+        let prefix = match command {
+            "run" | "create" | "container run" | "container create" => "docker: ",
+            _ => "",
+        };
+        match self.origin {
+            Origin::Usage | Origin::Bare => message.to_owned(),
+            Origin::Command => format!("{prefix}{message}"),
+            Origin::Engine => format!("{prefix}Error response from daemon: {message}"),
+        }
+    }
+
+    /// Prints [`Failure::lines`].
+    pub(crate) fn print(&self, ui: &Ui, dialect: Dialect, command: &str) {
+        for line in self.lines(dialect, command) {
+            ui.note(line);
         }
     }
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
+/// `text` with control characters escaped, so that a name or a label cannot drive the terminal.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => shown.push(character),
+            control if control.is_control() => shown.extend(control.escape_default()),
+            plain => shown.push(plain),
+        }
+    }
+    shown
+}
+
+impl From<io::Error> for Failure {
+    /// A reader that went away is no error worth a line: `coracle logs web | head` just ends.
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::quiet(BROKEN_PIPE);
+        }
         Self::tool(error)
+    }
+}
+
+/// clap's error about `definition`'s flags in pflag's words.
+pub(crate) fn usage_error(definition: &clap::Command, error: &clap::Error) -> Failure {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let value = context(ContextKind::InvalidValue);
+    let flag = flag_label(definition, &context(ContextKind::InvalidArg));
+    Failure::usage(match error.kind() {
+        ErrorKind::InvalidValue => format!(
+            "invalid argument \"{value}\" for \"{flag}\" flag: \"{value}\" is not a valid value.  \
+             Choose from: {}",
+            choices(error)
+        ),
+        ErrorKind::ValueValidation => {
+            let reason =
+                std::error::Error::source(error).map_or_else(String::new, ToString::to_string);
+            format!("invalid argument \"{value}\" for \"{flag}\" flag: {reason}")
+        }
+        ErrorKind::ArgumentConflict => format!(
+            "{} and {flag} cannot be set together",
+            context(ContextKind::PriorArg)
+                .split(' ')
+                .next()
+                .unwrap_or_default()
+        ),
+        _ => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            first.strip_prefix("error: ").unwrap_or(first).to_owned()
+        }
+    })
+}
+
+/// `-m, --memory` for clap's `--memory <MEMORY>`; a word's own name for a word.
+fn flag_label(definition: &clap::Command, shown: &str) -> String {
+    let name = shown.split(' ').next().unwrap_or_default();
+    name.strip_prefix("--")
+        .and_then(|long| pflag::find_long(definition, long))
+        .map_or_else(|| name.to_owned(), pflag::describe)
+}
+
+fn choices(error: &clap::Error) -> String {
+    let Some(ContextValue::Strings(names)) = error.get(ContextKind::ValidValue) else {
+        return String::new();
+    };
+    let quoted: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_dialect_says_it_in_its_words() {
+        let engine = || Failure::engine(125, "no such container: web").hint("try `ps -a`");
+        let cases = [
+            (
+                engine(),
+                Dialect::Podman,
+                "rm",
+                "Error: no such container: web",
+            ),
+            (
+                engine(),
+                Dialect::Docker,
+                "rm",
+                "Error response from daemon: no such container: web",
+            ),
+            (
+                engine(),
+                Dialect::Docker,
+                "run",
+                "docker: Error response from daemon: no such container: web",
+            ),
+            (
+                Failure::tool("bad value"),
+                Dialect::Docker,
+                "run",
+                "docker: bad value",
+            ),
+            (
+                Failure::usage("unknown flag: --x"),
+                Dialect::Docker,
+                "run",
+                "unknown flag: --x",
+            ),
+        ];
+        for (failure, dialect, command, first) in cases {
+            assert_eq!(failure.lines(dialect, command)[0], first);
+        }
+        assert_eq!(
+            engine().lines(Dialect::Podman, "rm")[1],
+            "hint: try `ps -a`"
+        );
+    }
+
+    #[test]
+    fn control_characters_are_shown_not_sent() {
+        let failure = Failure::tool("name \u{1b}[31mred");
+        assert_eq!(
+            failure.lines(Dialect::Podman, "rm"),
+            ["Error: name \\u{1b}[31mred"]
+        );
+    }
+
+    #[test]
+    fn a_closed_pipe_ends_quietly() {
+        let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(failure.code, 141);
+        assert!(failure.lines(Dialect::Podman, "logs").is_empty());
     }
 }

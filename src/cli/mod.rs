@@ -2,11 +2,15 @@
 //! The command line: clap structs and handlers. A handler parses, makes one engine call and one
 //! output call; nothing here knows a system call.
 
+mod absent;
 mod command;
 mod container;
 mod context;
 mod failure;
+mod globals;
+mod help;
 mod image;
+mod pflag;
 mod system;
 
 use std::ffi::OsString;
@@ -20,6 +24,11 @@ pub(crate) use failure::{CommandResult, Failure};
 pub(crate) const COMMANDS: &[&[Entry]] = &[container::COMMANDS, image::COMMANDS, system::COMMANDS];
 
 /// Runs the command line `argv` (the program's name first) and returns the process's exit code.
-pub fn main(argv: Vec<OsString>) -> ExitCode {
+pub fn main(argv: &[OsString]) -> ExitCode {
     command::dispatch(argv)
+}
+
+/// The whole tree of commands and flags: what man pages and completions are made from.
+pub fn definition() -> clap::Command {
+    command::tree()
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The two streams of a command. A closed pipe on standard output ends the command quietly.
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 
 /// Owns the command's standard output and standard error.
 #[derive(Debug, Default)]
@@ -27,6 +29,20 @@ impl Ui {
         let mut stdout = io::stdout().lock();
         stdout.write_all(text)?;
         stdout.flush()
+    }
+
+    /// Sends standard output to the file at `path` from now on, also that of programs run later.
+    ///
+    /// # Errors
+    ///
+    /// What open(2) or dup2(2) says.
+    pub fn divert(&self, path: &Path) -> io::Result<()> {
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)?;
+        Ok(nix::unistd::dup2_stdout(file)?)
     }
 
     /// Writes one line to standard error; a closed standard error is no failure.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Commands of the group `system`, one file each.
 
+mod completion;
+
 use super::Entry;
 
 /// The rows of this group.
-pub(crate) const COMMANDS: &[Entry] = &[];
+pub(crate) const COMMANDS: &[Entry] = &[Entry::of::<completion::Completion>()];

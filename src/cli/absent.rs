@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Commands and flags that people know from docker and podman and that coracle does not have, with
+//! what it says to them. What nobody knows is an unknown command or flag instead.
+
+/// Why a command is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Absence {
+    /// Its feature has not landed.
+    NotYet,
+    /// It will not come; the text says why.
+    Never(&'static str),
+}
+
+use Absence::{Never, NotYet};
+
+const SWARM: Absence = Never("coracle runs on one machine and has no swarm");
+const CHECKPOINT: Absence = Never("checkpoints need rights that an ordinary user does not have");
+const MACHINE: Absence =
+    Never("coracle runs containers on this Linux machine, without a virtual one");
+
+/// Every known command that is not there, by its path. A path also stands for what is below it.
+const COMMANDS: &[(&str, Absence)] = &[
+    ("artifact", NotYet),
+    ("auto-update", NotYet),
+    ("bake", Never("coracle has no bake files")),
+    ("build", NotYet),
+    ("builder", NotYet),
+    ("buildx", NotYet),
+    ("checkpoint", CHECKPOINT),
+    ("commit", NotYet),
+    ("compose", NotYet),
+    ("config", SWARM),
+    ("container checkpoint", CHECKPOINT),
+    ("container cleanup", NotYet),
+    ("container clone", NotYet),
+    ("container commit", NotYet),
+    ("container cp", NotYet),
+    ("container diff", NotYet),
+    ("container export", NotYet),
+    ("container init", NotYet),
+    ("container mount", NotYet),
+    ("container restore", CHECKPOINT),
+    ("container runlabel", NotYet),
+    ("container stats", NotYet),
+    ("container umount", NotYet),
+    ("container unmount", NotYet),
+    ("container update", NotYet),
+    ("context", NotYet),
+    ("cp", NotYet),
+    ("diff", NotYet),
+    ("events", NotYet),
+    ("export", NotYet),
+    ("farm", Never("coracle works on this machine only")),
+    ("generate", NotYet),
+    ("healthcheck", NotYet),
+    ("history", NotYet),
+    ("image build", NotYet),
+    ("image diff", NotYet),
+    ("image history", NotYet),
+    ("image mount", NotYet),
+    ("image prune", NotYet),
+    ("image pull", NotYet),
+    ("image push", NotYet),
+    ("image save", NotYet),
+    ("image scp", NotYet),
+    ("image search", NotYet),
+    ("image sign", NotYet),
+    ("image tree", NotYet),
+    ("image trust", NotYet),
+    ("image umount", NotYet),
+    ("image unmount", NotYet),
+    ("image untag", NotYet),
+    ("init", NotYet),
+    ("kube", NotYet),
+    ("login", NotYet),
+    ("logout", NotYet),
+    ("machine", MACHINE),
+    ("manifest", NotYet),
+    ("mount", NotYet),
+    ("network connect", NotYet),
+    ("network create", NotYet),
+    ("network disconnect", NotYet),
+    ("network exists", NotYet),
+    ("network inspect", NotYet),
+    ("network reload", NotYet),
+    ("network update", NotYet),
+    ("node", SWARM),
+    ("play", NotYet),
+    ("plugin", Never("coracle has no plugins")),
+    ("pod clone", NotYet),
+    ("pod create", NotYet),
+    ("pod exists", NotYet),
+    ("pod inspect", NotYet),
+    ("pod kill", NotYet),
+    ("pod logs", NotYet),
+    ("pod pause", NotYet),
+    ("pod restart", NotYet),
+    ("pod start", NotYet),
+    ("pod stats", NotYet),
+    ("pod stop", NotYet),
+    ("pod top", NotYet),
+    ("pod unpause", NotYet),
+    ("pull", NotYet),
+    ("push", NotYet),
+    ("quadlet", NotYet),
+    ("save", NotYet),
+    ("sbom", Never("coracle has no bill-of-materials scanner")),
+    ("scout", Never("coracle has no vulnerability scanner")),
+    ("search", NotYet),
+    ("secret", NotYet),
+    ("service", SWARM),
+    ("stack", SWARM),
+    ("stats", NotYet),
+    ("swarm", SWARM),
+    ("system connection", NotYet),
+    ("system df", NotYet),
+    ("system dial-stdio", NotYet),
+    ("system events", NotYet),
+    ("system locks", NotYet),
+    ("system migrate", NotYet),
+    ("system renumber", NotYet),
+    ("system reset", NotYet),
+    ("system service", NotYet),
+    ("trust", Never("coracle has no Docker content trust")),
+    ("umount", NotYet),
+    ("unmount", NotYet),
+    ("untag", NotYet),
+    ("update", NotYet),
+    ("volume create", NotYet),
+    ("volume exists", NotYet),
+    ("volume export", NotYet),
+    ("volume import", NotYet),
+    ("volume inspect", NotYet),
+    ("volume mount", NotYet),
+    ("volume reload", NotYet),
+    ("volume unmount", NotYet),
+];
+
+/// Why the command at `path` is not there; `None` if nobody knows such a command.
+pub(crate) fn command(path: &str) -> Option<Absence> {
+    COMMANDS
+        .iter()
+        .find(|(known, _)| {
+            path.strip_prefix(known)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        })
+        .map(|(_, absence)| *absence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_command_says_why_it_is_absent() {
+        assert_eq!(command("pull"), Some(NotYet));
+        assert_eq!(command("volume create"), Some(NotYet));
+        assert_eq!(command("image trust show"), Some(NotYet));
+        assert_eq!(command("swarm init"), Some(SWARM));
+        assert_eq!(command("pullx"), None);
+        assert_eq!(command("container bogus"), None);
+        assert_eq!(command("volume bogus"), None);
+    }
+}
