@@ -3,22 +3,32 @@
 //!
 //! ```text
 //! $XDG_DATA_HOME/coracle/            --root
-//!   version                          format of the tree
+//!   version                          format of the tree: a link, so that one call reads it
 //!   blobs/sha256/<hex>               manifests, indexes, configurations
 //!   layers/<chain id>/               diff/ (unpacked tree), layer.json
 //!   images/<id>.json                 configuration digest, layers, names
 //!   containers/<id>/                 container.json, state.json, upper/ work/, ctr.log
-//!   names/<kind>/<name>              created exclusively: that is the uniqueness of names
+//!   names/<kind>/<name>              a link to the object, created exclusively: that is the
+//!                                    uniqueness of names
 //!   tmp/                             everything unfinished; swept under a lock
 //! $XDG_RUNTIME_DIR/coracle/          --runroot: sockets, mount points; gone at boot
 //!   c/<first 16 digits of id>/       attach.sock and friends of one container
 //! ```
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{self, DirBuilder, Metadata};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 
+use nix::unistd::geteuid;
+
+use super::error::StateError;
 use super::id::ContainerId;
+use crate::sys::{Called, SysError};
 
-/// The two roots of a store. Nothing here touches the disk.
+/// The two roots of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dirs {
     /// `--root`.
@@ -27,7 +37,75 @@ pub struct Dirs {
     pub run_root: PathBuf,
 }
 
+/// Which of the two roots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootKind {
+    /// What outlives a reboot.
+    Data,
+    /// What does not.
+    Run,
+}
+
+impl RootKind {
+    /// The flag that names another one.
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::Data => "--root",
+            Self::Run => "--runroot",
+        }
+    }
+}
+
+impl fmt::Display for RootKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Data => "data root",
+            Self::Run => "run root",
+        })
+    }
+}
+
+/// A variable of the caller's environment.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+
 impl Dirs {
+    /// Finds the two roots: `root` and `runroot` where they are given, else the XDG directories of
+    /// `env`, else the caller's home and a private directory that outlives no boot.
+    ///
+    /// Makes nothing. A runtime directory that is another user's (as `sudo` leaves it), or that
+    /// others can look into, is not used.
+    pub fn resolve(root: Option<&Path>, runroot: Option<&Path>, env: Environment<'_>) -> Self {
+        let data_root = root.map_or_else(|| data_home(env).join("coracle"), absolute);
+        let run_root = runroot.map_or_else(|| default_run_root(env), absolute);
+        Self {
+            data_root,
+            run_root,
+        }
+    }
+
+    /// Makes the run root where it is missing, and refuses one that others could look into.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::ForeignRoot`], [`StateError::OpenRoot`] and what mkdir(2) says.
+    pub fn open_run_root(&self) -> Result<(), StateError> {
+        open_root(RootKind::Run, &self.run_root).map(drop)
+    }
+
+    /// Makes the run directory of one container, and the run root where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dirs::open_run_root`].
+    pub fn make_container_run(&self, id: &ContainerId) -> Result<PathBuf, StateError> {
+        self.open_run_root()?;
+        let path = self.container_run(id);
+        private_directories()
+            .create(&path)
+            .called(|| format!("mkdir({})", path.display()))
+            .map_err(|source| root_error(RootKind::Run, &self.run_root, source))?;
+        Ok(path)
+    }
     /// `containers/`.
     pub fn containers(&self) -> PathBuf {
         self.data_root.join("containers")
@@ -66,5 +144,254 @@ impl Dirs {
     /// The run directory of one container: short, because socket paths end at 107 bytes.
     pub fn container_run(&self, id: &ContainerId) -> PathBuf {
         self.run_root.join("c").join(&id.as_str()[..16])
+    }
+}
+
+/// Whether `open_root` found the directory or made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opened {
+    /// It was there.
+    Found,
+    /// It was made, or it was there and empty.
+    Fresh,
+}
+
+/// Makes a root where it is missing, and checks that it is the caller's and nobody else's.
+pub(super) fn open_root(kind: RootKind, path: &Path) -> Result<Opened, StateError> {
+    match fs::metadata(path) {
+        Ok(metadata) => check_root(kind, path, &metadata),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make_root(kind, path),
+        Err(error) => Err(error)
+            .called(|| format!("stat({})", path.display()))
+            .map_err(|source| root_error(kind, path, source)),
+    }
+}
+
+fn make_root(kind: RootKind, path: &Path) -> Result<Opened, StateError> {
+    let failed = |source| root_error(kind, path, source);
+    private_directories()
+        .create(path)
+        .called(|| format!("mkdir({})", path.display()))
+        .map_err(failed)?;
+    // Somebody else may have made it first, where the parent is open to all.
+    let metadata = fs::metadata(path)
+        .called(|| format!("stat({})", path.display()))
+        .map_err(failed)?;
+    check_root(kind, path, &metadata).map(|_| Opened::Fresh)
+}
+
+fn check_root(kind: RootKind, path: &Path, metadata: &Metadata) -> Result<Opened, StateError> {
+    if !metadata.is_dir() {
+        let path = path.to_owned();
+        return Err(StateError::RootNotADirectory { kind, path });
+    }
+    let uid = geteuid().as_raw();
+    if metadata.uid() != uid {
+        return Err(StateError::ForeignRoot {
+            kind,
+            path: path.to_owned(),
+            owner: metadata.uid(),
+            uid,
+        });
+    }
+    if !others_may_enter(metadata.mode()) {
+        return Ok(Opened::Found);
+    }
+    close_if_empty(kind, path, metadata.mode() & 0o7777)
+}
+
+/// A directory that the user has just made with the usual mask is closed; one with something in
+/// it may be shared on purpose, and is refused.
+fn close_if_empty(kind: RootKind, path: &Path, mode: u32) -> Result<Opened, StateError> {
+    let failed = |source| root_error(kind, path, source);
+    let mut entries = fs::read_dir(path)
+        .called(|| format!("open({})", path.display()))
+        .map_err(failed)?;
+    if entries.next().is_some() {
+        let path = path.to_owned();
+        return Err(StateError::OpenRoot { kind, path, mode });
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+        .called(|| format!("chmod({})", path.display()))
+        .map_err(failed)?;
+    Ok(Opened::Fresh)
+}
+
+/// Builds directories, and missing ones above them, with mode 0700.
+pub(super) fn private_directories() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700).recursive(true);
+    builder
+}
+
+fn root_error(kind: RootKind, path: &Path, source: SysError) -> StateError {
+    StateError::Root {
+        kind,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// The XDG rule: a relative path in the variable is as good as none.
+fn data_home(env: Environment<'_>) -> PathBuf {
+    absolute_variable(env, "XDG_DATA_HOME").unwrap_or_else(|| home(env).join(".local/share"))
+}
+
+/// `sudo` may leave the caller's HOME in place: another user's home is not used.
+fn home(env: Environment<'_>) -> PathBuf {
+    let from_env = absolute_variable(env, "HOME");
+    if let Some(home) = &from_env
+        && is_owned_by_caller(home)
+    {
+        return home.clone();
+    }
+    home_in_passwd(geteuid().as_raw())
+        .or(from_env)
+        .unwrap_or_else(|| PathBuf::from("/"))
+}
+
+/// Reads /etc/passwd itself: a static binary has no NSS.
+fn home_in_passwd(uid: u32) -> Option<PathBuf> {
+    let passwd = fs::read_to_string("/etc/passwd").ok()?;
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':').skip(2);
+        let entry: u32 = fields.next()?.parse().ok()?;
+        let home = fields.nth(2)?;
+        (entry == uid && home.starts_with('/')).then(|| PathBuf::from(home))
+    })
+}
+
+/// The run root must be the same for every command of a user, or they would not find each other's
+/// sockets: so the system's own directory is tried where the variable is missing, and TMPDIR,
+/// which people set for single commands, is not.
+fn default_run_root(env: Environment<'_>) -> PathBuf {
+    let uid = geteuid().as_raw();
+    let logins = PathBuf::from(format!("/run/user/{uid}"));
+    // Root's own comes and goes with its logins, and sudo makes none.
+    let from_env = absolute_variable(env, "XDG_RUNTIME_DIR")
+        .filter(|path| is_private(path) && (uid != 0 || *path != logins));
+    if let Some(path) = from_env {
+        return path.join("coracle");
+    }
+    if uid != 0 && is_private(&logins) {
+        return logins.join("coracle");
+    }
+    if uid == 0 && is_owned_by_caller(Path::new("/run")) {
+        return PathBuf::from("/run/coracle");
+    }
+    PathBuf::from(format!("/tmp/coracle-{uid}"))
+}
+
+fn absolute_variable(env: Environment<'_>, name: &str) -> Option<PathBuf> {
+    env(name)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn is_owned_by_caller(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.uid() == geteuid().as_raw())
+}
+
+fn others_may_enter(mode: u32) -> bool {
+    const GROUP_AND_OTHERS: u32 = 0o077;
+    mode & GROUP_AND_OTHERS != 0
+}
+
+fn is_private(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| {
+        metadata.is_dir()
+            && metadata.uid() == geteuid().as_raw()
+            && !others_may_enter(metadata.mode())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode_of(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn given_roots_win_over_the_environment() {
+        let env = |_: &str| Some(OsString::from("/nowhere"));
+        let dirs = Dirs::resolve(Some(Path::new("/a")), Some(Path::new("/b")), &env);
+        assert_eq!(dirs.data_root, Path::new("/a"));
+        assert_eq!(dirs.run_root, Path::new("/b"));
+    }
+
+    #[test]
+    fn a_runtime_directory_is_only_used_when_it_is_private() {
+        let runtime = tempfile::tempdir().unwrap();
+        let home = runtime.path().to_owned();
+        let env = |name: &str| {
+            matches!(name, "XDG_RUNTIME_DIR" | "XDG_DATA_HOME").then(|| home.clone().into())
+        };
+        let set_mode = |mode| {
+            fs::set_permissions(runtime.path(), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set_mode(0o700);
+        let dirs = Dirs::resolve(None, None, &env);
+        assert_eq!(dirs.run_root, runtime.path().join("coracle"));
+        assert_eq!(dirs.data_root, runtime.path().join("coracle"));
+        set_mode(0o755);
+        let dirs = Dirs::resolve(None, None, &env);
+        assert!(!dirs.run_root.starts_with(runtime.path()), "{dirs:?}");
+    }
+
+    #[test]
+    fn relative_variables_are_ignored() {
+        let env = |_: &str| Some(OsString::from("relative"));
+        let dirs = Dirs::resolve(None, None, &env);
+        assert!(
+            dirs.data_root.is_absolute() && dirs.run_root.is_absolute(),
+            "{dirs:?}"
+        );
+    }
+
+    #[test]
+    fn roots_are_made_private_and_checked_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a/b");
+        let open = || open_root(RootKind::Data, &path);
+        assert_eq!(open().unwrap(), Opened::Fresh);
+        assert_eq!(mode_of(&path), 0o700);
+        assert_eq!(open().unwrap(), Opened::Found);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(open().unwrap(), Opened::Fresh, "it is empty");
+        assert_eq!(mode_of(&path), 0o700);
+        fs::create_dir(path.join("c")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
+        let message = open().unwrap_err().to_string();
+        assert!(
+            message.contains("is open to other users (mode 0750)"),
+            "{message}"
+        );
+        assert!(message.contains("`chmod 700 "), "{message}");
+    }
+
+    #[test]
+    fn a_root_that_is_a_file_or_another_users_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("file");
+        fs::File::create(&file).unwrap();
+        let error = open_root(RootKind::Run, &file).unwrap_err();
+        assert!(
+            matches!(error, StateError::RootNotADirectory { .. }),
+            "{error}"
+        );
+        let foreign = if geteuid().is_root() {
+            std::os::unix::fs::chown(parent.path(), Some(12345), None).unwrap();
+            parent.path()
+        } else {
+            Path::new("/")
+        };
+        let error = open_root(RootKind::Run, foreign).unwrap_err();
+        assert!(matches!(error, StateError::ForeignRoot { .. }), "{error}");
     }
 }

@@ -5,12 +5,24 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sys::SysResult;
+use crate::sys::random::random_bytes;
+
 /// The id of a container: 64 lower-case hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ContainerId(String);
 
 impl ContainerId {
+    /// Makes an id that nobody has had before.
+    ///
+    /// # Errors
+    ///
+    /// What getrandom(2) says.
+    pub fn random() -> SysResult<Self> {
+        random_bytes().map(|bytes| Self::from_random(&bytes))
+    }
+
     /// Makes an id of 32 bytes from the kernel's random source.
     pub fn from_random(bytes: &[u8; 32]) -> Self {
         use std::fmt::Write as _;

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What is on disk about containers: records, live state, names, locks.
 
+pub mod atomic;
 pub mod dirs;
+mod error;
 pub mod id;
+pub mod liveness;
+pub mod locks;
+pub mod names;
 pub mod place;
 pub mod record;
+pub mod store;
+pub mod tree;
+
+pub use error::StateError;

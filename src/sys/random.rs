@@ -19,7 +19,7 @@ pub fn random_bytes<const LENGTH: usize>() -> SysResult<[u8; LENGTH]> {
         let count = unsafe { libc::getrandom(rest.as_mut_ptr().cast(), rest.len(), 0) };
         match Errno::result(count) {
             Ok(count) => {
-                filled += usize::try_from(count).expect("a count of bytes is not negative")
+                filled += usize::try_from(count).expect("a count of bytes is not negative");
             }
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(SysError::new("getrandom()", errno)),

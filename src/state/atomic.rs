@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Whole files, replaced in one step: a reader sees the old text or the new one, never half.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::sys::random::random_bytes;
+use crate::sys::{Called, SysResult};
+
+/// Whether a change must outlive a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Written to the disk before the call returns.
+    Synced,
+    /// Written when the kernel finds the time; still whole or absent after a crash of ours.
+    Unsynced,
+}
+
+/// Replaces `path` by a file with these bytes and mode 0600.
+///
+/// # Errors
+///
+/// The first system call that was refused; nothing is left behind.
+pub fn replace_file(path: &Path, bytes: &[u8], durability: Durability) -> SysResult<()> {
+    let temporary = temporary_name(path)?;
+    write_new_file(&temporary, bytes, durability)
+        .and_then(|()| rename(&temporary, path))
+        .inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+    match durability {
+        Durability::Synced => sync_directory(path.parent().unwrap_or(Path::new("."))),
+        Durability::Unsynced => Ok(()),
+    }
+}
+
+/// Writes a file with mode 0600 that must not exist yet.
+///
+/// # Errors
+///
+/// EEXIST when it does; a symbolic link at its place counts as existing.
+pub fn write_new_file(path: &Path, bytes: &[u8], durability: Durability) -> SysResult<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .called(|| format!("open({})", path.display()))?;
+    file.write_all(bytes)
+        .called(|| format!("write({})", path.display()))?;
+    match durability {
+        Durability::Synced => file
+            .sync_all()
+            .called(|| format!("fsync({})", path.display())),
+        Durability::Unsynced => Ok(()),
+    }
+}
+
+/// Renames `from` to `to`, by rename(2).
+///
+/// # Errors
+///
+/// What rename(2) says, with both paths.
+pub fn rename(from: &Path, to: &Path) -> SysResult<()> {
+    fs::rename(from, to).called(|| format!("rename({}, {})", from.display(), to.display()))
+}
+
+/// Makes the entries of a directory outlive a power cut.
+///
+/// # Errors
+///
+/// What open(2) and fsync(2) say.
+pub fn sync_directory(path: &Path) -> SysResult<()> {
+    File::open(path)
+        .and_then(|directory| directory.sync_all())
+        .called(|| format!("fsync({})", path.display()))
+}
+
+/// A name beside `path` that nobody can guess, and that sweeping recognises by its end.
+fn temporary_name(path: &Path) -> SysResult<PathBuf> {
+    let random = u64::from_ne_bytes(random_bytes()?);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    Ok(path.with_file_name(format!(".{name}.{random:016x}{TEMPORARY_SUFFIX}")))
+}
+
+/// How the names of half-written files end.
+pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use nix::errno::Errno;
+
+    use super::*;
+
+    #[test]
+    fn replaces_the_whole_file_and_leaves_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.json");
+        for durability in [Durability::Synced, Durability::Unsynced] {
+            replace_file(&path, b"a longer first text", durability).unwrap();
+            replace_file(&path, b"second", durability).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"second");
+        }
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_refused_replacement_leaves_the_old_text() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("is a directory");
+        fs::create_dir(&path).unwrap();
+        let error = replace_file(&path, b"text", Durability::Unsynced).unwrap_err();
+        assert_eq!(error.errno, Errno::EISDIR);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_new_file_is_never_written_through_a_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("link");
+        symlink("elsewhere", &link).unwrap();
+        let error = write_new_file(&link, b"text", Durability::Unsynced).unwrap_err();
+        assert_eq!(error.errno, Errno::EEXIST);
+    }
+}

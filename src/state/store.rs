@@ -1,0 +1,577 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The store of container records: every way to make, find, change and remove one.
+//!
+//! Whatever moment a process is killed at, the next one finds each container whole or not at all:
+//! a container appears by the rename of its finished directory out of `tmp/` and disappears by a
+//! rename back into it. Its name is claimed before it appears and given back after it disappeared;
+//! a name whose container is not there, and which no living process is about to make, is nobody's.
+//! Readers take no lock.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use super::StateError;
+use super::atomic::{self, Durability};
+use super::dirs::{Dirs, Opened, RootKind, open_root};
+use super::id::ContainerId;
+use super::liveness::{Observed, observe};
+use super::locks::{Contention, DirectoryLock};
+use super::names::{Claim, Names, is_valid};
+use super::record::{ContainerRecord, ContainerState, Status};
+use super::tree::{RemoveTreeError, remove_tree};
+use crate::sys::{Called, SysError, SysResult};
+
+/// The format that this coracle writes and reads.
+const FORMAT: &str = "1";
+
+/// What a data root may hold before it has its version.
+const ROOMS: &[&str] = &[
+    "version",
+    "blobs",
+    "layers",
+    "images",
+    "containers",
+    "names",
+    "volumes",
+    "networks",
+    "secrets",
+    "pods",
+    "events",
+    "tmp",
+    "lost+found",
+];
+
+/// A handle on the records below one data root. Holds no descriptor.
+#[derive(Debug, Clone)]
+pub struct Store {
+    dirs: Dirs,
+    names: Names,
+}
+
+/// The right to change one container, held until it is dropped; it vanishes with the process.
+#[derive(Debug)]
+pub struct ContainerLock {
+    _directory: DirectoryLock,
+}
+
+/// A container that is written but does not exist yet; its directory is locked.
+#[derive(Debug)]
+struct Staged {
+    directory: PathBuf,
+    lock: DirectoryLock,
+}
+
+impl Store {
+    /// Opens the store below `dirs.data_root`, and makes it where there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the data root is another user's, is open to others, holds something else, or has the
+    /// format of another coracle.
+    pub fn open(dirs: Dirs) -> Result<Self, StateError> {
+        let names = Names::new(dirs.names("containers"));
+        let store = Self { dirs, names };
+        match open_root(RootKind::Data, &store.dirs.data_root)? {
+            Opened::Found => store.check_format()?,
+            Opened::Fresh => store.make_tree()?,
+        }
+        Ok(store)
+    }
+
+    /// The two roots.
+    pub fn dirs(&self) -> &Dirs {
+        &self.dirs
+    }
+
+    /// Makes a container: all of it, or nothing. The returned lock is that of the new container.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NameInUse`] and [`StateError::InvalidName`]; a caller that made the name up
+    /// tries another one.
+    pub fn create(
+        &self,
+        record: &ContainerRecord,
+        durability: Durability,
+    ) -> Result<ContainerLock, StateError> {
+        if !is_valid(&record.name) {
+            let name = record.name.clone();
+            return Err(StateError::InvalidName { name });
+        }
+        let staged = self.stage(record, durability)?;
+        self.claim_name(&record.name, &record.id)
+            .inspect_err(|_| drop(remove_tree(&staged.directory)))?;
+        self.publish(staged, &record.id, durability)
+            .inspect_err(|_| self.undo_create(record))
+    }
+
+    /// Reads a container's record.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoSuchContainer`] when it has gone, [`StateError::Corrupt`] when it is no
+    /// record.
+    pub fn load(&self, id: &ContainerId) -> Result<ContainerRecord, StateError> {
+        let path = self.record_path(id);
+        let Some(bytes) = read_if_there(&path).map_err(failure("read the record of", id))? else {
+            return Err(no_such(id.as_str()));
+        };
+        serde_json::from_slice(&bytes).map_err(|source| StateError::Corrupt { path, source })
+    }
+
+    /// The ids of all containers, in no order.
+    ///
+    /// # Errors
+    ///
+    /// What readdir(3) says.
+    pub fn list(&self) -> Result<Vec<ContainerId>, StateError> {
+        let path = self.dirs.containers();
+        list_ids(&path).map_err(|source| StateError::Store {
+            action: "list the containers of",
+            path,
+            source,
+        })
+    }
+
+    /// Finds the container that `text` means: an exact name, a full id, or the beginning of one
+    /// id. A leading `/` is accepted, since docker shows names with it.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoSuchContainer`] and [`StateError::Ambiguous`].
+    pub fn resolve(&self, text: &str) -> Result<ContainerId, StateError> {
+        let wanted = text.strip_prefix('/').unwrap_or(text);
+        if !is_valid(wanted) {
+            return Err(no_such(text));
+        }
+        let named = self.names.get(wanted).map_err(|source| StateError::Store {
+            action: "look up a name in",
+            path: self.dirs.names("containers"),
+            source,
+        })?;
+        let full = named.or_else(|| ContainerId::parse(wanted));
+        if let Some(id) = full
+            && self.exists(&id)
+        {
+            return Ok(id);
+        }
+        self.resolve_prefix(wanted, text)
+    }
+
+    /// Whether there is a container of that id.
+    pub fn exists(&self, id: &ContainerId) -> bool {
+        self.dirs.container(id).symlink_metadata().is_ok()
+    }
+
+    /// Reads what a container was last known to do; one that was never started has no such file.
+    ///
+    /// A file that a power cut has emptied is no error: the container has ended, with that reason.
+    ///
+    /// # Errors
+    ///
+    /// What read(2) says.
+    pub fn read_state(&self, id: &ContainerId) -> Result<ContainerState, StateError> {
+        let path = self.state_path(id);
+        let Some(bytes) = read_if_there(&path).map_err(failure("read the state of", id))? else {
+            return Ok(ContainerState::default());
+        };
+        Ok(
+            serde_json::from_slice(&bytes).unwrap_or_else(|error| ContainerState {
+                status: Status::Exited,
+                error: format!("its state file cannot be read ({error})"),
+                ..ContainerState::default()
+            }),
+        )
+    }
+
+    /// Reads a container's state and finds out what it is doing now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::read_state`].
+    pub fn observe(&self, id: &ContainerId) -> Result<(ContainerState, Observed), StateError> {
+        let state = self.read_state(id)?;
+        match observe(&state) {
+            // The monitor writes the exit record before it ends: now that it has, one more look
+            // is final.
+            Observed::Lost(_) => {
+                let state = self.read_state(id)?;
+                let observed = observe(&state);
+                Ok((state, observed))
+            }
+            observed => Ok((state, observed)),
+        }
+    }
+
+    /// Replaces a container's state, without waiting for the disk.
+    ///
+    /// # Errors
+    ///
+    /// What open(2), write(2) and rename(2) say; ENOENT when the container has gone.
+    pub fn write_state(&self, id: &ContainerId, state: &ContainerState) -> Result<(), StateError> {
+        let bytes = to_json(state);
+        atomic::replace_file(&self.state_path(id), &bytes, Durability::Unsynced)
+            .map_err(failure("write the state of", id))
+    }
+
+    /// Replaces a container's record; its name is changed by [`Store::rename`] only.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::write_state`], and what fsync(2) says.
+    pub fn replace_record(
+        &self,
+        record: &ContainerRecord,
+        durability: Durability,
+    ) -> Result<(), StateError> {
+        let bytes = to_json(record);
+        atomic::replace_file(&self.record_path(&record.id), &bytes, durability)
+            .map_err(failure("write the record of", &record.id))
+    }
+
+    /// Gives a container another name. The caller holds its lock.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NameInUse`] and [`StateError::InvalidName`].
+    pub fn rename(&self, id: &ContainerId, new: &str) -> Result<(), StateError> {
+        if !is_valid(new) {
+            let name = new.to_owned();
+            return Err(StateError::InvalidName { name });
+        }
+        let mut record = self.load(id)?;
+        if record.name == new {
+            return Err(name_in_use(new, id));
+        }
+        self.claim_name(new, id)?;
+        let old = std::mem::replace(&mut record.name, new.to_owned());
+        let durability = if record.request.auto_remove {
+            Durability::Unsynced
+        } else {
+            Durability::Synced
+        };
+        self.replace_record(&record, durability)
+            .inspect_err(|_| drop(self.names.release(new, id)))?;
+        self.names
+            .release(&old, id)
+            .map_err(failure("release the old name of", id))
+    }
+
+    /// Removes a container's record and all its files. The caller holds its lock and has seen to
+    /// it that nothing of it runs.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NeedsNamespace`]: the container is gone, and the files at that path are left
+    /// to be removed inside the user's namespace. [`StateError::NoSuchContainer`].
+    pub fn remove(&self, id: &ContainerId) -> Result<(), StateError> {
+        // A record that cannot be read must not keep the container from being removed: its name
+        // is found the long way.
+        let names = match self.load(id) {
+            Ok(record) => vec![record.name],
+            Err(StateError::NoSuchContainer { name }) if !self.exists(id) => {
+                return Err(no_such(&name));
+            }
+            Err(_) => self.names_of(id),
+        };
+        let removed = self.retire(id)?;
+        for name in names {
+            self.names
+                .release(&name, id)
+                .map_err(failure("release the name of", id))?;
+        }
+        remove_tree(&removed).map_err(|error| match error {
+            RemoveTreeError::NeedsNamespace { path } => StateError::NeedsNamespace { path },
+            RemoveTreeError::Refused { path, source } => StateError::Store {
+                action: "remove the files of a container from",
+                path,
+                source,
+            },
+        })
+    }
+
+    /// Waits for the right to change a container.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoSuchContainer`], also when it was removed while we waited.
+    pub fn lock(&self, id: &ContainerId) -> Result<ContainerLock, StateError> {
+        DirectoryLock::take(&self.dirs.container(id), Contention::Wait)
+            .map_err(failure("lock", id))?
+            .map(|directory| ContainerLock {
+                _directory: directory,
+            })
+            .ok_or_else(|| no_such(id.as_str()))
+    }
+
+    /// As [`Store::lock`], but `None` when somebody else changes it now, or when it has gone.
+    ///
+    /// # Errors
+    ///
+    /// What open(2) and flock(2) say.
+    pub fn try_lock(&self, id: &ContainerId) -> Result<Option<ContainerLock>, StateError> {
+        let lock = DirectoryLock::take(&self.dirs.container(id), Contention::GiveUp)
+            .map_err(failure("lock", id))?;
+        Ok(lock.map(|directory| ContainerLock {
+            _directory: directory,
+        }))
+    }
+
+    /// Every name with its container, for checking.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// `container.json` of a container.
+    pub fn record_path(&self, id: &ContainerId) -> PathBuf {
+        self.dirs.container(id).join("container.json")
+    }
+
+    /// `state.json` of a container.
+    pub fn state_path(&self, id: &ContainerId) -> PathBuf {
+        self.dirs.container(id).join("state.json")
+    }
+}
+
+/// The steps of the above; a crash may come between any two.
+impl Store {
+    fn check_format(&self) -> Result<(), StateError> {
+        let path = self.dirs.data_root.join("version");
+        match fs::read_link(&path) {
+            Ok(found) if found == Path::new(FORMAT) => Ok(()),
+            Ok(found) => Err(StateError::Format {
+                path: self.dirs.data_root.clone(),
+                found: found.to_string_lossy().into_owned(),
+                known: FORMAT,
+            }),
+            Err(_) => self.make_tree(),
+        }
+    }
+
+    /// Idempotent: a process may have been killed in the middle of it, or be in it now.
+    fn make_tree(&self) -> Result<(), StateError> {
+        let root = &self.dirs.data_root;
+        self.refuse_other_files()?;
+        let made = || -> SysResult<()> {
+            for directory in [
+                self.dirs.containers(),
+                self.dirs.names("containers"),
+                self.dirs.tmp(),
+            ] {
+                super::dirs::private_directories()
+                    .create(&directory)
+                    .called(|| format!("mkdir({})", directory.display()))?;
+            }
+            let version = root.join("version");
+            match std::os::unix::fs::symlink(FORMAT, &version) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                result => result.called(|| format!("symlink({})", version.display())),
+            }
+        };
+        made().map_err(|source| StateError::Store {
+            action: "make",
+            path: root.clone(),
+            source,
+        })
+    }
+
+    /// `--root` may name a directory of something else by mistake.
+    fn refuse_other_files(&self) -> Result<(), StateError> {
+        let path = &self.dirs.data_root;
+        let Ok(entries) = fs::read_dir(path) else {
+            return Ok(());
+        };
+        let mut names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        match names.find(|name| !ROOMS.contains(&name.as_str())) {
+            Some(found) => Err(StateError::NotAStore {
+                path: path.clone(),
+                found,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the container into `tmp/` and locks it.
+    fn stage(
+        &self,
+        record: &ContainerRecord,
+        durability: Durability,
+    ) -> Result<Staged, StateError> {
+        let directory = self.staged_path(&record.id);
+        let bytes = to_json(record);
+        let stage = || -> SysResult<Option<DirectoryLock>> {
+            fs::DirBuilder::new()
+                .mode(0o700)
+                .create(&directory)
+                .called(|| format!("mkdir({})", directory.display()))?;
+            // A sweep may see the directory before it is locked and take it for a dead one's.
+            let Some(lock) = DirectoryLock::take(&directory, Contention::Wait)? else {
+                return Ok(None);
+            };
+            atomic::write_new_file(&directory.join("container.json"), &bytes, durability)?;
+            Ok(Some(lock))
+        };
+        let error = failure("create", &record.id);
+        loop {
+            match stage() {
+                Ok(Some(lock)) => return Ok(Staged { directory, lock }),
+                Ok(None) => {}
+                Err(source) => {
+                    drop(remove_tree(&directory));
+                    return Err(error(source));
+                }
+            }
+        }
+    }
+
+    /// Takes a name, also from a container that does not exist (any more).
+    fn claim_name(&self, name: &str, id: &ContainerId) -> Result<(), StateError> {
+        let failed = |source| failure("claim a name for", id)(source);
+        loop {
+            match self.names.claim(name, id).map_err(failed)? {
+                Claim::Taken => return Ok(()),
+                Claim::HeldBy(holder) if self.is_orphan(name, &holder)? => {
+                    self.names.release(name, &holder).map_err(failed)?;
+                }
+                Claim::HeldBy(holder) => return Err(name_in_use(name, &holder)),
+            }
+        }
+    }
+
+    /// Whether nobody is behind `name`: its container is not there and is not being made, or is
+    /// called differently and is not being renamed.
+    pub(super) fn is_orphan(&self, name: &str, holder: &ContainerId) -> Result<bool, StateError> {
+        let staged = self.staged_path(holder);
+        if !self.exists(holder) {
+            if !staged.exists() {
+                // It may have been published between the two looks.
+                return Ok(!self.exists(holder));
+            }
+            let dead = DirectoryLock::take(&staged, Contention::GiveUp)
+                .map_err(failure("lock the unfinished", holder))?
+                .is_some();
+            return Ok(dead && !self.exists(holder));
+        }
+        let called_so = |record: ContainerRecord| record.name == name;
+        if self.load(holder).map_or(true, called_so) {
+            return Ok(false);
+        }
+        let Some(_lock) = self.try_lock(holder)? else {
+            return Ok(false);
+        };
+        Ok(!self.load(holder).map_or(true, called_so))
+    }
+
+    /// Makes the finished container appear.
+    fn publish(
+        &self,
+        staged: Staged,
+        id: &ContainerId,
+        durability: Durability,
+    ) -> Result<ContainerLock, StateError> {
+        atomic::rename(&staged.directory, &self.dirs.container(id))
+            .and_then(|()| match durability {
+                Durability::Synced => atomic::sync_directory(&self.dirs.containers()),
+                Durability::Unsynced => Ok(()),
+            })
+            .map_err(failure("create", id))?;
+        Ok(ContainerLock {
+            _directory: staged.lock,
+        })
+    }
+
+    /// Takes back whatever a refused creation has done; what cannot be taken back is swept later.
+    fn undo_create(&self, record: &ContainerRecord) {
+        drop(remove_tree(&self.staged_path(&record.id)));
+        if let Ok(removed) = self.retire(&record.id) {
+            drop(remove_tree(&removed));
+        }
+        drop(self.names.release(&record.name, &record.id));
+    }
+
+    /// Makes a container disappear; what is left of it is at the returned path.
+    fn retire(&self, id: &ContainerId) -> Result<PathBuf, StateError> {
+        let removed = self.dirs.tmp().join(format!("{id}.removed"));
+        atomic::rename(&self.dirs.container(id), &removed).map_err(failure("remove", id))?;
+        Ok(removed)
+    }
+
+    fn staged_path(&self, id: &ContainerId) -> PathBuf {
+        self.dirs.tmp().join(format!("{id}.created"))
+    }
+
+    fn names_of(&self, id: &ContainerId) -> Vec<String> {
+        let all = self.names.all().unwrap_or_default();
+        let owned = all.into_iter().filter(|(_, holder)| holder == id);
+        owned.map(|(name, _)| name).collect()
+    }
+
+    fn resolve_prefix(&self, prefix: &str, typed: &str) -> Result<ContainerId, StateError> {
+        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if !prefix.bytes().all(hex) {
+            return Err(no_such(typed));
+        }
+        let mut matches = self.list()?;
+        matches.retain(|id| id.as_str().starts_with(prefix));
+        match matches.len() {
+            0 => Err(no_such(typed)),
+            1 => Ok(matches.remove(0)),
+            _ => Err(StateError::Ambiguous {
+                name: typed.to_owned(),
+                matches,
+            }),
+        }
+    }
+}
+
+fn no_such(name: &str) -> StateError {
+    StateError::NoSuchContainer {
+        name: name.to_owned(),
+    }
+}
+
+fn name_in_use(name: &str, id: &ContainerId) -> StateError {
+    StateError::NameInUse {
+        name: name.to_owned(),
+        id: id.clone(),
+    }
+}
+
+fn failure(action: &'static str, id: &ContainerId) -> impl Fn(SysError) -> StateError {
+    let id = id.clone();
+    move |source| StateError::Container {
+        action,
+        id: id.clone(),
+        source,
+    }
+}
+
+fn to_json(document: &impl serde::Serialize) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec(document).expect("the documents hold nothing but data");
+    bytes.push(b'\n');
+    bytes
+}
+
+fn read_if_there(path: &Path) -> SysResult<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).called(|| format!("read({})", path.display())),
+    }
+}
+
+fn list_ids(path: &Path) -> SysResult<Vec<ContainerId>> {
+    let listed = || format!("readdir({})", path.display());
+    let mut ids = Vec::new();
+    for entry in fs::read_dir(path).called(listed)? {
+        let name = entry.called(listed)?.file_name();
+        ids.extend(name.to_str().and_then(ContainerId::parse));
+    }
+    Ok(ids)
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

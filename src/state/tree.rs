@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Removal of whole trees that a container may have written: never follows a link, opens what was
+//! closed with chmod, and says when files of other ids need the user's namespace.
+
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use nix::dir::{Dir, Type};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat, renameat};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstat};
+use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
+
+use crate::sys::{Called, SysError, SysResult};
+
+/// Why a tree was not removed.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoveTreeError {
+    /// Something in it belongs to another id; the rest may be gone already.
+    #[error("{} holds files of other user ids of your range", path.display())]
+    NeedsNamespace {
+        /// The tree.
+        path: PathBuf,
+    },
+    /// The kernel refused for another reason.
+    #[error("remove {}", path.display())]
+    Refused {
+        /// The tree.
+        path: PathBuf,
+        /// What the kernel said.
+        source: SysError,
+    },
+}
+
+/// Removes the file or tree `path`; one that is not there is no error.
+///
+/// # Errors
+///
+/// [`RemoveTreeError::NeedsNamespace`] when it must be called again inside the user's namespace.
+pub fn remove_tree(path: &Path) -> Result<(), RemoveTreeError> {
+    let refused = |source| RemoveTreeError::Refused {
+        path: path.to_owned(),
+        source,
+    };
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(refused(SysError::new("unlinkat()", Errno::EBUSY)));
+    };
+    let parent = match File::open(parent) {
+        Ok(parent) => parent,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(refused(error_of("open", parent, error))),
+    };
+    let name = CString::new(name.as_bytes()).expect("a path holds no NUL");
+    match Removal::default().remove_entry(parent.as_fd(), &name, None) {
+        Ok(()) => Ok(()),
+        Err(Obstacle::Foreign) => Err(RemoveTreeError::NeedsNamespace {
+            path: path.to_owned(),
+        }),
+        Err(Obstacle::Refused(source)) => Err(refused(source)),
+    }
+}
+
+fn error_of(call: &str, path: &Path, error: std::io::Error) -> SysError {
+    let result: SysResult<()> = Err(error).called(|| format!("{call}({})", path.display()));
+    result.expect_err("it was made from an error")
+}
+
+enum Obstacle {
+    Foreign,
+    Refused(SysError),
+}
+
+/// Deeper directories are moved up to the top first, so that neither descriptors nor the stack
+/// run out however deep a container made its tree.
+const MAX_DEPTH: usize = 64;
+
+#[derive(Default)]
+struct Removal {
+    depth: usize,
+    moved_up: u64,
+}
+
+impl Removal {
+    fn remove_entry(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        name: &CStr,
+        top: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Obstacle> {
+        match unlinkat(parent, name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(Errno::EISDIR) => self.remove_directory(parent, name, top),
+            Err(Errno::EACCES | Errno::EPERM) => {
+                make_writable(parent)?;
+                match unlinkat(parent, name, UnlinkatFlags::NoRemoveDir) {
+                    Ok(()) | Err(Errno::ENOENT) => Ok(()),
+                    Err(Errno::EISDIR) => self.remove_directory(parent, name, top),
+                    Err(errno) => Err(obstacle(parent, "unlinkat", name, errno)),
+                }
+            }
+            Err(errno) => Err(obstacle(parent, "unlinkat", name, errno)),
+        }
+    }
+
+    fn remove_directory(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        name: &CStr,
+        top: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Obstacle> {
+        // An empty directory goes at once, whoever owns it.
+        if remove_empty(parent, name)? {
+            return Ok(());
+        }
+        if let Some(top) = top
+            && self.depth >= MAX_DEPTH
+        {
+            return self.move_up(parent, name, top);
+        }
+        let directory = open_directory(parent, name)?;
+        self.depth += 1;
+        loop {
+            let found = entries(&directory)?;
+            let listed_empty = found.is_empty();
+            for (entry, kind) in found {
+                let top = top.unwrap_or(directory.as_fd());
+                if kind == Some(Type::Directory) {
+                    self.remove_directory(directory.as_fd(), &entry, Some(top))?;
+                } else {
+                    self.remove_entry(directory.as_fd(), &entry, Some(top))?;
+                }
+            }
+            if remove_empty(parent, name)? {
+                break;
+            }
+            if listed_empty {
+                let not_empty = sys_error("rmdir", name, Errno::ENOTEMPTY);
+                return Err(Obstacle::Refused(not_empty));
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    fn move_up(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        name: &CStr,
+        top: BorrowedFd<'_>,
+    ) -> Result<(), Obstacle> {
+        loop {
+            self.moved_up += 1;
+            let new = CString::new(format!(".deep-{}", self.moved_up)).expect("it holds no NUL");
+            match renameat(parent, name, top, new.as_c_str()) {
+                Ok(()) => return Ok(()),
+                // Somebody's directory of that name: the next number may be free.
+                Err(Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOTDIR) => {}
+                Err(Errno::EACCES | Errno::EPERM) => {
+                    make_writable(parent)?;
+                    renameat(parent, name, top, new.as_c_str())
+                        .map_err(|errno| obstacle(parent, "renameat", name, errno))?;
+                    return Ok(());
+                }
+                Err(errno) => return Err(obstacle(parent, "renameat", name, errno)),
+            }
+        }
+    }
+}
+
+/// Whether the directory is gone now; not when there is still something in it.
+fn remove_empty(parent: BorrowedFd<'_>, name: &CStr) -> Result<bool, Obstacle> {
+    match unlinkat(parent, name, UnlinkatFlags::RemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => Ok(true),
+        Err(Errno::ENOTEMPTY | Errno::EEXIST) => Ok(false),
+        Err(Errno::EACCES | Errno::EPERM) => {
+            make_writable(parent)?;
+            match unlinkat(parent, name, UnlinkatFlags::RemoveDir) {
+                Ok(()) | Err(Errno::ENOENT) => Ok(true),
+                Err(Errno::ENOTEMPTY | Errno::EEXIST) => Ok(false),
+                Err(errno) => Err(obstacle(parent, "rmdir", name, errno)),
+            }
+        }
+        Err(errno) => Err(obstacle(parent, "rmdir", name, errno)),
+    }
+}
+
+fn open_directory(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Obstacle> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let first = openat(parent, name, flags, Mode::empty());
+    let opened = match first {
+        Err(Errno::EACCES) => {
+            fchmodat(parent, name, Mode::S_IRWXU, FchmodatFlags::FollowSymlink)
+                .map_err(|errno| refusal("chmod", name, errno))?;
+            openat(parent, name, flags, Mode::empty())
+        }
+        Ok(_) | Err(_) => first,
+    };
+    opened.map_err(|errno| refusal("openat", name, errno))
+}
+
+/// All names of a directory at once: a listing that is read while it is emptied skips some.
+fn entries(directory: &OwnedFd) -> Result<Vec<(CString, Option<Type>)>, Obstacle> {
+    let here = c".";
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut listing = Dir::openat(directory, here, flags, Mode::empty())
+        .map_err(|errno| refusal("openat", here, errno))?;
+    let mut names = Vec::new();
+    for entry in listing.iter() {
+        let entry = entry.map_err(|errno| refusal("getdents", here, errno))?;
+        let name = entry.file_name();
+        if name != c"." && name != c".." {
+            names.push((name.to_owned(), entry.file_type()));
+        }
+    }
+    Ok(names)
+}
+
+/// A container's root may have closed a directory that is ours, as overlay does with `work`.
+fn make_writable(directory: BorrowedFd<'_>) -> Result<(), Obstacle> {
+    fchmod(directory, Mode::S_IRWXU).map_err(|errno| refusal("fchmod", c".", errno))
+}
+
+fn refusal(call: &str, name: &CStr, errno: Errno) -> Obstacle {
+    match errno {
+        Errno::EACCES | Errno::EPERM => Obstacle::Foreign,
+        errno => Obstacle::Refused(sys_error(call, name, errno)),
+    }
+}
+
+/// A refusal in a directory of ours has another reason than its owner, such as an immutable file.
+fn obstacle(parent: BorrowedFd<'_>, call: &str, name: &CStr, errno: Errno) -> Obstacle {
+    let ours = fstat(parent).is_ok_and(|stat| stat.st_uid == geteuid().as_raw());
+    if ours {
+        Obstacle::Refused(sys_error(call, name, errno))
+    } else {
+        refusal(call, name, errno)
+    }
+}
+
+fn sys_error(call: &str, name: &CStr, errno: Errno) -> SysError {
+    SysError::new(format!("{call}({})", name.to_string_lossy()), errno)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn removes_closed_directories_and_never_follows_links() {
+        let outside = tempfile::tempdir().unwrap();
+        let kept = outside.path().join("kept");
+        fs::create_dir(&kept).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let tree = root.path().join("tree");
+        fs::create_dir_all(tree.join("a/b/c")).unwrap();
+        symlink(&kept, tree.join("a/link")).unwrap();
+        File::create(tree.join("a/b/file")).unwrap();
+        for (path, mode) in [("a/b/c", 0), ("a/b", 0o500), ("a", 0)] {
+            fs::set_permissions(tree.join(path), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        remove_tree(&tree).unwrap();
+        assert!(!tree.exists());
+        assert!(kept.exists());
+        remove_tree(&tree).unwrap();
+    }
+
+    #[test]
+    fn a_tree_may_be_deeper_than_descriptors_and_paths_allow() {
+        let root = tempfile::tempdir().unwrap();
+        let tree = root.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        let mut directory = OwnedFd::from(File::open(&tree).unwrap());
+        for _ in 0..3000 {
+            nix::sys::stat::mkdirat(&directory, "deep", Mode::S_IRWXU).unwrap();
+            let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY;
+            directory = openat(&directory, "deep", flags, Mode::empty()).unwrap();
+        }
+        drop(directory);
+        remove_tree(&tree).unwrap();
+        assert!(!tree.exists());
+    }
+
+    #[test]
+    fn a_file_is_a_tree_too() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("file");
+        File::create(&file).unwrap();
+        remove_tree(&file).unwrap();
+        assert!(!file.exists());
+    }
+}
