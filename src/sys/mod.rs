@@ -6,11 +6,16 @@
 
 pub mod caps;
 mod error;
+pub mod fdpass;
 pub mod mount;
 pub mod namespace;
 pub mod pidfd;
+pub mod poll;
 pub mod process;
 pub mod pty;
 pub mod random;
+pub mod signals;
+pub mod stream;
+pub mod tty;
 
 pub use error::{Called, SysError, SysResult};
