@@ -17,5 +17,6 @@ pub mod random;
 pub mod signals;
 pub mod stream;
 pub mod tty;
+pub mod xattr;
 
 pub use error::{Called, SysError, SysResult};
