@@ -5,6 +5,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::super::record::{ContainerRequest, Resolved};
+use super::super::sweep::SweepMode;
 use super::*;
 
 fn store() -> (tempfile::TempDir, Store) {
@@ -191,4 +192,183 @@ fn a_damaged_record_can_still_be_removed() {
     assert_eq!(store.resolve("web").unwrap(), web.id);
     store.remove(&web.id).unwrap();
     assert!(store.names.all().unwrap().is_empty());
+}
+
+/// What a simulated process does; each variant is one step of it further.
+#[derive(Debug)]
+enum Actor {
+    Idle,
+    Staged(ContainerRecord, Staged),
+    Claimed(ContainerRecord, Staged),
+    Retired(ContainerRecord, PathBuf, ContainerLock),
+    Released(PathBuf, ContainerLock),
+    Renaming(ContainerRecord, String, ContainerLock),
+    Renamed(ContainerRecord, String, ContainerLock),
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Create(usize, u8),
+    Remove(usize, u8),
+    Rename(usize, u8, u8),
+    Step(usize),
+    Kill(usize),
+    Sweep,
+}
+
+fn event() -> impl proptest::strategy::Strategy<Value = Event> {
+    use proptest::prelude::*;
+    let actor = 0..3_usize;
+    let name = 0..3_u8;
+    prop_oneof![
+        3 => (actor.clone(), name.clone()).prop_map(|(actor, name)| Event::Create(actor, name)),
+        2 => (actor.clone(), name.clone()).prop_map(|(actor, name)| Event::Remove(actor, name)),
+        2 => (actor.clone(), name.clone(), name)
+            .prop_map(|(actor, old, new)| Event::Rename(actor, old, new)),
+        9 => actor.clone().prop_map(Event::Step),
+        2 => actor.prop_map(Event::Kill),
+        1 => Just(Event::Sweep),
+    ]
+}
+
+fn name_of(number: u8) -> String {
+    format!("name-{number}")
+}
+
+/// Locks the container of that name, as `rm` and `rename` do.
+fn lock_named(store: &Store, name: u8) -> Option<(ContainerRecord, ContainerLock)> {
+    let id = store.resolve(&name_of(name)).ok()?;
+    let lock = store.try_lock(&id).unwrap()?;
+    Some((store.load(&id).unwrap(), lock))
+}
+
+fn start(store: &Store, event: &Event) -> Actor {
+    match *event {
+        Event::Create(_, name) => {
+            let record = record(&name_of(name));
+            let staged = store.stage(&record, Durability::Unsynced).unwrap();
+            Actor::Staged(record, staged)
+        }
+        Event::Remove(_, name) => match lock_named(store, name) {
+            Some((record, lock)) => {
+                let path = store.retire(&record.id).unwrap();
+                Actor::Retired(record, path, lock)
+            }
+            None => Actor::Idle,
+        },
+        Event::Rename(_, old, new) if old != new => match lock_named(store, old) {
+            Some((record, lock)) => match store.claim_name(&name_of(new), &record.id) {
+                Ok(()) => Actor::Renaming(record, name_of(new), lock),
+                Err(_) => Actor::Idle,
+            },
+            None => Actor::Idle,
+        },
+        Event::Rename(..) | Event::Step(_) | Event::Kill(_) | Event::Sweep => Actor::Idle,
+    }
+}
+
+fn step(store: &Store, actor: Actor) -> Actor {
+    match actor {
+        Actor::Idle => Actor::Idle,
+        Actor::Staged(record, staged) => match store.claim_name(&record.name, &record.id) {
+            Ok(()) => Actor::Claimed(record, staged),
+            Err(StateError::NameInUse { .. }) => {
+                remove_tree(&staged.directory).unwrap();
+                Actor::Idle
+            }
+            Err(error) => panic!("{error}"),
+        },
+        Actor::Claimed(record, staged) => {
+            drop(
+                store
+                    .publish(staged, &record.id, Durability::Unsynced)
+                    .unwrap(),
+            );
+            Actor::Idle
+        }
+        Actor::Retired(record, path, lock) => {
+            store.names.release(&record.name, &record.id).unwrap();
+            Actor::Released(path, lock)
+        }
+        Actor::Released(path, _lock) => {
+            remove_tree(&path).unwrap();
+            Actor::Idle
+        }
+        Actor::Renaming(mut record, new, lock) => {
+            let old = std::mem::replace(&mut record.name, new);
+            store.replace_record(&record, Durability::Unsynced).unwrap();
+            Actor::Renamed(record, old, lock)
+        }
+        Actor::Renamed(record, old, _lock) => {
+            store.names.release(&old, &record.id).unwrap();
+            Actor::Idle
+        }
+    }
+}
+
+/// What every reader may rely on at every moment.
+fn assert_readable(store: &Store) {
+    let mut names = std::collections::BTreeSet::new();
+    for id in store.list().unwrap() {
+        let record = store.load(&id).unwrap();
+        store.observe(&id).unwrap();
+        assert_eq!(
+            store.resolve(&record.name).unwrap(),
+            id,
+            "a name leads to its container"
+        );
+        assert!(names.insert(record.name), "no two containers have one name");
+    }
+}
+
+/// What is true once nobody works on the store and it was swept.
+fn assert_clean(store: &Store) {
+    let swept = store.sweep(SweepMode::Remove).unwrap();
+    assert!(
+        swept.need_namespace.is_empty() && swept.refused.is_empty(),
+        "{swept:?}"
+    );
+    assert_readable(store);
+    assert!(store.sweep(SweepMode::Report).unwrap().is_clean());
+    assert_eq!(tmp_entries(store), 0);
+    assert_eq!(
+        store.names.all().unwrap().len(),
+        store.list().unwrap().len()
+    );
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn killed_processes_leave_a_store_that_the_next_command_reads(
+        events in proptest::collection::vec(event(), 1..60)
+    ) {
+        let (_directory, store) = store();
+        let mut actors = [Actor::Idle, Actor::Idle, Actor::Idle];
+        for event in events {
+            match event {
+                Event::Create(actor, _) | Event::Remove(actor, _) | Event::Rename(actor, _, _) => {
+                    if matches!(actors[actor], Actor::Idle) {
+                        actors[actor] = start(&store, &event);
+                    }
+                }
+                Event::Step(actor) => {
+                    let current = std::mem::replace(&mut actors[actor], Actor::Idle);
+                    actors[actor] = step(&store, current);
+                }
+                // Descriptors close, and nothing else happens.
+                Event::Kill(actor) => actors[actor] = Actor::Idle,
+                Event::Sweep => drop(store.sweep(SweepMode::Remove).unwrap()),
+            }
+            assert_readable(&store);
+        }
+        drop(actors);
+        assert_clean(&store);
+        for name in 0..3 {
+            let made = store.create(&record(&name_of(name)), Durability::Unsynced);
+            let taken = store.resolve(&name_of(name)).is_ok();
+            proptest::prop_assert!(made.is_ok() || taken);
+        }
+    }
 }
