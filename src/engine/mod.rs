@@ -2,7 +2,9 @@
 //! The life of containers and images: the one place where runtime, storage, network and monitor
 //! meet. Never prints and never reads argv: it takes requests and reports through a trait.
 
+pub mod attach;
 pub mod signal;
+pub mod terminal;
 
 use crate::state::dirs::Dirs;
 

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Attaching the user's own streams to a running container.
+
+mod frames;
+mod pump;
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+pub use pump::{Control, Ending, Endpoint, LocalStreams, Pump, SignalGate, SignalProxy, pump};
+
+use super::Engine;
+use super::terminal::{DetachKeys, set_size};
+use crate::monitor::protocol::{
+    self, AttachedStreams, Connection, ProtocolError, Request, SignalIntent, TerminalSize,
+};
+use crate::state::StateError;
+use crate::state::id::ContainerId;
+use crate::state::store::Store;
+use crate::sys::SysError;
+use crate::sys::pidfd::Pidfd;
+
+/// What can go wrong while attached.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// The container is not running.
+    #[error("you can only attach to running containers")]
+    NotRunning,
+    /// Its streams do not pass through its monitor.
+    #[error("attach to container {container}: {reason}")]
+    Refused {
+        /// Its short id.
+        container: String,
+        /// The monitor's words.
+        reason: String,
+    },
+    /// The monitor could not be asked.
+    #[error(transparent)]
+    Monitor(#[from] ProtocolError),
+    /// The record could not be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The user's terminal cannot be set.
+    #[error("set the terminal to raw mode")]
+    Terminal(#[source] SysError),
+    /// Signals cannot be held back.
+    #[error("hold signals back for the container")]
+    Signals(#[source] SysError),
+    /// The user's standard input cannot be read.
+    #[error("read standard input")]
+    Input(#[source] SysError),
+    /// The user's standard output cannot be written.
+    #[error("write the container's output")]
+    Output(#[source] SysError),
+    /// The container's streams cannot be read or written.
+    #[error("carry the container's streams")]
+    Streams(#[source] SysError),
+}
+
+/// What `attach` is asked for.
+#[derive(Debug, Clone)]
+pub struct AttachRequest {
+    /// Which of the user's streams take part.
+    pub streams: AttachedStreams,
+    /// What the user types to leave.
+    pub detach_keys: DetachKeys,
+    /// Whether signals go to the container.
+    pub signal_proxy: SignalProxy,
+}
+
+/// How an attachment ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttachOutcome {
+    /// The container ended with that code.
+    Exited(i32),
+    /// The user left, and the container goes on.
+    Detached,
+    /// Nobody reads our standard output any more, and the container goes on.
+    OutputClosed,
+    /// A signal came that was not passed on: the caller dies of it.
+    Interrupted(i32),
+}
+
+impl Engine {
+    /// Attaches this process's streams to a running container until it ends or the user leaves.
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError::NotRunning`]; the others name what failed.
+    pub fn attach(
+        &self,
+        id: &ContainerId,
+        request: AttachRequest,
+    ) -> Result<AttachOutcome, AttachError> {
+        let run_directory = self.dirs.container_run(id);
+        let signals = SignalGate::hold(request.signal_proxy).map_err(AttachError::Signals)?;
+        // Asked first, so that the answer is on its way whenever the stream ends.
+        let end = ask_for_the_end(&run_directory)?;
+        let (stream, framing) = protocol::attach(&run_directory, request.streams)
+            .map_err(|error| refused(id, error))?;
+        let ending = pump(Pump {
+            endpoint: Endpoint::Socket { stream, framing },
+            local: LocalStreams::of_process(request.streams).map_err(AttachError::Streams)?,
+            control: &MonitorControl { run_directory },
+            signals: &signals,
+            detach_keys: request.detach_keys,
+            process: None,
+        })?;
+        match ending {
+            Ending::Ended => self.exit_code_of(id, &end).map(AttachOutcome::Exited),
+            Ending::Detached => Ok(AttachOutcome::Detached),
+            Ending::OutputClosed => Ok(AttachOutcome::OutputClosed),
+            Ending::Interrupted(signal) => Ok(AttachOutcome::Interrupted(signal)),
+        }
+    }
+
+    /// What the monitor says, or the record if the monitor was killed.
+    fn exit_code_of(&self, id: &ContainerId, end: &Connection) -> Result<i32, AttachError> {
+        match protocol::exit_code(end) {
+            Ok(code) => Ok(code),
+            Err(ProtocolError::Ended) => {
+                let store = Store::open(self.dirs.clone())?;
+                let (state, _) = store.observe(id)?;
+                Ok(state.exit_code.unwrap_or(LOST_EXIT_CODE))
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+}
+
+/// The exit code of a container whose monitor was killed: it died with it, by SIGKILL.
+const LOST_EXIT_CODE: i32 = 137;
+
+fn ask_for_the_end(run_directory: &std::path::Path) -> Result<Connection, AttachError> {
+    let connection = match Connection::open(run_directory) {
+        Err(ProtocolError::NoMonitor { .. }) => return Err(AttachError::NotRunning),
+        other => other?,
+    };
+    connection.send(&Request::Wait)?;
+    Ok(connection)
+}
+
+fn refused(id: &ContainerId, error: ProtocolError) -> AttachError {
+    match error {
+        ProtocolError::NoMonitor { .. } | ProtocolError::Ended => AttachError::NotRunning,
+        ProtocolError::Refused { reason } => AttachError::Refused {
+            container: id.short().to_owned(),
+            reason,
+        },
+        other @ (ProtocolError::Unexpected { .. } | ProtocolError::Connection(_)) => other.into(),
+    }
+}
+
+/// Sizes and signals by way of a container's monitor.
+#[derive(Debug)]
+pub struct MonitorControl {
+    /// The container's run directory.
+    pub run_directory: PathBuf,
+}
+
+impl Control for MonitorControl {
+    fn resize(&self, size: TerminalSize) {
+        // A monitor that does not answer is about to end the stream.
+        drop(protocol::command(
+            &self.run_directory,
+            &Request::Resize(size),
+        ));
+    }
+
+    fn signal(&self, signal: i32) {
+        drop(protocol::signal(
+            &self.run_directory,
+            signal,
+            SignalIntent::Forward,
+        ));
+    }
+}
+
+/// Sizes and signals of a process that we started ourselves.
+#[derive(Debug)]
+pub struct ProcessControl {
+    /// The process.
+    pub process: Pidfd,
+    /// The master side of its pseudo-terminal.
+    pub master: Option<OwnedFd>,
+}
+
+impl Control for ProcessControl {
+    fn resize(&self, size: TerminalSize) {
+        if let Some(master) = &self.master {
+            // Its size is a courtesy: a program that has ended needs none.
+            drop(set_size(std::os::fd::AsFd::as_fd(master), size));
+        }
+    }
+
+    fn signal(&self, signal: i32) {
+        // ESRCH: it has ended, and the pump is about to see that.
+        drop(self.process.send_signal(signal));
+    }
+}
