@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What people and scripts read: streams, tables, Go templates, units.
+//!
+//! A document is given as any `Serialize` type or built as a [`value::Value`]; both know which
+//! parts are structs and which are maps, because Go templates treat the two differently.
 
+pub mod template;
 pub mod ui;
+pub mod units;
+pub mod value;
