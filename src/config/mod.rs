@@ -1,2 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! containers.conf and storage.conf: what exists is read, what is unknown is ignored.
+//! containers.conf and storage.conf: what exists is read, what is unknown is ignored. Where no
+//! file exists this costs a handful of refused opens. Nothing here decides what a value means.
+//!
+//! | file | searched in, later ones over earlier ones |
+//! |---|---|
+//! | containers.conf | /usr/share/containers, /etc/containers and its .conf.d, ~/.config/containers and its .conf.d; `CONTAINERS_CONF` replaces them all, `CONTAINERS_CONF_OVERRIDE` comes last |
+//! | storage.conf | /usr/share/containers, else /etc/containers; ~/.config/containers on top; `CONTAINERS_STORAGE_CONF` replaces them all |
+
+pub mod containers_conf;
+mod document;
+pub mod storage_conf;
+
+use std::path::PathBuf;
+
+use crate::sys::SysError;
+
+/// Why a file that exists was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be opened, or a file named by a variable does not exist.
+    #[error("read the configuration file {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: SysError,
+    },
+    /// The file is not TOML.
+    #[error("configuration file {}, line {line}: {reason}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where, counted from 1.
+        line: usize,
+        /// What the parser said.
+        reason: String,
+    },
+}
+
+/// A value that was ignored: one wrong key must not keep every command from working.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "configuration file {}: {key} must be {expected}, not {found}; it is ignored",
+    path.display()
+)]
+pub struct Ignored {
+    /// The file.
+    pub path: PathBuf,
+    /// The key with its section: `engine.stop_timeout`.
+    pub key: String,
+    /// What the key can hold, in words.
+    pub expected: &'static str,
+    /// What it holds, in words.
+    pub found: &'static str,
+}

@@ -15,7 +15,6 @@
 //!   c/<first 16 digits of id>/       attach.sock and friends of one container
 //! ```
 
-use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, DirBuilder, Metadata};
 use std::io;
@@ -26,6 +25,7 @@ use nix::unistd::geteuid;
 
 use super::error::StateError;
 use super::id::ContainerId;
+use crate::sys::account::{Environment, absolute_variable, is_owned_by_caller, xdg_directory};
 use crate::sys::{Called, SysError};
 
 /// The two roots of a store.
@@ -65,9 +65,6 @@ impl fmt::Display for RootKind {
     }
 }
 
-/// A variable of the caller's environment.
-pub type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
-
 impl Dirs {
     /// Finds the two roots: `root` and `runroot` where they are given, else the XDG directories of
     /// `env`, else the caller's home and a private directory that outlives no boot.
@@ -75,7 +72,8 @@ impl Dirs {
     /// Makes nothing. A runtime directory that is another user's (as `sudo` leaves it), or that
     /// others can look into, is not used.
     pub fn resolve(root: Option<&Path>, runroot: Option<&Path>, env: Environment<'_>) -> Self {
-        let data_root = root.map_or_else(|| data_home(env).join("coracle"), absolute);
+        let data_home = || xdg_directory(env, "XDG_DATA_HOME", ".local/share");
+        let data_root = root.map_or_else(|| data_home().join("coracle"), absolute);
         let run_root = runroot.map_or_else(|| default_run_root(env), absolute);
         Self {
             data_root,
@@ -232,35 +230,6 @@ fn root_error(kind: RootKind, path: &Path, source: SysError) -> StateError {
     }
 }
 
-/// The XDG rule: a relative path in the variable is as good as none.
-fn data_home(env: Environment<'_>) -> PathBuf {
-    absolute_variable(env, "XDG_DATA_HOME").unwrap_or_else(|| home(env).join(".local/share"))
-}
-
-/// `sudo` may leave the caller's HOME in place: another user's home is not used.
-fn home(env: Environment<'_>) -> PathBuf {
-    let from_env = absolute_variable(env, "HOME");
-    if let Some(home) = &from_env
-        && is_owned_by_caller(home)
-    {
-        return home.clone();
-    }
-    home_in_passwd(geteuid().as_raw())
-        .or(from_env)
-        .unwrap_or_else(|| PathBuf::from("/"))
-}
-
-/// Reads /etc/passwd itself: a static binary has no NSS.
-fn home_in_passwd(uid: u32) -> Option<PathBuf> {
-    let passwd = fs::read_to_string("/etc/passwd").ok()?;
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':').skip(2);
-        let entry: u32 = fields.next()?.parse().ok()?;
-        let home = fields.nth(2)?;
-        (entry == uid && home.starts_with('/')).then(|| PathBuf::from(home))
-    })
-}
-
 /// The run root must be the same for every command of a user, or they would not find each other's
 /// sockets: so the system's own directory is tried where the variable is missing, and TMPDIR,
 /// which people set for single commands, is not.
@@ -282,18 +251,8 @@ fn default_run_root(env: Environment<'_>) -> PathBuf {
     PathBuf::from(format!("/tmp/coracle-{uid}"))
 }
 
-fn absolute_variable(env: Environment<'_>, name: &str) -> Option<PathBuf> {
-    env(name)
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-}
-
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-fn is_owned_by_caller(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.uid() == geteuid().as_raw())
 }
 
 fn others_may_enter(mode: u32) -> bool {
@@ -311,6 +270,8 @@ fn is_private(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     fn mode_of(path: &Path) -> u32 {

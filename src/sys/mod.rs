@@ -4,6 +4,7 @@
 
 #![expect(unsafe_code, reason = "raw system calls live here and nowhere else")]
 
+pub mod account;
 pub mod caps;
 mod error;
 pub mod fdpass;

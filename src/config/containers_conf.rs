@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! containers.conf(5): the values that mean something to coracle, as the files have them. A value
+//! that no file sets is `None`; its default is its user's business.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::document::{Document, Missing};
+use super::{ConfigError, Ignored};
+use crate::sys::account::{Environment, xdg_directory};
+
+/// All of containers.conf.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContainersConf {
+    /// `[containers]`: defaults of every container.
+    pub containers: ContainersSection,
+    /// `[engine]`: how coracle itself works.
+    pub engine: EngineSection,
+    /// `[network]`.
+    pub network: NetworkSection,
+    /// The values that were ignored, for one warning each.
+    pub ignored: Vec<Ignored>,
+    /// The files that were read, in order.
+    pub files: Vec<PathBuf>,
+}
+
+/// `[containers]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContainersSection {
+    /// `KEY=VALUE` of every container.
+    pub annotations: Option<Vec<String>>,
+    /// Which /etc/hosts is the base: a path, `image`, `none`.
+    pub base_hosts_file: Option<String>,
+    /// `private`, `host`.
+    pub cgroupns: Option<String>,
+    /// `enabled`, `disabled`, `no-conmon`.
+    pub cgroups: Option<String>,
+    /// With or without `CAP_`.
+    pub default_capabilities: Option<Vec<String>>,
+    /// `NAME=VALUE`.
+    pub default_sysctls: Option<Vec<String>>,
+    /// `NAME=SOFT:HARD`.
+    pub default_ulimits: Option<Vec<String>>,
+    /// As `--device`.
+    pub devices: Option<Vec<String>>,
+    /// As `--dns-option`.
+    pub dns_options: Option<Vec<String>>,
+    /// As `--dns-search`.
+    pub dns_searches: Option<Vec<String>>,
+    /// As `--dns`.
+    pub dns_servers: Option<Vec<String>>,
+    /// `KEY=VALUE`, or `KEY` of the caller.
+    pub env: Option<Vec<String>>,
+    /// Pass the caller's whole environment.
+    pub env_host: Option<bool>,
+    /// Pass the caller's proxy variables.
+    pub http_proxy: Option<bool>,
+    /// As `--init`.
+    pub init: Option<bool>,
+    /// `private`, `shareable`, `none`, `host`.
+    pub ipcns: Option<String>,
+    /// As `--log-driver`.
+    pub log_driver: Option<String>,
+    /// Directory of the logs.
+    pub log_path: Option<String>,
+    /// Bytes; negative is no limit.
+    pub log_size_max: Option<i64>,
+    /// Tag of journald's lines.
+    pub log_tag: Option<String>,
+    /// As `--mount`.
+    pub mounts: Option<Vec<String>>,
+    /// As `--network`.
+    pub netns: Option<String>,
+    /// As `--no-hosts`.
+    pub no_hosts: Option<bool>,
+    /// As `--oom-score-adj`.
+    pub oom_score_adj: Option<i64>,
+    /// `private`, `host`.
+    pub pidns: Option<String>,
+    /// As `--pids-limit`.
+    pub pids_limit: Option<i64>,
+    /// As `--privileged`.
+    pub privileged: Option<bool>,
+    /// As `--read-only`.
+    pub read_only: Option<bool>,
+    /// As `--security-opt seccomp=`.
+    pub seccomp_profile: Option<String>,
+    /// As `--shm-size`.
+    pub shm_size: Option<String>,
+    /// As `--tz`.
+    pub tz: Option<String>,
+    /// As `--umask`.
+    pub umask: Option<String>,
+    /// As `--userns`.
+    pub userns: Option<String>,
+    /// `private`, `host`.
+    pub utsns: Option<String>,
+    /// As `-v`.
+    pub volumes: Option<Vec<String>>,
+}
+
+/// `[engine]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EngineSection {
+    /// `systemd`, `cgroupfs`.
+    pub cgroup_manager: Option<String>,
+    /// As `--detach-keys`.
+    pub detach_keys: Option<String>,
+    /// `KEY=VALUE` of coracle itself, such as proxies.
+    pub env: Option<Vec<String>>,
+    /// `file`, `none`; `journald` is taken as `file`.
+    pub events_logger: Option<String>,
+    /// Where layers are unpacked from archives; `storage` is the store itself.
+    pub image_copy_tmp_dir: Option<String>,
+    /// `docker`: docker's words and defaults (a key of coracle's own).
+    pub mode: Option<String>,
+    /// Options of slirp4netns.
+    pub network_cmd_options: Option<Vec<String>>,
+    /// As `--pull`.
+    pub pull_policy: Option<String>,
+    /// The OCI runtime; coracle is its own.
+    pub runtime: Option<String>,
+    /// Seconds.
+    pub stop_timeout: Option<i64>,
+    /// Where volumes are.
+    pub volume_path: Option<String>,
+}
+
+/// `[network]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NetworkSection {
+    /// The name of the default network.
+    pub default_network: Option<String>,
+    /// `pasta`, `slirp4netns`.
+    pub default_rootless_network_cmd: Option<String>,
+    /// Options of pasta.
+    pub pasta_options: Option<Vec<String>>,
+}
+
+impl ContainersConf {
+    /// Reads every file that there is.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read or is not TOML, and one that a variable names but is not there.
+    pub fn load(env: Environment<'_>) -> Result<Self, ConfigError> {
+        let mut conf = Self::default();
+        match variable(env, "CONTAINERS_CONF") {
+            Some(path) => conf.merge_file(&path, Missing::IsAnError)?,
+            None => conf.merge_directories(&directories(env))?,
+        }
+        if let Some(path) = variable(env, "CONTAINERS_CONF_OVERRIDE") {
+            conf.merge_file(&path, Missing::IsAnError)?;
+        }
+        Ok(conf)
+    }
+
+    fn merge_directories(&mut self, directories: &[PathBuf]) -> Result<(), ConfigError> {
+        for directory in directories {
+            self.merge_file(&directory.join("containers.conf"), Missing::IsFine)?;
+            for path in drop_ins(&directory.join("containers.conf.d")) {
+                self.merge_file(&path, Missing::IsFine)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn merge_file(&mut self, path: &Path, missing: Missing) -> Result<(), ConfigError> {
+        let Some(document) = Document::read(path, missing)? else {
+            return Ok(());
+        };
+        self.merge_containers(&document);
+        self.merge_engine(&document);
+        self.merge_network(&document);
+        self.files.push(path.to_owned());
+        Ok(())
+    }
+
+    fn merge_containers(&mut self, document: &Document) {
+        let into = &mut self.containers;
+        let mut from = document.section("containers", &mut self.ignored);
+        from.texts("annotations", &mut into.annotations);
+        from.text("base_hosts_file", &mut into.base_hosts_file);
+        from.text("cgroupns", &mut into.cgroupns);
+        from.text("cgroups", &mut into.cgroups);
+        from.texts("default_capabilities", &mut into.default_capabilities);
+        from.texts("default_sysctls", &mut into.default_sysctls);
+        from.texts("default_ulimits", &mut into.default_ulimits);
+        from.texts("devices", &mut into.devices);
+        from.texts("dns_options", &mut into.dns_options);
+        from.texts("dns_searches", &mut into.dns_searches);
+        from.texts("dns_servers", &mut into.dns_servers);
+        from.texts("env", &mut into.env);
+        from.flag("env_host", &mut into.env_host);
+        from.flag("http_proxy", &mut into.http_proxy);
+        from.flag("init", &mut into.init);
+        from.text("ipcns", &mut into.ipcns);
+        from.text("log_driver", &mut into.log_driver);
+        from.text("log_path", &mut into.log_path);
+        from.number("log_size_max", &mut into.log_size_max);
+        from.text("log_tag", &mut into.log_tag);
+        from.texts("mounts", &mut into.mounts);
+        from.text("netns", &mut into.netns);
+        from.flag("no_hosts", &mut into.no_hosts);
+        from.number("oom_score_adj", &mut into.oom_score_adj);
+        from.text("pidns", &mut into.pidns);
+        from.number("pids_limit", &mut into.pids_limit);
+        from.flag("privileged", &mut into.privileged);
+        from.flag("read_only", &mut into.read_only);
+        from.text("seccomp_profile", &mut into.seccomp_profile);
+        from.text("shm_size", &mut into.shm_size);
+        from.text("tz", &mut into.tz);
+        from.text("umask", &mut into.umask);
+        from.text("userns", &mut into.userns);
+        from.text("utsns", &mut into.utsns);
+        from.texts("volumes", &mut into.volumes);
+    }
+
+    fn merge_engine(&mut self, document: &Document) {
+        let into = &mut self.engine;
+        let mut from = document.section("engine", &mut self.ignored);
+        from.text("cgroup_manager", &mut into.cgroup_manager);
+        from.text("detach_keys", &mut into.detach_keys);
+        from.texts("env", &mut into.env);
+        from.text("events_logger", &mut into.events_logger);
+        from.text("image_copy_tmp_dir", &mut into.image_copy_tmp_dir);
+        from.text("mode", &mut into.mode);
+        from.texts("network_cmd_options", &mut into.network_cmd_options);
+        from.text("pull_policy", &mut into.pull_policy);
+        from.text("runtime", &mut into.runtime);
+        from.number("stop_timeout", &mut into.stop_timeout);
+        from.text("volume_path", &mut into.volume_path);
+    }
+
+    fn merge_network(&mut self, document: &Document) {
+        let into = &mut self.network;
+        let mut from = document.section("network", &mut self.ignored);
+        from.text("default_network", &mut into.default_network);
+        from.text(
+            "default_rootless_network_cmd",
+            &mut into.default_rootless_network_cmd,
+        );
+        from.texts("pasta_options", &mut into.pasta_options);
+    }
+}
+
+/// The directories of configuration files, the least important first.
+fn directories(env: Environment<'_>) -> [PathBuf; 3] {
+    [
+        PathBuf::from("/usr/share/containers"),
+        PathBuf::from("/etc/containers"),
+        xdg_directory(env, "XDG_CONFIG_HOME", ".config").join("containers"),
+    ]
+}
+
+/// The `*.conf` files of a directory in the order of their names.
+fn drop_ins(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let mut paths: Vec<PathBuf> = paths
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "conf")
+        })
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// An empty variable is as good as none; `/dev/null` is a file like any other.
+fn variable(env: Environment<'_>, name: &str) -> Option<PathBuf> {
+    env(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
+        let path = directory.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::File::create(&path)
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+        path
+    }
+
+    fn conf_of(files: &[&str]) -> ContainersConf {
+        let directory = tempfile::tempdir().unwrap();
+        let mut conf = ContainersConf::default();
+        for (number, text) in files.iter().enumerate() {
+            let path = write(directory.path(), &format!("{number}.conf"), text);
+            conf.merge_file(&path, Missing::IsAnError).unwrap();
+        }
+        conf
+    }
+
+    #[test]
+    fn later_files_replace_single_values_and_lists() {
+        let conf = conf_of(&[
+            "[containers]\nenv=['A=1']\ndns_servers=['1.1.1.1']\ninit=true\n[engine]\nstop_timeout=10",
+            "[containers]\nenv=['B=2', {append=true}]\ndns_servers=['9.9.9.9']\n[engine]\nmode='docker'",
+        ]);
+        assert_eq!(conf.containers.env.unwrap(), ["A=1", "B=2"]);
+        assert_eq!(conf.containers.dns_servers.unwrap(), ["9.9.9.9"]);
+        assert_eq!(conf.containers.init, Some(true));
+        assert_eq!(conf.engine.stop_timeout, Some(10));
+        assert_eq!(conf.engine.mode.as_deref(), Some("docker"));
+        assert!(conf.ignored.is_empty());
+        assert_eq!(conf.files.len(), 2);
+    }
+
+    #[test]
+    fn unknown_keys_are_nothing_and_wrong_types_are_told() {
+        let conf = conf_of(&[
+            "top=1\n[containers]\nunheard_of=1\ninit='yes'\nenv='A=1'\n[engine]\nstop_timeout='5'\n[machine]\ncpus=1",
+        ]);
+        assert_eq!(conf.containers, ContainersSection::default());
+        assert_eq!(conf.engine, EngineSection::default());
+        let told: Vec<String> = conf.ignored.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 3);
+        let line = |text: &str| told.iter().any(|told| told.ends_with(text));
+        assert!(
+            line("containers.init must be true or false, not a string; it is ignored"),
+            "{told:?}"
+        );
+        assert!(line(
+            "containers.env must be a list of strings, not a string; it is ignored"
+        ));
+        assert!(line(
+            "engine.stop_timeout must be a number, not a string; it is ignored"
+        ));
+    }
+
+    #[test]
+    fn a_file_that_is_not_toml_is_named_with_its_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = write(
+            directory.path(),
+            "containers.conf",
+            "[containers]\ninit=true\nenv=[\n",
+        );
+        let error = ContainersConf::default()
+            .merge_file(&path, Missing::IsFine)
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("containers.conf, line "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn variables_replace_the_search_path_and_come_last() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = directory.path();
+        write(
+            home,
+            "containers/containers.conf",
+            "[engine]\nstop_timeout=1",
+        );
+        write(
+            home,
+            "containers/containers.conf.d/20.conf",
+            "[engine]\nstop_timeout=3",
+        );
+        write(
+            home,
+            "containers/containers.conf.d/10.conf",
+            "[engine]\nstop_timeout=2",
+        );
+        write(home, "containers/containers.conf.d/99.txt", "not toml");
+        let only = write(home, "only.conf", "[engine]\nruntime='crun'");
+        let last = write(home, "last.conf", "[engine]\nstop_timeout=9");
+        let load = |variables: &[(&str, OsString)]| {
+            let env = |name: &str| {
+                let found = variables.iter().find(|(variable, _)| *variable == name);
+                found.map(|(_, value)| value.clone())
+            };
+            ContainersConf::load(&env).map(|conf| (conf.engine.stop_timeout, conf.engine.runtime))
+        };
+        let config_home = ("XDG_CONFIG_HOME", home.as_os_str().to_owned());
+        assert_eq!(load(std::slice::from_ref(&config_home)).unwrap().0, Some(3));
+        let replace = ("CONTAINERS_CONF", only.into());
+        let (timeout, runtime) = load(&[config_home.clone(), replace.clone()]).unwrap();
+        assert_eq!((timeout, runtime.as_deref()), (None, Some("crun")));
+        let append = ("CONTAINERS_CONF_OVERRIDE", last.into());
+        assert_eq!(load(&[config_home, replace, append]).unwrap().0, Some(9));
+        let missing = ("CONTAINERS_CONF", "/nowhere/containers.conf".into());
+        assert!(load(&[missing]).is_err());
+    }
+}

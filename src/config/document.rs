@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One TOML file, and typed reading of its sections into values that earlier files may have set.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::{ConfigError, Ignored};
+use crate::sys::Called;
+
+/// A file that was read.
+#[derive(Debug)]
+pub(super) struct Document {
+    path: PathBuf,
+    table: Table,
+}
+
+/// What a missing file means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// Nothing: it was only looked for.
+    IsFine,
+    /// The user named it.
+    IsAnError,
+}
+
+impl Document {
+    /// Reads `path`; `None` where there is no such file.
+    pub(super) fn read(path: &Path, missing: Missing) -> Result<Option<Self>, ConfigError> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if missing == Missing::IsFine && is_absent(&error) => return Ok(None),
+            Err(error) => {
+                return Err(error)
+                    .called(|| format!("open({})", path.display()))
+                    .map_err(|source| ConfigError::Unreadable {
+                        path: path.to_owned(),
+                        source,
+                    });
+            }
+        };
+        match text.parse::<Table>() {
+            Ok(table) => Ok(Some(Self {
+                path: path.to_owned(),
+                table,
+            })),
+            Err(error) => Err(syntax_error(path, &text, &error)),
+        }
+    }
+
+    /// The section `[name]`; values at the top with `""`.
+    pub(super) fn section<'a>(
+        &'a self,
+        name: &'static str,
+        ignored: &'a mut Vec<Ignored>,
+    ) -> Section<'a> {
+        let table = if name.is_empty() {
+            Some(&self.table)
+        } else {
+            self.table.get(name).and_then(Value::as_table)
+        };
+        Section {
+            path: &self.path,
+            name,
+            table,
+            ignored,
+        }
+    }
+}
+
+/// ENOTDIR: /etc/containers may be a file.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+fn syntax_error(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let at = error.span().map_or(0, |span| span.start);
+    let before = text.get(..at).unwrap_or(text);
+    ConfigError::Syntax {
+        path: path.to_owned(),
+        line: before.matches('\n').count() + 1,
+        reason: error.message().to_owned(),
+    }
+}
+
+/// One section of a file. Each reader sets its target where the key is there and has the type,
+/// and leaves it as an earlier file set it otherwise.
+#[derive(Debug)]
+pub(super) struct Section<'a> {
+    path: &'a Path,
+    name: &'static str,
+    table: Option<&'a Table>,
+    ignored: &'a mut Vec<Ignored>,
+}
+
+impl Section<'_> {
+    pub(super) fn text(&mut self, key: &str, target: &mut Option<String>) {
+        if let Some(value) = self.typed(key, "a string", Value::as_str) {
+            *target = Some(value.to_owned());
+        }
+    }
+
+    pub(super) fn flag(&mut self, key: &str, target: &mut Option<bool>) {
+        if let Some(value) = self.typed(key, "true or false", Value::as_bool) {
+            *target = Some(value);
+        }
+    }
+
+    pub(super) fn number(&mut self, key: &str, target: &mut Option<i64>) {
+        if let Some(value) = self.typed(key, "a number", Value::as_integer) {
+            *target = Some(value);
+        }
+    }
+
+    /// A list of strings replaces that of an earlier file, unless `{append=true}` stands in it.
+    pub(super) fn texts(&mut self, key: &str, target: &mut Option<Vec<String>>) {
+        let Some((texts, addition)) = self.typed(key, "a list of strings", as_texts) else {
+            return;
+        };
+        match (addition, &mut *target) {
+            (Addition::Append, Some(earlier)) => earlier.extend(texts),
+            (Addition::Append | Addition::Replace, _) => *target = Some(texts),
+        }
+    }
+
+    /// The value of `key` by `read`; a value that `read` cannot take is noted as ignored.
+    fn typed<'a, T>(
+        &'a mut self,
+        key: &str,
+        expected: &'static str,
+        read: impl Fn(&'a Value) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.table?.get(key)?;
+        let typed = read(value);
+        if typed.is_none() {
+            let name = self.name;
+            self.ignored.push(Ignored {
+                path: self.path.to_owned(),
+                key: [name, key].join(if name.is_empty() { "" } else { "." }),
+                expected,
+                found: words_for(value),
+            });
+        }
+        typed
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Addition {
+    Replace,
+    Append,
+}
+
+fn as_texts(value: &Value) -> Option<(Vec<String>, Addition)> {
+    let mut texts = Vec::new();
+    let mut addition = Addition::Replace;
+    for item in value.as_array()? {
+        match item {
+            Value::String(text) => texts.push(text.clone()),
+            Value::Table(attributes) => {
+                if attributes.get("append")?.as_bool()? {
+                    addition = Addition::Append;
+                }
+            }
+            _ => return None,
+        }
+    }
+    Some((texts, addition))
+}
+
+fn words_for(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a string",
+        Value::Integer(_) => "a number",
+        Value::Float(_) => "a fraction",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a time",
+        Value::Array(_) => "a list like this",
+        Value::Table(_) => "a section",
+    }
+}
