@@ -8,8 +8,10 @@ use jiff::Timestamp;
 
 use super::Failure;
 use super::globals::Globals;
+use crate::config::storage_conf::StorageConf;
 use crate::engine::{Dialect, Engine, Report};
 use crate::output::ui::Ui;
+use crate::runtime::userns::chain;
 use crate::state::dirs::Dirs;
 
 /// What every handler is given.
@@ -179,30 +181,22 @@ impl Report for Context {
     }
 }
 
-/// Where the store is.
+/// Where the store is: flags win over `CONTAINERS_GRAPHROOT` and `CONTAINERS_RUNROOT`, these over
+/// storage.conf.
 fn dirs(globals: &Globals) -> Result<Dirs, Failure> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
+    let env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let asked = |flag: &Option<PathBuf>, variable| {
+        flag.clone().or_else(|| env(variable).map(PathBuf::from))
     };
-    let Some(home) = variable("HOME") else {
-        return Err(Failure::tool("HOME is not set"));
-    };
-    let data_root = globals.inherited.root.clone();
-    let run_root = globals.inherited.runroot.clone();
-    Ok(Dirs {
-        data_root: data_root.unwrap_or_else(|| {
-            variable("XDG_DATA_HOME")
-                .unwrap_or_else(|| home.join(".local/share"))
-                .join("coracle")
-        }),
-        run_root: run_root.unwrap_or_else(|| {
-            variable("XDG_RUNTIME_DIR")
-                .unwrap_or_else(std::env::temp_dir)
-                .join("coracle")
-        }),
-    })
+    let root = asked(&globals.inherited.root, "CONTAINERS_GRAPHROOT");
+    let run_root = asked(&globals.inherited.runroot, "CONTAINERS_RUNROOT");
+    if root.is_some() && run_root.is_some() {
+        return Ok(Dirs::resolve(root.as_deref(), run_root.as_deref(), &env));
+    }
+    let conf = StorageConf::load(&env).map_err(|error| Failure::tool(chain(&error)))?;
+    let root = root.or(conf.data_root);
+    let run_root = run_root.or(conf.run_root);
+    Ok(Dirs::resolve(root.as_deref(), run_root.as_deref(), &env))
 }
 
 #[cfg(test)]
