@@ -1,7 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Takes an OCI runtime spec and forks the container. Knows nothing of images.
 
+pub mod capability;
+pub mod devices;
+pub mod exec;
+pub mod handshake;
 pub mod idmap;
+pub mod init;
+pub mod launch;
+pub mod mounts;
+pub mod passwd;
+pub mod program;
+pub mod reaper;
+pub mod rights;
+pub mod rootfs;
 pub mod seccomp;
+pub mod session;
+pub mod spawn;
 pub mod subid;
+pub mod sysctl;
+pub mod user;
 pub mod userns;

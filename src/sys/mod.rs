@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod caps;
+pub mod channel;
 mod error;
 pub mod fdpass;
 pub mod mount;

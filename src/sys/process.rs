@@ -245,3 +245,11 @@ pub fn rlimit(resource: libc::c_uint) -> SysResult<(u64, u64)> {
     Errno::result(done).map_err(|errno| SysError::new(format!("prlimit({resource})"), errno))?;
     Ok((limit.rlim_cur, limit.rlim_max))
 }
+
+/// Gives every signal its default action: ignored ones would stay ignored over exec.
+pub fn restore_signal_defaults() {
+    for number in 1..=libc::SIGRTMAX() {
+        // SAFETY: SIG_DFL installs no code of ours; numbers that cannot be set are refused.
+        unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+}

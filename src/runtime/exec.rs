@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A further program in a running container: joins its namespaces by a process descriptor, takes
+//! the same rights, and executes nothing of the container's outside of it.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::sched::{CloneFlags, setns};
+use nix::sys::prctl;
+use oci_spec::runtime::Process;
+
+use super::handshake::{self, FromInit};
+use super::init::{call, enter_workdir, environment_of, reset_signals, sets_for};
+use super::launch::{GroupPolicy, ProgramIo, StageFailure, UserChoice, WorkdirPolicy};
+use super::program::{self, OwnBinary};
+use super::rights::{self, Rights};
+use super::session;
+use super::user::{self, Identity};
+use crate::sys::channel::Channel;
+use crate::sys::process::{
+    CloneRequest, Forked, clone3, close_on_exec_from, exit_now, new_session_keyring,
+};
+use crate::sys::seccomp::Instruction;
+use crate::sys::{Called, SysResult};
+
+/// What is executed in a running container.
+#[derive(Debug)]
+pub struct Session<'l> {
+    /// Descriptor of the container's first process.
+    pub container: BorrowedFd<'l>,
+    /// Its process id, checked to be that of the descriptor.
+    pub pid: i32,
+    /// Program, environment, rights.
+    pub process: Process,
+    /// Who runs it.
+    pub user: UserChoice,
+    /// Whether groups can be set.
+    pub groups: GroupPolicy,
+    /// The container's filter.
+    pub seccomp: &'l [Instruction],
+    /// The container's cgroup, when it has one of its own.
+    pub cgroup: Option<BorrowedFd<'l>>,
+    /// Number of descriptors after 2 that the program keeps.
+    pub preserved_fds: u32,
+}
+
+/// A session's first process: a child of the caller.
+#[derive(Debug)]
+pub struct Running {
+    /// Its process id.
+    pub pid: i32,
+    /// The master of its terminal.
+    pub console: Option<OwnedFd>,
+}
+
+/// Starts the session. The caller must be single-threaded; it becomes the parent of the program.
+///
+/// # Errors
+///
+/// 125 when the container could not be entered, 126 or 127 for the program.
+pub fn start(session: &Session<'_>, io: ProgramIo) -> Result<Running, StageFailure> {
+    let own = OwnBinary::look();
+    let (ours, theirs) = call(Channel::pair)?;
+    match call(|| clone3(&CloneRequest::default()))? {
+        Forked::Child => {
+            drop(ours);
+            if let Err(failure) = enter_and_fork(session, &io, &theirs, own) {
+                handshake::send_failure(&theirs, &failure);
+            }
+            exit_now(0)
+        }
+        Forked::Parent { pid, .. } => {
+            drop(theirs);
+            drop(io);
+            let outcome = listen(&ours);
+            drop(nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None));
+            outcome
+        }
+    }
+}
+
+fn listen(line: &Channel) -> Result<Running, StageFailure> {
+    let mut pid = None;
+    let mut console = None;
+    loop {
+        let message = call(|| line.receive())?;
+        if let Some(text) = message.bytes.strip_prefix(b"p") {
+            pid = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+            continue;
+        }
+        match handshake::decode(message) {
+            FromInit::Console(master) => console = Some(master),
+            FromInit::Device(_) => {}
+            FromInit::Failure(failure) => {
+                if let Some(pid) = pid {
+                    drop(nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None));
+                }
+                return Err(failure);
+            }
+            FromInit::Closed => {
+                let gone = || StageFailure::setup("the session ended before its program ran");
+                return Ok(Running { pid: pid.ok_or_else(gone)?, console });
+            }
+        }
+    }
+}
+
+/// Joins all namespaces in one call, then forks the program as a sibling, so that the caller is
+/// its parent and it is inside the pid namespace.
+fn enter_and_fork(
+    session: &Session<'_>,
+    io: &ProgramIo,
+    line: &Channel,
+    own: Option<OwnBinary>,
+) -> Result<(), StageFailure> {
+    call(|| prctl::set_dumpable(false).called(|| "prctl(PR_SET_DUMPABLE)"))?;
+    let flags = differing_namespaces(session.pid)?;
+    call(|| setns(session.container, flags).called(|| format!("setns({flags:?})")))?;
+    let request = CloneRequest { namespaces: 0, sibling: true, cgroup: session.cgroup };
+    match call(|| clone3(&request))? {
+        Forked::Parent { pid, .. } => call(|| line.send(format!("p{pid}").as_bytes(), None)),
+        Forked::Child => {
+            let failure = match become_program(session, io, line, own) {
+                Ok(never) => match never {},
+                Err(failure) => failure,
+            };
+            handshake::send_failure(line, &failure);
+            exit_now(i32::from(failure.code))
+        }
+    }
+}
+
+enum Never {}
+
+fn become_program(
+    session: &Session<'_>,
+    io: &ProgramIo,
+    line: &Channel,
+    own: Option<OwnBinary>,
+) -> Result<Never, StageFailure> {
+    drop(new_session_keyring());
+    become_root()?;
+    let slash: OwnedFd =
+        std::fs::File::open("/").map_err(|error| StageFailure::setup(error.to_string()))?.into();
+    let identity = identify(session, &slash)?;
+    let console = match io {
+        ProgramIo::Terminal { size } => {
+            let console = call(|| session::make_console(slash.as_fd(), *size))?;
+            call(|| handshake::send_console(line, &console.master))?;
+            Some(console)
+        }
+        ProgramIo::Streams { .. } => None,
+    };
+    drop(slash);
+    rights::limit_resources(&session.process)?;
+    enter_workdir(session.process.cwd(), WorkdirPolicy::MustExist, &identity)?;
+    session::take_streams(io, console.as_ref(), &identity)?;
+    let kept = i32::try_from(session.preserved_fds).unwrap_or(0);
+    call(|| close_on_exec_from(3 + kept))?;
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(
+        session.process.user().umask().unwrap_or(0o022),
+    ));
+    rights::take(&Rights {
+        identity: &identity,
+        groups: session.groups,
+        sets: sets_for(&session.process, &identity, &session.user),
+        no_new_privileges: session.process.no_new_privileges().unwrap_or(false),
+        seccomp: session.seccomp,
+    })?;
+    reset_signals();
+    let environment = environment_of(&session.process, &identity);
+    let arguments = session.process.args().as_deref().unwrap_or_default();
+    let program = program::find(arguments, &environment, own)?;
+    Err(program::become_program(&program, &environment))
+}
+
+/// Joining a user namespace changes no ids: become its root, or its one id.
+fn become_root() -> Result<(), StageFailure> {
+    use nix::unistd::{Gid, Uid, setresgid, setresuid};
+    let own = |file: &str| {
+        let map = super::idmap::parse_map(&std::fs::read_to_string(file).unwrap_or_default());
+        if super::idmap::is_mapped(&map, 0) { 0 } else { map.first().map_or(0, |e| e.inside) }
+    };
+    let (uid, gid) = (own("/proc/self/uid_map"), own("/proc/self/gid_map"));
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    call(|| setresgid(gid, gid, gid).called(|| format!("setresgid({gid})")))?;
+    call(|| prctl::set_keepcaps(true).called(|| "prctl(PR_SET_KEEPCAPS)"))?;
+    call(|| setresuid(uid, uid, uid).called(|| format!("setresuid({uid})")))?;
+    if uid.is_root() {
+        return Ok(());
+    }
+    let all = (1 << super::capability::NAMES.len()) - 1;
+    call(|| crate::sys::caps::set(all, all, 0))
+}
+
+fn identify(session: &Session<'_>, root: &OwnedFd) -> Result<Identity, StageFailure> {
+    match &session.user {
+        UserChoice::Spec => {
+            let user = session.process.user();
+            let mut groups = vec![user.gid()];
+            groups.extend(user.additional_gids().iter().flatten());
+            Ok(Identity { uid: user.uid(), gid: user.gid(), groups, ..Identity::default() })
+        }
+        UserChoice::Lookup { user, additional_groups } => {
+            let passwd = user::read_database(root.as_fd(), "/etc/passwd");
+            let group = user::read_database(root.as_fd(), "/etc/group");
+            user::resolve(user, additional_groups, &passwd, &group)
+        }
+    }
+}
+
+/// The namespaces in which the container is apart from us: joining one's own is an error, and the
+/// host's network namespace is not ours to join.
+fn differing_namespaces(pid: i32) -> Result<CloneFlags, StageFailure> {
+    let kinds = [
+        ("user", CloneFlags::CLONE_NEWUSER),
+        ("mnt", CloneFlags::CLONE_NEWNS),
+        ("pid", CloneFlags::CLONE_NEWPID),
+        ("net", CloneFlags::CLONE_NEWNET),
+        ("ipc", CloneFlags::CLONE_NEWIPC),
+        ("uts", CloneFlags::CLONE_NEWUTS),
+        ("cgroup", CloneFlags::CLONE_NEWCGROUP),
+    ];
+    let link = |process: &str, kind: &str| -> SysResult<PathBuf> {
+        let path = format!("/proc/{process}/ns/{kind}");
+        std::fs::read_link(Path::new(&path)).called(|| format!("readlink({path:?})"))
+    };
+    let mut flags = CloneFlags::empty();
+    for (kind, flag) in kinds {
+        let theirs = call(|| link(&pid.to_string(), kind))?;
+        if theirs != call(|| link("self", kind))? {
+            flags |= flag;
+        }
+    }
+    Ok(flags)
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the monitor and the init stage say to each other until the program runs.
+//!
+//! ```text
+//! init  -> monitor   Device(fd)    the FUSE device of the root, to be served
+//! init  -> monitor   Console(fd)   the master of the container's terminal
+//! init  -> monitor   Failure       why it could not go on, as JSON; the stage ends
+//! monitor -> init    Mapped        the id maps are written
+//! monitor -> init    Network       the network is ready
+//! (the line closes at exec: the program runs)
+//! ```
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::launch::StageFailure;
+use crate::sys::SysResult;
+use crate::sys::channel::{Channel, Message};
+
+/// What the init stage says.
+#[derive(Debug)]
+pub enum FromInit {
+    /// The FUSE device of the root.
+    Device(OwnedFd),
+    /// The master of the container's terminal.
+    Console(OwnedFd),
+    /// Why it could not go on.
+    Failure(StageFailure),
+    /// The program runs, or the stage died without a word.
+    Closed,
+}
+
+/// What the monitor says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToInit {
+    /// The id maps are written.
+    Mapped,
+    /// The network is ready.
+    Network,
+}
+
+impl ToInit {
+    fn byte(self) -> u8 {
+        match self {
+            Self::Mapped => b'm',
+            Self::Network => b'n',
+        }
+    }
+
+    /// Sends it.
+    ///
+    /// # Errors
+    ///
+    /// sendmsg(2)'s.
+    pub fn send(self, line: &Channel) -> SysResult<()> {
+        line.send(&[self.byte()], None)
+    }
+
+    /// Waits until the monitor has said this.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the set-up when the monitor said something else or died.
+    pub fn wait(self, line: &Channel) -> Result<(), StageFailure> {
+        let message = line.receive().map_err(|error| StageFailure::setup(error.to_string()))?;
+        if message.bytes == [self.byte()] {
+            return Ok(());
+        }
+        Err(StageFailure::setup("the monitor ended while the container was being made"))
+    }
+}
+
+/// Sends the FUSE device.
+///
+/// # Errors
+///
+/// sendmsg(2)'s.
+pub fn send_device(line: &Channel, device: &OwnedFd) -> SysResult<()> {
+    line.send(b"d", Some(device.as_fd()))
+}
+
+/// Sends the terminal's master.
+///
+/// # Errors
+///
+/// sendmsg(2)'s.
+pub fn send_console(line: &Channel, master: &OwnedFd) -> SysResult<()> {
+    line.send(b"c", Some(master.as_fd()))
+}
+
+/// Sends a failure; a monitor that is gone cannot be told anything.
+pub fn send_failure(line: &Channel, failure: &StageFailure) {
+    let mut bytes = vec![b'f'];
+    bytes.extend(serde_json::to_vec(failure).unwrap_or_default());
+    drop(line.send(&bytes, None));
+}
+
+/// Waits for the init stage's next word.
+///
+/// # Errors
+///
+/// recvmsg(2)'s.
+pub fn receive(line: &Channel) -> SysResult<FromInit> {
+    line.receive().map(decode)
+}
+
+/// Reads a message of the init stage; what is none of them counts as the end.
+pub fn decode(message: Message) -> FromInit {
+    match (message.bytes.split_first(), message.fd) {
+        (Some((b'd', _)), Some(fd)) => FromInit::Device(fd),
+        (Some((b'c', _)), Some(fd)) => FromInit::Console(fd),
+        (Some((b'f', json)), _) => FromInit::Failure(
+            serde_json::from_slice(json)
+                .unwrap_or_else(|_| StageFailure::setup(String::from_utf8_lossy(json))),
+        ),
+        _ => FromInit::Closed,
+    }
+}

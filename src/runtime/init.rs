@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The init stage: the first process of a container, from clone3 to exec. It runs our code as
+//! root of the container's user namespace; nobody can look into it (PR_SET_DUMPABLE is 0 from the
+//! moment its maps are written).
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::{Gid, Uid, sethostname, setresgid, setresuid};
+use oci_spec::runtime::{Linux, LinuxNamespaceType, Process, Spec};
+
+use super::handshake::{self, ToInit};
+use super::launch::{
+    GroupPolicy, Launch, ProgramIo, StageFailure, UserChoice, WorkdirPolicy,
+};
+use super::mounts::apply::{self, Mask};
+use super::mounts::{plan, target};
+use super::program::{self, OwnBinary};
+use super::rights::{self, Rights};
+use super::user::{self, Identity};
+use super::{devices, passwd, reaper, rootfs, session, sysctl};
+use crate::sys::channel::Channel;
+use crate::sys::process::{close_on_exec_from, exit_now, new_session_keyring};
+use crate::sys::{Called, SysResult, pty};
+
+/// Runs the stage to its end: the program, or a failure that was sent over `line`.
+pub fn run(launch: &Launch, io: &ProgramIo, mountpoint: &Path, line: &Channel) -> ! {
+    let failure = match prepare_and_exec(launch, io, mountpoint, line) {
+        Ok(never) => match never {},
+        Err(failure) => failure,
+    };
+    handshake::send_failure(line, &failure);
+    exit_now(i32::from(failure.code))
+}
+
+/// The type of what does not return.
+enum Never {}
+
+fn prepare_and_exec(
+    launch: &Launch,
+    io: &ProgramIo,
+    mountpoint: &Path,
+    line: &Channel,
+) -> Result<Never, StageFailure> {
+    let own = OwnBinary::look();
+    call(|| prctl::set_pdeathsig(Signal::SIGKILL).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
+    ToInit::Mapped.wait(line)?;
+    become_root(launch)?;
+    call(|| prctl::set_dumpable(false).called(|| "prctl(PR_SET_DUMPABLE)"))?;
+    // Changing ids clears it.
+    call(|| prctl::set_pdeathsig(Signal::SIGKILL).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
+    let (linux, process) = parts(&launch.spec)?;
+    enter_namespaces(&launch.spec, linux)?;
+    // Sockets of a kernel without keyrings answer ENOSYS: nothing to hide there.
+    drop(new_session_keyring());
+    let root = make_root(launch, linux, mountpoint, line)?;
+    let console = match io {
+        ProgramIo::Terminal { size } => {
+            let console = call(|| session::make_console(root.as_fd(), *size))?;
+            call(|| handshake::send_console(line, &console.master))?;
+            call(|| devices::bind_console(root.as_fd(), &console.slave))?;
+            Some(console)
+        }
+        ProgramIo::Streams { .. } => None,
+    };
+    finish_root(launch, linux, &root)?;
+    rootfs::enter(&root)?;
+    let identity = identify(launch, process, &root)?;
+    passwd::complete(&launch.passwd, &identity, root.as_fd())?;
+    ToInit::Network.wait(line)?;
+    drop(root);
+    start(launch, process, io, console.as_ref(), &identity, own)
+}
+
+fn parts(spec: &Spec) -> Result<(&Linux, &Process), StageFailure> {
+    let linux = spec.linux().as_ref();
+    let process = spec.process().as_ref();
+    linux
+        .zip(process)
+        .ok_or_else(|| StageFailure::setup("the runtime spec has no linux or no process section"))
+}
+
+/// Wraps a call's error in the one that travels.
+pub(super) fn call<T>(step: impl FnOnce() -> SysResult<T>) -> Result<T, StageFailure> {
+    step().map_err(|error| StageFailure::setup(error.to_string()))
+}
+
+/// Takes the ids of the container's root, or of the one id that is mapped.
+fn become_root(launch: &Launch) -> Result<(), StageFailure> {
+    let first = |extents: &[super::idmap::IdMapping]| {
+        let zero = super::idmap::is_mapped(extents, 0);
+        if zero { 0 } else { extents.first().map_or(0, |extent| extent.inside) }
+    };
+    let uid = Uid::from_raw(first(&launch.maps.uids));
+    let gid = Gid::from_raw(first(&launch.maps.gids));
+    call(|| setresgid(gid, gid, gid).called(|| format!("setresgid({gid})")))?;
+    if launch.groups == GroupPolicy::Settable {
+        call(|| nix::unistd::setgroups(&[gid]).called(|| format!("setgroups([{gid}])")))?;
+    }
+    // Without root inside, the rights of the new namespace must outlive the change of ids.
+    call(|| prctl::set_keepcaps(true).called(|| "prctl(PR_SET_KEEPCAPS)"))?;
+    call(|| setresuid(uid, uid, uid).called(|| format!("setresuid({uid})")))?;
+    if !uid.is_root() {
+        call(|| crate::sys::caps::set(ALL_RIGHTS, ALL_RIGHTS, 0))?;
+    }
+    Ok(())
+}
+
+/// Every capability that this kernel can know of here.
+const ALL_RIGHTS: u64 = (1 << super::capability::NAMES.len()) - 1;
+
+/// What is set in fresh namespaces: the cgroup root, the host name, the loopback device.
+fn enter_namespaces(spec: &Spec, linux: &Linux) -> Result<(), StageFailure> {
+    if makes(linux, LinuxNamespaceType::Cgroup) {
+        call(|| {
+            unshare(CloneFlags::CLONE_NEWCGROUP).called(|| "unshare(CLONE_NEWCGROUP)")
+        })?;
+    }
+    if makes(linux, LinuxNamespaceType::Uts) {
+        if let Some(name) = spec.hostname() {
+            call(|| sethostname(name).called(|| format!("sethostname({name:?})")))?;
+        }
+    }
+    if makes(linux, LinuxNamespaceType::Network) {
+        call(pty::loopback_up)?;
+    }
+    Ok(())
+}
+
+/// Whether the spec asks for a new namespace of this kind.
+pub(super) fn makes(linux: &Linux, kind: LinuxNamespaceType) -> bool {
+    let mut namespaces = linux.namespaces().iter().flatten();
+    namespaces.any(|namespace| namespace.typ() == kind && namespace.path().is_none())
+}
+
+fn make_root(
+    launch: &Launch,
+    linux: &Linux,
+    mountpoint: &Path,
+    line: &Channel,
+) -> Result<OwnedFd, StageFailure> {
+    let mut serve = |device: OwnedFd| handshake::send_device(line, &device);
+    let root = rootfs::mount_root(&launch.root, mountpoint, &mut serve)
+        .map_err(|error| StageFailure::setup(format!("mount the root file system: {error}")))?;
+    let mounts = launch.spec.mounts().as_deref().unwrap_or_default();
+    let plan = plan::plan(mounts).map_err(|error| StageFailure::setup(error.to_string()))?;
+    for op in &plan {
+        apply::apply(op, root.as_fd()).map_err(|error| StageFailure::setup(error.to_string()))?;
+        if op.container_path == Path::new("/dev") {
+            call(|| devices::fill(root.as_fd(), linux))?;
+        }
+    }
+    Ok(root)
+}
+
+/// What comes after the mounts: sysctls, masked and read-only paths, a read-only root.
+fn finish_root(launch: &Launch, linux: &Linux, root: &OwnedFd) -> Result<(), StageFailure> {
+    if let Some(values) = linux.sysctl() {
+        sysctl::write_all(values, root.as_fd())?;
+    }
+    let mut mask = call(Mask::prepare)?;
+    let hide = |path: &str| -> Result<PathBuf, StageFailure> { Ok(PathBuf::from(path)) };
+    for path in linux.masked_paths().iter().flatten() {
+        let path = hide(path)?;
+        call(|| mask.cover(root.as_fd(), &path))?;
+    }
+    for path in linux.readonly_paths().iter().flatten() {
+        call(|| apply::read_only(root.as_fd(), Path::new(path)))?;
+    }
+    let read_only = launch.spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly);
+    if read_only == Some(true) {
+        call(|| rootfs::make_read_only(root))?;
+    }
+    Ok(())
+}
+
+fn identify(
+    launch: &Launch,
+    process: &Process,
+    root: &OwnedFd,
+) -> Result<Identity, StageFailure> {
+    match &launch.user {
+        UserChoice::Spec => {
+            let user = process.user();
+            let mut groups = vec![user.gid()];
+            groups.extend(user.additional_gids().iter().flatten());
+            Ok(Identity { uid: user.uid(), gid: user.gid(), groups, ..Identity::default() })
+        }
+        UserChoice::Lookup { user, additional_groups } => {
+            let passwd = user::read_database(root.as_fd(), "/etc/passwd");
+            let group = user::read_database(root.as_fd(), "/etc/group");
+            user::resolve(user, additional_groups, &passwd, &group)
+        }
+    }
+}
+
+fn start(
+    launch: &Launch,
+    process: &Process,
+    io: &ProgramIo,
+    console: Option<&session::Console>,
+    identity: &Identity,
+    own: Option<OwnBinary>,
+) -> Result<Never, StageFailure> {
+    rights::limit_resources(process)?;
+    enter_workdir(process.cwd(), launch.workdir, identity)?;
+    session::take_streams(io, console, identity)?;
+    let first_free = 3 + i32::try_from(launch.preserved_fds.len()).unwrap_or(0);
+    call(|| close_on_exec_from(first_free))?;
+    if launch.reaper {
+        reaper::fork_program();
+    }
+    if let Some(mask) = process.user().umask() {
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));
+    } else {
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    }
+    rights::take(&Rights {
+        identity,
+        groups: launch.groups,
+        sets: sets_for(process, identity, &launch.user),
+        no_new_privileges: process.no_new_privileges().unwrap_or(false),
+        seccomp: &launch.seccomp,
+    })?;
+    // Changing ids clears it once more.
+    call(|| prctl::set_pdeathsig(Signal::SIGKILL).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
+    reset_signals();
+    let environment = environment_of(process, identity);
+    let arguments = process.args().as_deref().unwrap_or_default();
+    let program = program::find(arguments, &environment, own)?;
+    Err(program::become_program(&program, &environment))
+}
+
+/// With a user that was looked up the sets follow from who it is, as after setuid(2): root has
+/// everything but ambient rights, another user what is ambient alone.
+pub(super) fn sets_for(
+    process: &Process,
+    identity: &Identity,
+    choice: &UserChoice,
+) -> super::capability::Sets {
+    let sets = rights::sets_of(process);
+    match (choice, identity.uid) {
+        (UserChoice::Spec, _) => sets,
+        (UserChoice::Lookup { .. }, 0) => {
+            super::capability::Sets { inheritable: 0, ambient: 0, ..sets }
+        }
+        (UserChoice::Lookup { .. }, _) => super::capability::Sets {
+            effective: sets.ambient,
+            permitted: sets.ambient,
+            inheritable: sets.ambient,
+            ..sets
+        },
+    }
+}
+
+/// HOME is the user's unless the image or the caller gave one.
+pub(super) fn environment_of(process: &Process, identity: &Identity) -> Vec<String> {
+    let mut environment = process.env().clone().unwrap_or_default();
+    if !environment.iter().any(|pair| pair.starts_with("HOME=")) {
+        let home = if identity.home.is_empty() { "/" } else { &identity.home };
+        environment.push(format!("HOME={home}"));
+    }
+    environment
+}
+
+/// Changes into the working directory as the root of the container. A path that leads out of the
+/// root, through a descriptor of ours for one, is refused (CVE-2024-21626).
+pub(super) fn enter_workdir(
+    workdir: &Path,
+    policy: WorkdirPolicy,
+    identity: &Identity,
+) -> Result<(), StageFailure> {
+    use std::os::fd::AsFd;
+    let refused = |why: &dyn std::fmt::Display| {
+        StageFailure::setup(format!("working directory {}: {why}", workdir.display()))
+    };
+    let slash = std::fs::File::open("/").map_err(|error| refused(&error))?;
+    let links = target::Links::Follow;
+    let opened = target::open(slash.as_fd(), workdir, links).or_else(|error| {
+        if policy == WorkdirPolicy::Make && error.errno == nix::errno::Errno::ENOENT {
+            let kind = target::TargetKind::Directory;
+            let made = target::open_or_make(slash.as_fd(), workdir, kind, links)?;
+            own_directory(&made, identity);
+            return Ok(made);
+        }
+        Err(error)
+    });
+    let directory = opened.map_err(|error| {
+        let code = if error.errno == nix::errno::Errno::ENOENT { 127 } else { 126 };
+        let message = format!(
+            "workdir \"{}\" does not exist on container: {}",
+            workdir.display(),
+            error.errno.desc()
+        );
+        StageFailure { code, message }
+    })?;
+    nix::unistd::fchdir(&directory).map_err(|errno| refused(&errno.desc()))?;
+    let now = nix::unistd::getcwd().map_err(|errno| refused(&errno.desc()))?;
+    if now.is_absolute() { Ok(()) } else { Err(refused(&"it is outside the container")) }
+}
+
+fn own_directory(directory: &OwnedFd, identity: &Identity) {
+    let empty = std::path::Path::new("");
+    let owner = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
+    let flags = nix::fcntl::AtFlags::AT_EMPTY_PATH;
+    drop(nix::unistd::fchownat(directory, empty, Some(owner.0), Some(owner.1), flags));
+}
+
+/// The program starts with no signal blocked and none ignored.
+pub(super) fn reset_signals() {
+    use nix::sys::signal::{SigmaskHow, sigprocmask};
+    drop(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None));
+    crate::sys::process::restore_signal_defaults();
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Applies a mount plan below a root: each mount is made detached, gets its flags, and is
+//! attached by descriptor.
+
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use super::plan::{MountOp, MountSource};
+use super::target::{self, Links, TargetKind};
+use crate::sys::mount::{
+    Depth, FsContext, MountAttr, attach, clone_tree, current_dir, set_attr,
+};
+use crate::sys::{Called, SysError, SysResult};
+
+/// Why a mount could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MountError {
+    /// The host path does not exist.
+    #[error("bind mount source {} does not exist", .0.display())]
+    MissingSource(PathBuf),
+    /// Any other refusal.
+    #[error("mount {what} on {}: {source}", container_path.display())]
+    Refused {
+        /// The host path or the file system type.
+        what: String,
+        /// Where.
+        container_path: PathBuf,
+        /// What the kernel said.
+        source: SysError,
+    },
+}
+
+/// Makes the mount of `op` below `root`.
+///
+/// # Errors
+///
+/// See [`MountError`].
+pub fn apply(op: &MountOp, root: BorrowedFd<'_>) -> Result<(), MountError> {
+    let what = match &op.source {
+        MountSource::Bind { host_path, .. } => host_path.display().to_string(),
+        MountSource::New { kind, .. } => kind.clone(),
+    };
+    let refused = |source: SysError| MountError::Refused {
+        what: what.clone(),
+        container_path: op.container_path.clone(),
+        source,
+    };
+    let (mount, kind) = match &op.source {
+        MountSource::Bind { host_path, depth } => bind(host_path, *depth, op)?,
+        MountSource::New { kind, parameters } => {
+            (new_filesystem(kind, parameters, op).map_err(refused)?, TargetKind::Directory)
+        }
+    };
+    let place = target::open_or_make(root, &op.container_path, kind, links(&op.container_path))
+        .map_err(refused)?;
+    if op.copy_up {
+        super::copy_up::copy_tree(place.as_fd(), mount.as_fd()).map_err(refused)?;
+    }
+    attach(mount.as_fd(), place.as_fd()).map_err(refused)
+}
+
+/// An image must not move the places that we write to.
+fn links(container_path: &Path) -> Links {
+    let ours = ["/dev", "/proc", "/sys"].iter().any(|own| container_path.starts_with(own));
+    if ours { Links::Refuse } else { Links::Follow }
+}
+
+fn bind(
+    host_path: &Path,
+    depth: Depth,
+    op: &MountOp,
+) -> Result<(OwnedFd, TargetKind), MountError> {
+    let refused = |source: SysError| match source.errno {
+        Errno::ENOENT => MountError::MissingSource(host_path.to_owned()),
+        _ => MountError::Refused {
+            what: host_path.display().to_string(),
+            container_path: op.container_path.clone(),
+            source,
+        },
+    };
+    let mount = clone_tree(current_dir(), host_path, depth).map_err(refused)?;
+    let metadata = fs::metadata(host_path)
+        .called(|| format!("stat({host_path:?})"))
+        .map_err(refused)?;
+    if op.chown {
+        super::copy_up::chown_tree(host_path).map_err(refused)?;
+    }
+    let clear = keepable(op.clear, metadata.file_type().is_block_device());
+    if !op.set.is_empty() || !clear.is_empty() {
+        set_attr(mount.as_fd(), op.set, clear, 0, op.attr_depth).map_err(refused)?;
+    }
+    set_attr(mount.as_fd(), MountAttr::NONE, MountAttr::NONE, op.propagation, Depth::Recursive)
+        .map_err(refused)?;
+    let kind = if metadata.is_dir() { TargetKind::Directory } else { TargetKind::File };
+    Ok((mount, kind))
+}
+
+/// Attributes that the host set are locked in a user namespace: asking to clear them would fail.
+fn keepable(clear: MountAttr, device: bool) -> MountAttr {
+    if device { MountAttr::NONE } else { clear }
+}
+
+fn new_filesystem(
+    kind: &str,
+    parameters: &[(String, Option<String>)],
+    op: &MountOp,
+) -> SysResult<OwnedFd> {
+    let context = FsContext::open(kind)?;
+    for (key, value) in parameters {
+        match value {
+            Some(value) => context.set(key, value)?,
+            None => context.flag(key)?,
+        }
+    }
+    context.mount(op.set)
+}
+
+/// Makes `path` below `root` read-only with all below it, if it exists.
+///
+/// # Errors
+///
+/// What the mount calls say.
+pub fn read_only(root: BorrowedFd<'_>, path: &Path) -> SysResult<()> {
+    let Some(place) = existing(root, path)? else { return Ok(()) };
+    let mount = clone_tree(place.as_fd(), Path::new(""), Depth::Recursive)?;
+    set_attr(mount.as_fd(), MountAttr::RDONLY, MountAttr::NONE, 0, Depth::Recursive)?;
+    attach(mount.as_fd(), place.as_fd())
+}
+
+/// Hides what is below masked paths.
+#[derive(Debug)]
+pub struct Mask {
+    null: OwnedFd,
+    empty: Option<OwnedFd>,
+}
+
+impl Mask {
+    /// Takes the host's /dev/null, checked to be what its name says: never the container's
+    /// (CVE-2025-31133).
+    ///
+    /// # Errors
+    ///
+    /// open(2)'s; ENODEV when the node is not the null device.
+    pub fn prepare() -> SysResult<Self> {
+        let null = fs::File::open("/dev/null").called(|| "open(\"/dev/null\")")?;
+        let metadata = null.metadata().called(|| "fstat(\"/dev/null\")")?;
+        let is_null = metadata.file_type().is_char_device()
+            && metadata.rdev() == nix::sys::stat::makedev(1, 3);
+        if !is_null {
+            return Err(SysError::new("fstat(\"/dev/null\")", Errno::ENODEV));
+        }
+        Ok(Self { null: null.into(), empty: None })
+    }
+
+    /// Covers `path` below `root`, if it exists: a file by the null device, a directory by one
+    /// shared empty read-only file system.
+    ///
+    /// # Errors
+    ///
+    /// What the mount calls say.
+    pub fn cover(&mut self, root: BorrowedFd<'_>, path: &Path) -> SysResult<()> {
+        let Some(place) = existing(root, path)? else { return Ok(()) };
+        let status = nix::sys::stat::fstat(&place).called(|| format!("fstat({path:?})"))?;
+        let directory = status.st_mode & libc_format_mask() == libc_directory();
+        let mount = if directory {
+            clone_tree(self.empty()?, Path::new(""), Depth::One)?
+        } else {
+            clone_tree(self.null.as_fd(), Path::new(""), Depth::One)?
+        };
+        attach(mount.as_fd(), place.as_fd())
+    }
+
+    fn empty(&mut self) -> SysResult<BorrowedFd<'_>> {
+        if self.empty.is_none() {
+            let context = FsContext::open("tmpfs")?;
+            context.set("nr_inodes", "2")?;
+            context.set("size", "0")?;
+            context.set("mode", "555")?;
+            let attr = MountAttr::RDONLY.with(MountAttr::NOSUID).with(MountAttr::NODEV);
+            self.empty = Some(context.mount(attr.with(MountAttr::NOEXEC))?);
+        }
+        Ok(self.empty.as_ref().expect("made above").as_fd())
+    }
+}
+
+const fn libc_format_mask() -> u32 {
+    nix::sys::stat::SFlag::S_IFMT.bits()
+}
+
+const fn libc_directory() -> u32 {
+    nix::sys::stat::SFlag::S_IFDIR.bits()
+}
+
+fn existing(root: BorrowedFd<'_>, path: &Path) -> SysResult<Option<OwnedFd>> {
+    match target::open(root, path, Links::Refuse) {
+        Ok(place) => Ok(Some(place)),
+        // Not there, or not to be seen even before it is covered.
+        Err(error)
+            if matches!(
+                error.errno,
+                Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ELOOP
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What will be mounted, as data: computed from the OCI spec without touching the host.
+
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::Mount;
+
+use crate::sys::mount::{Depth, MountAttr};
+
+/// One mount of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountOp {
+    /// Absolute path in the container.
+    pub container_path: PathBuf,
+    /// What is mounted there.
+    pub source: MountSource,
+    /// Attributes to set before it is attached.
+    pub set: MountAttr,
+    /// Attributes to clear, over what the source has (`rw`, `exec`…).
+    pub clear: MountAttr,
+    /// Whether `set` reaches the mounts below (`rro`, `rbind` with `ro` does not).
+    pub attr_depth: Depth,
+    /// `MS_PRIVATE`, `MS_SLAVE`, `MS_SHARED` or `MS_UNBINDABLE` for the whole tree.
+    pub propagation: u64,
+    /// Copies what the root has there into a fresh tmpfs (`tmpcopyup`).
+    pub copy_up: bool,
+    /// Changes the owner of the source to the container's user (`U`).
+    pub chown: bool,
+}
+
+/// What a mount shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MountSource {
+    /// A path of the host.
+    Bind {
+        /// Absolute.
+        host_path: PathBuf,
+        /// `rbind` or `bind`.
+        depth: Depth,
+    },
+    /// A new file system.
+    New {
+        /// Its type: `proc`, `tmpfs`…
+        kind: String,
+        /// Its parameters, a flag without a value.
+        parameters: Vec<(String, Option<String>)>,
+    },
+}
+
+/// A mount of the spec that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The destination is not absolute.
+    #[error("mount destination {} is not absolute", .0.display())]
+    RelativeDestination(PathBuf),
+    /// A bind mount without a source.
+    #[error("bind mount on {} has no source", .0.display())]
+    NoSource(PathBuf),
+    /// proc or sysfs in another place than its own, or a mount into /proc.
+    #[error("{} cannot be mounted over: it is inside the container's /proc", .0.display())]
+    InsideProc(PathBuf),
+    /// A file system type that has no place in a container.
+    #[error("a file system of type {kind} belongs on {place}, not on {}", container_path.display())]
+    Misplaced {
+        /// Its type.
+        kind: String,
+        /// Where it may be.
+        place: &'static str,
+        /// Where it was asked for.
+        container_path: PathBuf,
+    },
+}
+
+/// Files below /proc that may be covered, as lxcfs does (runc's list).
+const PROC_FILES: &[&str] = &[
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/uptime",
+    "/proc/loadavg",
+    "/proc/diskstats",
+    "/proc/swaps",
+    "/proc/net/dev",
+    "/proc/slabinfo",
+];
+
+/// The plan for the spec's mounts, in their order.
+///
+/// # Errors
+///
+/// See [`PlanError`].
+pub fn plan(mounts: &[Mount]) -> Result<Vec<MountOp>, PlanError> {
+    mounts.iter().map(plan_one).collect()
+}
+
+fn plan_one(mount: &Mount) -> Result<MountOp, PlanError> {
+    let container_path = mount.destination().clone();
+    if !container_path.is_absolute() {
+        return Err(PlanError::RelativeDestination(container_path));
+    }
+    let options = mount.options().as_deref().unwrap_or_default();
+    let parsed = Options::parse(options);
+    let kind = mount.typ().as_deref().unwrap_or("none");
+    let source = if let Some(depth) = parsed.bind.or((kind == "bind").then_some(Depth::One)) {
+        let source = mount.source().clone().filter(|path| path.is_absolute());
+        let host_path = source.ok_or_else(|| PlanError::NoSource(container_path.clone()))?;
+        MountSource::Bind { host_path, depth }
+    } else {
+        MountSource::New { kind: kind.to_owned(), parameters: parsed.parameters }
+    };
+    check_place(&container_path, &source)?;
+    Ok(MountOp {
+        container_path,
+        source,
+        set: parsed.set,
+        clear: parsed.clear,
+        attr_depth: parsed.attr_depth,
+        propagation: parsed.propagation,
+        copy_up: parsed.copy_up,
+        chown: parsed.chown,
+    })
+}
+
+/// A container must not be given a false /proc: what we write there would go astray
+/// (CVE-2019-16884, CVE-2019-19921).
+fn check_place(container_path: &Path, source: &MountSource) -> Result<(), PlanError> {
+    let proc_file = || PROC_FILES.iter().any(|file| container_path == Path::new(file));
+    if container_path.starts_with("/proc") && container_path != Path::new("/proc") && !proc_file() {
+        return Err(PlanError::InsideProc(container_path.to_owned()));
+    }
+    let MountSource::New { kind, .. } = source else { return Ok(()) };
+    let place = match kind.as_str() {
+        "proc" => "/proc",
+        "sysfs" => "/sys",
+        _ => return Ok(()),
+    };
+    if container_path == Path::new(place) {
+        return Ok(());
+    }
+    Err(PlanError::Misplaced {
+        kind: kind.clone(),
+        place,
+        container_path: container_path.to_owned(),
+    })
+}
+
+/// Mount options in the words of mount(8) and of the OCI runtime spec.
+#[derive(Debug)]
+struct Options {
+    bind: Option<Depth>,
+    set: MountAttr,
+    clear: MountAttr,
+    attr_depth: Depth,
+    propagation: u64,
+    parameters: Vec<(String, Option<String>)>,
+    copy_up: bool,
+    chown: bool,
+}
+
+impl Options {
+    fn parse(options: &[String]) -> Self {
+        let mut parsed = Self {
+            bind: None,
+            set: MountAttr::NONE,
+            clear: MountAttr::NONE,
+            attr_depth: Depth::One,
+            propagation: libc_private(),
+            parameters: Vec::new(),
+            copy_up: false,
+            chown: false,
+        };
+        for option in options {
+            parsed.take(option);
+        }
+        parsed
+    }
+
+    fn take(&mut self, option: &str) {
+        if self.take_attribute(option) {
+            return;
+        }
+        match option {
+            "bind" => self.bind = Some(Depth::One),
+            "rbind" => self.bind = Some(Depth::Recursive),
+            "private" | "rprivate" => self.propagation = libc_private(),
+            "slave" | "rslave" => self.propagation = nix::mount::MsFlags::MS_SLAVE.bits(),
+            "shared" | "rshared" => self.propagation = nix::mount::MsFlags::MS_SHARED.bits(),
+            "unbindable" | "runbindable" => {
+                self.propagation = nix::mount::MsFlags::MS_UNBINDABLE.bits();
+            }
+            "tmpcopyup" | "copyup" => self.copy_up = true,
+            "notmpcopyup" | "nocopyup" => self.copy_up = false,
+            "U" => self.chown = true,
+            // Without SELinux labels change nothing; the others are defaults or mount(8)'s own.
+            "z" | "Z" | "defaults" | "async" | "sync" | "remount" | "copy" | "nocopy"
+            | "relatime" | "norelatime" | "strictatime" | "nostrictatime" | "diratime"
+            | "nodiratime" | "nolazytime" | "mand" | "nomand" | "silent" | "loud" => {}
+            _ => {
+                let (key, value) = match option.split_once('=') {
+                    Some((key, value)) => (key, Some(value.to_owned())),
+                    None => (option, None),
+                };
+                self.parameters.push((key.to_owned(), value));
+            }
+        }
+    }
+
+    /// Takes `ro`, `nosuid` and their kin, which work on the mount and not on the file system.
+    fn take_attribute(&mut self, option: &str) -> bool {
+        let word = option.strip_prefix('r').filter(|rest| {
+            matches!(*rest, "ro" | "rw" | "nosuid" | "suid" | "nodev" | "dev" | "noexec" | "exec")
+        });
+        if word.is_some() {
+            self.attr_depth = Depth::Recursive;
+        }
+        let (attr, on) = match word.unwrap_or(option) {
+            "ro" => (MountAttr::RDONLY, true),
+            "rw" => (MountAttr::RDONLY, false),
+            "nosuid" => (MountAttr::NOSUID, true),
+            "suid" => (MountAttr::NOSUID, false),
+            "nodev" => (MountAttr::NODEV, true),
+            "dev" => (MountAttr::NODEV, false),
+            "noexec" => (MountAttr::NOEXEC, true),
+            "exec" => (MountAttr::NOEXEC, false),
+            "noatime" => (MountAttr::NOATIME, true),
+            "atime" => (MountAttr::NOATIME, false),
+            _ => return false,
+        };
+        if on {
+            self.set = self.set.with(attr);
+            self.clear = MountAttr(self.clear.0 & !attr.0);
+        } else {
+            self.set = MountAttr(self.set.0 & !attr.0);
+        }
+        true
+    }
+}
+
+fn libc_private() -> u64 {
+    nix::mount::MsFlags::MS_PRIVATE.bits()
+}
+
+#[cfg(test)]
+mod tests {
+    use oci_spec::runtime::MountBuilder;
+
+    use super::*;
+
+    fn mount(destination: &str, typ: &str, source: &str, options: &[&str]) -> Mount {
+        MountBuilder::default()
+            .destination(destination)
+            .typ(typ)
+            .source(source)
+            .options(options.iter().map(ToString::to_string).collect::<Vec<_>>())
+            .build()
+            .unwrap()
+    }
+
+    #[test]
+    fn a_tmpfs_keeps_its_parameters_and_gives_its_attributes() {
+        let plan = plan(&[mount("/dev", "tmpfs", "tmpfs", &["nosuid", "mode=755", "size=64k"])]);
+        let op = &plan.unwrap()[0];
+        assert_eq!(op.set, MountAttr::NOSUID);
+        let MountSource::New { kind, parameters } = &op.source else { panic!("{op:?}") };
+        assert_eq!(kind, "tmpfs");
+        assert_eq!(parameters[1], ("size".to_owned(), Some("64k".to_owned())));
+    }
+
+    #[test]
+    fn a_bind_mount_knows_depth_and_propagation() {
+        let plan = plan(&[mount("/w", "bind", "/src", &["rbind", "rro", "rslave"])]).unwrap();
+        let source = MountSource::Bind { host_path: "/src".into(), depth: Depth::Recursive };
+        assert_eq!(plan[0].source, source);
+        assert_eq!((plan[0].set, plan[0].attr_depth), (MountAttr::RDONLY, Depth::Recursive));
+        assert_eq!(plan[0].propagation, nix::mount::MsFlags::MS_SLAVE.bits());
+    }
+
+    #[test]
+    fn nothing_false_is_put_into_proc() {
+        for (path, typ) in [("/proc/self/attr", "tmpfs"), ("/proc/sys", "bind")] {
+            let refused = plan(&[mount(path, typ, "/x", &[])]);
+            assert_eq!(refused, Err(PlanError::InsideProc(path.into())));
+        }
+        assert!(plan(&[mount("/proc/meminfo", "bind", "/x", &[])]).is_ok());
+        assert!(plan(&[mount("/mnt", "proc", "proc", &[])]).is_err());
+        assert!(plan(&[mount("w", "bind", "/x", &[])]).is_err());
+    }
+}

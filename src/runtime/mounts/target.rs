@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Finding and making the places in a root that something is mounted on. Every path is resolved
+//! below a descriptor of the root, and what is made is made on descriptors, so no link in an
+//! image leads outside (CVE-2021-30465, CVE-2024-45310).
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::{Mode, mkdirat};
+
+use crate::sys::{Called, SysResult};
+
+/// What a place must be when it has to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// A directory.
+    Directory,
+    /// A file.
+    File,
+}
+
+/// Whether links on the way are followed (inside the root, as chroot(2) would).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// They are, and end inside the root.
+    Follow,
+    /// A link is an error: for /dev, /proc and /sys, which an image must not redirect
+    /// (CVE-2026-41579).
+    Refuse,
+}
+
+/// Opens `path` (absolute in the container) below `root`, as a location only.
+///
+/// # Errors
+///
+/// openat2(2)'s; ENOENT when it does not exist.
+pub fn open(root: BorrowedFd<'_>, path: &Path, links: Links) -> SysResult<OwnedFd> {
+    open_with(root, path, OFlag::O_PATH | OFlag::O_CLOEXEC, links)
+}
+
+/// Opens `path` below `root` with the given flags.
+///
+/// # Errors
+///
+/// openat2(2)'s.
+pub fn open_with(
+    root: BorrowedFd<'_>,
+    path: &Path,
+    flags: OFlag,
+    links: Links,
+) -> SysResult<OwnedFd> {
+    let relative = path.strip_prefix("/").unwrap_or(path);
+    let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+    let mut resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    if links == Links::Refuse {
+        resolve |= ResolveFlag::RESOLVE_NO_SYMLINKS;
+    }
+    let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(resolve);
+    loop {
+        match openat2(root, relative, how) {
+            // A rename elsewhere in the tree makes the kernel unsure: ask again.
+            Err(Errno::EAGAIN | Errno::EINTR) => {}
+            answer => return answer.called(|| format!("openat2([rootfs], {relative:?})")),
+        }
+    }
+}
+
+/// Opens `path` below `root`, making it and its parents when they are missing.
+///
+/// # Errors
+///
+/// openat2(2)'s, mkdirat(2)'s.
+pub fn open_or_make(
+    root: BorrowedFd<'_>,
+    path: &Path,
+    kind: TargetKind,
+    links: Links,
+) -> SysResult<OwnedFd> {
+    match open(root, path, links) {
+        Err(error) if error.errno == Errno::ENOENT => make(root, path, kind, links),
+        answer => answer,
+    }
+}
+
+fn make(
+    root: BorrowedFd<'_>,
+    path: &Path,
+    kind: TargetKind,
+    links: Links,
+) -> SysResult<OwnedFd> {
+    let parent = match path.parent() {
+        Some(parent) => open_or_make(root, parent, TargetKind::Directory, links)?,
+        None => return open(root, path, links),
+    };
+    let Some(Component::Normal(name)) = path.components().next_back() else {
+        return open(root, path, links);
+    };
+    match kind {
+        TargetKind::Directory => {
+            match mkdirat(parent.as_fd(), name, Mode::from_bits_truncate(0o755)) {
+                Ok(()) | Err(Errno::EEXIST) => {}
+                Err(errno) => {
+                    return Err(errno).called(|| format!("mkdirat([rootfs], {path:?})"));
+                }
+            }
+        }
+        TargetKind::File => {
+            let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            let mode = Mode::from_bits_truncate(0o644);
+            match nix::fcntl::openat(parent.as_fd(), name, flags | OFlag::O_RDONLY, mode) {
+                Ok(file) => drop(file),
+                Err(Errno::EEXIST) => {}
+                Err(errno) => {
+                    return Err(errno).called(|| format!("openat([rootfs], {path:?}, O_CREAT)"));
+                }
+            }
+        }
+    }
+    open(root, path, links)
+}

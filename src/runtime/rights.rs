@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The last steps before a program runs: ids, capabilities, no_new_privs, the system call filter.
+//! One order for `run` and for `exec`, because a step out of place is a hole.
+
+use std::collections::HashSet;
+
+use nix::sys::prctl;
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use oci_spec::runtime::{Capabilities, Process};
+
+use super::capability::{self, Sets};
+use super::launch::{GroupPolicy, StageFailure};
+use super::user::Identity;
+use crate::sys::process::set_rlimit;
+use crate::sys::seccomp::{FilterFlags, Instruction, load_filter};
+use crate::sys::{Called, SysResult};
+
+/// What a program may do.
+#[derive(Debug)]
+pub struct Rights<'l> {
+    /// Who it is.
+    pub identity: &'l Identity,
+    /// Whether its groups can be set.
+    pub groups: GroupPolicy,
+    /// Its capabilities.
+    pub sets: Sets,
+    /// Whether exec can never give more (prctl(2), PR_SET_NO_NEW_PRIVS).
+    pub no_new_privileges: bool,
+    /// The compiled filter; empty is none.
+    pub seccomp: &'l [Instruction],
+}
+
+/// The sets of the spec's process, as masks.
+pub fn sets_of(process: &Process) -> Sets {
+    let Some(wanted) = process.capabilities() else { return Sets::default() };
+    let mask_of = |set: &Option<Capabilities>| {
+        let names: HashSet<String> =
+            set.iter().flatten().map(|capability| format!("CAP_{capability}")).collect();
+        capability::mask(names.iter().map(String::as_str))
+    };
+    let bounding = mask_of(wanted.bounding());
+    Sets {
+        bounding,
+        effective: mask_of(wanted.effective()) & bounding,
+        permitted: mask_of(wanted.permitted()) & bounding,
+        inheritable: mask_of(wanted.inheritable()) & bounding,
+        ambient: mask_of(wanted.ambient()) & bounding,
+    }
+}
+
+/// Takes the rights, in the one safe order. Nothing of it may fail quietly.
+///
+/// # Errors
+///
+/// The step that failed.
+pub fn take(rights: &Rights<'_>) -> Result<(), StageFailure> {
+    steps(rights).map_err(|error| StageFailure::setup(format!("take the rights: {error}")))
+}
+
+fn steps(rights: &Rights<'_>) -> SysResult<()> {
+    // A filter without no_new_privs needs CAP_SYS_ADMIN, which is about to go.
+    let early = !rights.no_new_privileges && !rights.seccomp.is_empty();
+    capability::limit_bounding(rights.sets.bounding)?;
+    if early {
+        load_filter(rights.seccomp, FilterFlags::default())?;
+    }
+    prctl::set_keepcaps(true).called(|| "prctl(PR_SET_KEEPCAPS)")?;
+    become_user(rights.identity, rights.groups)?;
+    prctl::set_keepcaps(false).called(|| "prctl(PR_SET_KEEPCAPS)")?;
+    capability::apply(&rights.sets)?;
+    if rights.no_new_privileges {
+        prctl::set_no_new_privs().called(|| "prctl(PR_SET_NO_NEW_PRIVS)")?;
+        if !rights.seccomp.is_empty() {
+            load_filter(rights.seccomp, FilterFlags::default())?;
+        }
+    }
+    Ok(())
+}
+
+fn become_user(identity: &Identity, groups: GroupPolicy) -> SysResult<()> {
+    if groups == GroupPolicy::Settable {
+        let list: Vec<Gid> = identity.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+        setgroups(&list).called(|| format!("setgroups({:?})", identity.groups))?;
+    }
+    let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
+    setresgid(gid, gid, gid).called(|| format!("setresgid({gid})"))?;
+    setresuid(uid, uid, uid).called(|| format!("setresuid({uid})"))
+}
+
+/// The resource limits of the spec, clamped to the hard limit that this user cannot pass.
+///
+/// # Errors
+///
+/// prlimit(2)'s.
+pub fn limit_resources(process: &Process) -> Result<(), StageFailure> {
+    for limit in process.rlimits().iter().flatten() {
+        let name = limit.typ().to_string();
+        let Some(resource) = resource_number(&name) else { continue };
+        let (_, ceiling) = crate::sys::process::rlimit(resource)
+            .map_err(|error| StageFailure::setup(error.to_string()))?;
+        let (soft, hard) = (limit.soft(), limit.hard());
+        let set = set_rlimit(resource, soft, hard)
+            .or_else(|_| set_rlimit(resource, soft.min(ceiling), hard.min(ceiling)));
+        set.map_err(|error| StageFailure::setup(format!("set the limit {name}: {error}")))?;
+    }
+    Ok(())
+}
+
+fn resource_number(name: &str) -> Option<u32> {
+    let order = [
+        "RLIMIT_CPU",
+        "RLIMIT_FSIZE",
+        "RLIMIT_DATA",
+        "RLIMIT_STACK",
+        "RLIMIT_CORE",
+        "RLIMIT_RSS",
+        "RLIMIT_NPROC",
+        "RLIMIT_NOFILE",
+        "RLIMIT_MEMLOCK",
+        "RLIMIT_AS",
+        "RLIMIT_LOCKS",
+        "RLIMIT_SIGPENDING",
+        "RLIMIT_MSGQUEUE",
+        "RLIMIT_NICE",
+        "RLIMIT_RTPRIO",
+        "RLIMIT_RTTIME",
+    ];
+    order.iter().position(|each| *each == name).and_then(|at| u32::try_from(at).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_have_the_kernels_numbers() {
+        assert_eq!(resource_number("RLIMIT_NOFILE"), Some(7));
+        assert_eq!(resource_number("RLIMIT_RTTIME"), Some(15));
+        assert_eq!(resource_number("RLIMIT_NONE"), None);
+    }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The container's root: an overlay, our FUSE overlay, or a directory, attached in the
+//! container's own mount namespace so that it vanishes with it; and the way into it.
+
+use std::fs::OpenOptions;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::mount::{MntFlags, umount2};
+use nix::unistd::{chdir, fchdir, pivot_root};
+
+use super::launch::{OverlayLayers, Root, StageFailure};
+use crate::sys::mount::{Depth, FsContext, MountAttr, attach, clone_tree, current_dir, set_attr};
+use crate::sys::{Called, SysResult};
+
+/// Makes the root and attaches it over `mountpoint`, any directory of the host. Returns the root
+/// as a descriptor. A FUSE device is handed to `serve`, which starts its server.
+///
+/// # Errors
+///
+/// What the mount calls say.
+pub fn mount_root(
+    root: &Root,
+    mountpoint: &Path,
+    serve: &mut dyn FnMut(OwnedFd) -> SysResult<()>,
+) -> SysResult<OwnedFd> {
+    let mount = match root {
+        Root::Kernel(layers) => kernel_overlay(layers)?,
+        Root::Fuse(_) => {
+            let (mount, device) = fuse_mount()?;
+            serve(device)?;
+            mount
+        }
+        Root::Directory(path) => {
+            let mount = clone_tree(current_dir(), path, Depth::Recursive)?;
+            let private = nix::mount::MsFlags::MS_PRIVATE.bits();
+            set_attr(
+                mount.as_fd(),
+                MountAttr::NONE,
+                MountAttr::NONE,
+                private,
+                Depth::Recursive,
+            )?;
+            mount
+        }
+    };
+    let place = std::fs::File::open(mountpoint).called(|| format!("open({mountpoint:?})"))?;
+    attach(mount.as_fd(), place.as_fd())?;
+    Ok(mount)
+}
+
+/// An overlay of the kernel's. `userxattr` always: without it an opaque mkdir fails with EIO in a
+/// user namespace (overlayfs documentation, "Non-directory permissions and user namespaces").
+///
+/// # Errors
+///
+/// What the mount calls say.
+pub fn kernel_overlay(layers: &OverlayLayers) -> SysResult<OwnedFd> {
+    let context = FsContext::open("overlay")?;
+    context.flag("userxattr")?;
+    for lower in &layers.lower {
+        context.set("lowerdir+", &text(lower))?;
+    }
+    context.set("upperdir", &text(&layers.upper))?;
+    context.set("workdir", &text(&layers.work))?;
+    if layers.volatile {
+        context.flag("volatile")?;
+    }
+    context.mount(MountAttr::NODEV)
+}
+
+/// A FUSE file system whose requests come from the returned device. Both must be made in the
+/// container's namespace: the kernel refuses a device that was opened in another one.
+fn fuse_mount() -> SysResult<(OwnedFd, OwnedFd)> {
+    let device = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/fuse")
+        .called(|| "open(\"/dev/fuse\")")?;
+    let context = FsContext::open("fuse")?;
+    context.set("source", "coracle")?;
+    context.set("fd", &device.as_raw_fd().to_string())?;
+    context.set("rootmode", "40000")?;
+    context.set("user_id", &nix::unistd::geteuid().to_string())?;
+    context.set("group_id", &nix::unistd::getegid().to_string())?;
+    context.flag("default_permissions")?;
+    context.flag("allow_other")?;
+    let mount = context.mount(MountAttr::NODEV)?;
+    Ok((mount, device.into()))
+}
+
+fn text(path: &Path) -> String {
+    String::from_utf8_lossy(path.as_os_str().as_bytes()).into_owned()
+}
+
+/// Makes `root` the root of this mount namespace and lets go of the host's tree
+/// (pivot_root(2), "pivot_root(".", ".")").
+///
+/// # Errors
+///
+/// The call that failed.
+pub fn enter(root: &OwnedFd) -> Result<(), StageFailure> {
+    let steps = || -> SysResult<()> {
+        fchdir(root).called(|| "fchdir([rootfs])")?;
+        pivot_root(".", ".").called(|| "pivot_root(\".\", \".\")")?;
+        umount2(".", MntFlags::MNT_DETACH).called(|| "umount2(\".\", MNT_DETACH)")?;
+        chdir("/").called(|| "chdir(\"/\")")
+    };
+    steps().map_err(|error| StageFailure::setup(format!("enter the root file system: {error}")))
+}
+
+/// Makes the mount of `root` read-only, without what is mounted below it.
+///
+/// # Errors
+///
+/// What mount_setattr(2) says.
+pub fn make_read_only(root: &OwnedFd) -> SysResult<()> {
+    set_attr(root.as_fd(), MountAttr::RDONLY, MountAttr::NONE, 0, Depth::One)
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Standard streams and terminal of a program: a session of its own always, so that it cannot
+//! push characters into the caller's terminal (CVE-2017-5226).
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::{Gid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchown, setsid};
+
+use super::launch::{ProgramIo, StageFailure};
+use super::mounts::target::{self, Links};
+use super::user::Identity;
+use crate::sys::pty::{open_peer, set_controlling};
+use crate::sys::tty;
+use crate::sys::{Called, SysResult};
+
+/// A terminal made in the container's own devpts.
+#[derive(Debug)]
+pub struct Console {
+    /// Goes to whoever pumps.
+    pub master: OwnedFd,
+    /// Is the program's terminal.
+    pub slave: OwnedFd,
+}
+
+/// Makes a terminal in the devpts below `root`.
+///
+/// # Errors
+///
+/// What opening /dev/pts/ptmx and its other end says.
+pub fn make_console(
+    root: std::os::fd::BorrowedFd<'_>,
+    size: Option<(u16, u16)>,
+) -> SysResult<Console> {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY;
+    let master = target::open_with(root, Path::new("/dev/pts/ptmx"), flags, Links::Refuse)?;
+    let slave = open_peer(master.as_fd())?;
+    if let Some((rows, columns)) = size {
+        tty::set_size(master.as_fd(), rows, columns)?;
+    }
+    Ok(Console { master, slave })
+}
+
+/// Puts the streams on descriptors 0, 1 and 2 of a new session. Their owner becomes the
+/// program's user, so that /dev/stdout opens for it.
+///
+/// # Errors
+///
+/// The call that failed.
+pub fn take_streams(
+    io: &ProgramIo,
+    console: Option<&Console>,
+    identity: &Identity,
+) -> Result<(), StageFailure> {
+    let steps = || -> SysResult<()> {
+        // Fails only for a leader, which the first process of a pid namespace may be already.
+        drop(setsid());
+        match (io, console) {
+            (ProgramIo::Streams { stdin, stdout, stderr }, _) => {
+                for stream in [stdin, stdout, stderr] {
+                    give(stream, identity);
+                }
+                dup2_stdin(stdin).called(|| "dup2(stdin)")?;
+                dup2_stdout(stdout).called(|| "dup2(stdout)")?;
+                dup2_stderr(stderr).called(|| "dup2(stderr)")
+            }
+            (ProgramIo::Terminal { .. }, Some(console)) => {
+                set_controlling(console.slave.as_fd())?;
+                give(&console.slave, identity);
+                drop(fchmod(&console.slave, Mode::from_bits_truncate(0o620)));
+                dup2_stdin(&console.slave).called(|| "dup2(stdin)")?;
+                dup2_stdout(&console.slave).called(|| "dup2(stdout)")?;
+                dup2_stderr(&console.slave).called(|| "dup2(stderr)")
+            }
+            (ProgramIo::Terminal { .. }, None) => Ok(()),
+        }
+    };
+    steps().map_err(|error| StageFailure::setup(format!("set up the standard streams: {error}")))
+}
+
+/// Only pipes and terminals of ours change hands: a stream of the caller's is the caller's, and
+/// what cannot be given (an id outside the map) still works for root.
+fn give(stream: &OwnedFd, identity: &Identity) {
+    use nix::sys::stat::SFlag;
+    let Ok(status) = nix::sys::stat::fstat(stream) else { return };
+    let kind = SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits());
+    let ours = kind == SFlag::S_IFIFO || kind == SFlag::S_IFCHR || kind == SFlag::S_IFSOCK;
+    if ours && identity.uid != 0 {
+        let owner = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
+        drop(fchown(stream, Some(owner.0), Some(owner.1)));
+    }
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The monitor's side of a start: forks the init stage into its namespaces, writes its maps,
+//! serves what it asks for, and learns whether the program runs.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::sched::{CloneFlags, setns};
+use oci_spec::runtime::{LinuxNamespaceType, Spec};
+
+use super::handshake::{self, FromInit, ToInit};
+use super::init;
+use super::launch::{GroupPolicy, Launch, ProgramIo, StageFailure};
+use super::userns;
+use crate::sys::channel::Channel;
+use crate::sys::process::{CloneRequest, Forked, clone3};
+use crate::sys::{Called, SysResult};
+
+/// A program that runs.
+#[derive(Debug)]
+pub struct Spawned {
+    /// Its first process, as seen from the monitor.
+    pub pid: i32,
+    /// The same, as a descriptor.
+    pub pidfd: OwnedFd,
+    /// The master of its terminal.
+    pub console: Option<OwnedFd>,
+}
+
+/// What the monitor does while the init stage works.
+pub trait Attendant {
+    /// Starts the server of the FUSE root whose requests come from `device`.
+    ///
+    /// # Errors
+    ///
+    /// What forking says.
+    fn serve_root(&mut self, device: OwnedFd) -> SysResult<()>;
+
+    /// Connects the network namespace of the process `pid`; called once its maps are written.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no network, in words.
+    fn attach_network(&mut self, pid: i32) -> Result<(), StageFailure>;
+}
+
+/// Forks the container of `launch`. The caller lives in the holder namespace, is single-threaded,
+/// and stays the parent.
+///
+/// # Errors
+///
+/// The failure of whichever stage saw it.
+pub fn spawn(
+    launch: &Launch,
+    io: ProgramIo,
+    mountpoint: &Path,
+    cgroup: Option<BorrowedFd<'_>>,
+    attendant: &mut dyn Attendant,
+) -> Result<Spawned, StageFailure> {
+    let (ours, theirs) = setup(Channel::pair)?;
+    join_namespaces(launch)?;
+    let request = CloneRequest { namespaces: new_namespaces(launch), sibling: false, cgroup };
+    let (pid, pidfd) = match clone3(&request).map_err(|error| refused(&error))? {
+        Forked::Child => {
+            drop(ours);
+            init::run(launch, &io, mountpoint, &theirs)
+        }
+        Forked::Parent { pid, pidfd } => (pid, pidfd),
+    };
+    drop(theirs);
+    drop(io);
+    let outcome = attend(launch, &ours, pid, attendant);
+    match outcome {
+        Ok(console) => Ok(Spawned { pid, pidfd, console }),
+        Err(failure) => {
+            drop(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL));
+            drop(nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None));
+            Err(failure)
+        }
+    }
+}
+
+fn attend(
+    launch: &Launch,
+    line: &Channel,
+    pid: i32,
+    attendant: &mut dyn Attendant,
+) -> Result<Option<OwnedFd>, StageFailure> {
+    if launch.join.is_none() {
+        write_maps(launch, pid)?;
+    }
+    setup(|| ToInit::Mapped.send(line))?;
+    let mut console = None;
+    // A stage that died early has said why: the line tells.
+    match attendant.attach_network(pid) {
+        Ok(()) => drop(ToInit::Network.send(line)),
+        Err(failure) => return Err(early_failure(line).unwrap_or(failure)),
+    }
+    loop {
+        match setup(|| handshake::receive(line))? {
+            FromInit::Device(device) => setup(|| attendant.serve_root(device))?,
+            FromInit::Console(master) => console = Some(master),
+            FromInit::Failure(failure) => return Err(failure),
+            FromInit::Closed => return Ok(console),
+        }
+    }
+}
+
+/// A failure that the stage has sent already, without waiting for one.
+fn early_failure(line: &Channel) -> Option<StageFailure> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    loop {
+        let mut fds = [PollFd::new(line.as_fd(), PollFlags::POLLIN)];
+        if !matches!(poll(&mut fds, PollTimeout::ZERO), Ok(1)) {
+            return None;
+        }
+        match handshake::receive(line).ok()? {
+            FromInit::Failure(failure) => return Some(failure),
+            FromInit::Closed => return None,
+            FromInit::Device(_) | FromInit::Console(_) => {}
+        }
+    }
+}
+
+fn write_maps(launch: &Launch, pid: i32) -> Result<(), StageFailure> {
+    let process = pid.to_string();
+    if launch.groups == GroupPolicy::Denied {
+        setup(|| userns::deny_setgroups(&process))?;
+    }
+    setup(|| userns::write_maps(&process, &launch.maps))
+}
+
+fn setup<T>(step: impl FnOnce() -> SysResult<T>) -> Result<T, StageFailure> {
+    step().map_err(|error| StageFailure::setup(error.to_string()))
+}
+
+fn refused(error: &crate::sys::SysError) -> StageFailure {
+    StageFailure::setup(format!("make the container's namespaces: {error}"))
+}
+
+/// Joins the namespaces of another container before the fork. Its user namespace comes first:
+/// the rights over the others are only had in it, so the child is made without one of its own.
+fn join_namespaces(launch: &Launch) -> Result<(), StageFailure> {
+    let Some(pid) = launch.join else { return join_paths(&launch.spec) };
+    let namespace = setup(|| userns::open_of(pid))?;
+    setup(|| setns(&namespace, CloneFlags::CLONE_NEWUSER).called(|| "setns(CLONE_NEWUSER)"))?;
+    join_paths(&launch.spec)
+}
+
+fn join_paths(spec: &Spec) -> Result<(), StageFailure> {
+    let namespaces = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_ref());
+    for namespace in namespaces.into_iter().flatten() {
+        let Some(path) = namespace.path() else { continue };
+        if namespace.typ() == LinuxNamespaceType::User {
+            continue;
+        }
+        let flag = CloneFlags::from_bits_truncate(namespace.typ() as i32);
+        let opened = std::fs::File::open(path).map_err(|error| {
+            StageFailure::setup(format!("open the namespace {}: {error}", path.display()))
+        })?;
+        setup(|| setns(&opened, flag).called(|| format!("setns({})", path.display())))?;
+    }
+    Ok(())
+}
+
+/// Flags for clone3: every new namespace but the cgroup one, which must be made after the process
+/// is in its cgroup.
+fn new_namespaces(launch: &Launch) -> u64 {
+    let namespaces = launch.spec.linux().as_ref().and_then(|linux| linux.namespaces().as_ref());
+    let fresh = namespaces.into_iter().flatten().filter(|namespace| namespace.path().is_none());
+    let flags = fresh.map(|namespace| namespace.typ()).filter(|kind| match kind {
+        LinuxNamespaceType::Cgroup => false,
+        LinuxNamespaceType::User => launch.join.is_none(),
+        _ => true,
+    });
+    flags.fold(0, |flags, kind| flags | kind as u64)
+}
