@@ -70,7 +70,10 @@ pub const DOCKER_ADDS: &[&str] = &["CAP_AUDIT_WRITE", "CAP_MKNOD", "CAP_NET_RAW"
 
 /// The number of the capability `name` (`CAP_…`).
 pub fn number(name: &str) -> Option<u32> {
-    NAMES.iter().position(|each| *each == name).and_then(|at| u32::try_from(at).ok())
+    NAMES
+        .iter()
+        .position(|each| *each == name)
+        .and_then(|at| u32::try_from(at).ok())
 }
 
 /// The sets of a program, as bit masks.
@@ -90,7 +93,10 @@ pub struct Sets {
 
 /// The mask of these names; what this kernel does not know is left out.
 pub fn mask<'n>(names: impl IntoIterator<Item = &'n str>) -> u64 {
-    let known = names.into_iter().filter_map(number).filter(|number| caps::in_bounding(*number));
+    let known = names
+        .into_iter()
+        .filter_map(number)
+        .filter(|number| caps::in_bounding(*number));
     known.fold(0, |mask, number| mask | 1 << number)
 }
 
@@ -115,7 +121,11 @@ pub fn limit_bounding(bounding: u64) -> SysResult<()> {
 ///
 /// capset(2)'s and prctl(2)'s.
 pub fn apply(sets: &Sets) -> SysResult<()> {
-    caps::set(sets.effective, sets.permitted, sets.inheritable | sets.ambient)?;
+    caps::set(
+        sets.effective,
+        sets.permitted,
+        sets.inheritable | sets.ambient,
+    )?;
     for number in 0..64 {
         if sets.ambient & (1 << number) != 0 {
             caps::raise_ambient(number)?;
@@ -153,11 +163,16 @@ mod tests {
     #[test]
     fn additions_and_removals() {
         let resolved = |add: &[&str], drop: &[&str]| {
-            resolve(&["CAP_CHOWN", "CAP_KILL"], &texts(add), &texts(drop)).into_iter().collect()
+            resolve(&["CAP_CHOWN", "CAP_KILL"], &texts(add), &texts(drop))
+                .into_iter()
+                .collect()
         };
         let check = |got: Vec<String>, wanted: &[&str]| assert_eq!(got, texts(wanted));
         check(resolved(&[], &[]), &["CAP_CHOWN", "CAP_KILL"]);
-        check(resolved(&["CAP_BPF"], &["CAP_KILL"]), &["CAP_BPF", "CAP_CHOWN"]);
+        check(
+            resolved(&["CAP_BPF"], &["CAP_KILL"]),
+            &["CAP_BPF", "CAP_CHOWN"],
+        );
         check(resolved(&["CAP_BPF"], &["ALL"]), &["CAP_BPF"]);
         let all: Vec<String> = resolved(&["ALL"], &["CAP_KILL"]);
         assert_eq!(all.len(), NAMES.len() - 1);

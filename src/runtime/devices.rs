@@ -56,11 +56,7 @@ pub fn fill(root: BorrowedFd<'_>, linux: &Linux) -> SysResult<()> {
 /// # Errors
 ///
 /// The call that failed.
-pub fn bind_node(
-    root: BorrowedFd<'_>,
-    host_path: &Path,
-    container_path: &Path,
-) -> SysResult<()> {
+pub fn bind_node(root: BorrowedFd<'_>, host_path: &Path, container_path: &Path) -> SysResult<()> {
     let place = target::open_or_make(root, container_path, TargetKind::File, Links::Refuse)?;
     let node = clone_tree(current_dir(), host_path, Depth::One)?;
     attach(node.as_fd(), place.as_fd())

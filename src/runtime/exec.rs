@@ -73,7 +73,10 @@ pub fn start(session: &Session<'_>, io: ProgramIo) -> Result<Running, StageFailu
             drop(theirs);
             drop(io);
             let outcome = listen(&ours);
-            drop(nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None));
+            drop(nix::sys::wait::waitpid(
+                nix::unistd::Pid::from_raw(pid),
+                None,
+            ));
             outcome
         }
     }
@@ -85,7 +88,9 @@ fn listen(line: &Channel) -> Result<Running, StageFailure> {
     loop {
         let message = call(|| line.receive())?;
         if let Some(text) = message.bytes.strip_prefix(b"p") {
-            pid = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+            pid = std::str::from_utf8(text)
+                .ok()
+                .and_then(|text| text.parse().ok());
             continue;
         }
         match handshake::decode(message) {
@@ -93,13 +98,19 @@ fn listen(line: &Channel) -> Result<Running, StageFailure> {
             FromInit::Device(_) => {}
             FromInit::Failure(failure) => {
                 if let Some(pid) = pid {
-                    drop(nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None));
+                    drop(nix::sys::wait::waitpid(
+                        nix::unistd::Pid::from_raw(pid),
+                        None,
+                    ));
                 }
                 return Err(failure);
             }
             FromInit::Closed => {
                 let gone = || StageFailure::setup("the session ended before its program ran");
-                return Ok(Running { pid: pid.ok_or_else(gone)?, console });
+                return Ok(Running {
+                    pid: pid.ok_or_else(gone)?,
+                    console,
+                });
             }
         }
     }
@@ -116,7 +127,11 @@ fn enter_and_fork(
     call(|| prctl::set_dumpable(false).called(|| "prctl(PR_SET_DUMPABLE)"))?;
     let flags = differing_namespaces(session.pid)?;
     call(|| setns(session.container, flags).called(|| format!("setns({flags:?})")))?;
-    let request = CloneRequest { namespaces: 0, sibling: true, cgroup: session.cgroup };
+    let request = CloneRequest {
+        namespaces: 0,
+        sibling: true,
+        cgroup: session.cgroup,
+    };
     match call(|| clone3(&request))? {
         Forked::Parent { pid, .. } => call(|| line.send(format!("p{pid}").as_bytes(), None)),
         Forked::Child => {
@@ -140,8 +155,9 @@ fn become_program(
 ) -> Result<Never, StageFailure> {
     drop(new_session_keyring());
     become_root()?;
-    let slash: OwnedFd =
-        std::fs::File::open("/").map_err(|error| StageFailure::setup(error.to_string()))?.into();
+    let slash: OwnedFd = std::fs::File::open("/")
+        .map_err(|error| StageFailure::setup(error.to_string()))?
+        .into();
     let identity = identify(session, &slash)?;
     let console = match io {
         ProgramIo::Terminal { size } => {
@@ -179,7 +195,11 @@ fn become_root() -> Result<(), StageFailure> {
     use nix::unistd::{Gid, Uid, setresgid, setresuid};
     let own = |file: &str| {
         let map = super::idmap::parse_map(&std::fs::read_to_string(file).unwrap_or_default());
-        if super::idmap::is_mapped(&map, 0) { 0 } else { map.first().map_or(0, |e| e.inside) }
+        if super::idmap::is_mapped(&map, 0) {
+            0
+        } else {
+            map.first().map_or(0, |e| e.inside)
+        }
     };
     let (uid, gid) = (own("/proc/self/uid_map"), own("/proc/self/gid_map"));
     let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
@@ -199,9 +219,17 @@ fn identify(session: &Session<'_>, root: &OwnedFd) -> Result<Identity, StageFail
             let user = session.process.user();
             let mut groups = vec![user.gid()];
             groups.extend(user.additional_gids().iter().flatten());
-            Ok(Identity { uid: user.uid(), gid: user.gid(), groups, ..Identity::default() })
+            Ok(Identity {
+                uid: user.uid(),
+                gid: user.gid(),
+                groups,
+                ..Identity::default()
+            })
         }
-        UserChoice::Lookup { user, additional_groups } => {
+        UserChoice::Lookup {
+            user,
+            additional_groups,
+        } => {
             let passwd = user::read_database(root.as_fd(), "/etc/passwd");
             let group = user::read_database(root.as_fd(), "/etc/group");
             user::resolve(user, additional_groups, &passwd, &group)

@@ -61,11 +61,15 @@ impl ToInit {
     ///
     /// A failure of the set-up when the monitor said something else or died.
     pub fn wait(self, line: &Channel) -> Result<(), StageFailure> {
-        let message = line.receive().map_err(|error| StageFailure::setup(error.to_string()))?;
+        let message = line
+            .receive()
+            .map_err(|error| StageFailure::setup(error.to_string()))?;
         if message.bytes == [self.byte()] {
             return Ok(());
         }
-        Err(StageFailure::setup("the monitor ended while the container was being made"))
+        Err(StageFailure::setup(
+            "the monitor ended while the container was being made",
+        ))
     }
 }
 

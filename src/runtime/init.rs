@@ -13,9 +13,7 @@ use nix::unistd::{Gid, Uid, sethostname, setresgid, setresuid};
 use oci_spec::runtime::{Linux, LinuxNamespaceType, Process, Spec};
 
 use super::handshake::{self, ToInit};
-use super::launch::{
-    GroupPolicy, Launch, ProgramIo, StageFailure, UserChoice, WorkdirPolicy,
-};
+use super::launch::{GroupPolicy, Launch, ProgramIo, StageFailure, UserChoice, WorkdirPolicy};
 use super::mounts::apply::{self, Mask};
 use super::mounts::{plan, target};
 use super::program::{self, OwnBinary};
@@ -92,7 +90,11 @@ pub(super) fn call<T>(step: impl FnOnce() -> SysResult<T>) -> Result<T, StageFai
 fn become_root(launch: &Launch) -> Result<(), StageFailure> {
     let first = |extents: &[super::idmap::IdMapping]| {
         let zero = super::idmap::is_mapped(extents, 0);
-        if zero { 0 } else { extents.first().map_or(0, |extent| extent.inside) }
+        if zero {
+            0
+        } else {
+            extents.first().map_or(0, |extent| extent.inside)
+        }
     };
     let uid = Uid::from_raw(first(&launch.maps.uids));
     let gid = Gid::from_raw(first(&launch.maps.gids));
@@ -115,9 +117,7 @@ const ALL_RIGHTS: u64 = (1 << super::capability::NAMES.len()) - 1;
 /// What is set in fresh namespaces: the cgroup root, the host name, the loopback device.
 fn enter_namespaces(spec: &Spec, linux: &Linux) -> Result<(), StageFailure> {
     if makes(linux, LinuxNamespaceType::Cgroup) {
-        call(|| {
-            unshare(CloneFlags::CLONE_NEWCGROUP).called(|| "unshare(CLONE_NEWCGROUP)")
-        })?;
+        call(|| unshare(CloneFlags::CLONE_NEWCGROUP).called(|| "unshare(CLONE_NEWCGROUP)"))?;
     }
     if makes(linux, LinuxNamespaceType::Uts) {
         if let Some(name) = spec.hostname() {
@@ -170,26 +170,34 @@ fn finish_root(launch: &Launch, linux: &Linux, root: &OwnedFd) -> Result<(), Sta
     for path in linux.readonly_paths().iter().flatten() {
         call(|| apply::read_only(root.as_fd(), Path::new(path)))?;
     }
-    let read_only = launch.spec.root().as_ref().and_then(oci_spec::runtime::Root::readonly);
+    let read_only = launch
+        .spec
+        .root()
+        .as_ref()
+        .and_then(oci_spec::runtime::Root::readonly);
     if read_only == Some(true) {
         call(|| rootfs::make_read_only(root))?;
     }
     Ok(())
 }
 
-fn identify(
-    launch: &Launch,
-    process: &Process,
-    root: &OwnedFd,
-) -> Result<Identity, StageFailure> {
+fn identify(launch: &Launch, process: &Process, root: &OwnedFd) -> Result<Identity, StageFailure> {
     match &launch.user {
         UserChoice::Spec => {
             let user = process.user();
             let mut groups = vec![user.gid()];
             groups.extend(user.additional_gids().iter().flatten());
-            Ok(Identity { uid: user.uid(), gid: user.gid(), groups, ..Identity::default() })
+            Ok(Identity {
+                uid: user.uid(),
+                gid: user.gid(),
+                groups,
+                ..Identity::default()
+            })
         }
-        UserChoice::Lookup { user, additional_groups } => {
+        UserChoice::Lookup {
+            user,
+            additional_groups,
+        } => {
             let passwd = user::read_database(root.as_fd(), "/etc/passwd");
             let group = user::read_database(root.as_fd(), "/etc/group");
             user::resolve(user, additional_groups, &passwd, &group)
@@ -244,9 +252,11 @@ pub(super) fn sets_for(
     let sets = rights::sets_of(process);
     match (choice, identity.uid) {
         (UserChoice::Spec, _) => sets,
-        (UserChoice::Lookup { .. }, 0) => {
-            super::capability::Sets { inheritable: 0, ambient: 0, ..sets }
-        }
+        (UserChoice::Lookup { .. }, 0) => super::capability::Sets {
+            inheritable: 0,
+            ambient: 0,
+            ..sets
+        },
         (UserChoice::Lookup { .. }, _) => super::capability::Sets {
             effective: sets.ambient,
             permitted: sets.ambient,
@@ -260,7 +270,11 @@ pub(super) fn sets_for(
 pub(super) fn environment_of(process: &Process, identity: &Identity) -> Vec<String> {
     let mut environment = process.env().clone().unwrap_or_default();
     if !environment.iter().any(|pair| pair.starts_with("HOME=")) {
-        let home = if identity.home.is_empty() { "/" } else { &identity.home };
+        let home = if identity.home.is_empty() {
+            "/"
+        } else {
+            &identity.home
+        };
         environment.push(format!("HOME={home}"));
     }
     environment
@@ -289,7 +303,11 @@ pub(super) fn enter_workdir(
         Err(error)
     });
     let directory = opened.map_err(|error| {
-        let code = if error.errno == nix::errno::Errno::ENOENT { 127 } else { 126 };
+        let code = if error.errno == nix::errno::Errno::ENOENT {
+            127
+        } else {
+            126
+        };
         let message = format!(
             "workdir \"{}\" does not exist on container: {}",
             workdir.display(),
@@ -299,19 +317,33 @@ pub(super) fn enter_workdir(
     })?;
     nix::unistd::fchdir(&directory).map_err(|errno| refused(&errno.desc()))?;
     let now = nix::unistd::getcwd().map_err(|errno| refused(&errno.desc()))?;
-    if now.is_absolute() { Ok(()) } else { Err(refused(&"it is outside the container")) }
+    if now.is_absolute() {
+        Ok(())
+    } else {
+        Err(refused(&"it is outside the container"))
+    }
 }
 
 fn own_directory(directory: &OwnedFd, identity: &Identity) {
     let empty = std::path::Path::new("");
     let owner = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
     let flags = nix::fcntl::AtFlags::AT_EMPTY_PATH;
-    drop(nix::unistd::fchownat(directory, empty, Some(owner.0), Some(owner.1), flags));
+    drop(nix::unistd::fchownat(
+        directory,
+        empty,
+        Some(owner.0),
+        Some(owner.1),
+        flags,
+    ));
 }
 
 /// The program starts with no signal blocked and none ignored.
 pub(super) fn reset_signals() {
     use nix::sys::signal::{SigmaskHow, sigprocmask};
-    drop(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None));
+    drop(sigprocmask(
+        SigmaskHow::SIG_SETMASK,
+        Some(&SigSet::empty()),
+        None,
+    ));
     crate::sys::process::restore_signal_defaults();
 }

@@ -150,6 +150,9 @@ pub struct StageFailure {
 impl StageFailure {
     /// A failure of the set-up (125).
     pub fn setup(message: impl Into<String>) -> Self {
-        Self { code: 125, message: message.into() }
+        Self {
+            code: 125,
+            message: message.into(),
+        }
     }
 }

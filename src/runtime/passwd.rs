@@ -23,16 +23,29 @@ pub fn complete(
     identity: &Identity,
     root: BorrowedFd<'_>,
 ) -> Result<(), StageFailure> {
-    let PasswdPolicy::Complete { passwd_entry, group_entry, caller } = policy else {
+    let PasswdPolicy::Complete {
+        passwd_entry,
+        group_entry,
+        caller,
+    } = policy
+    else {
         return Ok(());
     };
     let passwd = read_database(root, "/etc/passwd");
     let named = |id: u32, text: &str, field: usize| {
-        text.lines().any(|line| line.split(':').nth(field).and_then(|f| f.parse().ok()) == Some(id))
+        text.lines()
+            .any(|line| line.split(':').nth(field).and_then(|f| f.parse().ok()) == Some(id))
     };
-    let caller_line = caller.as_ref().filter(|(_, uid, ..)| !named(*uid, &passwd, 2));
+    let caller_line = caller
+        .as_ref()
+        .filter(|(_, uid, ..)| !named(*uid, &passwd, 2));
     if let Some((name, uid, gid, home)) = caller_line {
-        append(root, "/etc/passwd", &passwd, &format!("{name}:*:{uid}:{gid}:{name}:{home}:/bin/sh"));
+        append(
+            root,
+            "/etc/passwd",
+            &passwd,
+            &format!("{name}:*:{uid}:{gid}:{name}:{home}:/bin/sh"),
+        );
         let group = read_database(root, "/etc/group");
         if !named(*gid, &group, 2) {
             append(root, "/etc/group", &group, &format!("{name}:x:{gid}:"));
@@ -46,7 +59,12 @@ pub fn complete(
         append(root, "/etc/passwd", &passwd, &line);
     }
     if let Some(template) = group_entry {
-        append(root, "/etc/group", &read_database(root, "/etc/group"), &fill(template, identity));
+        append(
+            root,
+            "/etc/group",
+            &read_database(root, "/etc/group"),
+            &fill(template, identity),
+        );
     }
     Ok(())
 }
@@ -58,7 +76,10 @@ fn default_line(identity: &Identity) -> String {
 }
 
 fn fill(template: &str, identity: &Identity) -> String {
-    let name = identity.name.clone().unwrap_or_else(|| identity.uid.to_string());
+    let name = identity
+        .name
+        .clone()
+        .unwrap_or_else(|| identity.uid.to_string());
     let pairs = [
         ("$USERNAME", name.clone()),
         ("$GROUPNAME", name.clone()),
@@ -67,9 +88,11 @@ fn fill(template: &str, identity: &Identity) -> String {
         ("$NAME", "container user".to_owned()),
         ("$HOME", identity.home.clone()),
     ];
-    let filled = pairs.iter().fold(template.to_owned(), |text, (key, value)| {
-        text.replace(key, value)
-    });
+    let filled = pairs
+        .iter()
+        .fold(template.to_owned(), |text, (key, value)| {
+            text.replace(key, value)
+        });
     filled.trim_end().to_owned()
 }
 
@@ -82,14 +105,22 @@ fn append(root: BorrowedFd<'_>, path: &str, before: &str, line: &str) {
             return None;
         }
         let flags = OFlag::O_WRONLY | OFlag::O_APPEND;
-        target::open_with(root, Path::new(path), flags, Links::Follow).ok().map(File::from)
+        target::open_with(root, Path::new(path), flags, Links::Follow)
+            .ok()
+            .map(File::from)
     };
     let create = || -> Option<File> {
         let options = OpenOptions::new().append(true).create_new(true).open(path);
         options.ok()
     };
-    let Some(mut file) = open().or_else(create) else { return };
-    let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+    let Some(mut file) = open().or_else(create) else {
+        return;
+    };
+    let gap = if before.is_empty() || before.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
     drop(writeln!(file, "{gap}{line}"));
 }
 
@@ -99,8 +130,19 @@ mod tests {
 
     #[test]
     fn entries_are_filled_in() {
-        let identity = Identity { uid: 1234, gid: 5, home: "/h".into(), ..Identity::default() };
-        assert_eq!(default_line(&identity), "1234:*:1234:5:container user:/h:/bin/sh");
-        assert_eq!(fill("$USERNAME:x:$UID:$GID::$HOME:/x\n", &identity), "1234:x:1234:5::/h:/x");
+        let identity = Identity {
+            uid: 1234,
+            gid: 5,
+            home: "/h".into(),
+            ..Identity::default()
+        };
+        assert_eq!(
+            default_line(&identity),
+            "1234:*:1234:5:container user:/h:/bin/sh"
+        );
+        assert_eq!(
+            fill("$USERNAME:x:$UID:$GID::$HOME:/x\n", &identity),
+            "1234:x:1234:5::/h:/x"
+        );
     }
 }

@@ -42,7 +42,10 @@ impl OwnBinary {
     /// Looks at /proc/self/exe; before the host's /proc is left.
     pub fn look() -> Option<Self> {
         let metadata = std::fs::metadata("/proc/self/exe").ok()?;
-        Some(Self { device: metadata.dev(), inode: metadata.ino() })
+        Some(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
     }
 }
 
@@ -64,8 +67,18 @@ pub fn find(
         ));
     };
     let file = find_file(name, environment)?;
-    let words = arguments.iter().map(|word| c_string(word)).collect::<Result<_, _>>()?;
-    resolve_interpreter(Program { file, arguments: words }, name, own)
+    let words = arguments
+        .iter()
+        .map(|word| c_string(word))
+        .collect::<Result<_, _>>()?;
+    resolve_interpreter(
+        Program {
+            file,
+            arguments: words,
+        },
+        name,
+        own,
+    )
 }
 
 /// Becomes the program.
@@ -74,10 +87,16 @@ pub fn find(
 ///
 /// Returns only when the kernel refuses: 126.
 pub fn become_program(program: &Program, environment: &[String]) -> StageFailure {
-    let environment: Vec<CString> =
-        environment.iter().filter_map(|pair| CString::new(pair.as_bytes()).ok()).collect();
+    let environment: Vec<CString> = environment
+        .iter()
+        .filter_map(|pair| CString::new(pair.as_bytes()).ok())
+        .collect();
     let error = exec_fd(program.file.as_fd(), &program.arguments, &environment);
-    let name = program.arguments.first().map(|word| word.to_string_lossy()).unwrap_or_default();
+    let name = program
+        .arguments
+        .first()
+        .map(|word| word.to_string_lossy())
+        .unwrap_or_default();
     if error.errno == Errno::ENOENT {
         return missing(&name, "cannot be loaded, its dynamic loader is missing");
     }
@@ -91,7 +110,10 @@ fn find_file(name: &str, environment: &[String]) -> Result<OwnedFd, StageFailure
     if name.contains('/') {
         return open_program(name).map_err(|errno| failure(name, errno));
     }
-    let path = environment.iter().rev().find_map(|pair| pair.strip_prefix("PATH="));
+    let path = environment
+        .iter()
+        .rev()
+        .find_map(|pair| pair.strip_prefix("PATH="));
     let path = path.unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     let mut denied_at = None;
     for directory in path.split(':') {
@@ -120,7 +142,12 @@ fn open_program(path: &str) -> Result<OwnedFd, Errno> {
     if kind != nix::sys::stat::SFlag::S_IFREG.bits() {
         return Err(Errno::EACCES);
     }
-    faccessat(&file, "", AccessFlags::X_OK, AtFlags::AT_EMPTY_PATH | AtFlags::AT_EACCESS)?;
+    faccessat(
+        &file,
+        "",
+        AccessFlags::X_OK,
+        AtFlags::AT_EMPTY_PATH | AtFlags::AT_EACCESS,
+    )?;
     Ok(file)
 }
 
@@ -131,10 +158,15 @@ fn resolve_interpreter(
 ) -> Result<Program, StageFailure> {
     for _ in 0..DEEPEST_INTERPRETER {
         refuse_own_binary(&program, name, own)?;
-        let Some(line) = interpreter_line(&program.file) else { return Ok(program) };
+        let Some(line) = interpreter_line(&program.file) else {
+            return Ok(program);
+        };
         let (interpreter, argument) = line;
         let file = open_program(&interpreter).map_err(|errno| match errno {
-            Errno::ENOENT => missing(name, &format!("cannot be run, its interpreter `{interpreter}` is missing")),
+            Errno::ENOENT => missing(
+                name,
+                &format!("cannot be run, its interpreter `{interpreter}` is missing"),
+            ),
             errno => denied(name, errno),
         })?;
         let mut words = vec![c_string(&interpreter)?];
@@ -142,7 +174,10 @@ fn resolve_interpreter(
         // The script's own path takes the place of the word it was called by.
         words.push(c_string(&script_path(&program.file, name))?);
         words.extend(program.arguments.into_iter().skip(1));
-        program = Program { file, arguments: words };
+        program = Program {
+            file,
+            arguments: words,
+        };
     }
     Err(denied(name, Errno::ELOOP))
 }
@@ -153,7 +188,10 @@ fn refuse_own_binary(
     own: Option<OwnBinary>,
 ) -> Result<(), StageFailure> {
     let status = nix::sys::stat::fstat(&program.file).map_err(|errno| failure(name, errno))?;
-    let found = OwnBinary { device: status.st_dev, inode: status.st_ino };
+    let found = OwnBinary {
+        device: status.st_dev,
+        inode: status.st_ino,
+    };
     if Some(found) == own {
         return Err(StageFailure {
             code: 126,
@@ -192,7 +230,10 @@ fn script_path(file: &OwnedFd, name: &str) -> String {
         return name.to_owned();
     }
     let link = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
-    link.map_or_else(|_| name.to_owned(), |path| path.to_string_lossy().into_owned())
+    link.map_or_else(
+        |_| name.to_owned(),
+        |path| path.to_string_lossy().into_owned(),
+    )
 }
 
 fn c_string(text: &str) -> Result<CString, StageFailure> {
@@ -222,7 +263,10 @@ fn denied(name: &str, errno: Errno) -> StageFailure {
         Errno::ENOEXEC => "exec format error",
         errno => errno.desc(),
     };
-    let message = format!("cannot execute `{name}`: {}: OCI permission denied", why.to_lowercase());
+    let message = format!(
+        "cannot execute `{name}`: {}: OCI permission denied",
+        why.to_lowercase()
+    );
     StageFailure { code: 126, message }
 }
 
@@ -234,7 +278,10 @@ mod tests {
     fn interpreter_lines_are_read_as_the_kernel_does() {
         let cases: &[(&[u8], Option<(&str, Option<&str>)>)] = &[
             (b"#!/bin/sh\necho", Some(("/bin/sh", None))),
-            (b"#! /usr/bin/env  python3 -u\n", Some(("/usr/bin/env", Some("python3 -u")))),
+            (
+                b"#! /usr/bin/env  python3 -u\n",
+                Some(("/usr/bin/env", Some("python3 -u"))),
+            ),
             (b"#!/proc/self/exe", Some(("/proc/self/exe", None))),
             (b"#!\n", None),
             (b"\x7fELF", None),

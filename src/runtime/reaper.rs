@@ -14,7 +14,11 @@ use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now}
 /// with it. When nothing can be forked the caller itself becomes the program.
 pub fn fork_program() {
     // Blocked before the fork, so that no signal is lost between it and the wait.
-    drop(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None));
+    drop(sigprocmask(
+        SigmaskHow::SIG_SETMASK,
+        Some(&SigSet::all()),
+        None,
+    ));
     match clone3(&CloneRequest::default()) {
         Ok(Forked::Child) | Err(_) => {}
         Ok(Forked::Parent { pid, pidfd }) => {
@@ -31,8 +35,12 @@ fn reap(program: Pid) -> i32 {
         return 125;
     };
     loop {
-        let Ok(Some(signal)) = signals.read_signal() else { continue };
-        let Ok(signal) = Signal::try_from(signal.ssi_signo.cast_signed()) else { continue };
+        let Ok(Some(signal)) = signals.read_signal() else {
+            continue;
+        };
+        let Ok(signal) = Signal::try_from(signal.ssi_signo.cast_signed()) else {
+            continue;
+        };
         if signal == Signal::SIGCHLD {
             if let Some(code) = reap_all(program) {
                 return code;

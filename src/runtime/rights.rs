@@ -32,10 +32,15 @@ pub struct Rights<'l> {
 
 /// The sets of the spec's process, as masks.
 pub fn sets_of(process: &Process) -> Sets {
-    let Some(wanted) = process.capabilities() else { return Sets::default() };
+    let Some(wanted) = process.capabilities() else {
+        return Sets::default();
+    };
     let mask_of = |set: &Option<Capabilities>| {
-        let names: HashSet<String> =
-            set.iter().flatten().map(|capability| format!("CAP_{capability}")).collect();
+        let names: HashSet<String> = set
+            .iter()
+            .flatten()
+            .map(|capability| format!("CAP_{capability}"))
+            .collect();
         capability::mask(names.iter().map(String::as_str))
     };
     let bounding = mask_of(wanted.bounding());
@@ -79,7 +84,11 @@ fn steps(rights: &Rights<'_>) -> SysResult<()> {
 
 fn become_user(identity: &Identity, groups: GroupPolicy) -> SysResult<()> {
     if groups == GroupPolicy::Settable {
-        let list: Vec<Gid> = identity.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+        let list: Vec<Gid> = identity
+            .groups
+            .iter()
+            .map(|gid| Gid::from_raw(*gid))
+            .collect();
         setgroups(&list).called(|| format!("setgroups({:?})", identity.groups))?;
     }
     let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
@@ -95,7 +104,9 @@ fn become_user(identity: &Identity, groups: GroupPolicy) -> SysResult<()> {
 pub fn limit_resources(process: &Process) -> Result<(), StageFailure> {
     for limit in process.rlimits().iter().flatten() {
         let name = limit.typ().to_string();
-        let Some(resource) = resource_number(&name) else { continue };
+        let Some(resource) = resource_number(&name) else {
+            continue;
+        };
         let (_, ceiling) = crate::sys::process::rlimit(resource)
             .map_err(|error| StageFailure::setup(error.to_string()))?;
         let (soft, hard) = (limit.soft(), limit.hard());
@@ -125,7 +136,10 @@ fn resource_number(name: &str) -> Option<u32> {
         "RLIMIT_RTPRIO",
         "RLIMIT_RTTIME",
     ];
-    order.iter().position(|each| *each == name).and_then(|at| u32::try_from(at).ok())
+    order
+        .iter()
+        .position(|each| *each == name)
+        .and_then(|at| u32::try_from(at).ok())
 }
 
 #[cfg(test)]

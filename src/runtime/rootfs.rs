@@ -116,5 +116,11 @@ pub fn enter(root: &OwnedFd) -> Result<(), StageFailure> {
 ///
 /// What mount_setattr(2) says.
 pub fn make_read_only(root: &OwnedFd) -> SysResult<()> {
-    set_attr(root.as_fd(), MountAttr::RDONLY, MountAttr::NONE, 0, Depth::One)
+    set_attr(
+        root.as_fd(),
+        MountAttr::RDONLY,
+        MountAttr::NONE,
+        0,
+        Depth::One,
+    )
 }

@@ -58,7 +58,14 @@ pub fn take_streams(
         // Fails only for a leader, which the first process of a pid namespace may be already.
         drop(setsid());
         match (io, console) {
-            (ProgramIo::Streams { stdin, stdout, stderr }, _) => {
+            (
+                ProgramIo::Streams {
+                    stdin,
+                    stdout,
+                    stderr,
+                },
+                _,
+            ) => {
                 for stream in [stdin, stdout, stderr] {
                     give(stream, identity);
                 }
@@ -84,7 +91,9 @@ pub fn take_streams(
 /// what cannot be given (an id outside the map) still works for root.
 fn give(stream: &OwnedFd, identity: &Identity) {
     use nix::sys::stat::SFlag;
-    let Ok(status) = nix::sys::stat::fstat(stream) else { return };
+    let Ok(status) = nix::sys::stat::fstat(stream) else {
+        return;
+    };
     let kind = SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits());
     let ours = kind == SFlag::S_IFIFO || kind == SFlag::S_IFCHR || kind == SFlag::S_IFSOCK;
     if ours && identity.uid != 0 {

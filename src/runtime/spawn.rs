@@ -59,7 +59,11 @@ pub fn spawn(
 ) -> Result<Spawned, StageFailure> {
     let (ours, theirs) = setup(Channel::pair)?;
     join_namespaces(launch)?;
-    let request = CloneRequest { namespaces: new_namespaces(launch), sibling: false, cgroup };
+    let request = CloneRequest {
+        namespaces: new_namespaces(launch),
+        sibling: false,
+        cgroup,
+    };
     let (pid, pidfd) = match clone3(&request).map_err(|error| refused(&error))? {
         Forked::Child => {
             drop(ours);
@@ -71,10 +75,20 @@ pub fn spawn(
     drop(io);
     let outcome = attend(launch, &ours, pid, attendant);
     match outcome {
-        Ok(console) => Ok(Spawned { pid, pidfd, console }),
+        Ok(console) => Ok(Spawned {
+            pid,
+            pidfd,
+            console,
+        }),
         Err(failure) => {
-            drop(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL));
-            drop(nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None));
+            drop(nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(pid),
+                nix::sys::signal::SIGKILL,
+            ));
+            drop(nix::sys::wait::waitpid(
+                nix::unistd::Pid::from_raw(pid),
+                None,
+            ));
             Err(failure)
         }
     }
@@ -141,16 +155,23 @@ fn refused(error: &crate::sys::SysError) -> StageFailure {
 /// Joins the namespaces of another container before the fork. Its user namespace comes first:
 /// the rights over the others are only had in it, so the child is made without one of its own.
 fn join_namespaces(launch: &Launch) -> Result<(), StageFailure> {
-    let Some(pid) = launch.join else { return join_paths(&launch.spec) };
+    let Some(pid) = launch.join else {
+        return join_paths(&launch.spec);
+    };
     let namespace = setup(|| userns::open_of(pid))?;
     setup(|| setns(&namespace, CloneFlags::CLONE_NEWUSER).called(|| "setns(CLONE_NEWUSER)"))?;
     join_paths(&launch.spec)
 }
 
 fn join_paths(spec: &Spec) -> Result<(), StageFailure> {
-    let namespaces = spec.linux().as_ref().and_then(|linux| linux.namespaces().as_ref());
+    let namespaces = spec
+        .linux()
+        .as_ref()
+        .and_then(|linux| linux.namespaces().as_ref());
     for namespace in namespaces.into_iter().flatten() {
-        let Some(path) = namespace.path() else { continue };
+        let Some(path) = namespace.path() else {
+            continue;
+        };
         if namespace.typ() == LinuxNamespaceType::User {
             continue;
         }
@@ -166,12 +187,21 @@ fn join_paths(spec: &Spec) -> Result<(), StageFailure> {
 /// Flags for clone3: every new namespace but the cgroup one, which must be made after the process
 /// is in its cgroup.
 fn new_namespaces(launch: &Launch) -> u64 {
-    let namespaces = launch.spec.linux().as_ref().and_then(|linux| linux.namespaces().as_ref());
-    let fresh = namespaces.into_iter().flatten().filter(|namespace| namespace.path().is_none());
-    let flags = fresh.map(|namespace| namespace.typ()).filter(|kind| match kind {
-        LinuxNamespaceType::Cgroup => false,
-        LinuxNamespaceType::User => launch.join.is_none(),
-        _ => true,
-    });
+    let namespaces = launch
+        .spec
+        .linux()
+        .as_ref()
+        .and_then(|linux| linux.namespaces().as_ref());
+    let fresh = namespaces
+        .into_iter()
+        .flatten()
+        .filter(|namespace| namespace.path().is_none());
+    let flags = fresh
+        .map(|namespace| namespace.typ())
+        .filter(|kind| match kind {
+            LinuxNamespaceType::Cgroup => false,
+            LinuxNamespaceType::User => launch.join.is_none(),
+            _ => true,
+        });
     flags.fold(0, |flags, kind| flags | kind as u64)
 }

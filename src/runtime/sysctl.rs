@@ -13,8 +13,19 @@ use super::mounts::target::{self, Links};
 
 /// Whether a parameter belongs to a namespace that a container can have of its own.
 pub fn is_namespaced(name: &str) -> bool {
-    let ipc = ["kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall"];
-    let more = ["kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced", "kernel.domainname"];
+    let ipc = [
+        "kernel.msgmax",
+        "kernel.msgmnb",
+        "kernel.msgmni",
+        "kernel.sem",
+        "kernel.shmall",
+    ];
+    let more = [
+        "kernel.shmmax",
+        "kernel.shmmni",
+        "kernel.shm_rmid_forced",
+        "kernel.domainname",
+    ];
     let prefix = name.starts_with("net.") || name.starts_with("fs.mqueue.");
     prefix || ipc.contains(&name) || more.contains(&name)
 }
@@ -39,7 +50,8 @@ pub fn write_all(
             .map_err(|error| error.to_string())
             .and_then(|fd| {
                 let mut file = std::fs::File::from(fd);
-                file.write_all(value.as_bytes()).map_err(|error| error.to_string())
+                file.write_all(value.as_bytes())
+                    .map_err(|error| error.to_string())
             });
         written.map_err(|why| StageFailure::setup(format!("sysctl {name}={value}: {why}")))?;
     }
@@ -52,10 +64,20 @@ mod tests {
 
     #[test]
     fn only_namespaced_parameters_are_a_containers() {
-        for name in ["net.ipv4.ip_forward", "kernel.shmmax", "fs.mqueue.msg_max", "kernel.sem"] {
+        for name in [
+            "net.ipv4.ip_forward",
+            "kernel.shmmax",
+            "fs.mqueue.msg_max",
+            "kernel.sem",
+        ] {
             assert!(is_namespaced(name), "{name}");
         }
-        for name in ["kernel.core_pattern", "vm.swappiness", "kernel.hostname", "fs.file-max"] {
+        for name in [
+            "kernel.core_pattern",
+            "vm.swappiness",
+            "kernel.hostname",
+            "fs.file-max",
+        ] {
             assert!(!is_namespaced(name), "{name}");
         }
     }

@@ -66,20 +66,29 @@ pub fn resolve(
 fn resolve_user(user: &str, passwd: &str) -> Result<Identity, StageFailure> {
     let wanted = if user.is_empty() { "0" } else { user };
     let number = parse_id(wanted);
-    let entry = passwd.lines().filter_map(PasswdLine::parse).find(|line| {
-        line.name == wanted || (number.is_some() && number == Some(line.uid))
-    });
+    let entry = passwd
+        .lines()
+        .filter_map(PasswdLine::parse)
+        .find(|line| line.name == wanted || (number.is_some() && number == Some(line.uid)));
     match (entry, number) {
         (Some(line), _) => Ok(Identity {
             uid: line.uid,
             gid: line.gid,
             groups: Vec::new(),
-            home: if line.home.is_empty() { "/".to_owned() } else { line.home.to_owned() },
+            home: if line.home.is_empty() {
+                "/".to_owned()
+            } else {
+                line.home.to_owned()
+            },
             name: Some(line.name.to_owned()),
         }),
         (None, Some(uid)) => {
             let home = if uid == 0 { "/root" } else { "/" }.to_owned();
-            Ok(Identity { uid, home, ..Identity::default() })
+            Ok(Identity {
+                uid,
+                home,
+                ..Identity::default()
+            })
         }
         (None, None) => Err(StageFailure::setup(format!(
             "unable to find user {wanted}: no matching entries in passwd file"
@@ -91,7 +100,10 @@ fn resolve_group(named: &str, group: &str) -> Result<u32, StageFailure> {
     if let Some(number) = parse_id(named) {
         return Ok(number);
     }
-    let found = group.lines().filter_map(GroupLine::parse).find(|line| line.name == named);
+    let found = group
+        .lines()
+        .filter_map(GroupLine::parse)
+        .find(|line| line.name == named);
     found.map(|line| line.gid).ok_or_else(|| {
         StageFailure::setup(format!(
             "unable to find group {named}: no matching entries in group file"
@@ -103,12 +115,19 @@ fn resolve_group(named: &str, group: &str) -> Result<u32, StageFailure> {
 /// never be let through.
 fn parse_id(text: &str) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten().filter(|id| *id < u32::MAX)
+    digits
+        .then(|| text.parse().ok())
+        .flatten()
+        .filter(|id| *id < u32::MAX)
 }
 
 fn memberships<'t>(name: &'t str, group: &'t str) -> impl Iterator<Item = u32> + 't {
     let member = move |line: &GroupLine<'_>| line.members.split(',').any(|each| each == name);
-    group.lines().filter_map(GroupLine::parse).filter(member).map(|line| line.gid)
+    group
+        .lines()
+        .filter_map(GroupLine::parse)
+        .filter(member)
+        .map(|line| line.gid)
 }
 
 struct PasswdLine<'t> {
@@ -125,7 +144,12 @@ impl<'t> PasswdLine<'t> {
         let uid = parse_id(fields.nth(1)?)?;
         let gid = parse_id(fields.next()?)?;
         let home = fields.nth(1).unwrap_or_default();
-        Some(Self { name, uid, gid, home })
+        Some(Self {
+            name,
+            uid,
+            gid,
+            home,
+        })
     }
 }
 
@@ -140,7 +164,11 @@ impl<'t> GroupLine<'t> {
         let mut fields = line.split(':');
         let name = fields.next()?;
         let gid = parse_id(fields.nth(1)?)?;
-        Some(Self { name, gid, members: fields.next().unwrap_or_default() })
+        Some(Self {
+            name,
+            gid,
+            members: fields.next().unwrap_or_default(),
+        })
     }
 }
 
@@ -194,15 +222,27 @@ mod tests {
 
     #[test]
     fn what_is_no_user_is_refused() {
-        for user in ["nobody-here", "-1", "4294967295", "99999999999", "node:nogroup", "0x1"] {
+        for user in [
+            "nobody-here",
+            "-1",
+            "4294967295",
+            "99999999999",
+            "node:nogroup",
+            "0x1",
+        ] {
             assert!(ids(user).is_err(), "{user:?}");
         }
     }
 
     #[test]
     fn additional_groups_follow_the_users_own() {
-        let identity =
-            resolve("node", &["777".to_owned(), "audio".to_owned()], PASSWD, GROUP).unwrap();
+        let identity = resolve(
+            "node",
+            &["777".to_owned(), "audio".to_owned()],
+            PASSWD,
+            GROUP,
+        )
+        .unwrap();
         assert_eq!(identity.groups, [1000, 29, 10, 777]);
         assert_eq!(identity.home, "/home/node");
     }

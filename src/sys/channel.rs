@@ -52,7 +52,11 @@ impl Channel {
         let bytes = &bytes[..bytes.len().min(LONGEST)];
         let raw: Vec<RawFd> = fd.iter().map(AsRawFd::as_raw_fd).collect();
         let rights = [ControlMessage::ScmRights(&raw)];
-        let control = if raw.is_empty() { &rights[..0] } else { &rights[..] };
+        let control = if raw.is_empty() {
+            &rights[..0]
+        } else {
+            &rights[..]
+        };
         let parts = [IoSlice::new(bytes)];
         let flags = MsgFlags::MSG_NOSIGNAL;
         sendmsg::<()>(self.socket.as_raw_fd(), &parts, control, flags, None)
@@ -90,7 +94,10 @@ impl Channel {
             // SAFETY: the kernel has just installed `raw` for us and no one else knows it.
             unsafe { OwnedFd::from_raw_fd(raw) }
         });
-        Ok(Message { bytes, fd: owned.collect::<Vec<_>>().pop() })
+        Ok(Message {
+            bytes,
+            fd: owned.collect::<Vec<_>>().pop(),
+        })
     }
 }
 

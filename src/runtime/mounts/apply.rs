@@ -11,9 +11,7 @@ use nix::errno::Errno;
 
 use super::plan::{MountOp, MountSource};
 use super::target::{self, Links, TargetKind};
-use crate::sys::mount::{
-    Depth, FsContext, MountAttr, attach, clone_tree, current_dir, set_attr,
-};
+use crate::sys::mount::{Depth, FsContext, MountAttr, attach, clone_tree, current_dir, set_attr};
 use crate::sys::{Called, SysError, SysResult};
 
 /// Why a mount could not be made.
@@ -51,9 +49,10 @@ pub fn apply(op: &MountOp, root: BorrowedFd<'_>) -> Result<(), MountError> {
     };
     let (mount, kind) = match &op.source {
         MountSource::Bind { host_path, depth } => bind(host_path, *depth, op)?,
-        MountSource::New { kind, parameters } => {
-            (new_filesystem(kind, parameters, op).map_err(refused)?, TargetKind::Directory)
-        }
+        MountSource::New { kind, parameters } => (
+            new_filesystem(kind, parameters, op).map_err(refused)?,
+            TargetKind::Directory,
+        ),
     };
     let place = target::open_or_make(root, &op.container_path, kind, links(&op.container_path))
         .map_err(refused)?;
@@ -65,15 +64,13 @@ pub fn apply(op: &MountOp, root: BorrowedFd<'_>) -> Result<(), MountError> {
 
 /// An image must not move the places that we write to.
 fn links(container_path: &Path) -> Links {
-    let ours = ["/dev", "/proc", "/sys"].iter().any(|own| container_path.starts_with(own));
+    let ours = ["/dev", "/proc", "/sys"]
+        .iter()
+        .any(|own| container_path.starts_with(own));
     if ours { Links::Refuse } else { Links::Follow }
 }
 
-fn bind(
-    host_path: &Path,
-    depth: Depth,
-    op: &MountOp,
-) -> Result<(OwnedFd, TargetKind), MountError> {
+fn bind(host_path: &Path, depth: Depth, op: &MountOp) -> Result<(OwnedFd, TargetKind), MountError> {
     let refused = |source: SysError| match source.errno {
         Errno::ENOENT => MountError::MissingSource(host_path.to_owned()),
         _ => MountError::Refused {
@@ -93,9 +90,19 @@ fn bind(
     if !op.set.is_empty() || !clear.is_empty() {
         set_attr(mount.as_fd(), op.set, clear, 0, op.attr_depth).map_err(refused)?;
     }
-    set_attr(mount.as_fd(), MountAttr::NONE, MountAttr::NONE, op.propagation, Depth::Recursive)
-        .map_err(refused)?;
-    let kind = if metadata.is_dir() { TargetKind::Directory } else { TargetKind::File };
+    set_attr(
+        mount.as_fd(),
+        MountAttr::NONE,
+        MountAttr::NONE,
+        op.propagation,
+        Depth::Recursive,
+    )
+    .map_err(refused)?;
+    let kind = if metadata.is_dir() {
+        TargetKind::Directory
+    } else {
+        TargetKind::File
+    };
     Ok((mount, kind))
 }
 
@@ -125,9 +132,17 @@ fn new_filesystem(
 ///
 /// What the mount calls say.
 pub fn read_only(root: BorrowedFd<'_>, path: &Path) -> SysResult<()> {
-    let Some(place) = existing(root, path)? else { return Ok(()) };
+    let Some(place) = existing(root, path)? else {
+        return Ok(());
+    };
     let mount = clone_tree(place.as_fd(), Path::new(""), Depth::Recursive)?;
-    set_attr(mount.as_fd(), MountAttr::RDONLY, MountAttr::NONE, 0, Depth::Recursive)?;
+    set_attr(
+        mount.as_fd(),
+        MountAttr::RDONLY,
+        MountAttr::NONE,
+        0,
+        Depth::Recursive,
+    )?;
     attach(mount.as_fd(), place.as_fd())
 }
 
@@ -153,7 +168,10 @@ impl Mask {
         if !is_null {
             return Err(SysError::new("fstat(\"/dev/null\")", Errno::ENODEV));
         }
-        Ok(Self { null: null.into(), empty: None })
+        Ok(Self {
+            null: null.into(),
+            empty: None,
+        })
     }
 
     /// Covers `path` below `root`, if it exists: a file by the null device, a directory by one
@@ -163,7 +181,9 @@ impl Mask {
     ///
     /// What the mount calls say.
     pub fn cover(&mut self, root: BorrowedFd<'_>, path: &Path) -> SysResult<()> {
-        let Some(place) = existing(root, path)? else { return Ok(()) };
+        let Some(place) = existing(root, path)? else {
+            return Ok(());
+        };
         let status = nix::sys::stat::fstat(&place).called(|| format!("fstat({path:?})"))?;
         let directory = status.st_mode & libc_format_mask() == libc_directory();
         let mount = if directory {
@@ -180,7 +200,9 @@ impl Mask {
             context.set("nr_inodes", "2")?;
             context.set("size", "0")?;
             context.set("mode", "555")?;
-            let attr = MountAttr::RDONLY.with(MountAttr::NOSUID).with(MountAttr::NODEV);
+            let attr = MountAttr::RDONLY
+                .with(MountAttr::NOSUID)
+                .with(MountAttr::NODEV);
             self.empty = Some(context.mount(attr.with(MountAttr::NOEXEC))?);
         }
         Ok(self.empty.as_ref().expect("made above").as_fd())

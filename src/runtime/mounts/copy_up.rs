@@ -37,7 +37,10 @@ fn copy_directory(from: &Path, to: &Path) -> io::Result<()> {
         }
         std::os::unix::fs::lchown(&target, Some(metadata.uid()), Some(metadata.gid()))?;
         if !metadata.is_symlink() {
-            fs::set_permissions(&target, fs::Permissions::from_mode(metadata.mode() & 0o7777))?;
+            fs::set_permissions(
+                &target,
+                fs::Permissions::from_mode(metadata.mode() & 0o7777),
+            )?;
         }
     }
     Ok(())
@@ -49,8 +52,12 @@ fn copy_directory(from: &Path, to: &Path) -> io::Result<()> {
 ///
 /// What lchown(2) says, with the path.
 pub fn chown_tree(host_path: &Path) -> SysResult<()> {
-    chown_below(host_path, nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw())
-        .called(|| format!("chown({host_path:?})"))
+    chown_below(
+        host_path,
+        nix::unistd::geteuid().as_raw(),
+        nix::unistd::getegid().as_raw(),
+    )
+    .called(|| format!("chown({host_path:?})"))
 }
 
 fn chown_below(path: &Path, uid: u32, gid: u32) -> io::Result<()> {

@@ -106,7 +106,10 @@ fn plan_one(mount: &Mount) -> Result<MountOp, PlanError> {
         let host_path = source.ok_or_else(|| PlanError::NoSource(container_path.clone()))?;
         MountSource::Bind { host_path, depth }
     } else {
-        MountSource::New { kind: kind.to_owned(), parameters: parsed.parameters }
+        MountSource::New {
+            kind: kind.to_owned(),
+            parameters: parsed.parameters,
+        }
     };
     check_place(&container_path, &source)?;
     Ok(MountOp {
@@ -124,11 +127,17 @@ fn plan_one(mount: &Mount) -> Result<MountOp, PlanError> {
 /// A container must not be given a false /proc: what we write there would go astray
 /// (CVE-2019-16884, CVE-2019-19921).
 fn check_place(container_path: &Path, source: &MountSource) -> Result<(), PlanError> {
-    let proc_file = || PROC_FILES.iter().any(|file| container_path == Path::new(file));
+    let proc_file = || {
+        PROC_FILES
+            .iter()
+            .any(|file| container_path == Path::new(file))
+    };
     if container_path.starts_with("/proc") && container_path != Path::new("/proc") && !proc_file() {
         return Err(PlanError::InsideProc(container_path.to_owned()));
     }
-    let MountSource::New { kind, .. } = source else { return Ok(()) };
+    let MountSource::New { kind, .. } = source else {
+        return Ok(());
+    };
     let place = match kind.as_str() {
         "proc" => "/proc",
         "sysfs" => "/sys",
@@ -208,7 +217,10 @@ impl Options {
     /// Takes `ro`, `nosuid` and their kin, which work on the mount and not on the file system.
     fn take_attribute(&mut self, option: &str) -> bool {
         let word = option.strip_prefix('r').filter(|rest| {
-            matches!(*rest, "ro" | "rw" | "nosuid" | "suid" | "nodev" | "dev" | "noexec" | "exec")
+            matches!(
+                *rest,
+                "ro" | "rw" | "nosuid" | "suid" | "nodev" | "dev" | "noexec" | "exec"
+            )
         });
         if word.is_some() {
             self.attr_depth = Depth::Recursive;
@@ -258,10 +270,17 @@ mod tests {
 
     #[test]
     fn a_tmpfs_keeps_its_parameters_and_gives_its_attributes() {
-        let plan = plan(&[mount("/dev", "tmpfs", "tmpfs", &["nosuid", "mode=755", "size=64k"])]);
+        let plan = plan(&[mount(
+            "/dev",
+            "tmpfs",
+            "tmpfs",
+            &["nosuid", "mode=755", "size=64k"],
+        )]);
         let op = &plan.unwrap()[0];
         assert_eq!(op.set, MountAttr::NOSUID);
-        let MountSource::New { kind, parameters } = &op.source else { panic!("{op:?}") };
+        let MountSource::New { kind, parameters } = &op.source else {
+            panic!("{op:?}")
+        };
         assert_eq!(kind, "tmpfs");
         assert_eq!(parameters[1], ("size".to_owned(), Some("64k".to_owned())));
     }
@@ -269,9 +288,15 @@ mod tests {
     #[test]
     fn a_bind_mount_knows_depth_and_propagation() {
         let plan = plan(&[mount("/w", "bind", "/src", &["rbind", "rro", "rslave"])]).unwrap();
-        let source = MountSource::Bind { host_path: "/src".into(), depth: Depth::Recursive };
+        let source = MountSource::Bind {
+            host_path: "/src".into(),
+            depth: Depth::Recursive,
+        };
         assert_eq!(plan[0].source, source);
-        assert_eq!((plan[0].set, plan[0].attr_depth), (MountAttr::RDONLY, Depth::Recursive));
+        assert_eq!(
+            (plan[0].set, plan[0].attr_depth),
+            (MountAttr::RDONLY, Depth::Recursive)
+        );
         assert_eq!(plan[0].propagation, nix::mount::MsFlags::MS_SLAVE.bits());
     }
 

@@ -52,12 +52,18 @@ pub fn open_with(
     links: Links,
 ) -> SysResult<OwnedFd> {
     let relative = path.strip_prefix("/").unwrap_or(path);
-    let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+    let relative = if relative.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        relative
+    };
     let mut resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
     if links == Links::Refuse {
         resolve |= ResolveFlag::RESOLVE_NO_SYMLINKS;
     }
-    let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(resolve);
+    let how = OpenHow::new()
+        .flags(flags | OFlag::O_CLOEXEC)
+        .resolve(resolve);
     loop {
         match openat2(root, relative, how) {
             // A rename elsewhere in the tree makes the kernel unsure: ask again.
@@ -84,12 +90,7 @@ pub fn open_or_make(
     }
 }
 
-fn make(
-    root: BorrowedFd<'_>,
-    path: &Path,
-    kind: TargetKind,
-    links: Links,
-) -> SysResult<OwnedFd> {
+fn make(root: BorrowedFd<'_>, path: &Path, kind: TargetKind, links: Links) -> SysResult<OwnedFd> {
     let parent = match path.parent() {
         Some(parent) => open_or_make(root, parent, TargetKind::Directory, links)?,
         None => return open(root, path, links),
