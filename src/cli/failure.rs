@@ -9,7 +9,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::pflag;
 use crate::engine::Dialect;
+use crate::engine::error::EngineError;
+use crate::engine::signal::SignalError;
 use crate::output::ui::Ui;
+use crate::state::StateError;
 
 /// What a handler returns: the exit code of the process.
 pub(crate) type CommandResult = Result<u8, Failure>;
@@ -31,6 +34,8 @@ pub(crate) struct Failure {
     pub(crate) hints: Vec<String>,
     /// Who says it: Docker's words differ by that.
     pub(crate) origin: Origin,
+    /// What Docker's users search for instead of `message`.
+    pub(crate) docker_message: Option<String>,
 }
 
 /// Who found the error.
@@ -59,6 +64,7 @@ impl Failure {
             message: message.to_string(),
             hints: Vec::new(),
             origin: Origin::Command,
+            docker_message: None,
         }
     }
 
@@ -99,7 +105,10 @@ impl Failure {
 
     /// The lines of standard error, in the words of `dialect`; `command` is `run` in `docker run`.
     pub(crate) fn lines(&self, dialect: Dialect, command: &str) -> Vec<String> {
-        let message = visible(&self.message);
+        let message = match (dialect, &self.docker_message) {
+            (Dialect::Docker, Some(message)) => visible(message),
+            (Dialect::Docker, None) | (Dialect::Podman, _) => visible(&self.message),
+        };
         let mut lines = Vec::new();
         if !message.is_empty() {
             lines.push(match (dialect, self.origin) {
@@ -147,6 +156,39 @@ fn visible(text: &str) -> String {
         }
     }
     shown
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        Self {
+            docker_message: error.docker_message(),
+            ..Self::engine(TOOL_ERROR, chain(&error))
+        }
+    }
+}
+
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Self {
+        EngineError::from(error).into()
+    }
+}
+
+impl From<SignalError> for Failure {
+    fn from(error: SignalError) -> Self {
+        Self::tool(error)
+    }
+}
+
+/// An error and its sources on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }
 
 impl From<io::Error> for Failure {

@@ -3,8 +3,20 @@
 //! meet. Never prints and never reads argv: it takes requests and reports through a trait.
 
 pub mod attach;
+mod cgroup;
+mod dependents;
+mod ending;
+pub mod error;
+pub mod kill;
+pub mod pause;
+mod recovery;
+pub mod remove;
+pub mod rename;
+pub mod selection;
 pub mod signal;
+pub mod stop;
 pub mod terminal;
+pub mod wait;
 
 use crate::state::dirs::Dirs;
 

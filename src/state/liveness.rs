@@ -51,6 +51,13 @@ impl Observed {
     }
 }
 
+impl ContainerState {
+    /// Whether a `stop` waits for its end; one that was killed does not count.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.is_some_and(|stop| stop.is_alive())
+    }
+}
+
 /// What the container of `state` is doing now.
 ///
 /// A [`Observed::Lost`] may be out of date already, when the monitor wrote the exit record after

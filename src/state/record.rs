@@ -297,6 +297,8 @@ pub struct ContainerState {
     pub error: String,
     /// Whether `stop` or `kill` ended it.
     pub stopped_by_user: bool,
+    /// The `stop` that waits for its end: while that process lives, the container is stopping.
+    pub stopping: Option<ProcessIdentity>,
     /// How often a restart policy started it again.
     pub restart_count: u32,
     /// The cgroup made for it, as a path below the cgroup2 mount; empty when none was made.

@@ -1,7 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Commands of the group `container`, one file each.
 
+mod kill;
+mod pause;
+mod rename;
+mod rm;
+mod stop;
+mod unpause;
+mod wait;
+mod which;
+
 use super::Entry;
 
 /// The rows of this group.
-pub(crate) const COMMANDS: &[Entry] = &[];
+pub(crate) const COMMANDS: &[Entry] = &[
+    Entry::of::<kill::Kill>(),
+    Entry::of::<pause::Pause>(),
+    Entry::of::<rename::Rename>(),
+    Entry::of::<rm::Rm>(),
+    Entry::of::<stop::Stop>(),
+    Entry::of::<unpause::Unpause>(),
+    Entry::of::<wait::Wait>(),
+];

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Which containers a command is about: the check of flags that exclude each other, and what all
+//! commands on several containers print.
+
+use std::path::PathBuf;
+
+use crate::cli::{CommandResult, Context, Failure};
+use crate::engine::error::EngineError;
+use crate::engine::selection::{self, ItemResult, Missing, Scope, Selection};
+
+/// What stood on the command line about which containers are meant.
+#[derive(Debug, Default)]
+pub(super) struct Which {
+    /// Names and ids.
+    pub(super) words: Vec<String>,
+    /// `--all`.
+    pub(super) all: bool,
+    /// `--latest`.
+    pub(super) latest: bool,
+    /// `--running` of restart.
+    pub(super) running: bool,
+    /// `--filter`.
+    pub(super) filters: Vec<String>,
+    /// `--cidfile`.
+    pub(super) cidfiles: Vec<PathBuf>,
+    /// `--ignore`.
+    pub(super) ignore: bool,
+}
+
+impl Which {
+    /// The selection that the engine is given.
+    ///
+    /// # Errors
+    ///
+    /// Flags that exclude each other, nothing named, an id file that cannot be read.
+    pub(super) fn selection(mut self) -> Result<Selection, Failure> {
+        self.check().map_err(Failure::usage)?;
+        let missing = if self.ignore {
+            Missing::Ignore
+        } else {
+            Missing::Report
+        };
+        let words = std::mem::take(&mut self.words);
+        let mut words: Vec<String> = words.iter().map(|word| without_slash(word)).collect();
+        words.extend(selection::read_id_files(&self.cidfiles, missing)?);
+        Ok(Selection {
+            scope: self.scope(),
+            words,
+            filters: self.filters,
+            missing,
+        })
+    }
+
+    fn scope(&self) -> Scope {
+        if self.running {
+            Scope::Running
+        } else if self.all || (self.words.is_empty() && !self.filters.is_empty()) {
+            Scope::All
+        } else if self.latest {
+            Scope::Latest
+        } else {
+            Scope::Named
+        }
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        let (named, files) = (!self.words.is_empty(), !self.cidfiles.is_empty());
+        if !self.filters.is_empty() {
+            return refuse_if(named, "--filter takes no arguments");
+        }
+        refuse_if(
+            files && (self.all || self.latest),
+            "--all, --latest, and --cidfile cannot be used together",
+        )?;
+        refuse_if(
+            self.all && self.latest,
+            "--all and --latest cannot be used together",
+        )?;
+        refuse_if(named && self.all, "no arguments are needed with --all")?;
+        refuse_if(
+            named && self.latest,
+            "--latest and containers cannot be used together",
+        )?;
+        refuse_if(
+            named && files,
+            "no arguments are needed with --latest or --cidfile",
+        )?;
+        let any = named || files || self.all || self.latest || self.running;
+        refuse_if(!any, "you must provide at least one name or id")
+    }
+}
+
+fn refuse_if(wrong: bool, message: &'static str) -> Result<(), &'static str> {
+    if wrong { Err(message) } else { Ok(()) }
+}
+
+/// Docker shows names with a slash in front, and takes them back.
+pub(super) fn without_slash(word: &str) -> String {
+    word.strip_prefix('/').unwrap_or(word).to_owned()
+}
+
+/// Prints each container as it was typed, then one line for each that failed; `code` is the exit
+/// code of what failed.
+pub(super) fn print_items(
+    context: &Context,
+    items: Result<Vec<ItemResult>, EngineError>,
+    code: impl Fn(&[EngineError]) -> u8,
+) -> CommandResult {
+    let mut errors = Vec::new();
+    let items = items.unwrap_or_else(|error| {
+        errors.push(error);
+        Vec::new()
+    });
+    for item in items {
+        match item.result {
+            Ok(()) => context.ui.line(item.typed)?,
+            Err(error) => errors.push(error),
+        }
+    }
+    print_errors(context, errors, code)
+}
+
+/// Prints one line for each error; the last becomes the command's own.
+pub(super) fn print_errors(
+    context: &Context,
+    errors: Vec<EngineError>,
+    code: impl Fn(&[EngineError]) -> u8,
+) -> CommandResult {
+    if errors.is_empty() {
+        return Ok(0);
+    }
+    let code = code(&errors);
+    let mut failures: Vec<Failure> = errors.into_iter().map(Failure::from).collect();
+    let mut last = failures.pop().expect("there is one");
+    for failure in failures {
+        failure.print(&context.ui, context.engine.dialect, &context.call.path);
+    }
+    last.code = code;
+    Err(last)
+}
+
+/// The exit code of commands that know no other than the tool's own.
+pub(super) fn tool_error(_errors: &[EngineError]) -> u8 {
+    crate::cli::failure::TOOL_ERROR
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn which(words: &[&str], flags: &str) -> Which {
+        let has = |flag: &str| flags.split(' ').any(|given| given == flag);
+        Which {
+            words: words.iter().map(|&word| word.to_owned()).collect(),
+            all: has("all"),
+            latest: has("latest"),
+            running: has("running"),
+            filters: if has("filter") {
+                vec!["name=x".into()]
+            } else {
+                Vec::new()
+            },
+            cidfiles: if has("cidfile") {
+                vec!["f".into()]
+            } else {
+                Vec::new()
+            },
+            ignore: false,
+        }
+    }
+
+    #[test]
+    fn flags_that_exclude_each_other_are_told() {
+        let cases = [
+            (vec![], "", Err("you must provide at least one name or id")),
+            (vec!["a"], "", Ok(())),
+            (vec![], "all", Ok(())),
+            (vec![], "latest", Ok(())),
+            (vec![], "running", Ok(())),
+            (vec![], "cidfile", Ok(())),
+            (vec![], "filter", Ok(())),
+            (vec!["a"], "filter", Err("--filter takes no arguments")),
+            (vec!["a"], "all", Err("no arguments are needed with --all")),
+            (
+                vec!["a"],
+                "latest",
+                Err("--latest and containers cannot be used together"),
+            ),
+            (
+                vec![],
+                "all latest",
+                Err("--all and --latest cannot be used together"),
+            ),
+            (
+                vec![],
+                "all cidfile",
+                Err("--all, --latest, and --cidfile cannot be used together"),
+            ),
+        ];
+        for (words, flags, expected) in cases {
+            assert_eq!(which(&words, flags).check(), expected, "{words:?} {flags}");
+        }
+    }
+
+    #[test]
+    fn filters_alone_look_at_all_containers() {
+        assert_eq!(which(&[], "filter").scope(), Scope::All);
+        assert_eq!(which(&[], "all running").scope(), Scope::Running);
+        assert_eq!(which(&["a"], "").scope(), Scope::Named);
+        assert_eq!(without_slash("/web"), "web");
+    }
+}

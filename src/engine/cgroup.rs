@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A container's cgroup v2 directory from outside: freeze, thaw, kill what is left, remove.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::sys::{Called, SysError, SysResult};
+
+/// Stops all processes of the cgroup; returns when they stand still.
+pub(super) fn freeze(cgroup_path: &str) -> SysResult<()> {
+    set_frozen(cgroup_path, "1")
+}
+
+/// Lets them go on.
+pub(super) fn thaw(cgroup_path: &str) -> SysResult<()> {
+    set_frozen(cgroup_path, "0")
+}
+
+/// Kills whatever still runs in the cgroup and removes it, with what was made below it. Nothing
+/// happens where there is none.
+pub(super) fn destroy(cgroup_path: &str) -> SysResult<()> {
+    let Some(directory) = directory(cgroup_path) else {
+        return Ok(());
+    };
+    let kill = directory.join("cgroup.kill");
+    if kill.exists() {
+        write(&kill, "1")?;
+        wait_for_event(&directory, "populated 0")?;
+    }
+    remove_below(&directory)
+}
+
+/// The host's directory of a cgroup; `None` where none was made or it has gone.
+fn directory(cgroup_path: &str) -> Option<PathBuf> {
+    let below = cgroup_path.trim_matches('/');
+    if below.is_empty() {
+        return None;
+    }
+    let directory = mount_point()?.join(below);
+    directory.is_dir().then_some(directory)
+}
+
+/// Where the cgroup v2 tree is mounted: beside the v1 trees on a hybrid host.
+fn mount_point() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    mount_point_in(&mounts).map(PathBuf::from)
+}
+
+fn mount_point_in(mountinfo: &str) -> Option<&str> {
+    mountinfo.lines().find_map(|line| {
+        let (mount, filesystem) = line.split_once(" - ")?;
+        let is_cgroup2 = filesystem.split(' ').next() == Some("cgroup2");
+        is_cgroup2.then(|| mount.split(' ').nth(4)).flatten()
+    })
+}
+
+fn set_frozen(cgroup_path: &str, value: &str) -> SysResult<()> {
+    let Some(directory) = directory(cgroup_path) else {
+        let call = format!("open(\"{cgroup_path}/cgroup.freeze\")");
+        return Err(SysError::new(call, Errno::ENOENT));
+    };
+    write(&directory.join("cgroup.freeze"), value)?;
+    wait_for_event(&directory, &format!("frozen {value}"))
+}
+
+/// Waits until `cgroup.events` holds the line `wanted`.
+fn wait_for_event(directory: &Path, wanted: &str) -> SysResult<()> {
+    let path = directory.join("cgroup.events");
+    let called = |call: &str| format!("{call}({})", path.display());
+    let mut events = File::open(&path).called(|| called("open"))?;
+    loop {
+        let mut text = String::new();
+        events.rewind().called(|| called("lseek"))?;
+        events.read_to_string(&mut text).called(|| called("read"))?;
+        if text.lines().any(|line| line == wanted) {
+            return Ok(());
+        }
+        let mut descriptors = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
+        match poll(&mut descriptors, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(SysError::new(called("poll"), errno)),
+        }
+    }
+}
+
+/// rmdir from the leaves up: a container may have made cgroups of its own.
+fn remove_below(directory: &Path) -> SysResult<()> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    for entry in entries {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_below(&entry.path())?;
+        }
+    }
+    match fs::remove_dir(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).called(|| format!("rmdir({})", directory.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn write(path: &Path, value: &str) -> SysResult<()> {
+    OpenOptions::new()
+        .write(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(value.as_bytes()))
+        .called(|| format!("write({}, \"{value}\")", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_v2_tree_is_found_on_pure_and_hybrid_hosts() {
+        let pure = "30 24 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw";
+        let hybrid = "31 24 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
+                      32 24 0:28 / /sys/fs/cgroup/unified rw shared:9 - cgroup2 cgroup2 rw\n";
+        let cases = [
+            (pure, Some("/sys/fs/cgroup")),
+            (hybrid, Some("/sys/fs/cgroup/unified")),
+            ("31 24 0:27 / /sys rw - sysfs sysfs rw", None),
+        ];
+        for (mountinfo, expected) in cases {
+            assert_eq!(mount_point_in(mountinfo), expected);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Which containers live in namespaces of others, by `container:NAME` in their requests: those
+//! others cannot be removed before them.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::state::StateError;
+use crate::state::id::ContainerId;
+use crate::state::record::{ContainerRecord, ContainerRequest};
+use crate::state::store::Store;
+
+/// A container and those whose namespaces it shares.
+pub(super) type Links = Vec<(ContainerId, Vec<ContainerId>)>;
+
+/// All containers that share namespaces of others.
+pub(super) fn links(store: &Store) -> Result<Links, StateError> {
+    let mut links = Links::new();
+    for id in store.list()? {
+        // One that goes away meanwhile, or cannot be read, depends on nobody.
+        let Ok(bytes) = fs::read(store.record_path(&id)) else {
+            continue;
+        };
+        if !mentions_container(&bytes) {
+            continue;
+        }
+        let Ok(record) = serde_json::from_slice::<ContainerRecord>(&bytes) else {
+            continue;
+        };
+        let names = shared_with(&record.request);
+        let others: Vec<ContainerId> = names
+            .iter()
+            .filter_map(|name| store.resolve(name).ok())
+            .collect();
+        if !others.is_empty() {
+            links.push((id, others));
+        }
+    }
+    Ok(links)
+}
+
+/// Those that share namespaces of `id` itself.
+pub(super) fn direct(links: &Links, id: &ContainerId) -> Vec<ContainerId> {
+    links
+        .iter()
+        .filter(|(dependent, others)| dependent != id && others.contains(id))
+        .map(|(dependent, _)| dependent.clone())
+        .collect()
+}
+
+/// Those that share namespaces of `id`, and of those, and so on: the farthest first.
+pub(super) fn transitive(links: &Links, id: &ContainerId) -> Vec<ContainerId> {
+    let mut seen = BTreeSet::from([id.clone()]);
+    let mut found = Vec::new();
+    let mut waiting = vec![id.clone()];
+    while let Some(next) = waiting.pop() {
+        for dependent in direct(links, &next) {
+            if seen.insert(dependent.clone()) {
+                found.push(dependent.clone());
+                waiting.push(dependent);
+            }
+        }
+    }
+    found.reverse();
+    found
+}
+
+/// Most records do not, and need not be parsed to know.
+fn mentions_container(record: &[u8]) -> bool {
+    let needle = b"container:";
+    record.windows(needle.len()).any(|window| window == needle)
+}
+
+/// The names in `container:NAME` of a request.
+fn shared_with(request: &ContainerRequest) -> Vec<String> {
+    let single = [&request.pid, &request.ipc, &request.uts, &request.userns];
+    single
+        .into_iter()
+        .flatten()
+        .chain(&request.cgroupns)
+        .chain(&request.networks)
+        .filter_map(|value| value.strip_prefix("container:"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(byte: u8) -> ContainerId {
+        ContainerId::from_random(&[byte; 32])
+    }
+
+    #[test]
+    fn dependents_of_dependents_come_first() {
+        let links = vec![
+            (id(2), vec![id(1)]),
+            (id(3), vec![id(2)]),
+            (id(4), vec![id(9)]),
+        ];
+        assert_eq!(direct(&links, &id(1)), [id(2)]);
+        assert_eq!(transitive(&links, &id(1)), [id(3), id(2)]);
+        assert!(transitive(&links, &id(3)).is_empty());
+    }
+
+    #[test]
+    fn every_namespace_counts() {
+        let request = ContainerRequest {
+            pid: Some("container:a".into()),
+            ipc: Some("shareable".into()),
+            networks: vec!["container:b".into(), "none".into()],
+            ..ContainerRequest::default()
+        };
+        assert_eq!(shared_with(&request), ["a", "b"]);
+        assert!(mentions_container(br#"{"pid":"container:a"}"#));
+        assert!(!mentions_container(br#"{"pid":"host"}"#));
+    }
+}

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What can go wrong with a container that exists or should: refusals by its state, and calls
+//! that the kernel refused. The words that scripts search for are podman's;
+//! [`EngineError::docker_message`] has docker's where they differ.
+
+use std::path::PathBuf;
+
+use super::signal::SignalError;
+use crate::runtime::userns::UsernsError;
+use crate::state::StateError;
+use crate::state::id::ContainerId;
+use crate::sys::SysError;
+
+/// Why something could not be done to a container.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The store refused, or knows no such container.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Not a signal.
+    #[error(transparent)]
+    Signal(#[from] SignalError),
+    /// `rm` of what is not there: podman has the words the other way round here.
+    #[error("no container with ID or name \"{name}\" found: no such container")]
+    NothingToRemove {
+        /// What the user typed.
+        name: String,
+    },
+    /// `--latest` with an empty store.
+    #[error("no container has been created yet: no such container")]
+    NoLatest,
+    /// `--cidfile` names what cannot be read.
+    #[error("reading CIDFile: open {}: {reason}", path.display())]
+    IdFile {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said, as Go words it.
+        reason: String,
+    },
+    /// `--filter` that cannot be understood.
+    #[error("{message}")]
+    Filter {
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Only a running container can be signalled.
+    #[error(
+        "can only kill running containers. {id} is in state {status}: container state improper"
+    )]
+    NotKillable {
+        /// The container.
+        id: ContainerId,
+        /// What it is doing instead.
+        status: &'static str,
+    },
+    /// Only a running container can be paused.
+    #[error("\"{id}\" is not running, can't pause: container state improper")]
+    NotPausable {
+        /// The container.
+        id: ContainerId,
+    },
+    /// It is paused already.
+    #[error("\"{id}\" is already paused: container state improper")]
+    AlreadyPaused {
+        /// The container.
+        id: ContainerId,
+    },
+    /// Only a paused container can go on.
+    #[error("\"{id}\" is not paused, can't unpause: container state improper")]
+    NotPaused {
+        /// The container.
+        id: ContainerId,
+    },
+    /// A running container is only removed with force.
+    #[error(
+        "cannot remove container {id} as it is {status} - running or paused containers cannot be \
+         removed without force: container state improper"
+    )]
+    NotRemovable {
+        /// The container.
+        id: ContainerId,
+        /// `running` or `paused`.
+        status: &'static str,
+    },
+    /// Others share its namespaces.
+    #[error(
+        "container {id} has dependent containers which must be removed before it: {}: container \
+         already exists",
+        id_list(dependents)
+    )]
+    HasDependents {
+        /// The container.
+        id: ContainerId,
+        /// Who shares its namespaces.
+        dependents: Vec<ContainerId>,
+    },
+    /// A paused container cannot be restarted.
+    #[error("unable to restart container {id} in a paused state: container state improper")]
+    NotRestartable {
+        /// The container.
+        id: ContainerId,
+    },
+    /// A name that is no state to wait for.
+    #[error("invalid container status \"{condition}\": invalid argument")]
+    Condition {
+        /// What the user typed.
+        condition: String,
+    },
+    /// Health checks come with their own commands.
+    #[error("cannot use condition \"{condition}\": the container has no healthcheck")]
+    NoHealthcheck {
+        /// What the user typed.
+        condition: String,
+    },
+    /// It runs on another machine, or was started in another pid namespace.
+    #[error(
+        "container {id} runs elsewhere (machine {machine}): processes there are out of reach from here"
+    )]
+    Elsewhere {
+        /// The container.
+        id: ContainerId,
+        /// The machine that its record names.
+        machine: String,
+    },
+    /// A signal could not be sent.
+    #[error("signal container {id}")]
+    SendSignal {
+        /// The container.
+        id: ContainerId,
+        /// What the kernel said.
+        source: SysError,
+    },
+    /// The kernel refused to watch its processes.
+    #[error("wait for container {id}")]
+    Watch {
+        /// The container.
+        id: ContainerId,
+        /// What the kernel said.
+        source: SysError,
+    },
+    /// The container has ended and its monitor does not.
+    #[error(
+        "the monitor of container {id} (process {pid}) has not ended {seconds} seconds after the \
+         container: `kill -9 {pid}` ends it, then try again"
+    )]
+    MonitorStuck {
+        /// The container.
+        id: ContainerId,
+        /// The monitor's process id.
+        pid: i32,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// SIGKILL did not end it, as happens in an uninterruptible call of a broken device.
+    #[error("container {id} (process {pid}) has not ended {seconds} seconds after SIGKILL")]
+    Unkillable {
+        /// The container.
+        id: ContainerId,
+        /// The process id of its first process.
+        pid: i32,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// Somebody starts it again each time it is ended.
+    #[error("container {id} was started again each time that it was ended: something restarts it")]
+    KeepsStarting {
+        /// The container.
+        id: ContainerId,
+    },
+    /// Freezing needs a cgroup of its own.
+    #[error(
+        "container {id} has no cgroup of its own, so it cannot be paused: this user was given no \
+         cgroup v2 directory when it was started; `coracle doctor` says how to delegate one"
+    )]
+    NoCgroup {
+        /// The container.
+        id: ContainerId,
+    },
+    /// The cgroup could not be frozen or thawed.
+    #[error("{action} container {id}")]
+    Freeze {
+        /// `pause` or `unpause`.
+        action: &'static str,
+        /// The container.
+        id: ContainerId,
+        /// What the kernel said.
+        source: SysError,
+    },
+    /// Files of subordinate ids are only removed inside the user's namespace.
+    #[error("remove the files of container {id}")]
+    Userns {
+        /// The container.
+        id: ContainerId,
+        /// What kept us out.
+        source: UsernsError,
+    },
+    /// The files could not be removed from inside either.
+    #[error("remove the files of container {id}: {reason}")]
+    Files {
+        /// The container.
+        id: ContainerId,
+        /// What was said inside.
+        reason: String,
+    },
+}
+
+impl EngineError {
+    /// Docker's words, where its users search for others.
+    pub fn docker_message(&self) -> Option<String> {
+        let text = match self {
+            Self::State(StateError::NoSuchContainer { name }) | Self::NothingToRemove { name } => {
+                format!("No such container: {name}")
+            }
+            Self::NotKillable { id, .. } => {
+                format!("cannot kill container: {id}: container {id} is not running")
+            }
+            Self::NotPausable { id } => format!("container {id} is not running"),
+            Self::AlreadyPaused { id } => format!("container {id} is already paused"),
+            Self::NotPaused { id } => format!("container {id} is not paused"),
+            Self::NotRemovable { id, status } => format!(
+                "cannot remove container {id}: container is {status}: stop the container before \
+                 removing or force remove"
+            ),
+            _ => return None,
+        };
+        Some(text)
+    }
+
+    /// Whether it only says that there is no such container.
+    pub fn is_missing(&self) -> bool {
+        matches!(
+            self,
+            Self::State(StateError::NoSuchContainer { .. })
+                | Self::NothingToRemove { .. }
+                | Self::NoLatest
+        )
+    }
+}
+
+fn id_list(ids: &[ContainerId]) -> String {
+    let ids: Vec<&str> = ids.iter().map(ContainerId::as_str).collect();
+    ids.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_dialect_has_the_words_that_its_scripts_search_for() {
+        let id = || ContainerId::from_random(&[0xab; 32]);
+        let full = id().to_string();
+        let cases = [
+            (
+                EngineError::NotKillable {
+                    id: id(),
+                    status: "exited",
+                },
+                format!(
+                    "can only kill running containers. {full} is in state exited: container state improper"
+                ),
+                format!("cannot kill container: {full}: container {full} is not running"),
+            ),
+            (
+                EngineError::NotRemovable {
+                    id: id(),
+                    status: "running",
+                },
+                format!(
+                    "cannot remove container {full} as it is running - running or paused containers \
+                     cannot be removed without force: container state improper"
+                ),
+                format!(
+                    "cannot remove container {full}: container is running: stop the container before \
+                     removing or force remove"
+                ),
+            ),
+            (
+                EngineError::State(StateError::NoSuchContainer { name: "web".into() }),
+                "no container with name or ID \"web\" found: no such container".to_owned(),
+                "No such container: web".to_owned(),
+            ),
+        ];
+        for (error, podman, docker) in cases {
+            assert_eq!(error.to_string(), podman);
+            assert_eq!(error.docker_message().as_ref(), Some(&docker));
+        }
+    }
+}

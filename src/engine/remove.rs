@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `rm`: a container's record, files and name, gone together. With force it is killed first; what
+//! a killed monitor left is ended on the way.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use super::ending::{self, Request};
+use super::error::EngineError;
+use super::selection::{Chosen, ItemResult, Selection};
+use super::stop::Grace;
+use super::{Engine, Report, dependents, recovery};
+use crate::runtime::subid::holder_map;
+use crate::runtime::userns::run_mapped;
+use crate::state::StateError;
+use crate::state::dirs::Dirs;
+use crate::state::id::ContainerId;
+use crate::state::liveness::{Loss, Observed};
+use crate::state::record::{ContainerRecord, ContainerState};
+use crate::state::store::{ContainerLock, Store};
+use crate::state::tree::remove_tree;
+
+/// How often a container may be started again while it is removed by force.
+const ATTEMPTS: u32 = 20;
+
+/// How `rm` removes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RemoveOptions {
+    /// What becomes of running containers.
+    pub running: Running,
+    /// What becomes of containers that share namespaces of the removed ones.
+    pub dependents: Dependents,
+}
+
+/// What becomes of running containers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Running {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They are killed at once.
+    Kill,
+    /// They are stopped, and killed after the grace.
+    Stop(Grace),
+}
+
+/// What becomes of containers that share namespaces of the removed ones.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Dependents {
+    /// They keep the others from being removed.
+    #[default]
+    Refuse,
+    /// They are removed too.
+    Remove,
+}
+
+/// Files of other ids of the user's range: they are removed last, all in one stay in the user's
+/// namespace. Their containers are gone already.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers(Vec<(ContainerId, PathBuf)>);
+
+impl Engine {
+    /// Removes the containers of `selection`. One that somebody else removes meanwhile is no
+    /// error.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::select`]; what goes wrong with one container is in its result.
+    pub fn remove(
+        &self,
+        selection: &Selection,
+        options: RemoveOptions,
+        report: &dyn Report,
+    ) -> Result<Vec<ItemResult>, EngineError> {
+        let store = self.store()?;
+        let mut chosen = self.select(selection)?;
+        if options.dependents == Dependents::Remove {
+            chosen = with_dependents(&store, chosen)?;
+        }
+        end_all(&store, &chosen, options.running, report);
+        let mut leftovers = Leftovers::default();
+        let mut results: Vec<ItemResult> = chosen
+            .into_iter()
+            .map(|Chosen { typed, id }| ItemResult {
+                result: id.map_err(nothing_to_remove).and_then(|id| {
+                    remove_one(&store, &id, options.running, &mut leftovers, report)
+                }),
+                typed,
+            })
+            .collect();
+        results.extend(leftovers.remove(&self.dirs));
+        Ok(results)
+    }
+}
+
+impl Running {
+    /// How a running container is ended; `None` where it is refused. A record that cannot be read
+    /// must not keep its container from being removed.
+    fn request(self, record: Option<&ContainerRecord>) -> Option<Request> {
+        match (self, record) {
+            (Self::Refuse, _) => None,
+            (Self::Stop(grace), Some(record)) => {
+                Some(Request::stop(&record.resolved, None, Some(grace)))
+            }
+            (Self::Kill, _) | (Self::Stop(_), None) => Some(Request::Kill),
+        }
+    }
+}
+
+/// `rm` words a missing container in its own way.
+fn nothing_to_remove(error: EngineError) -> EngineError {
+    match error {
+        EngineError::State(StateError::NoSuchContainer { name }) => {
+            EngineError::NothingToRemove { name }
+        }
+        other => other,
+    }
+}
+
+/// Those that share namespaces come before the ones whose namespaces they share.
+fn with_dependents(store: &Store, chosen: Vec<Chosen>) -> Result<Vec<Chosen>, EngineError> {
+    let links = dependents::links(store)?;
+    let mut all = Vec::new();
+    for one in chosen {
+        if let Ok(id) = &one.id {
+            let dependents = dependents::transitive(&links, id);
+            all.extend(dependents.into_iter().map(|id| Chosen {
+                typed: id.to_string(),
+                id: Ok(id),
+            }));
+        }
+        all.push(one);
+    }
+    keep_named_once(&mut all);
+    Ok(all)
+}
+
+/// A dependent that was named itself keeps its first place and the word that named it.
+fn keep_named_once(all: &mut Vec<Chosen>) {
+    let mut kept: Vec<Chosen> = Vec::new();
+    for one in all.drain(..) {
+        let same = |other: &&mut Chosen| matches!((&one.id, &other.id), (Ok(left), Ok(right)) if left == right);
+        match kept.iter_mut().find(same) {
+            Some(first) => first.typed = one.typed,
+            None => kept.push(one),
+        }
+    }
+    *all = kept;
+}
+
+/// Ends all of them at the same time; what fails is met again, and told, when each is removed.
+fn end_all(store: &Store, chosen: &[Chosen], running: Running, report: &dyn Report) {
+    let ids = chosen.iter().filter_map(|one| one.id.as_ref().ok());
+    let endings = ids.filter_map(|id| begin(store, id, running).ok().flatten());
+    drop(ending::finish(store, endings.collect(), report));
+}
+
+fn begin(
+    store: &Store,
+    id: &ContainerId,
+    running: Running,
+) -> Result<Option<ending::Ending>, EngineError> {
+    let record = store.load(id).ok();
+    let name = record.as_ref().map_or(id.short(), |record| &record.name);
+    match running.request(record.as_ref()) {
+        Some(request) => ending::begin(store, id, name, request),
+        None => Ok(None),
+    }
+}
+
+fn remove_one(
+    store: &Store,
+    id: &ContainerId,
+    running: Running,
+    leftovers: &mut Leftovers,
+    report: &dyn Report,
+) -> Result<(), EngineError> {
+    for _ in 0..ATTEMPTS {
+        let lock = match store.lock(id) {
+            Err(StateError::NoSuchContainer { .. }) => return Ok(()),
+            lock => lock?,
+        };
+        let (state, observed) = store.observe(id)?;
+        match observed {
+            Observed::Created | Observed::Exited => {
+                return remove_unless_needed(store, &lock, id, leftovers);
+            }
+            Observed::Lost(loss) => {
+                settle(store, &lock, id, state, loss)?;
+                return remove_unless_needed(store, &lock, id, leftovers);
+            }
+            Observed::Elsewhere => return Err(ending::elsewhere(id, &state)),
+            Observed::Running | Observed::Paused => {}
+        }
+        if running == Running::Refuse {
+            return Err(EngineError::NotRemovable {
+                id: id.clone(),
+                status: status_word(&state, observed),
+            });
+        }
+        drop(lock);
+        let ending = begin(store, id, running)?;
+        ending::finish(store, ending.into_iter().collect(), report)
+            .into_iter()
+            .collect::<Result<(), _>>()?;
+    }
+    Err(EngineError::KeepsStarting { id: id.clone() })
+}
+
+fn settle(
+    store: &Store,
+    lock: &ContainerLock,
+    id: &ContainerId,
+    state: ContainerState,
+    loss: Loss,
+) -> Result<(), EngineError> {
+    Ok(recovery::settle(store, lock, id, state, loss)?)
+}
+
+fn status_word(state: &ContainerState, observed: Observed) -> &'static str {
+    match observed {
+        Observed::Running if state.is_stopping() => "stopping",
+        Observed::Paused => "paused",
+        Observed::Running
+        | Observed::Created
+        | Observed::Exited
+        | Observed::Lost(_)
+        | Observed::Elsewhere => "running",
+    }
+}
+
+fn remove_unless_needed(
+    store: &Store,
+    lock: &ContainerLock,
+    id: &ContainerId,
+    leftovers: &mut Leftovers,
+) -> Result<(), EngineError> {
+    let dependents = dependents::direct(&dependents::links(store)?, id);
+    if !dependents.is_empty() {
+        return Err(EngineError::HasDependents {
+            id: id.clone(),
+            dependents,
+        });
+    }
+    remove_ended(store, lock, id, leftovers)
+}
+
+/// Removes a container of which nothing runs. What is left for the user's namespace is added to
+/// `leftovers`.
+pub(super) fn remove_ended(
+    store: &Store,
+    _lock: &ContainerLock,
+    id: &ContainerId,
+    leftovers: &mut Leftovers,
+) -> Result<(), EngineError> {
+    let id_file = store
+        .load(id)
+        .ok()
+        .and_then(|record| record.request.cidfile);
+    // Sockets and mount points of a run that is over; the next boot clears what stays.
+    drop(remove_tree(&store.dirs().container_run(id)));
+    match store.remove(id) {
+        Ok(()) | Err(StateError::NoSuchContainer { .. }) => {}
+        Err(StateError::NeedsNamespace { path }) => leftovers.0.push((id.clone(), path)),
+        Err(error) => return Err(error.into()),
+    }
+    if let Some(path) = id_file
+        && fs::read_to_string(&path).is_ok_and(|text| text.trim() == id.as_str())
+    {
+        // The file speaks of a container that is no more; it may be in somebody else's directory.
+        drop(fs::remove_file(path));
+    }
+    Ok(())
+}
+
+impl Leftovers {
+    /// Removes the files inside the user's namespace; the results are those that failed.
+    pub(super) fn remove(self, dirs: &Dirs) -> Vec<ItemResult> {
+        let Some((first, _)) = self.0.first() else {
+            return Vec::new();
+        };
+        let first = first.clone();
+        let failed = |id: ContainerId, error| ItemResult {
+            typed: id.to_string(),
+            result: Err(error),
+        };
+        let answer = run_mapped(&holder_map(), &dirs.run_root, || remove_mapped(&self.0));
+        let words = match answer {
+            Ok(words) => String::from_utf8_lossy(&words).into_owned(),
+            Err(source) => {
+                return vec![failed(
+                    first.clone(),
+                    EngineError::Userns { id: first, source },
+                )];
+            }
+        };
+        let reason_of = |line: &str| {
+            let (id, reason) = line.split_once(' ')?;
+            let id = ContainerId::parse(id)?;
+            let reason = reason.to_owned();
+            Some(failed(id.clone(), EngineError::Files { id, reason }))
+        };
+        words.lines().filter_map(reason_of).collect()
+    }
+}
+
+/// Runs inside the user's namespace: one line for each tree that could not be removed.
+fn remove_mapped(leftovers: &[(ContainerId, PathBuf)]) -> Vec<u8> {
+    let mut words = String::new();
+    for (id, path) in leftovers {
+        if let Err(error) = remove_tree(path) {
+            let reason = crate::runtime::userns::chain(&error).replace('\n', " ");
+            writeln!(words, "{id} {reason}").expect("a string takes any text");
+        }
+    }
+    words.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(typed: &str, byte: u8) -> Chosen {
+        Chosen {
+            typed: typed.to_owned(),
+            id: Ok(ContainerId::from_random(&[byte; 32])),
+        }
+    }
+
+    #[test]
+    fn a_dependent_that_was_named_is_removed_once_and_called_as_typed() {
+        let mut all = vec![chosen("0202", 2), chosen("base", 1), chosen("user", 2)];
+        keep_named_once(&mut all);
+        let typed: Vec<&str> = all.iter().map(|one| one.typed.as_str()).collect();
+        assert_eq!(typed, ["user", "base"]);
+    }
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `stop`: the container's own stop signal, a grace, then SIGKILL. Returns when the exit is on
+//! record, so that what follows sees a stopped container.
+
+use std::time::Duration;
+
+use super::ending::{self, Ending, Request};
+use super::error::EngineError;
+use super::remove::{self, Leftovers};
+use super::selection::{Chosen, ItemResult, Selection};
+use super::{Engine, Report};
+use crate::state::StateError;
+use crate::state::id::ContainerId;
+use crate::state::store::Store;
+
+/// How `stop` asks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StopOptions {
+    /// How long the container may take; its own time where nothing is given.
+    pub grace: Option<Grace>,
+    /// The signal in place of its own.
+    pub signal: Option<i32>,
+}
+
+/// The time between the stop signal and SIGKILL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grace {
+    /// So long; zero sends SIGKILL at once.
+    For(Duration),
+    /// SIGKILL is never sent.
+    Forever,
+}
+
+impl Grace {
+    /// Reads seconds as people give them: a negative number is for ever.
+    pub fn from_seconds(seconds: i64) -> Self {
+        u64::try_from(seconds).map_or(Self::Forever, |seconds| {
+            Self::For(Duration::from_secs(seconds))
+        })
+    }
+
+    pub(super) fn duration(self) -> Option<Duration> {
+        match self {
+            Self::For(duration) => Some(duration),
+            Self::Forever => None,
+        }
+    }
+}
+
+impl Engine {
+    /// Stops the containers of `selection`, all at the same time. One that does not run is no
+    /// error.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::select`]; what goes wrong with one container is in its result.
+    pub fn stop(
+        &self,
+        selection: &Selection,
+        options: StopOptions,
+        report: &dyn Report,
+    ) -> Result<Vec<ItemResult>, EngineError> {
+        let store = self.store()?;
+        let chosen = self.select(selection)?;
+        let mut endings = Vec::new();
+        let begun: Vec<_> = chosen
+            .into_iter()
+            .map(|Chosen { typed, id }| {
+                let begun = id.and_then(|id| begin(&store, &id, options, &mut endings));
+                (typed, begun)
+            })
+            .collect();
+        let ended = ending::finish(&store, endings, report);
+        let mut ended = ended.into_iter();
+        let mut leftovers = Leftovers::default();
+        let mut results = Vec::new();
+        for (typed, begun) in begun {
+            let result = begun.and_then(|begun| match begun {
+                Begun::NotRunning => Ok(()),
+                Begun::Asked { remove } => {
+                    ended.next().expect("one for each that was asked")?;
+                    remove_if_asked(&store, remove, &mut leftovers)
+                }
+            });
+            results.push(ItemResult { typed, result });
+        }
+        results.extend(leftovers.remove(&self.dirs));
+        Ok(results)
+    }
+}
+
+/// What became of the request to stop.
+enum Begun {
+    /// There is nothing to wait for.
+    NotRunning,
+    /// The end is awaited; with `--rm` the container goes with it.
+    Asked { remove: Option<ContainerId> },
+}
+
+fn begin(
+    store: &Store,
+    id: &ContainerId,
+    options: StopOptions,
+    endings: &mut Vec<Ending>,
+) -> Result<Begun, EngineError> {
+    let record = store.load(id)?;
+    let request = Request::stop(&record.resolved, options.signal, options.grace);
+    let Some(ending) = ending::begin(store, id, &record.name, request)? else {
+        return Ok(Begun::NotRunning);
+    };
+    endings.push(ending);
+    let remove = record.request.auto_remove.then(|| id.clone());
+    Ok(Begun::Asked { remove })
+}
+
+/// The monitor removes a container of `--rm`; one that was killed could not.
+fn remove_if_asked(
+    store: &Store,
+    id: Option<ContainerId>,
+    leftovers: &mut Leftovers,
+) -> Result<(), EngineError> {
+    let Some(id) = id else {
+        return Ok(());
+    };
+    match store.lock(&id) {
+        Ok(lock) => remove::remove_ended(store, &lock, &id, leftovers),
+        Err(StateError::NoSuchContainer { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_negative_time_is_for_ever() {
+        assert_eq!(Grace::from_seconds(-1), Grace::Forever);
+        assert_eq!(Grace::from_seconds(0), Grace::For(Duration::ZERO));
+        assert_eq!(Grace::from_seconds(3), Grace::For(Duration::from_secs(3)));
+    }
+}
