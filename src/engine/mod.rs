@@ -8,6 +8,7 @@ mod dependents;
 mod ending;
 pub mod error;
 pub mod kill;
+pub mod names;
 pub mod pause;
 mod recovery;
 pub mod remove;

@@ -4,6 +4,8 @@
 //! A document is given as any `Serialize` type or built as a [`value::Value`]; both know which
 //! parts are structs and which are maps, because Go templates treat the two differently.
 
+pub mod listing;
+pub mod table;
 pub mod template;
 pub mod ui;
 pub mod units;

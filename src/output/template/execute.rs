@@ -502,13 +502,34 @@ fn duration_method(nanoseconds: i64, name: &str) -> Option<Value> {
     })
 }
 
-/// What a heading shows for a selector: the heading itself, else the name in capitals.
+/// What a heading shows for a selector: the heading itself, else the words of the name in capitals.
 fn heading<'a>(receiver: &Value, name: &str) -> Datum<'a> {
     let known = match receiver {
         Value::Map(Map { entries, .. }) => entries.get(name).cloned(),
         _ => None,
     };
-    Cow::Owned(known.unwrap_or_else(|| Value::Str(name.to_uppercase())))
+    Cow::Owned(known.unwrap_or_else(|| Value::Str(heading_words(name))))
+}
+
+/// `ExitCode` as `EXIT CODE`, `ImageID` as `IMAGE ID`, `CIDFile` as `CID FILE`.
+fn heading_words(name: &str) -> String {
+    let characters: Vec<char> = name.chars().collect();
+    let mut out = String::with_capacity(name.len() + 4);
+    for (index, &character) in characters.iter().enumerate() {
+        let before = index.checked_sub(1).map(|before| characters[before]);
+        let after = characters.get(index + 1);
+        let starts_word = before.is_some_and(|before| {
+            let word_after_capitals =
+                before.is_uppercase() && after.is_some_and(|after| after.is_lowercase());
+            character.is_uppercase() && (before.is_lowercase() || word_after_capitals)
+                || character.is_numeric() != before.is_numeric()
+        });
+        if starts_word {
+            out.push(' ');
+        }
+        out.extend(character.to_uppercase());
+    }
+    out
 }
 
 type Pairs<'a> = Box<dyn Iterator<Item = (Datum<'a>, Datum<'a>)> + 'a>;

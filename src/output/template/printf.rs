@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::output::value::{Detail, Value, go_exponent, print_detailed, print_value, type_name};
+use crate::output::value::{
+    Detail, Value, go_exponent, print_detailed, print_value, significant, type_name,
+};
 
 type Arguments<'a> = [Cow<'a, Value>];
 
@@ -527,30 +529,6 @@ fn shortest(magnitude: f64) -> String {
     let mut out = String::new();
     print_value(&Value::Float(magnitude), &mut out);
     out
-}
-
-/// `%.3g`: that many significant digits, trailing zeros dropped.
-fn significant(magnitude: f64, precision: usize) -> String {
-    let precision = precision.max(1);
-    let scientific = format!("{magnitude:.*e}", precision - 1);
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i64 = exponent.parse().unwrap_or(0);
-    let trim = |digits: &str| {
-        if digits.contains('.') {
-            digits
-                .trim_end_matches('0')
-                .trim_end_matches('.')
-                .to_owned()
-        } else {
-            digits.to_owned()
-        }
-    };
-    let significant = i64::try_from(precision).unwrap_or(i64::MAX);
-    if exponent < -4 || exponent >= significant {
-        return go_exponent(&format!("{}e{exponent}", trim(mantissa)));
-    }
-    let decimals = usize::try_from(significant - 1 - exponent).unwrap_or(0);
-    trim(&format!("{magnitude:.decimals$}"))
 }
 
 /// Pads with zeros where the flag asks for it, else with spaces.

@@ -2,3 +2,5 @@
 //! Numbers with units, as Go programs print and read them.
 
 pub mod duration;
+pub mod moment;
+pub mod size;

@@ -115,6 +115,30 @@ pub(crate) fn go_exponent(text: &str) -> String {
     format!("{mantissa}e{sign}{digits:0>2}")
 }
 
+/// A number as Go's `%.3g` prints it: that many significant digits, trailing zeros dropped.
+pub(crate) fn significant(magnitude: f64, precision: usize) -> String {
+    let precision = precision.max(1);
+    let scientific = format!("{magnitude:.*e}", precision - 1);
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i64 = exponent.parse().unwrap_or(0);
+    let trim = |digits: &str| {
+        if digits.contains('.') {
+            digits
+                .trim_end_matches('0')
+                .trim_end_matches('.')
+                .to_owned()
+        } else {
+            digits.to_owned()
+        }
+    };
+    let significant = i64::try_from(precision).unwrap_or(i64::MAX);
+    if exponent < -4 || exponent >= significant {
+        return go_exponent(&format!("{}e{exponent}", trim(mantissa)));
+    }
+    let decimals = usize::try_from(significant - 1 - exponent).unwrap_or(0);
+    trim(&format!("{magnitude:.decimals$}"))
+}
+
 /// What Go would call the type of `value`, as template errors and `%T` show it.
 pub(crate) fn type_name(value: &Value) -> String {
     match value {
