@@ -17,6 +17,8 @@ pub mod selection;
 pub mod signal;
 pub mod stop;
 pub mod terminal;
+#[cfg(test)]
+mod verb_tests;
 pub mod wait;
 
 use crate::state::dirs::Dirs;
