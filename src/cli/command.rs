@@ -46,6 +46,13 @@ pub(crate) struct NotYet {
     pub(crate) short: Option<char>,
 }
 
+impl NotYet {
+    /// A flag without a short name.
+    pub(crate) const fn long(long: &'static str) -> Self {
+        Self { long, short: None }
+    }
+}
+
 /// A row of the table of commands.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry {
@@ -77,7 +84,9 @@ impl Entry {
     /// The clap definition of this command alone, under the name `name`.
     pub(crate) fn definition(&self, name: &'static str, dialect: Dialect) -> clap::Command {
         let bare = globals::bare_command(name);
-        (self.adapt)((self.define)(bare), dialect).about(self.about)
+        (self.adapt)((self.define)(bare), dialect)
+            .about(self.about)
+            .long_about(None)
     }
 
     fn unknown_flag(&self, error: &FlagError, see: &str) -> Failure {
@@ -394,7 +403,7 @@ fn is_group(path: &str) -> bool {
 }
 
 /// The line that clap reads: every flag as `--name=value`, then `--`, then the words.
-fn plain_line(flags: Vec<OsString>, words: Vec<OsString>) -> Vec<OsString> {
+pub(crate) fn plain_line(flags: Vec<OsString>, words: Vec<OsString>) -> Vec<OsString> {
     let mut argv = vec![OsString::from("coracle")];
     argv.extend(flags);
     if !words.is_empty() {

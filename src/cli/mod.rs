@@ -3,6 +3,7 @@
 //! output call; nothing here knows a system call.
 
 mod absent;
+mod args;
 mod command;
 mod container;
 mod context;

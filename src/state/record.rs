@@ -112,7 +112,7 @@ pub struct ContainerRequest {
     pub privileged: bool,
     /// `--security-opt`, as typed.
     pub security_opt: Vec<String>,
-    /// `--ulimit`.
+    /// `--ulimit`; a single one called `host` keeps the caller's limits.
     pub ulimits: Vec<Ulimit>,
     /// `--sysctl`.
     pub sysctls: BTreeMap<String, String>,
@@ -160,7 +160,7 @@ pub struct ContainerRequest {
     pub umask: Option<String>,
     /// `--env-host`: the caller's environment is part of `env` already.
     pub env_host: bool,
-    /// `--http-proxy=false`.
+    /// `--http-proxy=false`: the caller's proxies are not in `env`, where they are otherwise.
     pub no_http_proxy: bool,
     /// `--oom-score-adj`.
     pub oom_score_adj: Option<i32>,
@@ -174,6 +174,18 @@ pub struct ContainerRequest {
     pub storage_engine: Option<String>,
     /// `--systemd`: `true`, `false`, `always`.
     pub systemd: Option<String>,
+    /// `--hostuser`: accounts of the host that get an entry in /etc/passwd.
+    pub host_users: Vec<String>,
+    /// `--hosts-file`: the base of /etc/hosts: a host path, `image` or `none`.
+    pub hosts_file: Option<String>,
+    /// `--image-volume`: `anonymous`, `bind`, `tmpfs`, `ignore`.
+    pub image_volume: Option<String>,
+    /// `--platform`, or `--os`, `--arch` and `--variant` joined: `OS[/ARCH[/VARIANT]]`.
+    pub platform: Option<String>,
+    /// `--replace`: remove a container of the same name first.
+    pub replace: bool,
+    /// `--no-healthcheck`: the image's health check is not used.
+    pub no_healthcheck: bool,
     /// The command line that created it, for inspect.
     pub create_command: Vec<String>,
 }

@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! All flags that `run` and `create` share, and the request that they make together.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::environment::EnvironmentArgs;
+use super::image::ImageArgs;
+use super::lifecycle::LifecycleArgs;
+use super::logging::LoggingArgs;
+use super::mounts::{self, MountArgs};
+use super::namespaces::NamespaceArgs;
+use super::network::NetworkArgs;
+use super::process::ProcessArgs;
+use super::resources::ResourceArgs;
+use super::security::SecurityArgs;
+use crate::cli::command::NotYet;
+use crate::cli::{Context, Failure};
+use crate::engine::Dialect;
+use crate::state::record::ContainerRequest;
+
+/// Flags and words of `run` and `create`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct CreateArgs {
+    #[command(flatten)]
+    environment: EnvironmentArgs,
+    #[command(flatten)]
+    image_flags: ImageArgs,
+    #[command(flatten)]
+    lifecycle: LifecycleArgs,
+    #[command(flatten)]
+    logging: LoggingArgs,
+    #[command(flatten)]
+    mounts: MountArgs,
+    #[command(flatten)]
+    namespaces: NamespaceArgs,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    process: ProcessArgs,
+    #[command(flatten)]
+    resources: ResourceArgs,
+    #[command(flatten)]
+    security: SecurityArgs,
+    /// Accepted: there is one way to isolate
+    #[arg(long, hide = true)]
+    isolation: Option<String>,
+    /// The image, or the root file system with --rootfs
+    #[arg(value_name = "IMAGE", required = true)]
+    image: String,
+    /// The command and its arguments
+    #[arg(
+        value_name = "COMMAND",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    command: Vec<String>,
+}
+
+/// Flags of features that have not landed.
+pub(crate) const NOT_YET: &[NotYet] = &[
+    NotYet::long("blkio-weight"),
+    NotYet::long("blkio-weight-device"),
+    NotYet::long("cgroup-conf"),
+    NotYet::long("cgroup-parent"),
+    NotYet::long("chrootdirs"),
+    NotYet::long("cpu-rt-period"),
+    NotYet::long("cpu-rt-runtime"),
+    NotYet::long("decryption-key"),
+    NotYet::long("device-read-bps"),
+    NotYet::long("device-read-iops"),
+    NotYet::long("device-write-bps"),
+    NotYet::long("device-write-iops"),
+    NotYet::long("domainname"),
+    NotYet::long("env-merge"),
+    NotYet::long("gpus"),
+    NotYet::long("health-cmd"),
+    NotYet::long("health-interval"),
+    NotYet::long("health-log-destination"),
+    NotYet::long("health-max-log-count"),
+    NotYet::long("health-max-log-size"),
+    NotYet::long("health-on-failure"),
+    NotYet::long("health-retries"),
+    NotYet::long("health-start-interval"),
+    NotYet::long("health-start-period"),
+    NotYet::long("health-startup-cmd"),
+    NotYet::long("health-startup-interval"),
+    NotYet::long("health-startup-retries"),
+    NotYet::long("health-startup-success"),
+    NotYet::long("health-startup-timeout"),
+    NotYet::long("health-timeout"),
+    NotYet::long("init-ctr"),
+    NotYet::long("init-path"),
+    NotYet::long("ip"),
+    NotYet::long("ip6"),
+    NotYet::long("link"),
+    NotYet::long("link-local-ip"),
+    NotYet::long("mac-address"),
+    NotYet::long("network-alias"),
+    NotYet::long("oom-kill-disable"),
+    NotYet::long("personality"),
+    NotYet::long("pod"),
+    NotYet::long("pod-id-file"),
+    NotYet::long("rdt-class"),
+    NotYet::long("requires"),
+    NotYet::long("secret"),
+    NotYet::long("shm-size-systemd"),
+    NotYet::long("subgidname"),
+    NotYet::long("subuidname"),
+    NotYet::long("use-api-socket"),
+    NotYet::long("volume-driver"),
+    NotYet::long("volumes-from"),
+];
+
+/// What a request takes from its caller.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    /// Whose words and defaults apply.
+    pub(crate) dialect: Dialect,
+    /// The caller's environment; what is not UTF-8 is left out.
+    pub(crate) env: Vec<(String, String)>,
+    /// Where relative paths start.
+    pub(crate) current_dir: PathBuf,
+    /// Which of the three streams are terminals.
+    pub(crate) terminals: [bool; 3],
+    /// The command line.
+    pub(crate) argv: Vec<String>,
+    /// The storage engine that the program's flags ask for.
+    pub(crate) storage_engine: Option<String>,
+}
+
+impl Caller {
+    /// The process that runs `context`'s command.
+    pub(crate) fn of(context: &Context) -> Result<Self, Failure> {
+        use std::io::IsTerminal as _;
+        let current_dir = std::env::current_dir()
+            .map_err(|error| Failure::tool(format_args!("current directory: {error}")))?;
+        let env = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Ok(Self {
+            dialect: context.engine.dialect,
+            env,
+            current_dir,
+            terminals: [
+                std::io::stdin().is_terminal(),
+                std::io::stdout().is_terminal(),
+                std::io::stderr().is_terminal(),
+            ],
+            argv: context.call.argv.clone(),
+            storage_engine: context.globals.storage_engine().map(str::to_owned),
+        })
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.env.iter().find(|(known, _)| known == name)?;
+        Some(value.as_str()).filter(|value| !value.is_empty())
+    }
+}
+
+impl CreateArgs {
+    /// What these flags ask for, with what the user should be told.
+    pub(crate) fn into_request(
+        self,
+        caller: &Caller,
+    ) -> Result<(ContainerRequest, Vec<String>), Failure> {
+        let mut request = ContainerRequest {
+            command: self.command,
+            create_command: caller.argv.clone(),
+            storage_engine: caller.storage_engine.clone(),
+            ..ContainerRequest::default()
+        };
+        let mut warnings = Vec::new();
+        let notified = caller.variable("NOTIFY_SOCKET").is_some();
+        check_isolation(self.isolation.as_deref())?;
+        warnings.extend(check_terminal(&self.process, caller)?);
+        self.lifecycle
+            .fill(&mut request, caller.dialect, notified)
+            .map_err(Failure::tool)?;
+        warnings.extend(self.resources.check().map_err(Failure::tool)?);
+        self.image_flags
+            .fill(&mut request, &self.image, &caller.current_dir)
+            .map_err(Failure::tool)?;
+        self.environment
+            .fill(&mut request, &caller.env)
+            .map_err(Failure::tool)?;
+        self.process.fill(&mut request).map_err(Failure::tool)?;
+        self.namespaces
+            .fill(&mut request, caller.variable("PODMAN_USERNS"))
+            .map_err(Failure::tool)?;
+        warnings.extend(self.network.fill(&mut request).map_err(Failure::tool)?);
+        self.security.fill(&mut request).map_err(Failure::tool)?;
+        self.mounts
+            .fill(&mut request, &caller.current_dir)
+            .map_err(Failure::tool)?;
+        self.logging
+            .fill(
+                &mut request,
+                caller.dialect,
+                caller.terminals.contains(&true),
+            )
+            .map_err(Failure::tool)?;
+        check_together(&request).map_err(Failure::tool)?;
+        mounts::check_sources(&request, caller.dialect).map_err(Failure::tool)?;
+        Ok((request, warnings))
+    }
+}
+
+/// Windows knows several ways to isolate; here there is one.
+fn check_isolation(isolation: Option<&str>) -> Result<(), Failure> {
+    match isolation {
+        None | Some("" | "default") => Ok(()),
+        Some(other) => Err(Failure::tool(format_args!(
+            "--isolation {other}: not supported, want default"
+        ))),
+    }
+}
+
+/// `-it` without a terminal on stdin.
+fn check_terminal(process: &ProcessArgs, caller: &Caller) -> Result<Option<String>, Failure> {
+    if !process.tty() || !process.interactive() || caller.terminals[0] {
+        return Ok(None);
+    }
+    match caller.dialect {
+        Dialect::Docker => Err(Failure::usage("the input device is not a TTY")),
+        Dialect::Podman => Ok(Some(
+            "The input device is not a TTY. The --tty and --interactive flags might not work \
+             properly"
+                .to_owned(),
+        )),
+    }
+}
+
+/// What is wrong with flags of different topics together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum TogetherError {
+    #[error("cannot set shmsize when running in the {mode} IPC Namespace")]
+    ShmSize { mode: String },
+    #[error("sysctl {name} can't be set since {namespace} Namespace set to host: invalid argument")]
+    Sysctl {
+        name: String,
+        namespace: &'static str,
+    },
+}
+
+fn check_together(request: &ContainerRequest) -> Result<(), TogetherError> {
+    let ipc = request.ipc.as_deref().unwrap_or_default();
+    if request.shm_size_bytes.is_some() && ["host", "none"].contains(&ipc) {
+        return Err(TogetherError::ShmSize {
+            mode: ipc.to_owned(),
+        });
+    }
+    let host_network = request.networks.iter().any(|network| network == "host");
+    for name in request.sysctls.keys() {
+        let owner = match name.split('.').next() {
+            Some("net") if host_network => Some("Network"),
+            Some("kernel" | "fs") if ipc == "host" && name != "kernel.domainname" => Some("IPC"),
+            _ => None,
+        };
+        if let Some(namespace) = owner {
+            return Err(TogetherError::Sysctl {
+                name: name.clone(),
+                namespace,
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use clap::FromArgMatches as _;
+
+    use super::*;
+    use crate::cli::globals;
+    use crate::cli::pflag::{self, Order};
+
+    fn caller(dialect: Dialect) -> Caller {
+        Caller {
+            dialect,
+            env: vec![("HOME".into(), "/home/ana".into())],
+            current_dir: "/home/ana".into(),
+            terminals: [false; 3],
+            argv: vec!["coracle".into(), "run".into()],
+            storage_engine: None,
+        }
+    }
+
+    fn request(line: &[&str], dialect: Dialect) -> Result<(ContainerRequest, Vec<String>), String> {
+        let definition = CreateArgs::augment_args(globals::bare_command("run"));
+        let words: Vec<OsString> = line.iter().map(OsString::from).collect();
+        let read = pflag::read(
+            &definition,
+            globals::inherited,
+            &words,
+            Order::of(&definition),
+        );
+        let read = read.map_err(|error| error.to_string())?;
+        let argv = crate::cli::command::plain_line(read.flags, read.words);
+        let matches = definition.try_get_matches_from(argv).unwrap();
+        CreateArgs::from_arg_matches(&matches)
+            .unwrap()
+            .into_request(&caller(dialect))
+            .map_err(|failure| failure.message)
+    }
+
+    #[test]
+    fn a_whole_line_becomes_a_request() {
+        let line = [
+            "--rm",
+            "-i",
+            "--name",
+            "/web",
+            "-e",
+            "HOME",
+            "-v",
+            "/:/host:ro",
+            "--cap-add=chown,kill",
+            "--net",
+            "none",
+            "-w/x",
+            "-u1:2",
+            "--entrypoint",
+            "",
+            "busybox",
+            "sh",
+            "-c",
+            "--rm",
+        ];
+        let (request, warnings) = request(&line, Dialect::Podman).unwrap();
+        assert!(warnings.is_empty());
+        assert!(request.auto_remove && request.interactive && !request.tty);
+        assert_eq!(request.name.as_deref(), Some("web"));
+        assert_eq!(request.image, "busybox");
+        assert_eq!(request.command, ["sh", "-c", "--rm"]);
+        assert_eq!(request.cap_add, ["CAP_CHOWN", "CAP_KILL"]);
+        assert_eq!(request.networks, ["none"]);
+        assert_eq!(request.workdir.as_deref(), Some("/x"));
+        assert_eq!(request.user.as_deref(), Some("1:2"));
+        assert_eq!(request.entrypoint, Some(Vec::new()));
+        assert_eq!(request.mounts[0].options, ["ro"]);
+        assert_eq!(request.env, [("HOME".to_owned(), "/home/ana".to_owned())]);
+    }
+
+    #[test]
+    fn conflicts_have_podmans_words() {
+        let cases = [
+            (
+                &["--cpu-period=1", "--cpus=2", "x"][..],
+                "--cpu-period and --cpus cannot be set together",
+            ),
+            (
+                &["--cpus=2", "--cpu-quota=1", "x"],
+                "--cpu-quota and --cpus cannot be set together",
+            ),
+            (
+                &["--no-hosts", "--add-host=foo:1.1.1.1", "x"],
+                "--no-hosts and --add-host cannot be set together",
+            ),
+            (
+                &["--add-host=foo:1.1.1.1", "--no-hosts", "x"],
+                "--no-hosts and --add-host cannot be set together",
+            ),
+            (
+                &["--platform=foo", "--os=bar", "x"],
+                "--platform option can not be specified with --arch or --os",
+            ),
+            (
+                &["--ipc=host", "--shm-size=1m", "x"],
+                "cannot set shmsize when running in the host IPC Namespace",
+            ),
+            (
+                &["--net=host", "--sysctl=net.ipv4.ip_forward=1", "x"],
+                "sysctl net.ipv4.ip_forward can't be set since Network Namespace set to host: invalid argument",
+            ),
+            (
+                &["-v", "/no/such:/x", "x"],
+                "statfs /no/such: no such file or directory",
+            ),
+            (
+                &["--device", "/dev/no-such", "x"],
+                "stat /dev/no-such: no such file or directory",
+            ),
+        ];
+        for (line, message) in cases {
+            assert_eq!(request(line, Dialect::Podman).unwrap_err(), message);
+        }
+    }
+
+    #[test]
+    fn a_terminal_is_missed_in_each_dialects_way() {
+        let (_, warnings) = request(&["-it", "x"], Dialect::Podman).unwrap();
+        assert!(warnings[0].starts_with("The input device is not a TTY."));
+        assert_eq!(
+            request(&["-it", "x"], Dialect::Docker).unwrap_err(),
+            "the input device is not a TTY"
+        );
+        assert!(request(&["-t", "x"], Dialect::Docker).is_ok());
+    }
+
+    #[test]
+    fn what_would_change_nothing_is_accepted() {
+        let line = [
+            "--memory=0",
+            "--pids-limit=-1",
+            "--restart=no",
+            "--cgroups=disabled",
+            "--pull=never",
+            "--no-healthcheck",
+            "--http-proxy=false",
+            "--tls-verify=false",
+            "--sdnotify=conmon",
+            "--disable-content-trust",
+            "--isolation=default",
+            "x",
+        ];
+        let (request, _) = request(&line, Dialect::Podman).unwrap();
+        assert!(request.no_http_proxy);
+        assert_eq!(request.cgroups.as_deref(), Some("disabled"));
+    }
+
+    #[test]
+    fn no_flag_is_both_there_and_missing() {
+        let definition = CreateArgs::augment_args(globals::bare_command("run"));
+        for flag in NOT_YET {
+            assert!(
+                pflag::find_long(&definition, flag.long).is_none(),
+                "{}",
+                flag.long
+            );
+        }
+    }
+}

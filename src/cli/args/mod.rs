@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Flags of `run` and `create`, split by topic, and what they ask of a new container.
+//!
+//! Each topic is a clap group and a function that writes it into a
+//! [`ContainerRequest`](crate::state::record::ContainerRequest): pure but for files that a flag
+//! names, so that its grammar is tested as a table.
+
+mod create;
+mod environment;
+mod image;
+mod lifecycle;
+mod logging;
+mod mount_flag;
+mod mount_options;
+mod mounts;
+mod namespaces;
+mod network;
+mod ports;
+mod process;
+mod resources;
+mod security;
+mod size;
+
+pub(crate) use create::{Caller, CreateArgs, NOT_YET};
+
+use super::pflag::parse_bool;
+
+/// Reads a truth value for clap.
+fn boolean(text: &str) -> Result<bool, String> {
+    parse_bool(text).ok_or_else(|| format!("strconv.ParseBool: parsing \"{text}\": invalid syntax"))
+}

@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Flags about what is mounted into the container, and the devices it is given.
+
+use std::path::{Component, Path, PathBuf};
+
+use clap::Args;
+
+use super::environment::reason;
+use super::mount_flag::{self, MountFlagError};
+use super::mount_options::{self, OptionError};
+use super::size::{self, Kilo};
+use crate::engine::Dialect;
+use crate::state::record::{ContainerRequest, MountKind, MountRequest};
+
+/// Flags about mounts and devices.
+#[derive(Debug, Default, Args)]
+pub(crate) struct MountArgs {
+    /// Add a host device to the container
+    #[arg(long, value_delimiter = ',')]
+    device: Vec<String>,
+    /// How to treat volumes of the image ("bind"|"tmpfs"|"ignore")
+    #[arg(long)]
+    image_volume: Option<String>,
+    /// Attach a file system mount to the container
+    #[arg(long)]
+    mount: Vec<String>,
+    /// Make the container's root file system read-only
+    #[arg(long)]
+    read_only: bool,
+    /// With --read-only, mount writable tmpfs on /run, /tmp and /var/tmp
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = super::boolean)]
+    read_only_tmpfs: Option<bool>,
+    /// Size of /dev/shm
+    #[arg(long, value_name = "SIZE")]
+    shm_size: Option<String>,
+    /// Mount a temporary file system into the container
+    #[arg(long)]
+    tmpfs: Vec<String>,
+    /// Bind mount a directory or file into the container
+    #[arg(long, short)]
+    volume: Vec<String>,
+}
+
+/// What is wrong with a mount or a device.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum MountError {
+    #[error("{text}: incorrect volume format, should be [host-dir:]ctr-dir[:option]")]
+    Form { text: String },
+    #[error("host directory cannot be empty")]
+    EmptySource,
+    #[error("container directory cannot be empty")]
+    EmptyTarget,
+    #[error("invalid container path \"{path}\", must be an absolute path")]
+    RelativeTarget { path: String },
+    #[error("--volume {text}: named and anonymous volumes are not supported yet")]
+    VolumeNotYet { text: String },
+    #[error("{path}: duplicate mount destination")]
+    Duplicate { path: String },
+    #[error("unable to translate --shm-size: {reason}")]
+    ShmSize { reason: String },
+    #[error("invalid image-volume type \"{kind}\". Pick one of bind, tmpfs, or ignore")]
+    ImageVolume { kind: String },
+    #[error("invalid device mode: {mode}")]
+    DeviceMode { mode: String },
+    #[error("invalid device specification: {text}")]
+    Device { text: String },
+    #[error("unresolvable CDI devices {name}: not supported yet")]
+    CdiDevice { name: String },
+    #[error("statfs {}: {reason}", path.display())]
+    Source { path: PathBuf, reason: String },
+    #[error("create bind mount source {}: {reason}", path.display())]
+    CreateSource { path: PathBuf, reason: String },
+    #[error("stat {}: {reason}", path.display())]
+    DeviceSource { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    #[error(transparent)]
+    MountFlag(#[from] MountFlagError),
+}
+
+impl MountArgs {
+    /// Writes what these flags ask for into `request`; relative sources start at `current_dir`.
+    pub(crate) fn fill(
+        self,
+        request: &mut ContainerRequest,
+        current_dir: &Path,
+    ) -> Result<(), MountError> {
+        let mut mounts = Vec::new();
+        for text in &self.mount {
+            mounts.push(mount_flag::parse(text)?);
+        }
+        for text in &self.volume {
+            mounts.push(volume(text)?);
+        }
+        for text in &self.tmpfs {
+            mounts.push(tmpfs(text)?);
+        }
+        for mount in &mut mounts {
+            resolve(mount, current_dir);
+        }
+        request.mounts = without_repeats(mounts)?;
+        self.device.iter().try_for_each(|text| check_device(text))?;
+        request.devices = self.device;
+        request.image_volume = self.image_volume.map(image_volume).transpose()?;
+        request.read_only = self.read_only;
+        request.no_read_only_tmpfs = self.read_only_tmpfs == Some(false);
+        request.shm_size_bytes = self.shm_size.as_deref().map(shm_size).transpose()?;
+        Ok(())
+    }
+}
+
+/// `SOURCE:TARGET[:OPTIONS]`, where the source is a path.
+fn volume(text: &str) -> Result<MountRequest, MountError> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, target, options) = match parts[..] {
+        [_] => {
+            return Err(MountError::VolumeNotYet {
+                text: text.to_owned(),
+            });
+        }
+        [source, target] => (source, target, ""),
+        [source, target, options] => (source, target, options),
+        _ => {
+            return Err(MountError::Form {
+                text: text.to_owned(),
+            });
+        }
+    };
+    check_target(target)?;
+    if source.is_empty() {
+        return Err(MountError::EmptySource);
+    }
+    if !source.starts_with(['/', '.']) {
+        return Err(MountError::VolumeNotYet {
+            text: text.to_owned(),
+        });
+    }
+    let options: Vec<&str> = options
+        .split(',')
+        .filter(|option| !option.is_empty())
+        .collect();
+    let kind = if options.contains(&"O") {
+        MountKind::Overlay
+    } else {
+        MountKind::Bind
+    };
+    Ok(MountRequest {
+        kind,
+        source: source.to_owned(),
+        container_path: target.to_owned(),
+        options: mount_options::check(kind, &options)?,
+    })
+}
+
+/// `TARGET[:OPTIONS]`.
+fn tmpfs(text: &str) -> Result<MountRequest, MountError> {
+    let (target, options) = text.split_once(':').unwrap_or((text, ""));
+    check_target(target)?;
+    let options: Vec<&str> = options
+        .split(',')
+        .filter(|option| !option.is_empty())
+        .collect();
+    Ok(MountRequest {
+        kind: MountKind::Tmpfs,
+        source: String::new(),
+        container_path: target.to_owned(),
+        options: mount_options::check(MountKind::Tmpfs, &options)?,
+    })
+}
+
+fn check_target(target: &str) -> Result<(), MountError> {
+    if target.is_empty() {
+        return Err(MountError::EmptyTarget);
+    }
+    if !target.starts_with('/') {
+        return Err(MountError::RelativeTarget {
+            path: target.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Makes a host path absolute and cleans the path in the container.
+fn resolve(mount: &mut MountRequest, current_dir: &Path) {
+    mount.container_path = clean(Path::new(&mount.container_path));
+    match mount.kind {
+        MountKind::Bind | MountKind::Overlay => {
+            mount.source = clean(&current_dir.join(&mount.source));
+        }
+        MountKind::Volume
+        | MountKind::Tmpfs
+        | MountKind::Devpts
+        | MountKind::Ramfs
+        | MountKind::Image => {}
+    }
+}
+
+/// The path without `.`, `..` and doubled slashes, as Go's `path.Clean` has it.
+fn clean(path: &Path) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                parts.pop();
+            }
+            Component::Normal(part) => parts.push(part.to_str().unwrap_or_default()),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+/// The same mount twice is one; two different ones on one path are an error.
+fn without_repeats(mounts: Vec<MountRequest>) -> Result<Vec<MountRequest>, MountError> {
+    let mut kept: Vec<MountRequest> = Vec::new();
+    for mount in mounts {
+        let same_path = kept
+            .iter()
+            .find(|other| other.container_path == mount.container_path);
+        match same_path {
+            None => kept.push(mount),
+            Some(other) if *other == mount => {}
+            Some(_) => {
+                return Err(MountError::Duplicate {
+                    path: mount.container_path,
+                });
+            }
+        }
+    }
+    Ok(kept)
+}
+
+fn image_volume(kind: String) -> Result<String, MountError> {
+    match kind.as_str() {
+        "bind" | "anonymous" | "tmpfs" | "ignore" => Ok(kind),
+        _ => Err(MountError::ImageVolume { kind }),
+    }
+}
+
+fn shm_size(text: &str) -> Result<u64, MountError> {
+    size::parse(text, Kilo::Binary).map_err(|error| MountError::ShmSize {
+        reason: error.to_string(),
+    })
+}
+
+/// `SOURCE[:TARGET][:MODE]`, or the name of a device of a vendor (`vendor.com/kind=name`).
+fn check_device(text: &str) -> Result<(), MountError> {
+    let parts: Vec<&str> = text.split(':').collect();
+    if parts.len() == 1 && !text.starts_with('/') && text.contains('=') {
+        return Err(MountError::CdiDevice {
+            name: text.to_owned(),
+        });
+    }
+    let bad_mode = |mode: &str| MountError::DeviceMode {
+        mode: mode.to_owned(),
+    };
+    match parts[..] {
+        [source] | [source, _] | [source, _, _] if source.is_empty() => {}
+        [_] => return Ok(()),
+        [_, second] if is_device_mode(second) || second.starts_with('/') => return Ok(()),
+        [_, second] => return Err(bad_mode(second)),
+        [_, target, mode] => {
+            if !is_device_mode(mode) {
+                return Err(bad_mode(mode));
+            }
+            return if target.starts_with('/') {
+                Ok(())
+            } else {
+                Err(bad_mode(target))
+            };
+        }
+        _ => {}
+    }
+    Err(MountError::Device {
+        text: text.to_owned(),
+    })
+}
+
+/// Each of `r`, `w` and `m` at most once.
+fn is_device_mode(mode: &str) -> bool {
+    let once = |letter: char| mode.matches(letter).count() <= 1;
+    !mode.is_empty()
+        && mode
+            .chars()
+            .all(|letter| "rwm".contains(letter) && once(letter))
+}
+
+/// Looks at the host: what is to be mounted must be there. Docker makes a missing directory.
+pub(crate) fn check_sources(
+    request: &ContainerRequest,
+    dialect: Dialect,
+) -> Result<(), MountError> {
+    for mount in &request.mounts {
+        if matches!(mount.kind, MountKind::Bind | MountKind::Overlay) {
+            check_source(Path::new(&mount.source), dialect)?;
+        }
+    }
+    for device in &request.devices {
+        let path = Path::new(device.split(':').next().unwrap_or_default());
+        if let Err(error) = path.metadata() {
+            return Err(MountError::DeviceSource {
+                path: path.to_owned(),
+                reason: reason(&error),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_source(path: &Path, dialect: Dialect) -> Result<(), MountError> {
+    let Err(error) = path.metadata() else {
+        return Ok(());
+    };
+    let missing = error.kind() == std::io::ErrorKind::NotFound;
+    if dialect == Dialect::Docker && missing {
+        return std::fs::create_dir_all(path).map_err(|error| MountError::CreateSource {
+            path: path.to_owned(),
+            reason: reason(&error),
+        });
+    }
+    Err(MountError::Source {
+        path: path.to_owned(),
+        reason: reason(&error),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(args: MountArgs) -> Result<ContainerRequest, String> {
+        let mut request = ContainerRequest::default();
+        args.fill(&mut request, Path::new("/home/ana"))
+            .map(|()| request)
+            .map_err(|error| error.to_string())
+    }
+
+    fn volumes(texts: &[&str]) -> Result<Vec<String>, String> {
+        let args = MountArgs {
+            volume: texts.iter().map(ToString::to_string).collect(),
+            ..MountArgs::default()
+        };
+        let show = |mount: &MountRequest| {
+            let options = mount.options.join(",");
+            format!(
+                "{:?} {}:{} {options}",
+                mount.kind, mount.source, mount.container_path
+            )
+        };
+        fill(args).map(|request| request.mounts.iter().map(show).collect())
+    }
+
+    #[test]
+    fn volumes_are_read() {
+        let cases = [
+            ("/a:/b", "Bind /a:/b "),
+            ("/a/:/b/:ro,Z", "Bind /a:/b ro,Z"),
+            (".:/w", "Bind /home/ana:/w "),
+            ("./x:/w", "Bind /home/ana/x:/w "),
+            ("../bob:/w:rslave", "Bind /home/bob:/w rslave"),
+            ("/a:/b:O", "Overlay /a:/b O"),
+            ("/a:/b:cached", "Bind /a:/b "),
+            ("/a://b/../c", "Bind /a:/c "),
+        ];
+        for (text, want) in cases {
+            assert_eq!(volumes(&[text]), Ok(vec![want.to_owned()]), "{text}");
+        }
+    }
+
+    #[test]
+    fn wrong_volumes_say_why() {
+        let cases = [
+            (
+                "/a:/b:ro:x",
+                "/a:/b:ro:x: incorrect volume format, should be [host-dir:]ctr-dir[:option]",
+            ),
+            (":/b", "host directory cannot be empty"),
+            ("/a:", "container directory cannot be empty"),
+            (
+                "/a:b",
+                "invalid container path \"b\", must be an absolute path",
+            ),
+            ("/a:/b:bogus", "invalid option type \"bogus\""),
+            (
+                "data:/b",
+                "--volume data:/b: named and anonymous volumes are not supported yet",
+            ),
+            (
+                "/data",
+                "--volume /data: named and anonymous volumes are not supported yet",
+            ),
+        ];
+        for (text, message) in cases {
+            assert_eq!(volumes(&[text]), Err(message.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_path_takes_one_mount() {
+        assert_eq!(volumes(&["/a:/b", "/a:/b"]).unwrap().len(), 1);
+        assert_eq!(
+            volumes(&["/a:/b", "/c:/b"]),
+            Err("/b: duplicate mount destination".to_owned())
+        );
+    }
+
+    #[test]
+    fn temporary_file_systems_have_options() {
+        let mount = tmpfs("/t:size=64m,mode=1777,exec").unwrap();
+        assert_eq!(mount.kind, MountKind::Tmpfs);
+        assert_eq!(mount.options, ["size=64m", "mode=1777", "exec"]);
+        assert!(tmpfs("t").is_err());
+        assert!(tmpfs("/t:bogus").is_err());
+    }
+
+    #[test]
+    fn devices_follow_the_grammar() {
+        for good in [
+            "/dev/fuse",
+            "/dev/a:/dev/b",
+            "/dev/a:rw",
+            "/dev/a:/dev/b:rwm",
+        ] {
+            assert_eq!(check_device(good), Ok(()), "{good}");
+        }
+        let cases = [
+            ("/dev/a:x", "invalid device mode: x"),
+            ("/dev/a:/dev/b:rwx", "invalid device mode: rwx"),
+            ("/dev/a:b:rw", "invalid device mode: b"),
+            (":/dev/b", "invalid device specification: :/dev/b"),
+            (
+                "nvidia.com/gpu=all",
+                "unresolvable CDI devices nvidia.com/gpu=all: not supported yet",
+            ),
+        ];
+        for (text, message) in cases {
+            assert_eq!(check_device(text).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn a_missing_source_is_an_error_or_made() {
+        let root = tempfile::tempdir().unwrap();
+        let missing = root.path().join("a/b");
+        let error = check_source(&missing, Dialect::Podman).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("statfs {}: no such file or directory", missing.display())
+        );
+        check_source(&missing, Dialect::Docker).unwrap();
+        assert!(missing.is_dir());
+    }
+
+    #[test]
+    fn shm_size_is_in_bytes() {
+        assert_eq!(shm_size("64m"), Ok(64 << 20));
+        assert!(
+            shm_size("x")
+                .unwrap_err()
+                .to_string()
+                .starts_with("unable to translate --shm-size")
+        );
+    }
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Flags about namespaces and id maps. Values stay as typed; only their grammar is checked here,
+//! since what they name is known when the container starts.
+
+use clap::Args;
+
+use crate::state::record::ContainerRequest;
+
+/// Flags about namespaces and cgroups.
+#[derive(Debug, Default, Args)]
+pub(crate) struct NamespaceArgs {
+    /// Cgroup namespace to use ("host"|"private")
+    #[arg(long)]
+    cgroupns: Option<String>,
+    /// Control container cgroup configuration ("enabled"|"disabled"|"no-conmon"|"split")
+    #[arg(long)]
+    cgroups: Option<String>,
+    /// GID map to use for the user namespace
+    #[arg(long, value_delimiter = ',')]
+    gidmap: Vec<String>,
+    /// Set the container's host name
+    #[arg(long, short = 'h')]
+    hostname: Option<String>,
+    /// IPC namespace to use
+    #[arg(long)]
+    ipc: Option<String>,
+    /// PID namespace to use
+    #[arg(long)]
+    pid: Option<String>,
+    /// UID map to use for the user namespace
+    #[arg(long, value_delimiter = ',')]
+    uidmap: Vec<String>,
+    /// User namespace to use
+    #[arg(long)]
+    userns: Option<String>,
+    /// UTS namespace to use
+    #[arg(long)]
+    uts: Option<String>,
+}
+
+/// What is wrong with a flag about namespaces.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NamespaceError {
+    #[error("unrecognized namespace mode {value} passed")]
+    Mode { value: String },
+    #[error("unrecognized cgroup namespace mode {value} passed")]
+    CgroupMode { value: String },
+    #[error("invalid cgroup mode \"{value}\", want enabled, disabled, no-conmon or split")]
+    Cgroups { value: String },
+    #[error(
+        "--{flag} pod: cannot join pod namespace as container is not part of a pod: invalid argument"
+    )]
+    NoPod { flag: &'static str },
+    #[error("invalid option specified: \"{option}\"")]
+    UsernsOption { option: String },
+    #[error("unknown option specified: \"{option}\"")]
+    UnknownUsernsOption { option: String },
+    #[error("--userns and --uidmap/--gidmap/--subuidname/--subgidname are mutually exclusive")]
+    MapTwice,
+    #[error(
+        "initializing ID mappings: {kind} setting is malformed expected [\"[+ug]uint32:[@]uint32[:uint32]\"] : [\"{map}\"]"
+    )]
+    Map { kind: &'static str, map: String },
+    #[error("cannot set hostname when running in the host UTS namespace: invalid configuration")]
+    HostnameOfHost,
+}
+
+impl NamespaceArgs {
+    /// Writes what these flags ask for into `request`; `default_userns` is the caller's
+    /// `PODMAN_USERNS`.
+    pub(crate) fn fill(
+        self,
+        request: &mut ContainerRequest,
+        default_userns: Option<&str>,
+    ) -> Result<(), NamespaceError> {
+        let maps = !self.uidmap.is_empty() || !self.gidmap.is_empty();
+        if maps && self.userns.is_some() {
+            return Err(NamespaceError::MapTwice);
+        }
+        self.check()?;
+        let userns = self.userns.filter(|userns| !userns.is_empty());
+        request.userns = match userns {
+            None if !maps => default_userns.map(str::to_owned),
+            asked => asked,
+        };
+        request.uidmap = self.uidmap;
+        request.gidmap = self.gidmap;
+        request.hostname = self.hostname;
+        request.pid = not_empty(self.pid);
+        request.ipc = not_empty(self.ipc);
+        request.uts = not_empty(self.uts);
+        request.cgroupns = not_empty(self.cgroupns);
+        request.cgroups = not_empty(self.cgroups);
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), NamespaceError> {
+        check_mode("pid", self.pid.as_deref(), &[])?;
+        check_mode("ipc", self.ipc.as_deref(), &["shareable", "none"])?;
+        check_mode("uts", self.uts.as_deref(), &[])?;
+        check_userns(self.userns.as_deref().unwrap_or_default())?;
+        let cgroupns = self.cgroupns.as_deref().unwrap_or_default();
+        if !["", "host", "private"].contains(&cgroupns) {
+            return Err(NamespaceError::CgroupMode {
+                value: cgroupns.to_owned(),
+            });
+        }
+        let cgroups = self.cgroups.as_deref().unwrap_or_default();
+        if !["", "enabled", "disabled", "no-conmon", "split"].contains(&cgroups) {
+            return Err(NamespaceError::Cgroups {
+                value: cgroups.to_owned(),
+            });
+        }
+        check_maps("UID", &self.uidmap)?;
+        check_maps("GID", &self.gidmap)?;
+        if self.hostname.is_some() && self.uts.as_deref() == Some("host") {
+            return Err(NamespaceError::HostnameOfHost);
+        }
+        Ok(())
+    }
+}
+
+fn not_empty(value: Option<String>) -> Option<String> {
+    value.filter(|value| !value.is_empty())
+}
+
+/// `host`, `private`, `container:ID`, `ns:PATH` and what the kind of namespace has beside them.
+fn check_mode(
+    flag: &'static str,
+    value: Option<&str>,
+    more: &[&str],
+) -> Result<(), NamespaceError> {
+    let value = value.unwrap_or_default();
+    if value == "pod" {
+        return Err(NamespaceError::NoPod { flag });
+    }
+    if ["", "host", "private"].contains(&value) || more.contains(&value) || names_another(value) {
+        return Ok(());
+    }
+    Err(NamespaceError::Mode {
+        value: value.to_owned(),
+    })
+}
+
+/// `container:ID` and `ns:PATH`.
+fn names_another(value: &str) -> bool {
+    ["container:", "ns:"].iter().any(|prefix| {
+        value
+            .strip_prefix(prefix)
+            .is_some_and(|rest| !rest.is_empty())
+    })
+}
+
+fn check_userns(value: &str) -> Result<(), NamespaceError> {
+    let (mode, options) = value.split_once(':').unwrap_or((value, ""));
+    let known: &[&str] = match mode {
+        "keep-id" => &["uid", "gid", "size"],
+        "auto" => &["uidmapping", "gidmapping", "size"],
+        "nomap" if options.is_empty() => return Ok(()),
+        _ => return check_mode("userns", Some(value), &[]),
+    };
+    let options = options.split(',').filter(|option| !option.is_empty());
+    for option in options {
+        let Some((name, number)) = option.split_once('=') else {
+            return Err(NamespaceError::UsernsOption {
+                option: option.to_owned(),
+            });
+        };
+        if !known.contains(&name) {
+            return Err(NamespaceError::UnknownUsernsOption {
+                option: name.to_owned(),
+            });
+        }
+        if !name.ends_with("mapping") && number.parse::<u32>().is_err() {
+            return Err(NamespaceError::UsernsOption {
+                option: option.to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// `CONTAINER:HOST[:COUNT]`, with podman's flags in front of the container's id.
+fn check_maps(kind: &'static str, maps: &[String]) -> Result<(), NamespaceError> {
+    for map in maps {
+        let parts: Vec<&str> = map.split(':').collect();
+        let number = |text: &str| text.parse::<u32>().is_ok();
+        let good = match parts[..] {
+            [container, host] => number(unflagged(container)) && number(unhosted(host)),
+            [container, host, count] => {
+                number(unflagged(container)) && number(unhosted(host)) && number(count)
+            }
+            _ => false,
+        };
+        if !good {
+            return Err(NamespaceError::Map {
+                kind,
+                map: map.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn unflagged(container: &str) -> &str {
+    container.trim_start_matches(['+', 'u', 'g'])
+}
+
+fn unhosted(host: &str) -> &str {
+    host.strip_prefix('@').unwrap_or(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(args: NamespaceArgs) -> Result<ContainerRequest, String> {
+        let mut request = ContainerRequest::default();
+        args.fill(&mut request, Some("keep-id"))
+            .map(|()| request)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn user_namespaces_are_checked_and_kept_as_typed() {
+        for good in [
+            "keep-id",
+            "keep-id:uid=200,gid=210",
+            "auto",
+            "auto:size=4000",
+            "auto:uidmapping=0:0:1",
+            "host",
+            "nomap",
+            "private",
+            "container:abc",
+            "ns:/proc/1/ns/user",
+        ] {
+            let args = NamespaceArgs {
+                userns: Some(good.into()),
+                ..NamespaceArgs::default()
+            };
+            assert_eq!(fill(args).unwrap().userns.as_deref(), Some(good), "{good}");
+        }
+        let cases = [
+            ("bogus", "unrecognized namespace mode bogus passed"),
+            (
+                "container:",
+                "unrecognized namespace mode container: passed",
+            ),
+            ("keep-id:uid", "invalid option specified: \"uid\""),
+            ("keep-id:uid=x", "invalid option specified: \"uid=x\""),
+            ("keep-id:color=1", "unknown option specified: \"color\""),
+        ];
+        for (bad, message) in cases {
+            let args = NamespaceArgs {
+                userns: Some(bad.into()),
+                ..NamespaceArgs::default()
+            };
+            assert_eq!(fill(args).unwrap_err(), message, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_callers_default_gives_way_to_maps() {
+        assert_eq!(
+            fill(NamespaceArgs::default()).unwrap().userns.as_deref(),
+            Some("keep-id")
+        );
+        let args = NamespaceArgs {
+            uidmap: vec!["0:1:10".into(), "+g10:@1000:1".into(), "5:6".into()],
+            ..NamespaceArgs::default()
+        };
+        assert_eq!(fill(args).unwrap().userns, None);
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        let cases = [
+            (
+                NamespaceArgs {
+                    uidmap: vec!["0:x:1".into()],
+                    ..NamespaceArgs::default()
+                },
+                "initializing ID mappings: UID setting is malformed expected [\"[+ug]uint32:[@]uint32[:uint32]\"] : [\"0:x:1\"]",
+            ),
+            (
+                NamespaceArgs {
+                    uidmap: vec!["0:1:1".into()],
+                    userns: Some("auto".into()),
+                    ..NamespaceArgs::default()
+                },
+                "--userns and --uidmap/--gidmap/--subuidname/--subgidname are mutually exclusive",
+            ),
+            (
+                NamespaceArgs {
+                    pid: Some("pod".into()),
+                    ..NamespaceArgs::default()
+                },
+                "--pid pod: cannot join pod namespace as container is not part of a pod: invalid argument",
+            ),
+            (
+                NamespaceArgs {
+                    ipc: Some("bogus".into()),
+                    ..NamespaceArgs::default()
+                },
+                "unrecognized namespace mode bogus passed",
+            ),
+            (
+                NamespaceArgs {
+                    uts: Some("host".into()),
+                    hostname: Some("web".into()),
+                    ..NamespaceArgs::default()
+                },
+                "cannot set hostname when running in the host UTS namespace: invalid configuration",
+            ),
+        ];
+        for (args, message) in cases {
+            assert_eq!(fill(args).unwrap_err(), message);
+        }
+    }
+}

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Flags about the network, name resolution and ports.
+
+use std::net::IpAddr;
+
+use clap::Args;
+
+use super::ports;
+use crate::state::record::ContainerRequest;
+
+/// Flags about the network.
+#[derive(Debug, Default, Args)]
+pub(crate) struct NetworkArgs {
+    /// Add a custom host-to-IP mapping (host:ip)
+    #[arg(long, value_delimiter = ',')]
+    add_host: Vec<String>,
+    /// Set custom DNS servers
+    #[arg(long, value_delimiter = ',')]
+    dns: Vec<String>,
+    /// Set custom DNS options
+    #[arg(long, alias = "dns-opt", value_delimiter = ',')]
+    dns_option: Vec<String>,
+    /// Set custom DNS search domains
+    #[arg(long, value_delimiter = ',')]
+    dns_search: Vec<String>,
+    /// Expose a port or a range of ports
+    #[arg(long, value_delimiter = ',')]
+    expose: Vec<String>,
+    /// Base file to create the /etc/hosts file inside the container, or "image" or "none"
+    #[arg(long, value_name = "FILE")]
+    hosts_file: Option<String>,
+    /// Connect a container to a network
+    #[arg(long, alias = "net")]
+    network: Vec<String>,
+    /// Do not create /etc/hostname within the container
+    #[arg(long)]
+    no_hostname: bool,
+    /// Do not create /etc/hosts within the container
+    #[arg(long)]
+    no_hosts: bool,
+    /// Publish a container's port, or a range of ports, to the host
+    #[arg(long, short, value_delimiter = ',')]
+    publish: Vec<String>,
+    /// Publish all exposed ports to random ports on the host interface
+    #[arg(long, short = 'P')]
+    publish_all: bool,
+}
+
+/// What is wrong with a flag about the network.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NetworkError {
+    #[error("bad format for add-host: \"{text}\"")]
+    AddHost { text: String },
+    #[error("hostname in add-host \"{text}\" is empty")]
+    AddHostName { text: String },
+    #[error("invalid IP address in add-host: \"{address}\"")]
+    AddHostAddress { address: String },
+    #[error("{text} is not an ip address")]
+    Address { text: String },
+    #[error("none is not allowed to be specified with other DNS ip addresses")]
+    NoneAmongServers,
+    #[error("{text} is not a valid domain")]
+    Domain { text: String },
+    #[error("cannot pass additional search domains when also specifying '.'")]
+    DotAmongDomains,
+    #[error("conflicting options: dns and the network mode: {mode}")]
+    DnsWithoutNetwork { mode: String },
+    #[error("--no-hosts and --{other} cannot be set together")]
+    NoHosts { other: &'static str },
+    #[error(
+        "cannot set multiple networks without bridge network mode, selected mode {mode}: invalid argument"
+    )]
+    ManyNetworks { mode: String },
+    #[error("network name cannot be empty")]
+    EmptyNetwork,
+    #[error("unable to find network with name or ID {name}: network not found")]
+    UnknownNetwork { name: String },
+    #[error("--network {mode}: not supported yet")]
+    NetworkNotYet { mode: String },
+    #[error(
+        "cannot set extra host entries when the container is joined to another containers network namespace: invalid configuration"
+    )]
+    HostsOfAnother,
+    #[error("--{flag}: not supported yet")]
+    NotYet { flag: &'static str },
+    #[error(transparent)]
+    Port(#[from] ports::PortError),
+}
+
+impl NetworkArgs {
+    /// Writes what these flags ask for into `request`; the value is what the user should be told.
+    pub(crate) fn fill(self, request: &mut ContainerRequest) -> Result<Vec<String>, NetworkError> {
+        self.check()?;
+        let mode = self.network.first().map_or("", String::as_str);
+        let warnings = publishing(mode, !self.publish.is_empty(), self.publish_all)?;
+        request.networks = match mode {
+            "" | "default" | "private" => Vec::new(),
+            _ => self.network,
+        };
+        request.add_host = self.add_host;
+        request.dns = self.dns;
+        request.dns_option = self.dns_option;
+        request.dns_search = self.dns_search;
+        request.expose = self.expose;
+        request.hosts_file = self.hosts_file;
+        request.no_hostname = self.no_hostname;
+        request.no_hosts = self.no_hosts;
+        Ok(warnings)
+    }
+
+    fn check(&self) -> Result<(), NetworkError> {
+        self.add_host
+            .iter()
+            .try_for_each(|text| check_add_host(text))?;
+        check_servers(&self.dns)?;
+        check_domains(&self.dns_search)?;
+        if self.no_hosts && !self.add_host.is_empty() {
+            return Err(NetworkError::NoHosts { other: "add-host" });
+        }
+        if self.no_hosts && self.hosts_file.is_some() {
+            return Err(NetworkError::NoHosts {
+                other: "hosts-file",
+            });
+        }
+        check_networks(&self.network)?;
+        let mode = self.network.first().map_or("", String::as_str);
+        let joined = mode.starts_with("container:");
+        let any_dns = [&self.dns, &self.dns_option, &self.dns_search];
+        if (mode == "none" || joined) && any_dns.iter().any(|list| !list.is_empty()) {
+            let mode = mode.split(':').next().unwrap_or_default().to_owned();
+            return Err(NetworkError::DnsWithoutNetwork { mode });
+        }
+        if joined && !self.add_host.is_empty() {
+            return Err(NetworkError::HostsOfAnother);
+        }
+        self.expose
+            .iter()
+            .try_for_each(|text| ports::check_exposed(text))?;
+        self.publish
+            .iter()
+            .try_for_each(|text| ports::check_published(text))?;
+        Ok(())
+    }
+}
+
+/// `name[;name…]:address`, where the address may be `host-gateway`.
+fn check_add_host(text: &str) -> Result<(), NetworkError> {
+    let Some((names, address)) = text.split_once(':').filter(|(names, _)| !names.is_empty()) else {
+        return Err(NetworkError::AddHost {
+            text: text.to_owned(),
+        });
+    };
+    if names.split(';').any(str::is_empty) {
+        return Err(NetworkError::AddHostName {
+            text: text.to_owned(),
+        });
+    }
+    let bare = address
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let address = bare.unwrap_or(address);
+    if address != "host-gateway" && address.trim().parse::<IpAddr>().is_err() {
+        return Err(NetworkError::AddHostAddress {
+            address: address.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn check_servers(servers: &[String]) -> Result<(), NetworkError> {
+    for server in servers {
+        if server == "none" {
+            if servers.len() > 1 {
+                return Err(NetworkError::NoneAmongServers);
+            }
+        } else if server.parse::<IpAddr>().is_err() {
+            return Err(NetworkError::Address {
+                text: server.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_domains(domains: &[String]) -> Result<(), NetworkError> {
+    for domain in domains {
+        if domain == "." {
+            if domains.len() > 1 {
+                return Err(NetworkError::DotAmongDomains);
+            }
+        } else if !is_domain(domain) {
+            return Err(NetworkError::Domain {
+                text: domain.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn is_domain(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.bytes().all(inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let name = text.strip_suffix('.').unwrap_or(text);
+    name.len() < 255
+        && name.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && name.split('.').all(label)
+}
+
+/// Networks that exist without being created: each needs no more than the container itself.
+fn check_networks(networks: &[String]) -> Result<(), NetworkError> {
+    let Some(first) = networks.first() else {
+        return Ok(());
+    };
+    if first.is_empty() && networks.len() > 1 {
+        return Err(NetworkError::EmptyNetwork);
+    }
+    let (mode, rest) = first.split_once(':').unwrap_or((first, ""));
+    match mode {
+        "" | "default" | "private" | "none" | "host" if rest.is_empty() => {}
+        "pasta" | "slirp4netns" => {}
+        "container" | "ns" if !rest.is_empty() => {}
+        "bridge" | "pod" => {
+            return Err(NetworkError::NetworkNotYet {
+                mode: mode.to_owned(),
+            });
+        }
+        name => {
+            return Err(NetworkError::UnknownNetwork {
+                name: name.to_owned(),
+            });
+        }
+    }
+    if networks.len() > 1 {
+        return Err(NetworkError::ManyNetworks {
+            mode: mode.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Ports of a container without a network of its own are discarded with a warning, as in podman;
+/// others are not there yet.
+fn publishing(mode: &str, some: bool, all: bool) -> Result<Vec<String>, NetworkError> {
+    let flag = match (some, all) {
+        (true, _) => "publish",
+        (false, true) => "publish-all",
+        (false, false) => return Ok(Vec::new()),
+    };
+    if ["none", "host"].contains(&mode) || mode.starts_with("container:") {
+        return Ok(vec![
+            "Port mappings have been discarded as one of the Host, Container, Pod, and None \
+             network modes are in use"
+                .to_owned(),
+        ]);
+    }
+    Err(NetworkError::NotYet { flag })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(words: &[&str]) -> Vec<String> {
+        words.iter().map(ToString::to_string).collect()
+    }
+
+    fn networks(words: &[&str]) -> Result<Vec<String>, String> {
+        let mut request = ContainerRequest::default();
+        let args = NetworkArgs {
+            network: strings(words),
+            ..NetworkArgs::default()
+        };
+        args.fill(&mut request)
+            .map(|_| request.networks)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn networks_are_kept_as_typed_or_refused() {
+        for kept in [
+            "none",
+            "host",
+            "pasta:-t,8080",
+            "slirp4netns:mtu=1500",
+            "container:web",
+            "ns:/run/netns/x",
+        ] {
+            assert_eq!(networks(&[kept]), Ok(strings(&[kept])), "{kept}");
+        }
+        assert_eq!(networks(&["private"]), Ok(Vec::new()));
+        let cases = [
+            (&["bridge"][..], "--network bridge: not supported yet"),
+            (
+                &["nosuch"],
+                "unable to find network with name or ID nosuch: network not found",
+            ),
+            (
+                &["none", "host"],
+                "cannot set multiple networks without bridge network mode, selected mode none: invalid argument",
+            ),
+        ];
+        for (words, message) in cases {
+            assert_eq!(networks(words), Err(message.to_owned()));
+        }
+    }
+
+    #[test]
+    fn hosts_and_servers_are_checked() {
+        for good in ["db:10.0.0.1", "a;b:::1", "gw:host-gateway", "six:[fe80::1]"] {
+            assert_eq!(check_add_host(good), Ok(()), "{good}");
+        }
+        let cases = [
+            ("db", "bad format for add-host: \"db\""),
+            (":1.1.1.1", "bad format for add-host: \":1.1.1.1\""),
+            ("a;:1.1.1.1", "hostname in add-host \"a;:1.1.1.1\" is empty"),
+            ("db:x", "invalid IP address in add-host: \"x\""),
+        ];
+        for (text, message) in cases {
+            assert_eq!(check_add_host(text).unwrap_err().to_string(), message);
+        }
+        assert!(check_servers(&strings(&["8.8.8.8", "::1"])).is_ok());
+        assert!(check_servers(&strings(&["8.8.8.8", "none"])).is_err());
+        assert!(check_servers(&strings(&["dns.example"])).is_err());
+        assert!(check_domains(&strings(&["example.com", "a-b."])).is_ok());
+        assert!(check_domains(&strings(&["exa mple"])).is_err());
+    }
+
+    #[test]
+    fn ports_need_a_network() {
+        assert!(publishing("host", true, false).unwrap()[0].starts_with("Port mappings"));
+        assert_eq!(publishing("", false, false), Ok(Vec::new()));
+        assert_eq!(
+            publishing("", true, false).unwrap_err().to_string(),
+            "--publish: not supported yet"
+        );
+    }
+
+    #[test]
+    fn conflicts_are_named() {
+        let cases = [
+            (
+                NetworkArgs {
+                    no_hosts: true,
+                    add_host: strings(&["a:1.1.1.1"]),
+                    ..NetworkArgs::default()
+                },
+                "--no-hosts and --add-host cannot be set together",
+            ),
+            (
+                NetworkArgs {
+                    network: strings(&["none"]),
+                    dns: strings(&["1.1.1.1"]),
+                    ..NetworkArgs::default()
+                },
+                "conflicting options: dns and the network mode: none",
+            ),
+        ];
+        for (args, message) in cases {
+            let error = args.fill(&mut ContainerRequest::default()).unwrap_err();
+            assert_eq!(error.to_string(), message);
+        }
+    }
+}
