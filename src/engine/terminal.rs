@@ -193,11 +193,14 @@ mod tests {
         }
     }
 
+    /// Keys, what is typed read by read, what arrives, what becomes of it.
+    type Case<'a> = (&'a str, &'a [&'a [u8]], &'a [u8], Typed);
+
     #[test]
     fn what_is_not_the_sequence_arrives_whole() {
         let detached = Typed::Detached;
         let input = Typed::Input;
-        let cases: &[(&str, &[&[u8]], &[u8], Typed)] = &[
+        let cases: &[Case<'_>] = &[
             ("ctrl-p,ctrl-q", &[b"ls\n"], b"ls\n", input),
             ("ctrl-p,ctrl-q", &[&[16]], b"", input),
             ("ctrl-p,ctrl-q", &[&[16], b"x"], &[16, b'x'], input),

@@ -6,9 +6,18 @@
 //! It knows neither the engine nor the store: what must be written or removed at the end comes as
 //! closures.
 
+mod client;
+mod end;
+mod event_loop;
+mod log;
 pub mod protocol;
+mod screen;
+mod streams;
 mod supervise;
 
 pub use supervise::{
     ContainerIo, ExitReport, FirstClient, LogDriver, LogSettings, StdinPolicy, Supervision, run,
 };
+
+#[cfg(test)]
+mod tests;

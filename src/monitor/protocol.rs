@@ -440,7 +440,7 @@ mod tests {
         let connection = Connection(ours);
         assert_eq!(connection.reply().unwrap(), Reply::Exited { code: 3 });
         let mut buffer = [0; 16];
-        let length = nix::unistd::read(&connection.into_stream(), &mut buffer).unwrap();
+        let length = nix::unistd::read(connection.into_stream(), &mut buffer).unwrap();
         assert_eq!(&buffer[..length], b"stream");
     }
 

@@ -2,15 +2,22 @@
 //! What a monitor is told when it starts, and what it reports when the container has ended.
 
 use std::fmt;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 
+use super::client::Client;
+use super::event_loop::Monitor;
+use super::log::Log;
 use super::protocol::AttachedStreams;
+use super::screen::Screen;
+use super::streams::Streams;
 use crate::state::id::ContainerId;
+use crate::sys::pidfd::Pidfd;
+use crate::sys::poll::PollSet;
+use crate::sys::signals::{self, SignalQueue};
 
 /// All that a monitor needs to know about one run of a container.
 pub struct Supervision {
@@ -139,27 +146,52 @@ pub struct ExitReport {
 /// Watches the container until it has ended and everything is recorded, cleaned up and told; the
 /// value is the container's exit code, with which the caller should exit.
 ///
-/// Standard streams and signal dispositions of this process are its own from here on.
+/// Signals of this process are its own business from here on: SIGTERM, SIGINT and SIGQUIT go to
+/// the container, SIGHUP and SIGPIPE mean nothing.
 pub fn run(supervision: Supervision) -> i32 {
-    use std::os::fd::AsFd;
-    let status = waitid(
-        Id::PIDFd(supervision.container.as_fd()),
-        WaitPidFlag::WEXITED,
-    );
-    let (code, signal) = match status {
-        Ok(WaitStatus::Exited(_, code)) => (code, None),
-        Ok(WaitStatus::Signaled(_, signal, _)) => (128 + signal as i32, Some(signal as i32)),
-        _ => (255, None),
-    };
-    let report = ExitReport {
-        code,
-        signal,
-        oom_killed: false,
-        stopped_by_user: false,
+    let Supervision {
+        memory_events,
+        record_exit,
+        clean_up,
+        ..
+    } = supervision;
+    let mut monitor = Monitor {
+        screen: match &supervision.io {
+            ContainerIo::Terminal { .. } => Some(Screen::new()),
+            ContainerIo::Pipes { .. } | ContainerIo::Inherited => None,
+        },
+        container: Pidfd::from(supervision.container),
+        streams: Streams::new(supervision.io, supervision.stdin_policy),
+        log: Log::open(supervision.log),
+        listener: supervision.listener,
+        clients: Vec::new(),
+        helpers: supervision.helpers.into_iter().map(Pidfd::from).collect(),
+        signals: take_signals(),
+        deadline: supervision.timeout.map(|timeout| Instant::now() + timeout),
         timed_out: false,
-        finished_at: Timestamp::now(),
+        stopped_by_user: false,
+        quiet_at: None,
+        buffer: Vec::new(),
+        set: PollSet::new(),
     };
-    (supervision.record_exit)(&report);
-    (supervision.clean_up)();
-    code
+    let first = supervision.first_client;
+    monitor
+        .clients
+        .extend(first.map(|first| Client::first(first.socket, first.streams)));
+    monitor.serve();
+    let report = monitor.take_exit(memory_events.as_ref().map(AsFd::as_fd));
+    monitor.end_helpers();
+    record_exit(&report);
+    clean_up();
+    monitor.tell_clients(report.code);
+    report.code
+}
+
+/// What fails here fails for want of kernel memory; the container goes on without.
+fn take_signals() -> Option<SignalQueue> {
+    for signal in [libc::SIGHUP, libc::SIGPIPE, libc::SIGXFSZ] {
+        signals::ignore(signal).ok();
+    }
+    signals::unblock_all().ok();
+    SignalQueue::hold(&[libc::SIGTERM, libc::SIGINT, libc::SIGQUIT]).ok()
 }

@@ -10,7 +10,8 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::socket::{
     AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
-    UnixAddr, bind, connect, getsockopt, listen, recvmsg, sendmsg, socket, socketpair, sockopt,
+    UnixAddr, accept4, bind, connect, getsockopt, listen, recvmsg, sendmsg, socket, socketpair,
+    sockopt,
 };
 use nix::sys::stat::{Mode, fchmod};
 
@@ -50,6 +51,21 @@ pub fn connect_in(directory: &Path, name: &str) -> SysResult<OwnedFd> {
     Ok(descriptor)
 }
 
+/// Takes the next connection, which never waits on reads and writes; `None` when there is none.
+///
+/// # Errors
+///
+/// EMFILE when there is no room for it, and what else accept(2) says.
+pub fn accept(listener: BorrowedFd<'_>) -> SysResult<Option<OwnedFd>> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    match accept4(listener.as_raw_fd(), flags) {
+        // SAFETY: the kernel has just returned `raw` to us and no one else knows the number.
+        Ok(raw) => Ok(Some(unsafe { OwnedFd::from_raw_fd(raw) })),
+        Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNABORTED) => Ok(None),
+        Err(errno) => Err(errno).called(|| "accept4()"),
+    }
+}
+
 /// Two connected stream sockets, closed on exec.
 ///
 /// # Errors
@@ -74,6 +90,22 @@ pub fn peer_uid(connection: BorrowedFd<'_>) -> SysResult<u32> {
     let credentials =
         getsockopt(&connection, sockopt::PeerCredentials).called(|| "getsockopt(SO_PEERCRED)")?;
     Ok(credentials.uid())
+}
+
+/// Sends `head` and `body` as one, without waiting; the value is how many bytes of both went.
+///
+/// # Errors
+///
+/// EAGAIN when the connection is full, EPIPE when the other side is gone.
+pub fn send_now(connection: BorrowedFd<'_>, head: &[u8], body: &[u8]) -> SysResult<usize> {
+    sendmsg::<()>(
+        connection.as_raw_fd(),
+        &[IoSlice::new(head), IoSlice::new(body)],
+        &[],
+        MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT,
+        None,
+    )
+    .called(|| "sendmsg()")
 }
 
 /// Sends `bytes`, which must not be empty, together with `descriptors`; the value is how many

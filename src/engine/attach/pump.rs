@@ -487,15 +487,14 @@ impl<'a> Running<'a> {
             return Ok(None);
         }
         match unistd::read(source, &mut self.output) {
-            Ok(0) => Ok(self.output_ended(stream)),
+            // EIO: a pseudo-terminal without programs. ECONNRESET: a monitor that was killed.
+            Ok(0) | Err(Errno::EIO | Errno::ECONNRESET) => Ok(self.output_ended(stream)),
             Ok(length) => {
                 self.output_left = 0..length;
                 self.output_stream = stream;
                 self.deliver_output()
             }
             Err(Errno::EAGAIN | Errno::EINTR) => Ok(None),
-            // A pseudo-terminal without programs, a monitor that was killed.
-            Err(Errno::EIO | Errno::ECONNRESET) => Ok(self.output_ended(stream)),
             Err(errno) => Err(AttachError::Streams(SysError::new(
                 "read([container])",
                 errno,

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One connection to a monitor: what it was asked, and what it still has to be sent.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
+
+use super::protocol::{
+    AttachedStreams, Framing, OutputStream, REQUEST_BYTES_MAX, Reply, frame_header,
+};
+use crate::sys::fdpass::{self, send_now};
+use crate::sys::pidfd::Pidfd;
+use crate::sys::poll::Interest;
+
+/// How long an attached client may take nothing of its output before it is let go. The container's
+/// output waits for it meanwhile: nothing is lost for a client that reads, however slowly.
+pub(super) const STALL_LIMIT: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 10 });
+
+/// Sent to a follower of the log when there is something new.
+pub(super) const NEWS: &[u8] = b"+";
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) socket: OwnedFd,
+    pub(super) role: Role,
+    /// What the socket had no room for.
+    backlog: Vec<u8>,
+    backlog_sent: usize,
+    /// When the backlog last became shorter.
+    last_progress: Option<Instant>,
+    patience: Patience,
+    /// Whether it may still send something.
+    pub(super) input_open: bool,
+    /// It is gone, and is forgotten after the round.
+    pub(super) gone: bool,
+}
+
+/// What a connection is for.
+#[derive(Debug)]
+pub(super) enum Role {
+    /// Its request is still coming in.
+    Asking { request: Vec<u8> },
+    /// It takes part in the container's streams.
+    Attached { streams: AttachedStreams },
+    /// It wants to hear of the end.
+    Waiting,
+    /// It wants to hear of new records.
+    Following { armed: bool, news: bool },
+    /// It has its answer.
+    Answered,
+}
+
+/// What happens to an attached client that does not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// The command in the foreground: it may stop its container, as a pipe would.
+    Endless,
+    /// Everybody else is let go after [`STALL_LIMIT`].
+    Limited,
+}
+
+/// What a read from a client brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// This many bytes.
+    Bytes(usize),
+    /// Nothing now.
+    Nothing,
+    /// The end of its input.
+    End,
+}
+
+impl Client {
+    /// A connection whose request is yet to come.
+    pub(super) fn asking(socket: OwnedFd) -> Self {
+        let request = Vec::new();
+        Self::new(socket, Role::Asking { request }, Patience::Limited)
+    }
+
+    /// The command in the foreground.
+    pub(super) fn first(socket: OwnedFd, streams: AttachedStreams) -> Self {
+        Self::new(socket, Role::Attached { streams }, Patience::Endless)
+    }
+
+    fn new(socket: OwnedFd, role: Role, patience: Patience) -> Self {
+        Self {
+            socket,
+            role,
+            backlog: Vec::new(),
+            backlog_sent: 0,
+            last_progress: None,
+            patience,
+            input_open: true,
+            gone: false,
+        }
+    }
+
+    /// What to watch it for; `None` while its input has to wait and nothing is to be sent.
+    pub(super) fn interest(&self, input_paused: bool) -> Option<Interest> {
+        let writing = self.has_backlog();
+        let pausing = input_paused && self.sends_input();
+        match (self.input_open, writing) {
+            // A hang-up would be told over and over.
+            (true, false) if pausing => None,
+            (true, true) if pausing => Some(Interest::Write),
+            (true, true) => Some(Interest::ReadWrite),
+            (true, false) => Some(Interest::Read),
+            (false, true) => Some(Interest::Write),
+            (false, false) => Some(Interest::HangUp),
+        }
+    }
+
+    /// Whether what it sends is the container's input.
+    pub(super) fn sends_input(&self) -> bool {
+        matches!(self.role, Role::Attached { streams } if streams.stdin)
+    }
+
+    /// Whether it reads any of the container's output.
+    pub(super) fn sees_output(&self) -> bool {
+        matches!(self.role, Role::Attached { streams } if streams.stdout || streams.stderr)
+    }
+
+    /// Whether output must wait until it has read more.
+    pub(super) fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// Whether nothing is left to do for it.
+    pub(super) fn is_done(&self) -> bool {
+        let answered = matches!(self.role, Role::Answered) && !self.has_backlog();
+        self.gone || answered
+    }
+
+    /// When it is let go if it reads nothing until then.
+    pub(super) fn stall_deadline(&self) -> Option<Instant> {
+        match self.patience {
+            Patience::Endless => None,
+            Patience::Limited => self.last_progress.map(|progress| progress + STALL_LIMIT),
+        }
+    }
+
+    /// Reads without waiting.
+    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Received {
+        match recv(self.socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
+            Ok(0) => Received::End,
+            Ok(length) => Received::Bytes(length),
+            Err(Errno::EAGAIN | Errno::EINTR) => Received::Nothing,
+            Err(_) => Received::End,
+        }
+    }
+
+    /// Sends it some of the container's output, if it takes part in that stream.
+    pub(super) fn send_output(&mut self, stream: OutputStream, framing: Framing, output: &[u8]) {
+        let Role::Attached { streams } = self.role else {
+            return;
+        };
+        let wanted = match stream {
+            OutputStream::Stdout => streams.stdout,
+            OutputStream::Stderr => streams.stderr,
+        };
+        if !wanted || self.gone {
+            return;
+        }
+        let length = u32::try_from(output.len()).expect("a read is never that long");
+        let header = frame_header(stream, length);
+        match framing {
+            Framing::Raw => self.send(&[], output),
+            Framing::Multiplexed => self.send(&header, output),
+        }
+    }
+
+    /// Sends a reply line.
+    pub(super) fn reply(&mut self, reply: &Reply) {
+        let mut line = serde_json::to_vec(reply).expect("a reply is plain data");
+        line.push(b'\n');
+        self.send(&line, &[]);
+    }
+
+    /// Sends the reply to [`super::protocol::Request::Pidfd`].
+    pub(super) fn reply_with(&mut self, pidfd: &Pidfd) {
+        let line = b"\"done\"\n";
+        // The connection is new and empty: there is room.
+        if fdpass::send(self.socket.as_fd(), line, &[pidfd.as_fd()]).is_err() {
+            self.gone = true;
+        }
+    }
+
+    /// Sends `head` and `body`, and keeps what does not go at once.
+    pub(super) fn send(&mut self, head: &[u8], body: &[u8]) {
+        if self.gone {
+            return;
+        }
+        let mut sent = 0;
+        if !self.has_backlog() {
+            match send_now(self.socket.as_fd(), head, body) {
+                Ok(length) => sent = length,
+                Err(error) if error.errno == Errno::EAGAIN => {}
+                Err(_) => {
+                    self.gone = true;
+                    return;
+                }
+            }
+        }
+        if sent < head.len() + body.len() {
+            let head_left = &head[sent.min(head.len())..];
+            let body_left = &body[sent.saturating_sub(head.len())..];
+            self.backlog.extend_from_slice(head_left);
+            self.backlog.extend_from_slice(body_left);
+            self.last_progress.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Sends what was kept, as far as there is room.
+    pub(super) fn flush(&mut self) {
+        while self.backlog_sent < self.backlog.len() {
+            match send_now(self.socket.as_fd(), &self.backlog[self.backlog_sent..], &[]) {
+                Ok(length) => {
+                    self.backlog_sent += length;
+                    self.last_progress = Some(Instant::now());
+                }
+                Err(error) if error.errno == Errno::EAGAIN => return,
+                Err(_) => {
+                    self.gone = true;
+                    break;
+                }
+            }
+        }
+        self.backlog = Vec::new();
+        self.backlog_sent = 0;
+        self.last_progress = None;
+    }
+
+    /// Tells a follower that the log has grown, once it has asked again.
+    pub(super) fn tell_news(&mut self) {
+        let Role::Following { armed, news } = &mut self.role else {
+            return;
+        };
+        if *armed {
+            *armed = false;
+            self.send(NEWS, &[]);
+        } else {
+            *news = true;
+        }
+    }
+
+    /// A follower has read everything and wants to hear of more.
+    pub(super) fn arm(&mut self) {
+        let Role::Following { armed, news } = &mut self.role else {
+            return;
+        };
+        if *news {
+            *news = false;
+            self.send(NEWS, &[]);
+        } else {
+            *armed = true;
+        }
+    }
+
+    /// Whether the request line cannot become complete any more.
+    pub(super) fn request_too_long(request: &[u8]) -> bool {
+        request.len() >= REQUEST_BYTES_MAX
+    }
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The end of a container: the last output, the record, the clean-up, and only then the news.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+
+use super::client::{Client, Role};
+use super::event_loop::{Event, Monitor};
+use super::protocol::{OutputStream, Reply};
+use super::streams::Output;
+use super::supervise::ExitReport;
+use crate::sys::pidfd::{Pidfd, WaitOutcome};
+
+/// The exit code of a container that `--timeout` ended, as Podman has it.
+const TIMED_OUT_CODE: i32 = 255;
+
+/// The most that is read of a stream that others keep writing to after the container's end: more
+/// than any pipe holds.
+const LAST_OUTPUT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How long helpers have to end in order.
+const HELPER_GRACE: Duration = Duration::from_secs(2);
+
+impl Monitor {
+    /// Reaps the container's first process and reads what it has written.
+    pub(super) fn take_exit(&mut self, memory_events: Option<BorrowedFd<'_>>) -> ExitReport {
+        let (code, signal) = reap(&self.container).unwrap_or((TIMED_OUT_CODE, None));
+        let finished_at = Timestamp::now();
+        self.streams.close_input();
+        for stream in [OutputStream::Stdout, OutputStream::Stderr] {
+            self.read_last_output(stream);
+        }
+        self.log.finish();
+        let timed_out = self.timed_out && signal == Some(libc::SIGKILL);
+        ExitReport {
+            code: if timed_out { TIMED_OUT_CODE } else { code },
+            signal,
+            oom_killed: memory_events.is_some_and(has_oom_kill),
+            stopped_by_user: self.stopped_by_user,
+            timed_out,
+            finished_at,
+        }
+    }
+
+    /// Reads until nothing is left. Whoever still has the stream open (a process that shares the
+    /// host's pid namespace) is not waited for: all that the container wrote is there already.
+    fn read_last_output(&mut self, stream: OutputStream) {
+        let mut total = 0;
+        while total < LAST_OUTPUT_BYTES_MAX {
+            match self.pass_output_on(stream) {
+                Output::Bytes(length) => total += length,
+                Output::Nothing | Output::End => return,
+            }
+        }
+    }
+
+    /// Ends the helpers: asked first, killed when they do not listen.
+    pub(super) fn end_helpers(&mut self) {
+        for helper in &self.helpers {
+            // ESRCH: it has ended by itself.
+            helper.send_signal(libc::SIGTERM).ok();
+        }
+        let deadline = Instant::now() + HELPER_GRACE;
+        for helper in self.helpers.drain(..) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if helper.wait(Some(left)) != Ok(WaitOutcome::Ended) {
+                helper.send_signal(libc::SIGKILL).ok();
+                helper.wait(Some(HELPER_GRACE)).ok();
+            }
+            reap(&helper);
+        }
+    }
+
+    /// Tells every client of the end, and waits until those who read have everything.
+    pub(super) fn tell_clients(&mut self, code: i32) {
+        self.take_last_requests();
+        self.listener = None;
+        for client in &mut self.clients {
+            match client.role {
+                Role::Waiting | Role::Following { .. } => client.reply(&Reply::Exited { code }),
+                Role::Asking { .. } | Role::Attached { .. } | Role::Answered => {}
+            }
+        }
+        self.clients.retain(Client::has_backlog);
+        while !self.clients.is_empty() {
+            self.flush_clients();
+            self.clients
+                .retain(|client| client.has_backlog() && !client.gone);
+        }
+    }
+
+    /// Those who asked while the record was written are answered, not dropped.
+    fn take_last_requests(&mut self) {
+        loop {
+            self.set.clear();
+            self.watch_clients();
+            if self.set.wait(Some(Duration::ZERO)).is_err() {
+                return;
+            }
+            let before = self.clients.len();
+            let mut position = 0;
+            let mut asked = false;
+            while let Some((event, readiness, next)) = self.set.next_ready(position) {
+                position = next;
+                if event == Event::Connection {
+                    self.accept();
+                } else if let Event::Client(index) = event
+                    && matches!(self.clients[index].role, Role::Asking { .. })
+                {
+                    asked = true;
+                    self.serve_client(index, readiness);
+                }
+            }
+            self.clients.retain(|client| !client.gone);
+            if !asked && self.clients.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn flush_clients(&mut self) {
+        self.set.clear();
+        self.watch_clients();
+        let next = self.clients.iter().filter_map(Client::stall_deadline).min();
+        let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
+        if self.set.wait(timeout).is_err() {
+            self.clients.clear();
+            return;
+        }
+        let mut position = 0;
+        while let Some((event, readiness, next)) = self.set.next_ready(position) {
+            position = next;
+            if let Event::Client(index) = event {
+                self.serve_client(index, readiness);
+            }
+        }
+        let now = Instant::now();
+        for client in &mut self.clients {
+            client.gone |= client
+                .stall_deadline()
+                .is_some_and(|deadline| deadline <= now);
+        }
+    }
+}
+
+/// Takes the exit status of a child that has ended; `None` when it is no child of ours.
+pub(super) fn reap(process: &Pidfd) -> Option<(i32, Option<i32>)> {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
+    match waitid(Id::PIDFd(process.as_fd()), flags) {
+        Ok(WaitStatus::Exited(_, code)) => Some((code, None)),
+        Ok(WaitStatus::Signaled(_, signal, _)) => {
+            let signal = signal as i32;
+            Some((128 + signal, Some(signal)))
+        }
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// Whether `memory.events` counts a kill.
+fn has_oom_kill(memory_events: BorrowedFd<'_>) -> bool {
+    let mut buffer = [0; 512];
+    let length = nix::sys::uio::pread(memory_events, &mut buffer, 0).unwrap_or(0);
+    counts_oom_kill(&buffer[..length])
+}
+
+fn counts_oom_kill(text: &[u8]) -> bool {
+    let mut lines = text.split(|byte| *byte == b'\n');
+    lines.any(|line| matches!(line.strip_prefix(b"oom_kill "), Some(count) if count != b"0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_events_tell_of_kills() {
+        let cases: [(&[u8], bool); 4] = [
+            (b"low 0\nhigh 0\nmax 12\noom 1\noom_kill 1\n", true),
+            (b"low 0\noom 3\noom_kill 0\noom_group_kill 0\n", false),
+            (b"oom_group_kill 7\n", false),
+            (b"", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(counts_oom_kill(text), expected);
+        }
+    }
+}
