@@ -3,7 +3,10 @@
 
 mod generated;
 mod interpreter;
+mod loading;
+mod oracle;
 mod profiles;
+mod reference;
 mod verdicts;
 
 use std::collections::BTreeSet;
