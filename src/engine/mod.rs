@@ -7,6 +7,7 @@ mod cgroup;
 mod dependents;
 mod ending;
 pub mod error;
+pub mod host;
 pub mod kill;
 pub mod names;
 pub mod pause;

@@ -2,8 +2,12 @@
 //! Commands of the group `system`, one file each.
 
 mod completion;
+mod doctor;
 
 use super::Entry;
 
 /// The rows of this group.
-pub(crate) const COMMANDS: &[Entry] = &[Entry::of::<completion::Completion>()];
+pub(crate) const COMMANDS: &[Entry] = &[
+    Entry::of::<completion::Completion>(),
+    Entry::of::<doctor::Doctor>(),
+];
