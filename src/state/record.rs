@@ -142,7 +142,7 @@ pub struct ContainerRequest {
     pub restart: Option<String>,
     /// `--log-driver`.
     pub log_driver: Option<String>,
-    /// `--log-opt`.
+    /// `--log-opt`; `max-size` in bytes, 0 is never.
     pub log_opts: BTreeMap<String, String>,
     /// `--cidfile`.
     pub cidfile: Option<PathBuf>,
@@ -160,7 +160,7 @@ pub struct ContainerRequest {
     pub umask: Option<String>,
     /// `--env-host`: the caller's environment is part of `env` already.
     pub env_host: bool,
-    /// `--http-proxy=false`: the caller's proxies are not in `env`, where they are otherwise.
+    /// `--http-proxy=false`.
     pub no_http_proxy: bool,
     /// `--oom-score-adj`.
     pub oom_score_adj: Option<i32>,

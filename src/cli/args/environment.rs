@@ -56,18 +56,6 @@ pub(crate) enum EnvironmentError {
     File { path: PathBuf, reason: String },
 }
 
-/// Variables of the caller that say how to reach the network through a proxy.
-const PROXY_VARIABLES: &[&str] = &[
-    "http_proxy",
-    "https_proxy",
-    "ftp_proxy",
-    "no_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "FTP_PROXY",
-    "NO_PROXY",
-];
-
 /// Variables in the order of their first mention; a later value replaces an earlier one.
 #[derive(Debug, Default)]
 struct Variables(Vec<(String, String)>);
@@ -128,15 +116,14 @@ impl EnvironmentArgs {
         Ok(())
     }
 
-    /// The lowest first: proxies, the caller's environment, files, `--env`.
+    /// The lowest first: the caller's environment, files, `--env`.
     fn variables(
         &self,
         caller: &[(String, String)],
     ) -> Result<Vec<(String, String)>, EnvironmentError> {
         let mut variables = Variables::default();
-        for (name, value) in caller {
-            let is_proxy = PROXY_VARIABLES.contains(&name.as_str());
-            if self.env_host || (is_proxy && self.http_proxy != Some(false)) {
+        if self.env_host {
+            for (name, value) in caller {
                 variables.set(name, value);
             }
         }
@@ -224,20 +211,14 @@ mod tests {
     use super::*;
 
     fn caller() -> Vec<(String, String)> {
-        [
-            ("HOME", "/home/ana"),
-            ("LC_ALL", "C"),
-            ("LC_TIME", "de"),
-            ("http_proxy", "p:1"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec()
+        [("HOME", "/home/ana"), ("LC_ALL", "C"), ("LC_TIME", "de")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec()
     }
 
     fn variables(env: &[&str]) -> Vec<String> {
         let args = EnvironmentArgs {
             env: env.iter().map(ToString::to_string).collect(),
-            http_proxy: Some(false),
             ..EnvironmentArgs::default()
         };
         let variables = args.variables(&caller()).unwrap();
@@ -272,10 +253,15 @@ mod tests {
     }
 
     #[test]
-    fn proxies_come_along_unless_told_otherwise() {
-        let with = EnvironmentArgs::default().variables(&caller()).unwrap();
-        assert_eq!(with, [("http_proxy".to_owned(), "p:1".to_owned())]);
-        assert!(variables(&[]).is_empty());
+    fn the_callers_environment_comes_first() {
+        let args = EnvironmentArgs {
+            env_host: true,
+            env: vec!["HOME=/root".into()],
+            ..EnvironmentArgs::default()
+        };
+        let variables = args.variables(&caller()).unwrap();
+        assert_eq!(variables[0], ("HOME".to_owned(), "/root".to_owned()));
+        assert_eq!(variables.len(), 3);
     }
 
     #[test]
@@ -289,7 +275,6 @@ mod tests {
         let args = EnvironmentArgs {
             env_file: vec![file.path().to_owned()],
             env: vec!["A=2".into()],
-            http_proxy: Some(false),
             ..EnvironmentArgs::default()
         };
         let variables = args.variables(&caller()).unwrap();

@@ -3,8 +3,8 @@
 
 use clap::Args;
 
-use super::size::{self, Kilo, SizeError};
 use crate::engine::Dialect;
+use crate::output::units::size;
 use crate::state::record::ContainerRequest;
 
 /// Flags about the log.
@@ -31,8 +31,8 @@ pub(crate) enum LoggingError {
     Option { option: String },
     #[error("invalid log option \"max-file={value}\": want a number greater than 0")]
     MaxFile { value: String },
-    #[error(transparent)]
-    Size(#[from] SizeError),
+    #[error("invalid log option \"max-size={value}\": invalid size: '{value}'")]
+    MaxSize { value: String },
     #[error(
         "the '--log-driver passthrough' option cannot be used on a TTY.  If you really want it, use '--log-driver passthrough-tty'"
     )]
@@ -64,11 +64,11 @@ impl LoggingArgs {
                 });
             };
             let key = key.to_ascii_lowercase();
-            check_option(&key, value)?;
+            let value = option_value(&key, value)?;
             if key == "driver" {
-                driver = Some(value.to_owned());
+                driver = Some(value);
             } else {
-                request.log_opts.insert(key, value.to_owned());
+                request.log_opts.insert(key, value);
             }
         }
         if let Some(driver) = &driver {
@@ -100,18 +100,23 @@ fn check_driver(driver: &str, dialect: Dialect) -> Result<(), LoggingError> {
     })
 }
 
-fn check_option(key: &str, value: &str) -> Result<(), LoggingError> {
+/// The value as it is kept: a size in bytes, anything else as typed.
+fn option_value(key: &str, value: &str) -> Result<String, LoggingError> {
     match key {
         // docker's own way to say "never".
-        "max-size" if value == "-1" => Ok(()),
-        "max-size" => Ok(size::parse(value, Kilo::Decimal).map(|_bytes| ())?),
-        "max-file" => match value.parse::<u32>() {
-            Ok(count) if count > 0 => Ok(()),
-            _ => Err(LoggingError::MaxFile {
+        "max-size" if value == "-1" => Ok("0".to_owned()),
+        "max-size" => match size::parse_decimal_size(value) {
+            Some(bytes) => Ok(bytes.to_string()),
+            None => Err(LoggingError::MaxSize {
                 value: value.to_owned(),
             }),
         },
-        _ => Ok(()),
+        "max-file" if !value.parse::<u32>().is_ok_and(|count| count > 0) => {
+            Err(LoggingError::MaxFile {
+                value: value.to_owned(),
+            })
+        }
+        _ => Ok(value.to_owned()),
     }
 }
 
@@ -138,7 +143,7 @@ mod tests {
         );
         let request = request.unwrap();
         assert_eq!(request.log_driver.as_deref(), Some("json-file"));
-        assert_eq!(request.log_opts["max-size"], "10m");
+        assert_eq!(request.log_opts["max-size"], "10000000");
         assert_eq!(request.log_opts["tag"], "{{.Name}}");
         let request = fill(None, &["driver=none"]).unwrap();
         assert_eq!(request.log_driver.as_deref(), Some("none"));
@@ -159,7 +164,11 @@ mod tests {
                 "--log-driver journald: not supported yet",
             ),
             (None, &["tag"], "invalid log option \"tag\""),
-            (None, &["max-size=x"], "invalid size: 'x'"),
+            (
+                None,
+                &["max-size=x"],
+                "invalid log option \"max-size=x\": invalid size: 'x'",
+            ),
             (
                 None,
                 &["max-file=0"],

@@ -19,7 +19,6 @@ mod ports;
 mod process;
 mod resources;
 mod security;
-mod size;
 
 pub(crate) use create::{Caller, CreateArgs, NOT_YET};
 

@@ -8,8 +8,8 @@ use clap::Args;
 use super::environment::reason;
 use super::mount_flag::{self, MountFlagError};
 use super::mount_options::{self, OptionError};
-use super::size::{self, Kilo};
 use crate::engine::Dialect;
+use crate::output::units::size;
 use crate::state::record::{ContainerRequest, MountKind, MountRequest};
 
 /// Flags about mounts and devices.
@@ -56,8 +56,8 @@ pub(crate) enum MountError {
     VolumeNotYet { text: String },
     #[error("{path}: duplicate mount destination")]
     Duplicate { path: String },
-    #[error("unable to translate --shm-size: {reason}")]
-    ShmSize { reason: String },
+    #[error("unable to translate --shm-size: invalid size: '{text}'")]
+    ShmSize { text: String },
     #[error("invalid image-volume type \"{kind}\". Pick one of bind, tmpfs, or ignore")]
     ImageVolume { kind: String },
     #[error("invalid device mode: {mode}")]
@@ -238,8 +238,8 @@ fn image_volume(kind: String) -> Result<String, MountError> {
 }
 
 fn shm_size(text: &str) -> Result<u64, MountError> {
-    size::parse(text, Kilo::Binary).map_err(|error| MountError::ShmSize {
-        reason: error.to_string(),
+    size::parse_size(text).ok_or_else(|| MountError::ShmSize {
+        text: text.to_owned(),
     })
 }
 

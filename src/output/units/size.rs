@@ -37,12 +37,21 @@ fn scaled(bytes: u64, base: f64, units: &'static [&'static str; 9]) -> (f64, &'s
 
 /// Reads a size: a number, perhaps with a fraction, and one of `b k m g t p` in either case, whose
 /// powers are of 1024; `kb` and `KiB` mean the same. `None` for anything else.
+pub fn parse_size(text: &str) -> Option<u64> {
+    parse_scaled(text, 1024)
+}
+
+/// Reads a size whose units are powers of 1000, as those of log files are.
+pub fn parse_decimal_size(text: &str) -> Option<u64> {
+    parse_scaled(text, 1000)
+}
+
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "the product is checked to lie within the range"
 )]
-pub fn parse_size(text: &str) -> Option<u64> {
+fn parse_scaled(text: &str, base: u64) -> Option<u64> {
     let end = text
         .find(|character: char| !character.is_ascii_digit() && character != '.')
         .unwrap_or(text.len());
@@ -50,17 +59,20 @@ pub fn parse_size(text: &str) -> Option<u64> {
     if !number.starts_with(|first: char| first.is_ascii_digit()) || number.ends_with('.') {
         return None;
     }
-    let factor = unit_factor(unit.strip_prefix(' ').unwrap_or(unit))?;
+    let factor = base.pow(unit_power(unit.strip_prefix(' ').unwrap_or(unit))?);
     if let Ok(whole) = number.parse::<u64>() {
         return whole.checked_mul(factor);
     }
     let number: f64 = number.parse().ok()?;
-    #[expect(clippy::cast_precision_loss, reason = "powers of two are exact")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the factors have few digits that matter"
+    )]
     let bytes = number * factor as f64;
     (bytes < 1.8e19).then_some(bytes as u64)
 }
 
-fn unit_factor(unit: &str) -> Option<u64> {
+fn unit_power(unit: &str) -> Option<u32> {
     let unit = unit.to_ascii_lowercase();
     let power = match unit.chars().next() {
         None | Some('b' | 'i') => 0,
@@ -72,7 +84,7 @@ fn unit_factor(unit: &str) -> Option<u64> {
         Some(_) => return None,
     };
     let rest = if power == 0 { &unit } else { &unit[1..] };
-    matches!(rest, "" | "b" | "i" | "ib").then(|| 1 << (10 * power))
+    matches!(rest, "" | "b" | "i" | "ib").then_some(power)
 }
 
 #[cfg(test)]
@@ -96,6 +108,13 @@ mod tests {
         assert_eq!(spaced_size(4_496_138, 3), "4.5 MB");
         assert_eq!(human_size(999_999, 3), "1e+03kB");
         assert_eq!(binary_size(1536), "1.5KiB");
+    }
+
+    #[test]
+    fn log_files_count_in_thousands() {
+        assert_eq!(parse_decimal_size("10m"), Some(10_000_000));
+        assert_eq!(parse_decimal_size("3.511k"), Some(3511));
+        assert_eq!(parse_decimal_size("x"), None);
     }
 
     #[test]
