@@ -3,6 +3,8 @@
 
 mod frames;
 mod pump;
+#[cfg(test)]
+mod tests;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -12,7 +14,7 @@ pub use pump::{Control, Ending, Endpoint, LocalStreams, Pump, SignalGate, Signal
 use super::Engine;
 use super::terminal::{DetachKeys, set_size};
 use crate::monitor::protocol::{
-    self, AttachedStreams, Connection, ProtocolError, Request, SignalIntent, TerminalSize,
+    self, AttachedStreams, Connection, Framing, ProtocolError, Request, SignalIntent, TerminalSize,
 };
 use crate::state::StateError;
 use crate::state::id::ContainerId;
@@ -98,10 +100,15 @@ impl Engine {
         let end = ask_for_the_end(&run_directory)?;
         let (stream, framing) = protocol::attach(&run_directory, request.streams)
             .map_err(|error| refused(id, error))?;
+        let local = LocalStreams::of_process(request.streams).map_err(AttachError::Streams)?;
+        let control = MonitorControl { run_directory };
+        if framing == Framing::Raw {
+            ask_for_a_redraw(&control, &local);
+        }
         let ending = pump(Pump {
             endpoint: Endpoint::Socket { stream, framing },
-            local: LocalStreams::of_process(request.streams).map_err(AttachError::Streams)?,
-            control: &MonitorControl { run_directory },
+            local,
+            control: &control,
             signals: &signals,
             detach_keys: request.detach_keys,
             process: None,
@@ -130,6 +137,15 @@ impl Engine {
 
 /// The exit code of a container whose monitor was killed: it died with it, by SIGKILL.
 const LOST_EXIT_CODE: i32 = 137;
+
+/// Programs that fill the screen draw it anew when its size changes: the pump sets the true size
+/// after this one.
+fn ask_for_a_redraw(control: &dyn Control, local: &LocalStreams) {
+    if let Some(size) = local.terminal_size() {
+        let rows = size.rows.saturating_add(1);
+        control.resize(TerminalSize { rows, ..size });
+    }
+}
 
 fn ask_for_the_end(run_directory: &std::path::Path) -> Result<Connection, AttachError> {
     let connection = match Connection::open(run_directory) {

@@ -93,6 +93,13 @@ impl LocalStreams {
         })
     }
 
+    /// The size of the user's terminal, if there is one among the streams.
+    pub fn terminal_size(&self) -> Option<TerminalSize> {
+        let sides = [&self.stdin, &self.stdout];
+        let mut sides = sides.into_iter().flatten();
+        sides.find_map(|side| size_of(side.as_fd()))
+    }
+
     fn output(&self, stream: OutputStream) -> Option<&OwnedFd> {
         match stream {
             OutputStream::Stdout => self.stdout.as_ref(),
@@ -396,12 +403,7 @@ impl<'a> Running<'a> {
         if !self.endpoint.is_terminal() {
             return;
         }
-        let sides = [&self.local.stdin, &self.local.stdout];
-        let size = sides
-            .into_iter()
-            .flatten()
-            .find_map(|side| size_of(side.as_fd()));
-        if let Some(size) = size {
+        if let Some(size) = self.local.terminal_size() {
             self.control.resize(size);
         }
     }
