@@ -10,6 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::pflag;
 use crate::engine::Dialect;
 use crate::engine::error::EngineError;
+use crate::engine::host;
 use crate::engine::signal::SignalError;
 use crate::output::ui::Ui;
 use crate::state::StateError;
@@ -92,6 +93,15 @@ impl Failure {
         }
     }
 
+    /// What the engine refused, with its sources, and what of the host it comes of.
+    pub(crate) fn from_error(code: u8, error: &(dyn std::error::Error + 'static)) -> Self {
+        let lack = host::explain(error);
+        Self {
+            hints: lack.map(|lack| lack.hints()).unwrap_or_default(),
+            ..Self::engine(code, chain(error))
+        }
+    }
+
     /// The exit code alone: what is to be said was said.
     pub(crate) fn quiet(code: u8) -> Self {
         Self::with_code(code, "")
@@ -162,7 +172,7 @@ impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         Self {
             docker_message: error.docker_message(),
-            ..Self::engine(TOOL_ERROR, chain(&error))
+            ..Self::from_error(TOOL_ERROR, &error)
         }
     }
 }

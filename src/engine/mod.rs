@@ -18,6 +18,7 @@ pub mod selection;
 pub mod signal;
 pub mod stop;
 pub mod terminal;
+pub mod unshare;
 #[cfg(test)]
 mod verb_tests;
 pub mod wait;

@@ -3,6 +3,7 @@
 
 mod completion;
 mod doctor;
+mod unshare;
 
 use super::Entry;
 
@@ -10,4 +11,5 @@ use super::Entry;
 pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<completion::Completion>(),
     Entry::of::<doctor::Doctor>(),
+    Entry::of::<unshare::Unshare>(),
 ];

@@ -17,7 +17,7 @@ use crate::state::tree::remove_tree;
 use crate::sys::account::account_of;
 
 pub use lack::{By, Cure, Lack};
-pub use namespaces::{explain_userns, why_no_user_namespace};
+pub use namespaces::{explain, why_no_user_namespace};
 
 /// What is looked at, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `coracle unshare [COMMAND]`.
+
+use std::ffi::OsString;
+
+use crate::cli::command::NotYet;
+use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::engine::unshare::UnshareError;
+
+/// Words of `unshare`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Unshare {
+    /// Command to run in the user namespace
+    #[arg(num_args = 0.., trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+impl Subcommand for Unshare {
+    const PATHS: &'static [&'static str] = &["unshare"];
+    const ABOUT: &'static str = "Run a command in a modified user namespace";
+    const USAGE: Option<&'static str> = Some("[COMMAND [ARG...]]");
+    const EXAMPLES: &'static [&'static str] = &["unshare id", "unshare rm -rf directory"];
+    const NOT_YET: &'static [NotYet] = &[NotYet {
+        long: "rootless-netns",
+        short: None,
+    }];
+
+    fn run(self, context: &Context) -> CommandResult {
+        let error = context.engine.unshare(&self.command);
+        let code = match &error {
+            UnshareError::NotFound { .. } => 127,
+            UnshareError::NotExecutable { .. } => 126,
+            UnshareError::Root
+            | UnshareError::Userns(_)
+            | UnshareError::State(_)
+            | UnshareError::Mounts(_) => 125,
+        };
+        Err(Failure::from_error(code, &error))
+    }
+}
