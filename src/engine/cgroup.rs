@@ -3,13 +3,56 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::state::id::ContainerId;
 use crate::sys::{Called, SysError, SysResult};
+
+/// A cgroup made for a container, below the caller's own.
+#[derive(Debug)]
+pub(super) struct ContainerCgroup {
+    /// Path below the cgroup2 mount.
+    pub(super) path: String,
+    /// The directory, for clone3(2).
+    pub(super) fd: OwnedFd,
+}
+
+impl ContainerCgroup {
+    /// Makes a cgroup below the caller's own, where that is delegated to it. Elsewhere there is
+    /// none, the container stays in the caller's, and nobody asked for more.
+    pub(super) fn make(id: &ContainerId) -> Option<Self> {
+        let mounted = mount_point()?;
+        let own = own_path(&fs::read_to_string("/proc/self/cgroup").ok()?)?.to_owned();
+        let path = format!("{}/coracle-{}", own.trim_end_matches('/'), id.short());
+        let directory = mounted.join(path.trim_start_matches('/'));
+        fs::create_dir(&directory).ok()?;
+        match File::open(&directory) {
+            Ok(file) => Some(Self {
+                path,
+                fd: file.into(),
+            }),
+            Err(_) => {
+                drop(fs::remove_dir(&directory));
+                None
+            }
+        }
+    }
+}
+
+/// Whether a cgroup v2 tree is mounted on this host.
+pub(super) fn has_cgroup2() -> bool {
+    mount_point().is_some()
+}
+
+fn own_path(proc_self_cgroup: &str) -> Option<&str> {
+    proc_self_cgroup
+        .lines()
+        .find_map(|line| line.strip_prefix("0::"))
+}
 
 /// Stops all processes of the cgroup; returns when they stand still.
 pub(super) fn freeze(cgroup_path: &str) -> SysResult<()> {

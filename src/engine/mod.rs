@@ -4,18 +4,25 @@
 
 pub mod attach;
 mod cgroup;
+pub mod create;
 mod dependents;
 mod ending;
 pub mod error;
 pub mod host;
+pub mod image_source;
 pub mod kill;
+pub mod launch;
+pub mod maps;
 pub mod names;
+pub mod namespaces;
 pub mod pause;
 mod recovery;
 pub mod remove;
 pub mod rename;
+pub mod roots;
 pub mod selection;
 pub mod signal;
+pub mod spec;
 pub mod stop;
 pub mod terminal;
 pub mod unshare;
@@ -49,4 +56,30 @@ pub struct Engine {
     pub dirs: Dirs,
     /// Whose words and defaults apply.
     pub dialect: Dialect,
+}
+
+/// Who calls: for `keep-id`, and for the words of errors.
+fn caller() -> maps::Caller {
+    let (uid, gid) = (
+        nix::unistd::getuid().as_raw(),
+        nix::unistd::getgid().as_raw(),
+    );
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let entry = passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>());
+    let own = entry
+        .into_iter()
+        .find(|f| f.get(2).and_then(|id| id.parse().ok()) == Some(uid));
+    let field = |at: usize| {
+        own.as_ref()
+            .and_then(|f| f.get(at))
+            .map(ToString::to_string)
+    };
+    maps::Caller {
+        name: field(0).unwrap_or_else(|| uid.to_string()),
+        uid,
+        gid,
+        home: field(5).unwrap_or_else(|| "/".to_owned()),
+    }
 }

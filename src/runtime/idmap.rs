@@ -26,7 +26,7 @@ pub struct IdMaps {
 }
 
 /// How many ids the caller may map.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// Real root: every id that the caller's own namespace has.
     All,

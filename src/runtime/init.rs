@@ -18,6 +18,7 @@ use super::mounts::apply::{self, Mask};
 use super::mounts::{plan, target};
 use super::program::{self, OwnBinary};
 use super::rights::{self, Rights};
+use super::rootfs::Fallback;
 use super::user::{self, Identity};
 use super::{devices, passwd, reaper, rootfs, session, sysctl};
 use crate::sys::channel::Channel;
@@ -143,7 +144,12 @@ fn make_root(
     line: &Channel,
 ) -> Result<OwnedFd, StageFailure> {
     let mut serve = |device: OwnedFd| handshake::send_device(line, &device);
-    let root = rootfs::mount_root(&launch.root, mountpoint, &mut serve)
+    let fallback = if launch.fuse_allowed {
+        Fallback::Fuse
+    } else {
+        Fallback::None
+    };
+    let root = rootfs::mount_root(&launch.root, fallback, mountpoint, &mut serve)
         .map_err(|error| StageFailure::setup(format!("mount the root file system: {error}")))?;
     let mounts = launch.spec.mounts().as_deref().unwrap_or_default();
     let plan = plan::plan(mounts).map_err(|error| StageFailure::setup(error.to_string()))?;

@@ -19,6 +19,8 @@ pub struct Launch {
     pub spec: Spec,
     /// How the root file system is made.
     pub root: Root,
+    /// Whether our FUSE overlay takes over when the kernel's refuses this root.
+    pub fuse_allowed: bool,
     /// The container's map, in terms of the holder's ids.
     pub maps: IdMaps,
     /// Whether setgroups(2) must be denied: the holder maps one id alone.
@@ -38,8 +40,6 @@ pub struct Launch {
     pub passwd: PasswdPolicy,
     /// Descriptors after 2 that stay open for the program.
     pub preserved_fds: Vec<i32>,
-    /// Whether a detached-from-terminal program gets `TERM` and a controlling terminal.
-    pub tty: bool,
 }
 
 /// How the root file system is made.

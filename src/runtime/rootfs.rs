@@ -15,23 +15,24 @@ use crate::sys::mount::{Depth, FsContext, MountAttr, attach, clone_tree, current
 use crate::sys::{Called, SysResult};
 
 /// Makes the root and attaches it over `mountpoint`, any directory of the host. Returns the root
-/// as a descriptor. A FUSE device is handed to `serve`, which starts its server.
+/// as a descriptor. A FUSE device is handed to `serve`, which starts its server. The mount is its
+/// own probe: where the kernel's overlay is refused, ours takes over if it may.
 ///
 /// # Errors
 ///
 /// What the mount calls say.
 pub fn mount_root(
     root: &Root,
+    fallback: Fallback,
     mountpoint: &Path,
     serve: &mut dyn FnMut(OwnedFd) -> SysResult<()>,
 ) -> SysResult<OwnedFd> {
     let mount = match root {
-        Root::Kernel(layers) => kernel_overlay(layers)?,
-        Root::Fuse(_) => {
-            let (mount, device) = fuse_mount()?;
-            serve(device)?;
-            mount
-        }
+        Root::Kernel(layers) => match (kernel_overlay(layers), fallback) {
+            (Err(_), Fallback::Fuse) => served_root(serve)?,
+            (mount, Fallback::Fuse | Fallback::None) => mount?,
+        },
+        Root::Fuse(_) => served_root(serve)?,
         Root::Directory(path) => {
             let mount = clone_tree(current_dir(), path, Depth::Recursive)?;
             let private = nix::mount::MsFlags::MS_PRIVATE.bits();
@@ -48,6 +49,21 @@ pub fn mount_root(
     let place = std::fs::File::open(mountpoint).called(|| format!("open({mountpoint:?})"))?;
     attach(mount.as_fd(), place.as_fd())?;
     Ok(mount)
+}
+
+fn served_root(serve: &mut dyn FnMut(OwnedFd) -> SysResult<()>) -> SysResult<OwnedFd> {
+    let (mount, device) = fuse_mount()?;
+    serve(device)?;
+    Ok(mount)
+}
+
+/// What happens when the kernel's overlay refuses a root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// Our FUSE overlay serves it.
+    Fuse,
+    /// The start fails.
+    None,
 }
 
 /// An overlay of the kernel's. `userxattr` always: without it an opaque mkdir fails with EIO in a

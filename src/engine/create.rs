@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Making a container: what the user asked for becomes a record, with everything resolved that
+//! does not depend on the moment of a start.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::image_source::ImageSourceError;
+use super::signal::{self, SignalError};
+use super::spec::{SecurityError, SecurityOptions};
+use super::{Dialect, Engine, Report};
+use crate::config::ConfigError;
+use crate::config::containers_conf::ContainersConf;
+use crate::oci::ContainerConfig;
+use crate::state::StateError;
+use crate::state::atomic::Durability;
+use crate::state::id::ContainerId;
+use crate::state::record::{ContainerRecord, ContainerRequest, Resolved};
+use crate::state::store::Store;
+use crate::sys::process::random_bytes;
+
+/// The PATH of a container whose image has none.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Seconds between the stop signal and SIGKILL.
+const STOP_TIMEOUT_SECONDS: u64 = 10;
+/// Generated names that are tried before giving up.
+const NAME_ATTEMPTS: u32 = 32;
+
+/// Why a container could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// The store refused; a name in use among it.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The configuration cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The image is not there or cannot be used.
+    #[error(transparent)]
+    Image(#[from] ImageSourceError),
+    /// A root file system that is none.
+    #[error("rootfs {}: {reason}", path.display())]
+    Rootfs {
+        /// As typed.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Neither the image nor the command line names a program.
+    #[error("no command or entrypoint provided, and no CMD or ENTRYPOINT from image")]
+    NoCommand,
+    /// `--security-opt`.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
+    /// `--stop-signal`.
+    #[error(transparent)]
+    Signal(#[from] SignalError),
+    /// A log driver that is not there.
+    #[error("running container create option: invalid log driver: {0}")]
+    LogDriver(String),
+    /// `--cidfile`.
+    #[error("container ID file {}: {reason}", path.display())]
+    CidFile {
+        /// As typed.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// What a container takes from its image.
+#[derive(Debug, Clone, Default)]
+pub struct ImageFacts {
+    /// 64 hexadecimal digits; empty without an image.
+    pub id: String,
+    /// Full name.
+    pub name: String,
+    /// The manifest's digest with its algorithm.
+    pub digest: String,
+    /// Chain ids, lowest first.
+    pub layers: Vec<String>,
+    /// Defaults for the container.
+    pub config: ContainerConfig,
+}
+
+impl Engine {
+    /// Makes a container from `request`; it does not run.
+    ///
+    /// # Errors
+    ///
+    /// See [`CreateError`]; nothing is left behind then.
+    pub fn create(
+        &self,
+        request: ContainerRequest,
+        report: &dyn Report,
+    ) -> Result<ContainerRecord, CreateError> {
+        let conf = self.containers_conf()?;
+        for ignored in &conf.ignored {
+            report.warning(&ignored.to_string());
+        }
+        let store = Store::open(self.dirs.clone())?;
+        let image = self.image_facts(&request)?;
+        let record = self.resolve(request, image, &conf)?;
+        self.keep(&store, record)
+    }
+
+    /// containers.conf of this user, read when it is first needed.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be parsed.
+    pub fn containers_conf(&self) -> Result<ContainersConf, ConfigError> {
+        ContainersConf::load(&|name: &str| std::env::var_os(name))
+    }
+
+    fn image_facts(&self, request: &ContainerRequest) -> Result<ImageFacts, CreateError> {
+        if let Some(rootfs) = &request.rootfs {
+            let refuse = |reason: &str| CreateError::Rootfs {
+                path: rootfs.host_path.clone(),
+                reason: reason.to_owned(),
+            };
+            match std::fs::metadata(&rootfs.host_path) {
+                Err(error) => return Err(refuse(&error.to_string())),
+                Ok(metadata) if !metadata.is_dir() => return Err(refuse("it is no directory")),
+                Ok(_) => return Ok(ImageFacts::default()),
+            }
+        }
+        Ok(self.facts_of_image(&request.image)?)
+    }
+
+    fn resolve(
+        &self,
+        request: ContainerRequest,
+        image: ImageFacts,
+        conf: &ContainersConf,
+    ) -> Result<ContainerRecord, CreateError> {
+        SecurityOptions::parse(&request.security_opt)?;
+        let id = ContainerId::from_random(&random_bytes());
+        let (entrypoint, command) = program_words(&request, &image.config);
+        if entrypoint.is_empty() && command.is_empty() {
+            return Err(CreateError::NoCommand);
+        }
+        let defaults = &image.config;
+        let stop_signal = match request
+            .stop_signal
+            .as_deref()
+            .unwrap_or(&defaults.stop_signal)
+        {
+            "" => nix::libc::SIGTERM,
+            text => signal::parse(text)?,
+        };
+        let mut labels = defaults.labels.clone();
+        labels.extend(request.labels.clone());
+        let resolved = Resolved {
+            entrypoint,
+            command,
+            env: environment(&request, defaults, conf),
+            workdir: first_of(
+                &[request.workdir.as_deref(), Some(&defaults.working_dir)],
+                "/",
+            ),
+            user: first_of(&[request.user.as_deref(), Some(&defaults.user)], ""),
+            hostname: hostname(&request, &id),
+            labels,
+            stop_signal,
+            stop_timeout_seconds: stop_timeout(&request, conf),
+            log_driver: log_driver(&request, conf)?,
+            log_path: log_path(&request, &self.dirs.container(&id)),
+            log_size_max_bytes: log_size(&request, conf),
+            volumes: defaults.volumes.keys().cloned().collect(),
+            exposed_ports: exposed(&request, defaults),
+            image_id: image.id,
+            image_name: image.name,
+            image_digest: image.digest,
+            layers: image.layers,
+        };
+        let name = request.name.clone().unwrap_or_default();
+        Ok(ContainerRecord {
+            id,
+            name,
+            created: Timestamp::now(),
+            request,
+            resolved,
+        })
+    }
+
+    /// Writes the record under its name, or under a generated one that is free.
+    fn keep(
+        &self,
+        store: &Store,
+        mut record: ContainerRecord,
+    ) -> Result<ContainerRecord, CreateError> {
+        let durability = match record.request.auto_remove {
+            true => Durability::Unsynced,
+            false => Durability::Synced,
+        };
+        if let Some(path) = &record.request.cidfile {
+            write_cidfile(path, &record.id)?;
+        }
+        if !record.name.is_empty() {
+            return Ok(store.create(&record, durability).map(|_lock| record)?);
+        }
+        let mut last = None;
+        for attempt in 0..NAME_ATTEMPTS {
+            record.name = super::names::generate(random_bytes(), attempt);
+            match store.create(&record, durability) {
+                Ok(_lock) => return Ok(record),
+                Err(StateError::NameInUse { name, id }) => {
+                    last = Some(StateError::NameInUse { name, id });
+                }
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Err(last.expect("at least one name was tried").into())
+    }
+}
+
+/// `--cidfile` must be new: a script that finds an old id in it acts on the wrong container.
+fn write_cidfile(path: &std::path::Path, id: &ContainerId) -> Result<(), CreateError> {
+    use std::io::Write as _;
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path);
+    let written = file.and_then(|mut file| file.write_all(id.as_str().as_bytes()));
+    written.map_err(|error| {
+        let reason = match error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                "container ID file found: make sure the other container isn't running or delete it"
+                    .to_owned()
+            }
+            _ => error.to_string(),
+        };
+        CreateError::CidFile {
+            path: path.to_owned(),
+            reason,
+        }
+    })
+}
+
+fn first_of(candidates: &[Option<&str>], default: &str) -> String {
+    let given = candidates.iter().flatten().find(|text| !text.is_empty());
+    given.map_or_else(|| default.to_owned(), |text| (*text).to_owned())
+}
+
+/// An entry point of the request clears the image's command (as docker and podman do).
+fn program_words(
+    request: &ContainerRequest,
+    image: &ContainerConfig,
+) -> (Vec<String>, Vec<String>) {
+    let entrypoint = request
+        .entrypoint
+        .as_ref()
+        .unwrap_or(&image.entrypoint)
+        .clone();
+    let command = match (&request.command[..], &request.entrypoint) {
+        ([], None) => image.cmd.clone(),
+        (words, _) => words.to_vec(),
+    };
+    (entrypoint, command)
+}
+
+fn environment(
+    request: &ContainerRequest,
+    image: &ContainerConfig,
+    conf: &ContainersConf,
+) -> Vec<(String, String)> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    let mut set = |key: &str, value: &str| match pairs.iter_mut().find(|(each, _)| each == key) {
+        Some(pair) => value.clone_into(&mut pair.1),
+        None => pairs.push((key.to_owned(), value.to_owned())),
+    };
+    set("PATH", DEFAULT_PATH);
+    set("container", "podman");
+    for text in conf.containers.env.iter().flatten().chain(&image.env) {
+        if let Some((key, value)) = text.split_once('=') {
+            set(key, value);
+        }
+    }
+    if !request.no_http_proxy && conf.containers.http_proxy != Some(false) {
+        for (key, value) in proxies() {
+            set(&key, &value);
+        }
+    }
+    for (key, value) in &request.env {
+        set(key, value);
+    }
+    if request.unset_env_all {
+        pairs.retain(|pair| request.env.contains(pair));
+    }
+    pairs.retain(|(key, _)| !request.unset_env.contains(key));
+    pairs
+}
+
+fn proxies() -> impl Iterator<Item = (String, String)> {
+    let names = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy"];
+    let both = names
+        .into_iter()
+        .flat_map(|name| [name.to_owned(), name.to_uppercase()]);
+    both.filter_map(|name| std::env::var(&name).ok().map(|value| (name, value)))
+}
+
+fn hostname(request: &ContainerRequest, id: &ContainerId) -> String {
+    if let Some(name) = &request.hostname {
+        return name.clone();
+    }
+    let host = || {
+        nix::unistd::gethostname()
+            .ok()
+            .and_then(|name| name.into_string().ok())
+    };
+    let shared = request.uts.as_deref() == Some("host")
+        || request
+            .networks
+            .first()
+            .is_some_and(|network| network == "host");
+    let inherited = if shared { host() } else { None };
+    inherited.unwrap_or_else(|| id.short().to_owned())
+}
+
+fn stop_timeout(request: &ContainerRequest, conf: &ContainersConf) -> u64 {
+    let configured = conf
+        .engine
+        .stop_timeout
+        .and_then(|seconds| u64::try_from(seconds).ok());
+    request
+        .stop_timeout_seconds
+        .or(configured)
+        .unwrap_or(STOP_TIMEOUT_SECONDS)
+}
+
+fn log_driver(request: &ContainerRequest, conf: &ContainersConf) -> Result<String, CreateError> {
+    let asked = request
+        .log_driver
+        .as_deref()
+        .or(conf.containers.log_driver.as_deref());
+    match asked.unwrap_or("k8s-file") {
+        // There is no journal of a daemon here: the file says the same, and `logs` reads it.
+        "journald" if request.log_driver.is_none() => Ok("k8s-file".to_owned()),
+        driver @ ("k8s-file" | "json-file" | "none" | "passthrough") => Ok(driver.to_owned()),
+        other => Err(CreateError::LogDriver(other.to_owned())),
+    }
+}
+
+fn log_path(request: &ContainerRequest, directory: &std::path::Path) -> PathBuf {
+    match request.log_opts.get("path") {
+        Some(path) => PathBuf::from(path),
+        None => directory.join("ctr.log"),
+    }
+}
+
+fn log_size(request: &ContainerRequest, conf: &ContainersConf) -> u64 {
+    let asked = request
+        .log_opts
+        .get("max-size")
+        .and_then(|text| text.parse().ok());
+    let configured = conf
+        .containers
+        .log_size_max
+        .and_then(|size| u64::try_from(size).ok());
+    asked.or(configured).unwrap_or(0)
+}
+
+fn exposed(request: &ContainerRequest, image: &ContainerConfig) -> Vec<String> {
+    let mut ports: Vec<String> = image.exposed_ports.keys().cloned().collect();
+    ports.extend(request.expose.iter().cloned());
+    ports.sort();
+    ports.dedup();
+    ports
+}
+
+impl Dialect {
+    /// The word that `docker` or `podman` would print of itself.
+    pub fn tool(self) -> &'static str {
+        match self {
+            Self::Podman => "podman",
+            Self::Docker => "docker",
+        }
+    }
+}

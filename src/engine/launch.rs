@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Starting a container: the one place that joins runtime and monitor. The command prepares
+//! everything as data, forks the monitor, and hears from it over one line:
+//!
+//! ```text
+//! s<pid>      the program runs
+//! f<json>     it could not be started, and why
+//! x<code>     it has ended and everything is cleaned up
+//! ```
+
+mod attendant;
+mod prepare;
+mod process;
+
+use std::os::fd::OwnedFd;
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+
+pub use attendant::{OverlayServer, install_overlay_server};
+pub use prepare::PrepareError;
+
+use super::attach::{
+    AttachError, AttachOutcome, Ending, Endpoint, LocalStreams, MonitorControl, Pump, SignalGate,
+    SignalProxy, pump,
+};
+use super::terminal::DetachKeys;
+use super::{Engine, Report};
+use crate::monitor::protocol::{AttachedStreams, Framing};
+use crate::runtime::launch::StageFailure;
+use crate::state::StateError;
+use crate::state::id::ContainerId;
+use crate::state::store::Store;
+use crate::sys::channel::Channel;
+use crate::sys::process::{CloneRequest, Forked, clone3};
+use crate::sys::{Called, SysError};
+
+/// How a container is started.
+#[derive(Debug)]
+pub enum StartMode {
+    /// The command returns when the program runs.
+    Detached,
+    /// The command carries the container's streams until it ends or the user leaves.
+    Foreground(Foreground),
+}
+
+/// What a start in the foreground attaches.
+#[derive(Debug)]
+pub struct Foreground {
+    /// Which of the user's streams take part.
+    pub streams: AttachedStreams,
+    /// What the user types to leave.
+    pub detach_keys: DetachKeys,
+    /// Whether signals go to the container.
+    pub signal_proxy: SignalProxy,
+}
+
+/// How a start ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartOutcome {
+    /// It runs, and the command has nothing more to do with it.
+    Started,
+    /// It ran already.
+    AlreadyRunning,
+    /// It was attached to.
+    Attached(AttachOutcome),
+}
+
+/// Why a container did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// What was asked for cannot be had on this host.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// A stage of the start, with its exit code.
+    #[error(transparent)]
+    Stage(#[from] StageFailure),
+    /// The user's streams.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// It is frozen.
+    #[error("unable to start container {id}: it is paused; unpause it instead")]
+    Paused {
+        /// Which.
+        id: ContainerId,
+    },
+    /// It runs on another machine.
+    #[error("unable to start container {id}: it is in use on another machine")]
+    Elsewhere {
+        /// Which.
+        id: ContainerId,
+    },
+    /// A call on the way.
+    #[error("start container {id}")]
+    Call {
+        /// Which.
+        id: ContainerId,
+        /// What the kernel said.
+        source: SysError,
+    },
+}
+
+impl StartError {
+    /// 125, 126 or 127.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Stage(failure) => failure.code,
+            Self::State(_)
+            | Self::Prepare(_)
+            | Self::Attach(_)
+            | Self::Paused { .. }
+            | Self::Elsewhere { .. }
+            | Self::Call { .. } => 125,
+        }
+    }
+}
+
+impl Engine {
+    /// Starts a container that does not run.
+    ///
+    /// The caller must be single-threaded.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`]; the container stays as it was.
+    pub fn start(
+        &self,
+        id: &ContainerId,
+        mode: StartMode,
+        report: &dyn Report,
+    ) -> Result<StartOutcome, StartError> {
+        use crate::state::liveness::Observed;
+        let store = Store::open(self.dirs.clone())?;
+        let lock = store.lock(id)?;
+        let (_, observed) = store.observe(id)?;
+        match observed {
+            Observed::Created | Observed::Exited | Observed::Lost(_) => {}
+            Observed::Running => return Ok(StartOutcome::AlreadyRunning),
+            Observed::Paused => return Err(StartError::Paused { id: id.clone() }),
+            Observed::Elsewhere => return Err(StartError::Elsewhere { id: id.clone() }),
+        }
+        let record = store.load(id)?;
+        let prepared = self.prepare(&store, record, report)?;
+        let call = |source| StartError::Call {
+            id: id.clone(),
+            source,
+        };
+        let (line, monitor_line) = Channel::pair().map_err(call)?;
+        let gate = match &mode {
+            StartMode::Foreground(foreground) => {
+                let held = SignalGate::hold(foreground.signal_proxy);
+                Some(held.map_err(AttachError::Signals)?)
+            }
+            StartMode::Detached => None,
+        };
+        let (ours, theirs) = match &mode {
+            StartMode::Foreground(_) => stream_pair().map_err(call)?,
+            StartMode::Detached => (None, None),
+        };
+        let streams = match &mode {
+            StartMode::Foreground(foreground) => foreground.streams,
+            StartMode::Detached => AttachedStreams::OUTPUT,
+        };
+        let client = theirs.map(|socket| (socket, streams));
+        match clone3(&CloneRequest::default()).map_err(call)? {
+            Forked::Child => process::monitor(prepared, monitor_line, client),
+            Forked::Parent { .. } => {}
+        }
+        drop(monitor_line);
+        drop(client);
+        let framing = prepared.framing();
+        let passthrough = prepared.is_passthrough();
+        let run_directory = prepared.run_directory.clone();
+        drop(prepared);
+        hear_of_start(&line)?;
+        drop(lock);
+        match (mode, ours, gate) {
+            (StartMode::Foreground(_), _, _) if passthrough => Ok(StartOutcome::Attached(
+                AttachOutcome::Exited(self.hear_of_end(id, &line)?),
+            )),
+            (StartMode::Foreground(foreground), Some(stream), Some(gate)) => {
+                let control = MonitorControl { run_directory };
+                let outcome = self.carry(id, foreground, stream, framing, &gate, &control, &line);
+                outcome.map(StartOutcome::Attached)
+            }
+            _ => Ok(StartOutcome::Started),
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of one session, used once"
+    )]
+    fn carry(
+        &self,
+        id: &ContainerId,
+        foreground: Foreground,
+        stream: OwnedFd,
+        framing: Framing,
+        signals: &SignalGate,
+        control: &MonitorControl,
+        line: &Channel,
+    ) -> Result<AttachOutcome, StartError> {
+        let local = LocalStreams::of_process(foreground.streams).map_err(AttachError::Streams)?;
+        let ending = pump(Pump {
+            endpoint: Endpoint::Socket { stream, framing },
+            local,
+            control,
+            signals,
+            detach_keys: foreground.detach_keys,
+            process: None,
+        })?;
+        Ok(match ending {
+            Ending::Ended => AttachOutcome::Exited(self.hear_of_end(id, line)?),
+            Ending::Detached => AttachOutcome::Detached,
+            Ending::OutputClosed => AttachOutcome::OutputClosed,
+            Ending::Interrupted(signal) => AttachOutcome::Interrupted(signal),
+        })
+    }
+
+    /// The exit code from the monitor, or from the record when the monitor was killed.
+    fn hear_of_end(&self, id: &ContainerId, line: &Channel) -> Result<i32, StartError> {
+        let call = |source| StartError::Call {
+            id: id.clone(),
+            source,
+        };
+        let message = line.receive().map_err(call)?;
+        let code = message.bytes.strip_prefix(b"x").and_then(|text| {
+            std::str::from_utf8(text)
+                .ok()
+                .and_then(|text| text.parse().ok())
+        });
+        if let Some(code) = code {
+            return Ok(code);
+        }
+        let store = Store::open(self.dirs.clone())?;
+        let state = store.read_state(id)?;
+        Ok(state.exit_code.unwrap_or(KILLED))
+    }
+}
+
+/// The code of a container that died with its monitor, by SIGKILL.
+const KILLED: i32 = 137;
+
+/// Both ends of a stream for the command in the foreground.
+fn stream_pair() -> Result<(Option<OwnedFd>, Option<OwnedFd>), SysError> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let pair = socketpair(AddressFamily::Unix, SockType::Stream, None, flags)
+        .called(|| "socketpair(SOCK_STREAM)")?;
+    Ok((Some(pair.0), Some(pair.1)))
+}
+
+fn hear_of_start(line: &Channel) -> Result<(), StageFailure> {
+    let message = line
+        .receive()
+        .map_err(|error| StageFailure::setup(error.to_string()))?;
+    match message.bytes.split_first() {
+        Some((b's', _)) => Ok(()),
+        Some((b'f', json)) => Err(serde_json::from_slice(json)
+            .unwrap_or_else(|_| StageFailure::setup(String::from_utf8_lossy(json)))),
+        _ => Err(StageFailure::setup(
+            "the monitor was killed while the container was started",
+        )),
+    }
+}

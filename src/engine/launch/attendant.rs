@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the monitor does while the init stage works: it forks the server of a FUSE root and
+//! connects the network.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::OnceLock;
+
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+
+use crate::engine::roots::FuseRoot;
+use crate::runtime::launch::StageFailure;
+use crate::runtime::spawn::Attendant;
+use crate::state::record::ProcessIdentity;
+use crate::sys::SysResult;
+use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
+
+/// Serves a FUSE root until it is unmounted; the value is the exit code of the server's process.
+/// The overlay file system is a role of the binary that the engine does not know: `main` installs
+/// it.
+pub type OverlayServer = fn(OwnedFd, &FuseRoot) -> i32;
+
+static OVERLAY_SERVER: OnceLock<OverlayServer> = OnceLock::new();
+
+/// Installs the server of FUSE roots, once.
+pub fn install_overlay_server(server: OverlayServer) {
+    OVERLAY_SERVER.get_or_init(|| server);
+}
+
+/// The attendant of one start.
+#[derive(Debug)]
+pub(super) struct StartAttendant<'p> {
+    pub(super) fuse: Option<&'p FuseRoot>,
+    /// Processes that must end with the container.
+    pub(super) helpers: Vec<(ProcessIdentity, OwnedFd)>,
+    /// Whether the root is served by FUSE.
+    pub(super) serves_root: bool,
+}
+
+impl Attendant for StartAttendant<'_> {
+    fn serve_root(&mut self, device: OwnedFd) -> SysResult<()> {
+        let (Some(root), Some(server)) = (self.fuse, OVERLAY_SERVER.get()) else {
+            return Ok(());
+        };
+        match clone3(&CloneRequest::default())? {
+            Forked::Child => {
+                // Its monitor's end is its own: nothing is left to serve.
+                drop(prctl::set_pdeathsig(Signal::SIGKILL));
+                drop(prctl::set_name(c"coracle-overlay"));
+                drop(close_all_but(&[0, 1, 2, device.as_raw_fd()]));
+                exit_now(server(device, root))
+            }
+            Forked::Parent { pid, pidfd } => {
+                self.serves_root = true;
+                self.helpers.push((ProcessIdentity::of(pid)?, pidfd));
+                Ok(())
+            }
+        }
+    }
+
+    fn attach_network(&mut self, _pid: i32) -> Result<(), StageFailure> {
+        Ok(())
+    }
+}

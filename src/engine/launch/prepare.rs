@@ -1,0 +1,541 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Everything that is decided before the fork: maps, namespaces, spec, root, files, sockets.
+
+use std::borrow::Cow;
+use std::fs;
+use std::io::Write as _;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+};
+use oci_spec::runtime::LinuxNamespaceType;
+
+use crate::engine::cgroup::{self, ContainerCgroup};
+use crate::engine::image_source::ImageSourceError;
+use crate::engine::maps::{Caller, ContainerIds, MapError, container_ids};
+use crate::engine::namespaces::{self, NamespaceError, Namespaces};
+use crate::engine::roots::{self, EngineChoice, FuseRoot, RootPlan, RootSource};
+use crate::engine::spec::{
+    NamespaceSource, SecurityError, SecurityOptions, SpecContext, bounding_set, runtime_spec,
+};
+use crate::engine::terminal::size_of;
+use crate::engine::{Engine, Report};
+use crate::monitor::protocol::{Framing, SOCKET_NAME};
+use crate::runtime::idmap::{HolderMap, Reach, is_mapped};
+use crate::runtime::launch::{
+    GroupPolicy, Launch, PasswdPolicy, Root, StageFailure, UserChoice, WorkdirPolicy,
+};
+use crate::runtime::seccomp::{self, Host, Profile};
+use crate::runtime::subid::holder_map;
+use crate::runtime::user;
+use crate::runtime::userns::chain;
+use crate::state::StateError;
+use crate::state::dirs::Dirs;
+use crate::state::record::ContainerRecord;
+use crate::state::store::Store;
+use crate::sys::seccomp::Instruction;
+use crate::sys::{Called, SysError};
+
+/// What was asked for and cannot be had on this host.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// `--userns`, `--uidmap`.
+    #[error(transparent)]
+    Map(#[from] MapError),
+    /// `--pid`, `--ipc`, `--uts`, `--network`.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    /// `--security-opt`.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
+    /// A system call filter that cannot be used.
+    #[error("seccomp profile {}: {reason}", path.display())]
+    Seccomp {
+        /// The profile.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The image's layers.
+    #[error(transparent)]
+    Image(#[from] ImageSourceError),
+    /// The user of the program.
+    #[error(transparent)]
+    User(#[from] StageFailure),
+    /// A directory or file of the container's own.
+    #[error("prepare {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the kernel said.
+        source: SysError,
+    },
+    /// The store.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// All that the monitor and the init stage need.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) dirs: Dirs,
+    pub(super) record: ContainerRecord,
+    pub(super) launch: Launch,
+    pub(super) fuse: Option<FuseRoot>,
+    pub(super) holder: HolderMap,
+    pub(super) run_root: PathBuf,
+    pub(super) run_directory: PathBuf,
+    /// Any directory: the root is attached over it in the container's own mount namespace.
+    pub(super) mountpoint: PathBuf,
+    pub(super) listener: Option<OwnedFd>,
+    pub(super) cgroup: Option<ContainerCgroup>,
+    pub(super) terminal_size: Option<(u16, u16)>,
+    pub(super) restart_count: u32,
+}
+
+impl Engine {
+    pub(super) fn prepare(
+        &self,
+        store: &Store,
+        record: ContainerRecord,
+        report: &dyn Report,
+    ) -> Result<Prepared, PrepareError> {
+        let holder = holder_map();
+        let caller = crate::engine::caller();
+        let directory = self.dirs.container(&record.id);
+        let source = self.root_source(&record)?;
+        let single = match holder.reach {
+            Reach::Single => single_identity(&record, &source)?,
+            Reach::Ranges | Reach::All => (0, 0),
+        };
+        let ids = container_ids(&record.request, &holder, &caller, single)?;
+        let namespaces = namespaces::resolve(&record.request, store)?;
+        let volatile = record.request.auto_remove;
+        let choice = engine_choice(&record);
+        let root = roots::plan(
+            &source,
+            choice,
+            &ids.maps,
+            holder.reach,
+            &directory,
+            volatile,
+        );
+        warn_of_single_id(&record, &holder, report);
+        let run_directory = self.make_run_directory(&record)?;
+        write_files(&run_directory, &record, &namespaces)?;
+        make_upper(&root)?;
+        let listener = listen_on(&run_directory)?;
+        let launch = launch(
+            self,
+            &record,
+            &holder,
+            &ids,
+            namespaces,
+            &root,
+            &caller,
+            &run_directory,
+        )?;
+        let prepared = Prepared {
+            dirs: self.dirs.clone(),
+            launch,
+            fuse: root.fuse,
+            holder,
+            run_root: self.dirs.run_root.clone(),
+            run_directory,
+            mountpoint: directory,
+            listener: Some(listener),
+            cgroup: ContainerCgroup::make(&record.id),
+            terminal_size: terminal_size(),
+            restart_count: store.read_state(&record.id)?.restart_count,
+            record,
+        };
+        Ok(prepared)
+    }
+
+    fn make_run_directory(&self, record: &ContainerRecord) -> Result<PathBuf, PrepareError> {
+        let path = self.dirs.container_run(&record.id);
+        let make = || {
+            fs::DirBuilder::new()
+                .mode(0o700)
+                .recursive(true)
+                .create(&path)
+        };
+        make()
+            .called(|| format!("mkdir({path:?})"))
+            .map_err(|source| PrepareError::File {
+                path: path.clone(),
+                source,
+            })?;
+        Ok(path)
+    }
+}
+
+/// With one mappable id it is the one of the program, found before the fork: the map must name it.
+fn single_identity(
+    record: &ContainerRecord,
+    source: &RootSource,
+) -> Result<(u32, u32), PrepareError> {
+    let text = &record.resolved.user;
+    if text.is_empty() {
+        return Ok((0, 0));
+    }
+    let database = |path: &str| database_of(source, path);
+    let identity = user::resolve(text, &[], &database("/etc/passwd"), &database("/etc/group"))?;
+    Ok((identity.uid, identity.gid))
+}
+
+/// A user database as the topmost directory that has one shows it.
+fn database_of(source: &RootSource, path: &str) -> String {
+    let machine = [PathBuf::from("/")];
+    let directories = match source {
+        RootSource::Layers { directories, .. } => &directories[..],
+        RootSource::Directory(path) | RootSource::Overlay(path) => std::slice::from_ref(path),
+        RootSource::Machine => &machine,
+    };
+    let read = |directory: &PathBuf| {
+        let root = fs::File::open(directory).ok()?;
+        Some(user::read_database(root.as_fd(), path)).filter(|text| !text.is_empty())
+    };
+    directories.iter().find_map(read).unwrap_or_default()
+}
+
+fn engine_choice(record: &ContainerRecord) -> EngineChoice {
+    match record.request.storage_engine.as_deref() {
+        Some("kernel") => EngineChoice::Kernel,
+        Some("fuse") => EngineChoice::Fuse,
+        _ => EngineChoice::Auto,
+    }
+}
+
+fn warn_of_single_id(record: &ContainerRecord, holder: &HolderMap, report: &dyn Report) {
+    if holder.reach == Reach::Single && !record.request.group_add.is_empty() {
+        report.warning("--group-add has no effect: this user has no range in /etc/subgid");
+    }
+}
+
+fn make_upper(root: &RootPlan) -> Result<(), PrepareError> {
+    let layers = match (&root.root, &root.fuse) {
+        (Root::Kernel(layers) | Root::Fuse(layers), _) => layers,
+        (Root::Directory(_), Some(fuse)) => &fuse.layers,
+        (Root::Directory(_), None) => return Ok(()),
+    };
+    let file = |source| PrepareError::File {
+        path: layers.upper.clone(),
+        source,
+    };
+    roots::make_directories(layers)
+        .called(|| "mkdir(upper, work)")
+        .map_err(file)
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of one launch, joined once"
+)]
+fn launch(
+    engine: &Engine,
+    record: &ContainerRecord,
+    holder: &HolderMap,
+    ids: &ContainerIds,
+    namespaces: Namespaces,
+    root: &RootPlan,
+    caller: &Caller,
+    run_directory: &Path,
+) -> Result<Launch, PrepareError> {
+    let security = SecurityOptions::parse(&record.request.security_opt)?;
+    let shares_ipc = namespaces.joined.as_ref().map(|(_, pid)| *pid).filter(|_| {
+        let source = namespaces
+            .sources
+            .iter()
+            .find(|(kind, _)| *kind == LinuxNamespaceType::Ipc);
+        matches!(source, Some((_, NamespaceSource::Path(_))))
+    });
+    let shared_shm = match record.request.ipc.as_deref() {
+        Some("host") => Some(PathBuf::from("/dev/shm")),
+        _ => shares_ipc.map(|pid| PathBuf::from(format!("/proc/{pid}/root/dev/shm"))),
+    };
+    let context = SpecContext {
+        dialect: engine.dialect,
+        namespaces: namespaces.sources,
+        files: run_directory.to_owned(),
+        etc_files: etc_files(record),
+        tty_group_mapped: is_mapped(&ids.maps.gids, 5),
+        cgroup2: cgroup::has_cgroup2(),
+        host_devices: host_devices(record),
+        shared_shm,
+        security,
+    };
+    let spec = runtime_spec(record, &context);
+    let seccomp = filter(engine, record, &context.security)?;
+    let groups = match holder.reach {
+        Reach::Single => GroupPolicy::Denied,
+        _ if record
+            .request
+            .group_add
+            .iter()
+            .any(|group| group == "keep-groups") =>
+        {
+            GroupPolicy::Keep
+        }
+        Reach::Ranges | Reach::All => GroupPolicy::Settable,
+    };
+    let default_user = ids.kept.filter(|_| record.request.user.is_none());
+    let user = match default_user {
+        Some((uid, gid)) if record.resolved.user.is_empty() => format!("{uid}:{gid}"),
+        _ => record.resolved.user.clone(),
+    };
+    let additional: Vec<String> = record
+        .request
+        .group_add
+        .iter()
+        .filter(|g| *g != "keep-groups")
+        .cloned()
+        .collect();
+    Ok(Launch {
+        spec,
+        root: root.root.clone(),
+        fuse_allowed: root.fuse.is_some(),
+        maps: ids.maps.clone(),
+        groups,
+        user: UserChoice::Lookup {
+            user,
+            additional_groups: additional,
+        },
+        workdir: match record.request.workdir {
+            Some(_) => WorkdirPolicy::MustExist,
+            None => WorkdirPolicy::Make,
+        },
+        reaper: record.request.init,
+        seccomp,
+        join: namespaces.joined.map(|(_, pid)| pid),
+        passwd: passwd_policy(record, ids, caller),
+        preserved_fds: (3..).take(record.request.preserve_fds as usize).collect(),
+    })
+}
+
+fn passwd_policy(record: &ContainerRecord, ids: &ContainerIds, caller: &Caller) -> PasswdPolicy {
+    let request = &record.request;
+    if request.no_passwd || (request.read_only && request.passwd_entry.is_none()) {
+        return PasswdPolicy::Keep;
+    }
+    let needed = ids.kept.is_some()
+        || !record.resolved.user.is_empty()
+        || request.passwd_entry.is_some()
+        || request.group_entry.is_some();
+    if !needed {
+        return PasswdPolicy::Keep;
+    }
+    PasswdPolicy::Complete {
+        passwd_entry: request.passwd_entry.clone(),
+        group_entry: request.group_entry.clone(),
+        caller: ids
+            .kept
+            .map(|(uid, gid)| (caller.name.clone(), uid, gid, caller.home.clone())),
+    }
+}
+
+/// The filter of this container; the profile that everybody uses costs nothing.
+fn filter(
+    engine: &Engine,
+    record: &ContainerRecord,
+    security: &SecurityOptions,
+) -> Result<Cow<'static, [Instruction]>, PrepareError> {
+    let bounding = bounding_set(record, engine.dialect);
+    match &security.seccomp {
+        Some(None) => Ok(Cow::Borrowed(&[])),
+        None if record.request.privileged => Ok(Cow::Borrowed(&[])),
+        None => Ok(seccomp::default_filter(&bounding)),
+        Some(Some(path)) => {
+            let refuse = |reason: String| PrepareError::Seccomp {
+                path: path.clone(),
+                reason,
+            };
+            let text = fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+            let filter = Profile::parse(&text)
+                .and_then(|profile| seccomp::compile(&profile.resolve(&bounding, Host::current())));
+            filter
+                .map(Cow::Owned)
+                .map_err(|error| refuse(chain(&error)))
+        }
+    }
+}
+
+fn etc_files(record: &ContainerRecord) -> Vec<&'static str> {
+    let mut files = Vec::new();
+    if !record.request.no_hostname {
+        files.push("hostname");
+    }
+    if !record.request.no_hosts {
+        files.push("hosts");
+    }
+    if record
+        .request
+        .networks
+        .first()
+        .is_none_or(|network| network != "none")
+    {
+        files.push("resolv.conf");
+    }
+    files
+}
+
+/// The files that are mounted below /etc, written anew at each start.
+fn write_files(
+    run_directory: &Path,
+    record: &ContainerRecord,
+    _namespaces: &Namespaces,
+) -> Result<(), PrepareError> {
+    let name = &record.resolved.hostname;
+    let hosts = format!(
+        "127.0.0.1\tlocalhost localhost.localdomain\n::1\tlocalhost localhost.localdomain\n\
+         127.0.1.1\t{name} {}\n",
+        record.name
+    );
+    let write = |file: &str, text: &str| -> Result<(), PrepareError> {
+        let path = run_directory.join(file);
+        let mut options = fs::OpenOptions::new();
+        let opened = options
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o644)
+            .open(&path);
+        let written = opened.and_then(|mut opened| opened.write_all(text.as_bytes()));
+        written
+            .called(|| format!("write({path:?})"))
+            .map_err(|source| PrepareError::File {
+                path: path.clone(),
+                source,
+            })
+    };
+    write(".containerenv", "")?;
+    for file in etc_files(record) {
+        match file {
+            "hosts" => write(file, &hosts)?,
+            "hostname" => write(file, &format!("{name}\n"))?,
+            _ => write(
+                file,
+                &fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
+            )?,
+        }
+    }
+    Ok(())
+}
+
+/// `--privileged` shows the device nodes of the host that the caller can see.
+fn host_devices(record: &ContainerRecord) -> Vec<PathBuf> {
+    use std::os::unix::fs::FileTypeExt;
+    if !record.request.privileged {
+        return Vec::new();
+    }
+    let own = [
+        "null", "zero", "full", "random", "urandom", "tty", "console", "ptmx",
+    ];
+    let entries = fs::read_dir("/dev").into_iter().flatten().flatten();
+    let devices = entries.filter(|entry| {
+        let kind = entry.file_type();
+        let node = kind.is_ok_and(|kind| kind.is_char_device() || kind.is_block_device());
+        node && !own.iter().any(|name| entry.file_name() == *name)
+    });
+    devices.map(|entry| entry.path()).collect()
+}
+
+/// A socket that clients of the monitor find: 0600 in a directory that is 0700.
+fn listen_on(run_directory: &Path) -> Result<OwnedFd, PrepareError> {
+    let path = run_directory.join(SOCKET_NAME);
+    let make = || -> Result<OwnedFd, SysError> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let listener = socket(AddressFamily::Unix, SockType::Stream, flags, None)
+            .called(|| "socket(AF_UNIX)")?;
+        let address = UnixAddr::new(&path).called(|| format!("sockaddr_un({path:?})"))?;
+        drop(fs::remove_file(&path));
+        bind(std::os::fd::AsRawFd::as_raw_fd(&listener), &address)
+            .called(|| format!("bind({path:?})"))?;
+        listen(&listener, Backlog::MAXCONN).called(|| "listen")?;
+        Ok(listener)
+    };
+    make().map_err(|source| PrepareError::File {
+        path: path.clone(),
+        source,
+    })
+}
+
+fn terminal_size() -> Option<(u16, u16)> {
+    let size = size_of(std::io::stdin().as_fd()).or_else(|| size_of(std::io::stdout().as_fd()));
+    size.map(|size| (size.rows, size.columns))
+}
+
+impl Prepared {
+    /// How output travels to the command in the foreground.
+    pub(super) fn framing(&self) -> Framing {
+        if self.record.request.tty {
+            Framing::Raw
+        } else {
+            Framing::Multiplexed
+        }
+    }
+
+    pub(super) fn is_passthrough(&self) -> bool {
+        self.record.resolved.log_driver == "passthrough"
+    }
+
+    pub(super) fn storage_engine(&self) -> &'static str {
+        match &self.launch.root {
+            Root::Kernel(_) => "kernel",
+            Root::Fuse(_) => "fuse",
+            Root::Directory(_) => "bind",
+        }
+    }
+
+    /// Adds what mends it to a refusal of the user namespace.
+    pub(super) fn explain(&self, words: &str) -> String {
+        format!("{words} (`coracle doctor` says what this host lacks)")
+    }
+
+    /// Removes what a start that failed has made.
+    pub(super) fn undo(&self) {
+        if let Some(cgroup) = &self.cgroup {
+            drop(cgroup::destroy(&cgroup.path));
+        }
+        drop(fs::remove_dir_all(&self.run_directory));
+    }
+
+    /// What is done after the end.
+    pub(super) fn cleaning(&self, store: Store) -> Cleaning {
+        Cleaning {
+            store,
+            record: self.record.clone(),
+            run_directory: self.run_directory.clone(),
+            cgroup_path: self
+                .cgroup
+                .as_ref()
+                .map(|c| c.path.clone())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// What the monitor removes after the end; a later command finishes what a dead monitor left.
+#[derive(Debug)]
+pub(super) struct Cleaning {
+    store: Store,
+    record: ContainerRecord,
+    run_directory: PathBuf,
+    cgroup_path: String,
+}
+
+impl Cleaning {
+    pub(super) fn run(self) {
+        drop(cgroup::destroy(&self.cgroup_path));
+        drop(fs::remove_dir_all(&self.run_directory));
+        if self.record.request.auto_remove {
+            drop(self.store.remove(&self.record.id));
+            if let Some(cidfile) = &self.record.request.cidfile {
+                drop(fs::remove_file(cidfile));
+            }
+        }
+    }
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The monitor's process, from the fork to its end. It holds none of the caller's descriptors,
+//! lives in the holder namespace, and never returns into the caller's code.
+
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use nix::fcntl::OFlag;
+use nix::sys::prctl;
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
+
+use super::attendant::StartAttendant;
+use super::prepare::Prepared;
+use crate::monitor::protocol::AttachedStreams;
+use crate::monitor::{
+    ContainerIo, ExitReport, FirstClient, LogDriver, LogSettings, StdinPolicy, Supervision,
+};
+use crate::runtime::launch::{ProgramIo, StageFailure};
+use crate::runtime::spawn::{Spawned, spawn};
+use crate::runtime::userns::{chain, enter_holder};
+use crate::state::record::{ContainerState, Place, ProcessIdentity, Status};
+use crate::state::store::Store;
+use crate::sys::channel::Channel;
+use crate::sys::process::{close_all_but, exit_now};
+use crate::sys::{Called, SysResult};
+
+/// Runs the monitor of `prepared` to its end.
+pub(super) fn monitor(
+    prepared: Prepared,
+    line: Channel,
+    client: Option<(OwnedFd, AttachedStreams)>,
+) -> ! {
+    drop(setsid());
+    drop(prctl::set_name(c"coracle-monitor"));
+    let code = match start(&prepared, &line, client) {
+        Ok(supervision) => {
+            let code = crate::monitor::run(supervision);
+            drop(line.send(format!("x{code}").as_bytes(), None));
+            0
+        }
+        Err(failure) => {
+            prepared.undo();
+            let mut bytes = vec![b'f'];
+            bytes.extend(serde_json::to_vec(&failure).unwrap_or_default());
+            drop(line.send(&bytes, None));
+            1
+        }
+    };
+    exit_now(code)
+}
+
+fn start(
+    prepared: &Prepared,
+    line: &Channel,
+    client: Option<(OwnedFd, AttachedStreams)>,
+) -> Result<Supervision, StageFailure> {
+    let mut kept = vec![0, 1, 2, line.as_fd().as_raw_fd()];
+    kept.extend(client.iter().map(|(socket, _)| socket.as_raw_fd()));
+    kept.extend(prepared.listener.as_ref().map(AsRawFd::as_raw_fd));
+    kept.extend(prepared.cgroup.as_ref().map(|cgroup| cgroup.fd.as_raw_fd()));
+    kept.extend(&prepared.launch.preserved_fds);
+    call(|| close_all_but(&kept))?;
+    let (program_io, io) = call(|| streams(prepared))?;
+    call(detach_standard_streams)?;
+    enter_holder(&prepared.holder, &prepared.run_root)
+        .map_err(|error| StageFailure::setup(prepared.explain(&chain(&error))))?;
+    let mut attendant = StartAttendant {
+        fuse: prepared.fuse.as_ref(),
+        helpers: Vec::new(),
+        serves_root: false,
+    };
+    let cgroup = prepared.cgroup.as_ref().map(|cgroup| cgroup.fd.as_fd());
+    let launch = &prepared.launch;
+    let spawned = spawn(
+        launch,
+        program_io,
+        &prepared.mountpoint,
+        cgroup,
+        &mut attendant,
+    )?;
+    let state = running_state(prepared, &spawned, &attendant)?;
+    let store =
+        Store::open(prepared.dirs.clone()).map_err(|error| StageFailure::setup(chain(&error)))?;
+    store
+        .write_state(&prepared.record.id, &state)
+        .map_err(|error| StageFailure::setup(chain(&error)))?;
+    write_pid_files(prepared, spawned.pid)?;
+    call(|| line.send(format!("s{}", spawned.pid).as_bytes(), None))?;
+    Ok(supervision(
+        prepared, spawned, io, client, attendant, store, state,
+    ))
+}
+
+fn call<T>(step: impl FnOnce() -> SysResult<T>) -> Result<T, StageFailure> {
+    step().map_err(|error| StageFailure::setup(error.to_string()))
+}
+
+/// The program's streams and our ends of them.
+fn streams(prepared: &Prepared) -> SysResult<(ProgramIo, ContainerIo)> {
+    let request = &prepared.record.request;
+    if request.tty {
+        let nothing = ContainerIo::Inherited;
+        return Ok((
+            ProgramIo::Terminal {
+                size: prepared.terminal_size,
+            },
+            nothing,
+        ));
+    }
+    if prepared.is_passthrough() {
+        let duplicate = |fd: std::os::fd::BorrowedFd<'_>| {
+            fd.try_clone_to_owned().called(|| "fcntl(F_DUPFD_CLOEXEC)")
+        };
+        let io = ProgramIo::Streams {
+            stdin: duplicate(std::io::stdin().as_fd())?,
+            stdout: duplicate(std::io::stdout().as_fd())?,
+            stderr: duplicate(std::io::stderr().as_fd())?,
+        };
+        return Ok((io, ContainerIo::Inherited));
+    }
+    let pipe = || pipe2(OFlag::O_CLOEXEC).called(|| "pipe2");
+    let (stdin, stdin_writer) = if request.interactive {
+        let (reader, writer) = pipe()?;
+        (reader, Some(writer))
+    } else {
+        (null()?, None)
+    };
+    let (stdout_reader, stdout) = pipe()?;
+    let (stderr_reader, stderr) = pipe()?;
+    let ours = ContainerIo::Pipes {
+        stdin: stdin_writer,
+        stdout: Some(stdout_reader),
+        stderr: Some(stderr_reader),
+    };
+    Ok((
+        ProgramIo::Streams {
+            stdin,
+            stdout,
+            stderr,
+        },
+        ours,
+    ))
+}
+
+fn null() -> SysResult<OwnedFd> {
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null");
+    file.map(OwnedFd::from).called(|| "open(\"/dev/null\")")
+}
+
+/// A monitor that kept the caller's output open would keep its readers waiting.
+fn detach_standard_streams() -> SysResult<()> {
+    let null = null()?;
+    dup2_stdin(&null).called(|| "dup2(stdin)")?;
+    dup2_stdout(&null).called(|| "dup2(stdout)")?;
+    dup2_stderr(&null).called(|| "dup2(stderr)")
+}
+
+fn running_state(
+    prepared: &Prepared,
+    spawned: &Spawned,
+    attendant: &StartAttendant<'_>,
+) -> Result<ContainerState, StageFailure> {
+    let own = i32::try_from(std::process::id()).unwrap_or_default();
+    let engine = if attendant.serves_root {
+        "fuse"
+    } else {
+        prepared.storage_engine()
+    };
+    Ok(ContainerState {
+        status: Status::Running,
+        place: Place::here().clone(),
+        monitor: Some(call(|| ProcessIdentity::of(own))?),
+        container: Some(call(|| ProcessIdentity::of(spawned.pid))?),
+        started_at: Some(Timestamp::now()),
+        cgroup_path: prepared
+            .cgroup
+            .as_ref()
+            .map(|c| c.path.clone())
+            .unwrap_or_default(),
+        storage_engine: engine.to_owned(),
+        helpers: attendant
+            .helpers
+            .iter()
+            .map(|(identity, _)| *identity)
+            .collect(),
+        restart_count: prepared.restart_count,
+        ..ContainerState::default()
+    })
+}
+
+fn write_pid_files(prepared: &Prepared, pid: i32) -> Result<(), StageFailure> {
+    use std::io::Write as _;
+    let request = &prepared.record.request;
+    let own = i32::try_from(std::process::id()).unwrap_or_default();
+    for (path, pid) in [(&request.pidfile, pid), (&request.monitor_pidfile, own)] {
+        let Some(path) = path else { continue };
+        let written = fs::File::create(path).and_then(|mut file| write!(file, "{pid}"));
+        written.map_err(|error| {
+            StageFailure::setup(format!("write the pid file {}: {error}", path.display()))
+        })?;
+    }
+    Ok(())
+}
+
+fn supervision(
+    prepared: &Prepared,
+    spawned: Spawned,
+    io: ContainerIo,
+    client: Option<(OwnedFd, AttachedStreams)>,
+    attendant: StartAttendant<'_>,
+    store: Store,
+    state: ContainerState,
+) -> Supervision {
+    let record = &prepared.record;
+    let id = record.id.clone();
+    let io = match spawned.console {
+        Some(master) => ContainerIo::Terminal { master },
+        None => io,
+    };
+    let detached = client.is_none();
+    let recorded = (store.clone(), id.clone());
+    let clean = prepared.cleaning(store);
+    Supervision {
+        id: id.clone(),
+        container: spawned.pidfd,
+        pid: spawned.pid,
+        io,
+        stdin_policy: if detached {
+            StdinPolicy::KeepOpen
+        } else {
+            StdinPolicy::CloseAfterClient
+        },
+        log: log_settings(prepared),
+        listener: prepared
+            .listener
+            .as_ref()
+            .and_then(|fd| fd.try_clone().ok()),
+        first_client: client.map(|(socket, streams)| FirstClient { socket, streams }),
+        timeout: record.request.timeout_seconds.map(Duration::from_secs),
+        helpers: attendant
+            .helpers
+            .into_iter()
+            .map(|(_, pidfd)| pidfd)
+            .collect(),
+        memory_events: None,
+        record_exit: Box::new(move |report| record_exit(&recorded.0, &recorded.1, state, report)),
+        clean_up: Box::new(move || clean.run()),
+    }
+}
+
+/// The user may have asked for the end meanwhile: what others wrote into the state is kept.
+fn record_exit(
+    store: &Store,
+    id: &crate::state::id::ContainerId,
+    running: ContainerState,
+    report: &ExitReport,
+) {
+    let now = store.read_state(id).unwrap_or_else(|_| running.clone());
+    let state = ContainerState {
+        status: Status::Exited,
+        exit_code: Some(report.code),
+        oom_killed: report.oom_killed,
+        finished_at: Some(report.finished_at),
+        stopped_by_user: now.stopped_by_user || report.stopped_by_user,
+        monitor: None,
+        container: None,
+        helpers: Vec::new(),
+        exec_ids: Vec::new(),
+        ..now
+    };
+    // Nobody can be told here: a state that cannot be written reads as lost, which it is.
+    drop(store.write_state(id, &state));
+}
+
+fn log_settings(prepared: &Prepared) -> LogSettings {
+    let resolved = &prepared.record.resolved;
+    let driver = match resolved.log_driver.as_str() {
+        "json-file" => LogDriver::JsonFile,
+        "none" => LogDriver::None,
+        "passthrough" => LogDriver::Passthrough,
+        _ => LogDriver::K8sFile,
+    };
+    let files = prepared.record.request.log_opts.get("max-file");
+    LogSettings {
+        driver,
+        path: resolved.log_path.clone(),
+        size_max_bytes: resolved.log_size_max_bytes,
+        files_max: files.and_then(|text| text.parse().ok()).unwrap_or(1),
+    }
+}

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Which ids a container gets: `--userns`, `--uidmap` and `--gidmap` against what the user may map.
+
+use crate::runtime::idmap::{HolderMap, IdMapping, IdMaps, Reach};
+use crate::state::record::ContainerRequest;
+
+/// A `--userns` or `--uidmap` that cannot be honoured.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MapError {
+    /// Not a mode.
+    #[error("unrecognized user namespace mode {0:?} passed")]
+    UnknownMode(String),
+    /// Not an option of the mode.
+    #[error("unknown option specified in --userns: {0:?}")]
+    Option(String),
+    /// Not `CONTAINER:HOST[:SIZE]`.
+    #[error("invalid id map {0:?}: it is CONTAINER_ID:HOST_ID[:SIZE]")]
+    Map(String),
+    /// An extent that the user may not map.
+    #[error(
+        "id map {0:?} reaches outside the ids that this user may map; \
+         `coracle doctor` shows the range and how to widen it"
+    )]
+    OutOfReach(String),
+    /// A mode that needs a range where there is none.
+    #[error(
+        "--userns={mode} needs subordinate ids: add a range with \
+         `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}`"
+    )]
+    NeedsRange {
+        /// The mode as typed.
+        mode: String,
+        /// The caller's name.
+        user: String,
+    },
+    /// `--userns` together with `--uidmap`.
+    #[error("--userns and --uidmap/--gidmap are mutually exclusive")]
+    Conflict,
+}
+
+/// The caller, as id maps need to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Name in /etc/passwd, or the number.
+    pub name: String,
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
+    /// Home directory.
+    pub home: String,
+}
+
+/// A container's ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerIds {
+    /// The map, in the holder's ids.
+    pub maps: IdMaps,
+    /// With `keep-id`: the ids that the caller has inside.
+    pub kept: Option<(u32, u32)>,
+}
+
+/// The ids of a container of `request`. With one mappable id, `single` is the user and group that
+/// the program will have.
+///
+/// # Errors
+///
+/// See [`MapError`].
+pub fn container_ids(
+    request: &ContainerRequest,
+    holder: &HolderMap,
+    caller: &Caller,
+    single: (u32, u32),
+) -> Result<ContainerIds, MapError> {
+    let mode = request.userns.as_deref().unwrap_or("host");
+    if !request.uidmap.is_empty() || !request.gidmap.is_empty() {
+        if request.userns.is_some() {
+            return Err(MapError::Conflict);
+        }
+        return explicit(request, holder).map(|maps| ContainerIds { maps, kept: None });
+    }
+    let (word, options) = mode.split_once(':').unwrap_or((mode, ""));
+    let parent = &holder.maps;
+    let alone = holder.reach == Reach::Single;
+    let maps = match word {
+        "keep-id" => return keep_id(options, holder, caller),
+        "" | "host" | "private" if alone => IdMaps::single(single.0, single.1),
+        "" | "host" | "private" => IdMaps::identity_of(parent),
+        "nomap" | "auto" if alone => {
+            let (mode, user) = (word.to_owned(), caller.name.clone());
+            return Err(MapError::NeedsRange { mode, user });
+        }
+        "nomap" => IdMaps::no_map(parent),
+        "auto" => IdMaps::slice_of(parent, 1, auto_size(options)?),
+        _ => return Err(MapError::UnknownMode(mode.to_owned())),
+    };
+    Ok(ContainerIds { maps, kept: None })
+}
+
+fn keep_id(options: &str, holder: &HolderMap, caller: &Caller) -> Result<ContainerIds, MapError> {
+    let (mut uid, mut gid) = (caller.uid, caller.gid);
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        let bad = || MapError::Option(option.to_owned());
+        let (key, value) = option.split_once('=').ok_or_else(bad)?;
+        let number = value.parse().map_err(|_not_a_number| bad())?;
+        match key {
+            "uid" => uid = number,
+            "gid" => gid = number,
+            "size" => {}
+            _ => return Err(bad()),
+        }
+    }
+    let maps = match holder.reach {
+        Reach::Single => IdMaps::single(uid, gid),
+        Reach::Ranges | Reach::All => IdMaps::keep_id(&holder.maps, uid, gid),
+    };
+    Ok(ContainerIds {
+        maps,
+        kept: Some((uid, gid)),
+    })
+}
+
+/// Podman's size of an automatic map when nothing says more.
+const AUTO_SIZE: u32 = 1024;
+
+fn auto_size(options: &str) -> Result<u32, MapError> {
+    let mut size = AUTO_SIZE;
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        let value = option
+            .strip_prefix("size=")
+            .and_then(|value| value.parse().ok());
+        size = value.ok_or_else(|| MapError::Option(option.to_owned()))?;
+    }
+    Ok(size)
+}
+
+fn explicit(request: &ContainerRequest, holder: &HolderMap) -> Result<IdMaps, MapError> {
+    let read = |texts: &[String], parent: &[IdMapping]| -> Result<Vec<IdMapping>, MapError> {
+        texts
+            .iter()
+            .map(|text| parse_mapping(text, parent))
+            .collect()
+    };
+    let uids = read(&request.uidmap, &holder.maps.uids)?;
+    let gids = read(&request.gidmap, &holder.maps.gids)?;
+    // One of the two alone stands for both, as with podman.
+    let (uids, gids) = match (uids.is_empty(), gids.is_empty()) {
+        (true, _) => (gids.clone(), gids),
+        (_, true) => (uids.clone(), uids),
+        _ => (uids, gids),
+    };
+    Ok(IdMaps { uids, gids })
+}
+
+/// `CONTAINER:HOST[:SIZE]`, where HOST is an id of the holder (0 is the caller), as rootless
+/// podman reads it; a leading `@` on HOST names a real host id.
+fn parse_mapping(text: &str, parent: &[IdMapping]) -> Result<IdMapping, MapError> {
+    let bad = || MapError::Map(text.to_owned());
+    let mut parts = text.split(':');
+    let number = |part: &str| part.parse::<u32>().map_err(|_not_a_number| bad());
+    let inside = number(
+        parts
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches(['+', 'u', 'g']),
+    )?;
+    let host = parts.next().ok_or_else(bad)?;
+    let count = parts.next().map_or(Ok(1), number)?;
+    let outside = match host.strip_prefix('@') {
+        Some(real) => {
+            let real = number(real)?;
+            let within = |e: &&IdMapping| real >= e.outside && real - e.outside < e.count;
+            let extent = parent.iter().find(within);
+            let extent = extent.ok_or_else(|| MapError::OutOfReach(text.to_owned()))?;
+            extent.inside + (real - extent.outside)
+        }
+        None => number(host)?,
+    };
+    if parts.next().is_some() || count == 0 {
+        return Err(bad());
+    }
+    let last = outside.checked_add(count - 1).ok_or_else(bad)?;
+    let reached = |id: u32| crate::runtime::idmap::is_mapped(parent, id);
+    if !reached(outside) || !reached(last) {
+        return Err(MapError::OutOfReach(text.to_owned()));
+    }
+    Ok(IdMapping {
+        inside,
+        outside,
+        count,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(request: &ContainerRequest, holder: &HolderMap) -> Result<String, MapError> {
+        let caller = Caller {
+            name: "ana".into(),
+            uid: 1000,
+            gid: 1000,
+            home: "/home/ana".into(),
+        };
+        container_ids(request, holder, &caller, (33, 33)).map(|ids| ids.maps.uids_text(","))
+    }
+
+    fn request(userns: &str, uidmap: &[&str]) -> ContainerRequest {
+        ContainerRequest {
+            userns: (!userns.is_empty()).then(|| userns.to_owned()),
+            uidmap: uidmap.iter().map(ToString::to_string).collect(),
+            ..ContainerRequest::default()
+        }
+    }
+
+    #[test]
+    fn modes_with_a_range() {
+        let holder = HolderMap::of_user(1000, 1000, &[(100_000, 65536)], &[(100_000, 65536)]);
+        let cases = [
+            ("", "0 0 1,1 1 65536"),
+            ("host", "0 0 1,1 1 65536"),
+            ("keep-id", "0 1 1000,1000 0 1,1001 1001 64536"),
+            ("keep-id:uid=5,gid=6", "0 1 5,5 0 1,6 6 65531"),
+            ("nomap", "0 1 65536"),
+            ("auto:size=100", "0 1 100"),
+        ];
+        for (mode, wanted) in cases {
+            assert_eq!(
+                ids(&request(mode, &[]), &holder).as_deref(),
+                Ok(wanted),
+                "{mode}"
+            );
+        }
+        for mode in ["bogus", "keep-id:uid", "keep-id:x=1", "auto:size=y"] {
+            assert!(ids(&request(mode, &[]), &holder).is_err(), "{mode}");
+        }
+    }
+
+    #[test]
+    fn explicit_maps_stay_within_reach() {
+        let holder = HolderMap::of_user(1000, 1000, &[(100_000, 100)], &[(100_000, 100)]);
+        let map = |texts: &[&str]| ids(&request("", texts), &holder);
+        assert_eq!(map(&["0:1:50", "50:0:1"]).as_deref(), Ok("0 1 50,50 0 1"));
+        assert_eq!(map(&["0:@100004:2"]).as_deref(), Ok("0 5 2"));
+        assert!(matches!(map(&["0:1:101"]), Err(MapError::OutOfReach(_))));
+        assert!(matches!(map(&["0:@5"]), Err(MapError::OutOfReach(_))));
+        assert!(matches!(map(&["x"]), Err(MapError::Map(_))));
+        assert_eq!(
+            ids(&request("keep-id", &["0:0:1"]), &holder),
+            Err(MapError::Conflict)
+        );
+    }
+
+    #[test]
+    fn without_a_range_the_programs_own_id_is_mapped() {
+        let holder = HolderMap::of_user(1000, 1000, &[], &[]);
+        assert_eq!(ids(&request("", &[]), &holder).as_deref(), Ok("33 0 1"));
+        assert_eq!(
+            ids(&request("keep-id", &[]), &holder).as_deref(),
+            Ok("1000 0 1")
+        );
+        assert!(matches!(
+            ids(&request("nomap", &[]), &holder),
+            Err(MapError::NeedsRange { .. })
+        ));
+    }
+}

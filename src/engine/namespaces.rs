@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `--pid`, `--ipc`, `--uts`, `--cgroupns` and the namespace side of `--network`, resolved to
+//! what exists at this moment.
+
+use std::path::PathBuf;
+
+use oci_spec::runtime::LinuxNamespaceType;
+
+use super::spec::NamespaceSource;
+use crate::state::StateError;
+use crate::state::id::ContainerId;
+use crate::state::liveness::Observed;
+use crate::state::record::ContainerRequest;
+use crate::state::store::Store;
+
+/// A namespace that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum NamespaceError {
+    /// Not a mode.
+    #[error("invalid {kind} mode {mode:?}: it is private, host, container:ID or ns:PATH")]
+    Mode {
+        /// `pid`, `ipc`, `uts`, `cgroupns`, `network`.
+        kind: &'static str,
+        /// As typed.
+        mode: String,
+    },
+    /// The container to be joined does not run.
+    #[error("cannot join the {kind} namespace of container {name}: it is not running")]
+    NotRunning {
+        /// The kind.
+        kind: &'static str,
+        /// As typed.
+        name: String,
+    },
+    /// Namespaces of two containers at once.
+    #[error(
+        "cannot join namespaces of two different containers: \
+         each has a user namespace of its own"
+    )]
+    TwoContainers,
+    /// The store.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// Where each kind of namespace comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Namespaces {
+    /// The kinds with their sources.
+    pub sources: Vec<(LinuxNamespaceType, NamespaceSource)>,
+    /// The container that is joined, and its first process.
+    pub joined: Option<(ContainerId, i32)>,
+}
+
+/// Resolves the modes of `request`. `network` is the source of the network namespace, when it is
+/// not another container's.
+///
+/// # Errors
+///
+/// See [`NamespaceError`].
+pub fn resolve(request: &ContainerRequest, store: &Store) -> Result<Namespaces, NamespaceError> {
+    let mut namespaces = Namespaces::default();
+    let network = request.networks.first().map(String::as_str);
+    let network = network.filter(|mode| {
+        *mode == "host" || mode.starts_with("container:") || mode.starts_with("ns:")
+    });
+    let kinds = [
+        ("pid", LinuxNamespaceType::Pid, request.pid.as_deref()),
+        ("ipc", LinuxNamespaceType::Ipc, request.ipc.as_deref()),
+        ("uts", LinuxNamespaceType::Uts, request.uts.as_deref()),
+        (
+            "cgroupns",
+            LinuxNamespaceType::Cgroup,
+            request.cgroupns.as_deref(),
+        ),
+        ("network", LinuxNamespaceType::Network, network),
+    ];
+    for (kind, typ, mode) in kinds {
+        let source = namespaces.source_of(kind, typ, mode.unwrap_or("private"), store)?;
+        namespaces.sources.push((typ, source));
+    }
+    Ok(namespaces)
+}
+
+impl Namespaces {
+    fn source_of(
+        &mut self,
+        kind: &'static str,
+        typ: LinuxNamespaceType,
+        mode: &str,
+        store: &Store,
+    ) -> Result<NamespaceSource, NamespaceError> {
+        match mode {
+            "" | "private" | "shareable" | "none" => return Ok(NamespaceSource::Private),
+            "host" => return Ok(NamespaceSource::Host),
+            _ => {}
+        }
+        if let Some(path) = mode.strip_prefix("ns:") {
+            return Ok(NamespaceSource::Path(PathBuf::from(path)));
+        }
+        let Some(name) = mode.strip_prefix("container:") else {
+            return Err(NamespaceError::Mode {
+                kind,
+                mode: mode.to_owned(),
+            });
+        };
+        let pid = self.join(kind, name, store)?;
+        Ok(NamespaceSource::Path(PathBuf::from(format!(
+            "/proc/{pid}/ns/{typ}"
+        ))))
+    }
+
+    fn join(
+        &mut self,
+        kind: &'static str,
+        name: &str,
+        store: &Store,
+    ) -> Result<i32, NamespaceError> {
+        let id = store.resolve(name)?;
+        let (state, observed) = store.observe(&id)?;
+        let running = matches!(observed, Observed::Running | Observed::Paused);
+        let pid = state
+            .container
+            .filter(|_| running)
+            .map(|process| process.pid);
+        let pid = pid.ok_or(NamespaceError::NotRunning {
+            kind,
+            name: name.to_owned(),
+        })?;
+        match &self.joined {
+            Some((other, _)) if *other != id => Err(NamespaceError::TwoContainers),
+            _ => {
+                self.joined = Some((id, pid));
+                Ok(pid)
+            }
+        }
+    }
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The OCI runtime spec of a container, computed from its record and from what the host offers
+//! at this moment. Pure: nothing here touches the host.
+
+mod mounts;
+mod security;
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+
+use oci_spec::runtime::{
+    Capabilities, Capability, Linux, LinuxCapabilities, LinuxNamespace, LinuxNamespaceBuilder,
+    LinuxNamespaceType, PosixRlimit, PosixRlimitBuilder, PosixRlimitType, Process, Root, Spec,
+    User,
+};
+
+pub use security::{SecurityError, SecurityOptions};
+
+use super::Dialect;
+use crate::runtime::capability::{self, DOCKER_ADDS, PODMAN_DEFAULT};
+use crate::state::record::ContainerRecord;
+
+/// What a spec needs to know besides the record.
+#[derive(Debug, Clone)]
+pub struct SpecContext {
+    /// Whose defaults apply.
+    pub dialect: Dialect,
+    /// The namespaces, resolved: where each kind comes from.
+    pub namespaces: Vec<(LinuxNamespaceType, NamespaceSource)>,
+    /// Directory of the container's own hosts, hostname and resolv.conf files.
+    pub files: PathBuf,
+    /// Which of them are mounted: names below /etc.
+    pub etc_files: Vec<&'static str>,
+    /// Whether group 5 (tty) is mapped.
+    pub tty_group_mapped: bool,
+    /// Whether a cgroup2 tree can be shown.
+    pub cgroup2: bool,
+    /// Device nodes of the host to show, for `--privileged`.
+    pub host_devices: Vec<PathBuf>,
+    /// Where a shared /dev/shm comes from, with `--ipc host` or `container:ID`.
+    pub shared_shm: Option<PathBuf>,
+    /// Parsed `--security-opt`.
+    pub security: SecurityOptions,
+}
+
+/// Where a namespace comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamespaceSource {
+    /// A new one.
+    Private,
+    /// The caller's.
+    Host,
+    /// The one at this path.
+    Path(PathBuf),
+}
+
+impl SpecContext {
+    /// Where namespaces of this kind come from.
+    pub fn source(&self, kind: LinuxNamespaceType) -> &NamespaceSource {
+        let found = self.namespaces.iter().find(|(each, _)| *each == kind);
+        found.map_or(&NamespaceSource::Private, |(_, source)| source)
+    }
+
+    fn is_host(&self, kind: LinuxNamespaceType) -> bool {
+        *self.source(kind) == NamespaceSource::Host
+    }
+}
+
+/// The spec of `record` on this host.
+pub fn runtime_spec(record: &ContainerRecord, context: &SpecContext) -> Spec {
+    let mut spec = Spec::default();
+    let mut root = Root::default();
+    root.set_readonly(Some(record.request.read_only));
+    spec.set_root(Some(root));
+    spec.set_process(Some(process(record, context)));
+    spec.set_mounts(Some(mounts::mounts(record, context)));
+    spec.set_hostname(Some(record.resolved.hostname.clone()));
+    spec.set_linux(Some(linux(record, context)));
+    spec.set_annotations(Some(
+        record
+            .request
+            .annotations
+            .iter()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
+    ));
+    spec
+}
+
+fn process(record: &ContainerRecord, context: &SpecContext) -> Process {
+    let request = &record.request;
+    let mut process = Process::default();
+    let words = record
+        .resolved
+        .entrypoint
+        .iter()
+        .chain(&record.resolved.command);
+    process.set_args(Some(words.cloned().collect()));
+    process.set_env(Some(environment(record)));
+    process.set_cwd(PathBuf::from(&record.resolved.workdir));
+    process.set_terminal(Some(request.tty));
+    process.set_no_new_privileges(Some(context.security.no_new_privileges));
+    process.set_capabilities(Some(capabilities(record, context.dialect)));
+    process.set_rlimits(Some(rlimits(record)));
+    process.set_oom_score_adj(request.oom_score_adj);
+    let mut user = User::default();
+    user.set_umask(
+        request
+            .umask
+            .as_deref()
+            .and_then(|text| u32::from_str_radix(text, 8).ok()),
+    );
+    process.set_user(user);
+    process
+}
+
+/// The environment without HOME, which depends on the user's entry inside.
+pub fn environment(record: &ContainerRecord) -> Vec<String> {
+    let mut pairs = record.resolved.env.clone();
+    let has = |pairs: &[(String, String)], key: &str| pairs.iter().any(|(each, _)| each == key);
+    if record.request.tty && !has(&pairs, "TERM") {
+        pairs.push(("TERM".to_owned(), "xterm".to_owned()));
+    }
+    if !has(&pairs, "HOSTNAME") && !record.request.unset_env.iter().any(|key| key == "HOSTNAME") {
+        pairs.push(("HOSTNAME".to_owned(), record.resolved.hostname.clone()));
+    }
+    if let Some(zone) = record
+        .request
+        .timezone
+        .as_ref()
+        .filter(|_| !has(&pairs, "TZ"))
+    {
+        pairs.push(("TZ".to_owned(), zone.clone()));
+    }
+    pairs
+        .into_iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect()
+}
+
+/// The names of the capabilities in the bounding set.
+pub fn bounding_set(record: &ContainerRecord, dialect: Dialect) -> BTreeSet<String> {
+    let request = &record.request;
+    if request.privileged {
+        let all = ["ALL".to_owned()];
+        return capability::resolve(&[], &all, &request.cap_drop);
+    }
+    let mut default = PODMAN_DEFAULT.to_vec();
+    match dialect {
+        Dialect::Podman => {}
+        Dialect::Docker => default.extend(DOCKER_ADDS),
+    }
+    capability::resolve(&default, &request.cap_add, &request.cap_drop)
+}
+
+fn capabilities(record: &ContainerRecord, dialect: Dialect) -> LinuxCapabilities {
+    let bounding = to_set(bounding_set(record, dialect).iter().map(String::as_str));
+    // What the user added by name reaches a program of another user than root as well.
+    let added = record.request.cap_add.iter().map(String::as_str);
+    let ambient: Capabilities = to_set(added).intersection(&bounding).copied().collect();
+    let mut sets = LinuxCapabilities::default();
+    sets.set_bounding(Some(bounding.clone()));
+    sets.set_effective(Some(bounding.clone()));
+    sets.set_permitted(Some(bounding));
+    sets.set_inheritable(Some(Capabilities::new()));
+    sets.set_ambient(Some(ambient));
+    sets
+}
+
+fn to_set<'n>(names: impl Iterator<Item = &'n str>) -> Capabilities {
+    names
+        .filter_map(|name| name.strip_prefix("CAP_"))
+        .filter_map(|name| name.parse::<Capability>().ok())
+        .collect()
+}
+
+/// The limits asked for, and Podman's defaults, which the runtime clamps to what the user may.
+fn rlimits(record: &ContainerRecord) -> Vec<PosixRlimit> {
+    const GENEROUS: u64 = 1 << 20;
+    let asked = |name: &str| {
+        record
+            .request
+            .ulimits
+            .iter()
+            .any(|limit| limit.name == name)
+    };
+    let host = asked("host");
+    let mut limits: Vec<(String, u64, u64)> = ["nofile", "nproc"]
+        .into_iter()
+        .filter(|name| !host && !asked(name))
+        .map(|name| (name.to_owned(), GENEROUS, GENEROUS))
+        .collect();
+    let typed = record
+        .request
+        .ulimits
+        .iter()
+        .filter(|limit| limit.name != "host");
+    limits.extend(typed.map(|limit| (limit.name.clone(), limit.soft, limit.hard)));
+    let build = |(name, soft, hard): (String, u64, u64)| {
+        let typ = format!("RLIMIT_{}", name.to_uppercase())
+            .parse::<PosixRlimitType>()
+            .ok()?;
+        PosixRlimitBuilder::default()
+            .typ(typ)
+            .soft(soft)
+            .hard(hard)
+            .build()
+            .ok()
+    };
+    limits.into_iter().filter_map(build).collect()
+}
+
+fn linux(record: &ContainerRecord, context: &SpecContext) -> Linux {
+    let mut linux = Linux::default();
+    linux.set_resources(None);
+    linux.set_namespaces(Some(namespaces(context)));
+    linux.set_sysctl(Some(sysctls(record, context)));
+    let (masked, read_only) = security::hidden_paths(record, context);
+    linux.set_masked_paths(Some(masked));
+    linux.set_readonly_paths(Some(read_only));
+    linux.set_devices(None);
+    linux
+}
+
+fn namespaces(context: &SpecContext) -> Vec<LinuxNamespace> {
+    let kinds = [
+        LinuxNamespaceType::User,
+        LinuxNamespaceType::Mount,
+        LinuxNamespaceType::Pid,
+        LinuxNamespaceType::Network,
+        LinuxNamespaceType::Ipc,
+        LinuxNamespaceType::Uts,
+        LinuxNamespaceType::Cgroup,
+    ];
+    let build = |kind: LinuxNamespaceType| {
+        let builder = LinuxNamespaceBuilder::default().typ(kind);
+        match context.source(kind) {
+            NamespaceSource::Host => None,
+            NamespaceSource::Private => builder.build().ok(),
+            NamespaceSource::Path(path) => builder.path(path.clone()).build().ok(),
+        }
+    };
+    kinds.into_iter().filter_map(build).collect()
+}
+
+/// ping works for everyone and low ports bind for everyone inside, as people expect of a
+/// container that is a machine of its own.
+fn sysctls(record: &ContainerRecord, context: &SpecContext) -> HashMap<String, String> {
+    let mut values = HashMap::new();
+    if *context.source(LinuxNamespaceType::Network) == NamespaceSource::Private {
+        values.insert("net.ipv4.ping_group_range".to_owned(), "0 0".to_owned());
+    }
+    values.extend(
+        record
+            .request
+            .sysctls
+            .iter()
+            .map(|(k, v)| (k.clone(), v.clone())),
+    );
+    values
+}

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The mounts of a container: those that every container has, then the user's.
+
+use std::path::Path;
+
+use oci_spec::runtime::{LinuxNamespaceType, Mount, MountBuilder};
+
+use super::{NamespaceSource, SpecContext};
+use crate::state::record::{ContainerRecord, MountKind, MountRequest};
+
+const SHM_SIZE_BYTES: u64 = 64 << 20;
+
+/// All mounts in the order in which they are made.
+pub(super) fn mounts(record: &ContainerRecord, context: &SpecContext) -> Vec<Mount> {
+    let mut list = kernel_filesystems(record, context);
+    list.extend(etc_files(context));
+    if record.request.read_only && !record.request.no_read_only_tmpfs {
+        list.extend(scratch());
+    }
+    for path in &context.host_devices {
+        list.push(bind(path, &path.to_string_lossy(), &["bind", "rprivate"]));
+    }
+    for device in &record.request.devices {
+        list.push(device_mount(device));
+    }
+    let mut asked: Vec<&MountRequest> = record.request.mounts.iter().collect();
+    asked.sort_by_key(|mount| Path::new(&mount.container_path).components().count());
+    // A later mount of the same place replaces what stands there by default.
+    let replaced = |mount: &Mount| {
+        asked
+            .iter()
+            .any(|each| Path::new(&each.container_path) == mount.destination().as_path())
+    };
+    list.retain(|mount| !replaced(mount));
+    list.extend(asked.into_iter().map(user_mount));
+    list
+}
+
+fn kernel_filesystems(record: &ContainerRecord, context: &SpecContext) -> Vec<Mount> {
+    let mut list = vec![proc(context)];
+    list.push(mount(
+        "/dev",
+        "tmpfs",
+        "tmpfs",
+        &["nosuid", "noexec", "mode=755", "size=65536k"],
+    ));
+    list.push(sysfs(record, context));
+    let mut pts = vec![
+        "nosuid",
+        "noexec",
+        "newinstance",
+        "ptmxmode=0666",
+        "mode=0620",
+    ];
+    if context.tty_group_mapped {
+        pts.push("gid=5");
+    }
+    list.push(mount("/dev/pts", "devpts", "devpts", &pts));
+    list.extend(ipc(record, context));
+    list.extend(cgroup(record, context));
+    list
+}
+
+fn proc(context: &SpecContext) -> Mount {
+    if *context.source(LinuxNamespaceType::Pid) == NamespaceSource::Host {
+        return bind(
+            Path::new("/proc"),
+            "/proc",
+            &["rbind", "nosuid", "noexec", "nodev"],
+        );
+    }
+    let mut options = vec!["nosuid", "noexec", "nodev"];
+    options.extend(context.security.proc_options.iter().map(String::as_str));
+    mount("/proc", "proc", "proc", &options)
+}
+
+/// A new sysfs shows the container's own network devices; without an own network namespace the
+/// kernel refuses one, and the host's is shown.
+fn sysfs(record: &ContainerRecord, context: &SpecContext) -> Mount {
+    let access = if record.request.privileged {
+        "rw"
+    } else {
+        "ro"
+    };
+    match context.source(LinuxNamespaceType::Network) {
+        NamespaceSource::Private => mount(
+            "/sys",
+            "sysfs",
+            "sysfs",
+            &["nosuid", "noexec", "nodev", access],
+        ),
+        NamespaceSource::Host | NamespaceSource::Path(_) => {
+            let options = ["rbind", "rnosuid", "rnoexec", "rnodev", "rro"];
+            bind(Path::new("/sys"), "/sys", &options)
+        }
+    }
+}
+
+fn ipc(record: &ContainerRecord, context: &SpecContext) -> Vec<Mount> {
+    let mut list = Vec::new();
+    let flags = ["nosuid", "noexec", "nodev"];
+    match context.source(LinuxNamespaceType::Ipc) {
+        NamespaceSource::Private => list.push(mount("/dev/mqueue", "mqueue", "mqueue", &flags)),
+        NamespaceSource::Host | NamespaceSource::Path(_) => {
+            if Path::new("/dev/mqueue").is_dir() && context.is_host(LinuxNamespaceType::Ipc) {
+                list.push(bind(
+                    Path::new("/dev/mqueue"),
+                    "/dev/mqueue",
+                    &["rbind", "rprivate"],
+                ));
+            }
+        }
+    }
+    match &context.shared_shm {
+        Some(path) => list.push(bind(
+            path,
+            "/dev/shm",
+            &["bind", "rprivate", "nosuid", "nodev"],
+        )),
+        None => {
+            let size = record.request.shm_size_bytes.unwrap_or(SHM_SIZE_BYTES);
+            let size = format!("size={size}");
+            let options = ["nosuid", "noexec", "nodev", "mode=1777", &size];
+            list.push(mount("/dev/shm", "tmpfs", "shm", &options));
+        }
+    }
+    list
+}
+
+fn cgroup(record: &ContainerRecord, context: &SpecContext) -> Option<Mount> {
+    let own = *context.source(LinuxNamespaceType::Cgroup) == NamespaceSource::Private;
+    if !context.cgroup2 {
+        return None;
+    }
+    let access = if own && record.request.privileged {
+        "rw"
+    } else {
+        "ro"
+    };
+    let options = ["nosuid", "noexec", "nodev", access];
+    if own {
+        return Some(mount("/sys/fs/cgroup", "cgroup2", "cgroup2", &options));
+    }
+    // Without an own namespace the host's tree is shown by the bind of /sys, or not at all.
+    None
+}
+
+/// hosts, hostname and resolv.conf of the container, and the mark that it is one.
+fn etc_files(context: &SpecContext) -> Vec<Mount> {
+    let file = |name: &str, container_path: &str| {
+        bind(
+            &context.files.join(name),
+            container_path,
+            &["bind", "rprivate"],
+        )
+    };
+    let etc = context
+        .etc_files
+        .iter()
+        .map(|name| file(name, &format!("/etc/{name}")));
+    let mut list: Vec<Mount> = etc.collect();
+    list.push(file(".containerenv", "/run/.containerenv"));
+    list
+}
+
+/// Writable places of a container whose root is read-only.
+fn scratch() -> Vec<Mount> {
+    let place = |path: &str, mode: &str| {
+        mount(
+            path,
+            "tmpfs",
+            "tmpfs",
+            &["rw", "nosuid", "nodev", mode, "tmpcopyup"],
+        )
+    };
+    vec![
+        place("/run", "mode=755"),
+        place("/tmp", "mode=1777"),
+        place("/var/tmp", "mode=1777"),
+    ]
+}
+
+/// `--device HOST[:CONTAINER[:rwm]]`: a bind of the node, since nobody makes one in a user
+/// namespace.
+fn device_mount(device: &str) -> Mount {
+    let mut parts = device.split(':');
+    let host = parts.next().unwrap_or_default();
+    let second = parts.next().filter(|part| part.starts_with('/'));
+    bind(
+        Path::new(host),
+        second.unwrap_or(host),
+        &["rbind", "rprivate"],
+    )
+}
+
+fn user_mount(request: &MountRequest) -> Mount {
+    let mut options: Vec<&str> = request.options.iter().map(String::as_str).collect();
+    match request.kind {
+        MountKind::Bind => {
+            if !options
+                .iter()
+                .any(|option| matches!(*option, "bind" | "rbind"))
+            {
+                options.insert(0, "rbind");
+            }
+            let propagation = ["private", "slave", "shared", "unbindable"];
+            let is_propagation = |option: &&str| {
+                propagation
+                    .iter()
+                    .any(|word| option.trim_start_matches('r') == *word)
+            };
+            if !options.iter().any(|option| is_propagation(&option)) {
+                options.push("rprivate");
+            }
+            // `ro` on a tree leaves the mounts below writable, which nobody means.
+            let recursive = options.contains(&"rbind");
+            for option in &mut options {
+                if recursive && *option == "ro" {
+                    *option = "rro";
+                }
+            }
+            bind(
+                Path::new(&request.source),
+                &request.container_path,
+                &options,
+            )
+        }
+        MountKind::Tmpfs => {
+            let has = |options: &[&str], key: &str| options.iter().any(|o| o.starts_with(key));
+            let mut all = vec!["nosuid", "nodev"];
+            all.retain(|flag| !options.contains(&&flag[2..]));
+            if !has(&options, "mode=") {
+                all.push("mode=1777");
+            }
+            if !has(&options, "notmpcopyup") {
+                all.push("tmpcopyup");
+            }
+            all.extend(options);
+            mount(&request.container_path, "tmpfs", "tmpfs", &all)
+        }
+        MountKind::Devpts => mount(&request.container_path, "devpts", "devpts", &options),
+        MountKind::Ramfs => mount(&request.container_path, "ramfs", "ramfs", &options),
+        // Refused before a record is written, until their features exist.
+        MountKind::Volume | MountKind::Overlay | MountKind::Image => {
+            mount(&request.container_path, "tmpfs", "tmpfs", &[])
+        }
+    }
+}
+
+fn bind(host_path: &Path, container_path: &str, options: &[&str]) -> Mount {
+    mount(
+        container_path,
+        "bind",
+        &host_path.to_string_lossy(),
+        options,
+    )
+}
+
+fn mount(container_path: &str, kind: &str, source: &str, options: &[&str]) -> Mount {
+    MountBuilder::default()
+        .destination(container_path)
+        .typ(kind)
+        .source(source)
+        .options(options.iter().map(ToString::to_string).collect::<Vec<_>>())
+        .build()
+        .expect("every field of a mount is optional or set")
+}
