@@ -10,4 +10,6 @@
     reason = "a test ends by panicking, tells its skips, and its files survive no crash"
 )]
 
+mod architecture;
+mod deps;
 mod support;
