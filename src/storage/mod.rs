@@ -1,2 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Blobs, layers and images on disk, and the overlay engine that serves a container's root.
+//!
+//! ```text
+//! blobs/sha256/<hex>       configurations and manifests
+//! layers/<chain id>/       diff/ (unpacked tree), layer.json
+//! images/<id>.json         documents and layers of an image
+//! names/images/<name>      which image has a name
+//! tmp/                     everything unfinished
+//! ```
+//!
+//! Readers never lock and never wait. Whatever moment a process is killed at, an image is there
+//! with all its layers or not at all; what it leaves in `tmp/` the next sweep takes.
+
+mod blobs;
+mod compression;
+mod error;
+mod images;
+mod layers;
+mod names;
+mod pipeline;
+mod references;
+mod tar;
+mod unpack;
+mod workplace;
+
+pub use error::StorageError;
+pub use images::{Image, Images, ListedImage, NewImage, Removed};
+pub use layers::{Expected, Layer, LayerRecord, Layers, Pin, chain_id, chain_ids};
+pub use unpack::{Ownership, Unpacked};
+pub use workplace::{InPlace, Workplace};
+
+#[cfg(test)]
+mod store_tests;

@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Images on disk: which layers and documents belong together, under which names.
+//!
+//! ```text
+//! images/<id>.json        what an image is made of; its id is its configuration's digest
+//! blobs/sha256/<hex>      its configuration and its manifest
+//! names/images/<name>     which image has the name
+//! ```
+//!
+//! Changes are made under the lock of `images/`, for no longer than a few files take to write.
+//! Readers take no lock: an image is there when its record is.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::error::StorageError;
+use super::layers::{Layer, Layers, Pin, chain_ids, list, make_private};
+use super::workplace::Workplace;
+use super::{blobs, names, references};
+use crate::oci::{Digest, ImageConfiguration, Reference};
+use crate::state::atomic::{self, Durability};
+use crate::state::dirs::Dirs;
+use crate::state::locks::{Contention, DirectoryLock};
+
+/// The images below one data root. Holds no descriptor.
+#[derive(Debug, Clone)]
+pub struct Images {
+    dirs: Dirs,
+    layers: Layers,
+}
+
+/// An image with all that a container needs of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image {
+    /// The digest of its configuration, which is its id.
+    pub id: Digest,
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// Every manifest that it came under, the newest first.
+    pub manifests: Vec<Digest>,
+    /// The name that it was found under; `None` if it was found by id.
+    pub name: Option<String>,
+    /// Its configuration.
+    pub config: ImageConfiguration,
+    /// Its layers, lowest first.
+    pub layers: Vec<Layer>,
+    /// When it was made; the moment it came here, if it does not say.
+    pub created: Timestamp,
+    /// Bytes of its layers' tar streams.
+    pub size_bytes: u64,
+}
+
+/// An image in a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedImage {
+    /// The image; of a damaged one, what can be read.
+    pub image: Image,
+    /// All its names, the newest first.
+    pub names: Vec<String>,
+    /// Why it cannot be used.
+    pub damage: Option<String>,
+}
+
+/// A new image, before it is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct NewImage<'a> {
+    /// The configuration as it came.
+    pub config: &'a [u8],
+    /// The manifest as it came or was made.
+    pub manifest: &'a [u8],
+    /// The names that it gets.
+    pub names: &'a [Reference],
+}
+
+/// `images/<id>.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct ImageRecord {
+    id: Digest,
+    /// The newest first.
+    manifests: Vec<Digest>,
+    /// Chain ids, lowest first.
+    layers: Vec<Digest>,
+    /// When it came here.
+    added: Timestamp,
+}
+
+/// What a removal did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// How many layers went with it.
+    pub layers: usize,
+}
+
+impl Images {
+    /// The images below `dirs.data_root`. Touches nothing.
+    pub fn open(dirs: &Dirs) -> Self {
+        Self {
+            dirs: dirs.clone(),
+            layers: Layers::new(dirs.clone()),
+        }
+    }
+
+    /// The layers of the same store.
+    pub fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
+    /// Finds an image as people name it: a full or short name, with tag or digest, an id, or the
+    /// first digits of one. Short names are looked for in `localhost/`, in docker.io, then in all
+    /// other registries.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::NoSuchImage`], [`StorageError::AmbiguousId`], and what makes the image
+    /// unusable.
+    pub fn resolve(&self, text: &str) -> Result<Image, StorageError> {
+        let (id, name) = self.find(text)?;
+        let record = self.record(&id)?.ok_or_else(|| no_such(text))?;
+        self.read(&record, name)
+    }
+
+    /// The id that `text` names, and the full name if it is one.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::NoSuchImage`], [`StorageError::AmbiguousId`].
+    pub fn find(&self, text: &str) -> Result<(Digest, Option<String>), StorageError> {
+        let reference = Reference::parse(text).ok();
+        if let Some(reference) = &reference {
+            for name in candidates(reference) {
+                if let Some(id) = self.by_reference(&name)? {
+                    return Ok((id, Some(name.without_digest().to_string())));
+                }
+            }
+        }
+        if let Some(id) = self.by_id(text)? {
+            return Ok((id, None));
+        }
+        if let Some(reference) = reference
+            && reference.is_short()
+            && let Some(found) = self.by_suffix(&reference)?
+        {
+            return Ok(found);
+        }
+        Err(no_such(text))
+    }
+
+    /// All images, in no order. Damaged ones are among them.
+    ///
+    /// # Errors
+    ///
+    /// What readdir(3) says.
+    pub fn list(&self) -> Result<Vec<ListedImage>, StorageError> {
+        let mut names = names::all(&self.dirs)?;
+        let mut listed = Vec::new();
+        for record in self.records()? {
+            let (image, damage) = match self.read(&record, None) {
+                Ok(image) => (image, None),
+                Err(error) => {
+                    let words = super::error::chain(&error);
+                    (self.read_what_is_left(&record), Some(words))
+                }
+            };
+            listed.push(ListedImage {
+                names: names.remove(&record.id).unwrap_or_default(),
+                image,
+                damage,
+            });
+        }
+        Ok(listed)
+    }
+
+    /// All names of an image, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// What readdir(3) says.
+    pub fn names_of(&self, id: &Digest) -> Result<Vec<String>, StorageError> {
+        Ok(names::all(&self.dirs)?.remove(id).unwrap_or_default())
+    }
+
+    /// The bytes of an image's manifest.
+    ///
+    /// # Errors
+    ///
+    /// What open(2) and read(2) say.
+    pub fn manifest(&self, image: &Image) -> Result<Vec<u8>, StorageError> {
+        blobs::get(&self.dirs, &image.digest)
+    }
+
+    /// Keeps an image whose layers are all there. `pins` keep them there until then.
+    ///
+    /// # Errors
+    ///
+    /// What writing its documents says; [`StorageError::Damaged`] for a configuration that does
+    /// not read.
+    pub fn add(&self, new: &NewImage<'_>, pins: Vec<Pin>) -> Result<Digest, StorageError> {
+        let config = ImageConfiguration::from_json(new.config).map_err(|source| {
+            let path = PathBuf::from("image configuration");
+            StorageError::Damaged { path, source }
+        })?;
+        let layers = chain_ids(&config.rootfs.diff_ids);
+        let _lock = self.lock()?;
+        let id = blobs::put(&self.dirs, new.config)?;
+        let manifest = blobs::put(&self.dirs, new.manifest)?;
+        let known = self.record(&id)?;
+        let mut manifests = vec![manifest];
+        for older in known.iter().flat_map(|record| &record.manifests) {
+            if !manifests.contains(older) {
+                manifests.push(older.clone());
+            }
+        }
+        let record = ImageRecord {
+            id: id.clone(),
+            manifests,
+            layers,
+            added: known.map_or_else(Timestamp::now, |record| record.added),
+        };
+        let bytes = serde_json::to_vec(&record).expect("a record has string keys");
+        atomic::replace_file(&self.record_path(&id), &bytes, Durability::Synced)
+            .map_err(StorageError::call("keep image"))?;
+        for name in new.names {
+            names::set(&self.dirs, &name.to_string(), &id)?;
+        }
+        drop(pins);
+        Ok(id)
+    }
+
+    /// Gives an image another name; an image that had it loses it.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::NoSuchImage`] if the image has gone meanwhile.
+    pub fn tag(&self, id: &Digest, name: &Reference) -> Result<(), StorageError> {
+        let _lock = self.lock()?;
+        if self.record(id)?.is_none() {
+            return Err(no_such(id.short()));
+        }
+        names::set(&self.dirs, &name.to_string(), id)
+    }
+
+    /// Takes a name from an image.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::NoSuchName`] if the image does not have it.
+    pub fn untag(&self, id: &Digest, name: &str) -> Result<(), StorageError> {
+        let _lock = self.lock()?;
+        if names::get(&self.dirs, name)?.as_ref() != Some(id) || !names::remove(&self.dirs, name)? {
+            let name = name.to_owned();
+            return Err(StorageError::NoSuchName { name });
+        }
+        Ok(())
+    }
+
+    /// Removes an image with all its names, and the layers that nothing names any more. Whether
+    /// containers use it is the caller's to ask; their layers stay in any case.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::NoSuchImage`] if it is not there.
+    pub fn remove(&self, id: &Digest, workplace: &dyn Workplace) -> Result<Removed, StorageError> {
+        let lock = self.lock()?;
+        let path = self.record_path(id);
+        if !path.exists() {
+            return Err(no_such(id.short()));
+        }
+        // Names first: one that leads to nothing is worse than an image without names.
+        for name in self.names_of(id)? {
+            names::remove(&self.dirs, &name)?;
+        }
+        let manifests = match self.record(id) {
+            Ok(Some(record)) => record.manifests,
+            // A damaged record must go as well.
+            Ok(None) | Err(_) => Vec::new(),
+        };
+        fs::remove_file(&path).map_err(StorageError::file("remove", &path))?;
+        atomic::sync_directory(&self.dirs.images()).map_err(StorageError::call("remove image"))?;
+        blobs::remove(&self.dirs, id)?;
+        for manifest in manifests {
+            blobs::remove(&self.dirs, &manifest)?;
+        }
+        drop(lock);
+        self.collect(workplace)
+    }
+
+    /// Removes the layers that neither an image nor a container names.
+    ///
+    /// # Errors
+    ///
+    /// When a record does not read: what it names is unknown then, so nothing is removed.
+    pub fn collect(&self, workplace: &dyn Workplace) -> Result<Removed, StorageError> {
+        let taken = {
+            let _lock = self.lock()?;
+            let mut named = references::of_containers(&self.dirs)?;
+            for record in self.records()? {
+                named.extend(record.layers.iter().map(|layer| layer.hex().to_owned()));
+            }
+            self.layers.take_out(|layer| named.contains(layer))?
+        };
+        Layers::discard(&taken, workplace)?;
+        Ok(Removed {
+            layers: taken.len(),
+        })
+    }
+
+    fn lock(&self) -> Result<DirectoryLock, StorageError> {
+        let path = self.dirs.images();
+        let failed = || StorageError::call("lock the images");
+        make_private(&path).map_err(failed())?;
+        loop {
+            let lock = DirectoryLock::take(&path, Contention::Wait).map_err(failed())?;
+            if let Some(lock) = lock {
+                return Ok(lock);
+            }
+        }
+    }
+
+    fn record_path(&self, id: &Digest) -> PathBuf {
+        self.dirs.images().join(format!("{}.json", id.hex()))
+    }
+
+    fn record(&self, id: &Digest) -> Result<Option<ImageRecord>, StorageError> {
+        let path = self.record_path(id);
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            result => result.map_err(StorageError::file("read", &path))?,
+        };
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|source| StorageError::Damaged { path, source })
+    }
+
+    fn records(&self) -> Result<Vec<ImageRecord>, StorageError> {
+        let mut records = Vec::new();
+        for id in self.ids()? {
+            // One may go away while we read.
+            records.extend(self.record(&id)?);
+        }
+        Ok(records)
+    }
+
+    fn ids(&self) -> Result<Vec<Digest>, StorageError> {
+        let paths = list(&self.dirs.images()).map_err(StorageError::call("list images"))?;
+        let id = |path: PathBuf| {
+            let name = path
+                .file_name()?
+                .to_str()?
+                .strip_suffix(".json")?
+                .to_owned();
+            Digest::from_sha256_hex(&name)
+        };
+        Ok(paths.into_iter().filter_map(id).collect())
+    }
+
+    fn read(&self, record: &ImageRecord, name: Option<String>) -> Result<Image, StorageError> {
+        let bytes = blobs::get(&self.dirs, &record.id)?;
+        let config = ImageConfiguration::from_json(&bytes).map_err(|source| {
+            let path = blobs::path(&self.dirs, &record.id);
+            StorageError::Damaged { path, source }
+        })?;
+        let layers = record.layers.iter().map(|layer| self.layers.read(layer));
+        let layers = layers.collect::<Result<Vec<_>, _>>()?;
+        Ok(assemble(record, name, config, layers))
+    }
+
+    fn read_what_is_left(&self, record: &ImageRecord) -> Image {
+        let config = blobs::get(&self.dirs, &record.id)
+            .ok()
+            .and_then(|bytes| ImageConfiguration::from_json(&bytes).ok());
+        let layers = record.layers.iter();
+        let layers = layers.filter_map(|layer| self.layers.read(layer).ok());
+        assemble(record, None, config.unwrap_or_default(), layers.collect())
+    }
+
+    /// The image that has exactly this name; with a digest, only if it came under it.
+    fn by_reference(&self, name: &Reference) -> Result<Option<Digest>, StorageError> {
+        let Some(digest) = name.digest() else {
+            return names::get(&self.dirs, &name.to_string());
+        };
+        let repository = name.repository();
+        let names = names::all(&self.dirs)?;
+        for record in self.records()? {
+            let has_digest = record.manifests.contains(digest);
+            let mut names = names.get(&record.id).into_iter().flatten();
+            if has_digest && names.any(|name| repository_of(name) == repository) {
+                return Ok(Some(record.id));
+            }
+        }
+        Ok(None)
+    }
+
+    fn by_id(&self, text: &str) -> Result<Option<Digest>, StorageError> {
+        let prefix = text.strip_prefix("sha256:").unwrap_or(text);
+        if prefix.is_empty() || !prefix.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(None);
+        }
+        let mut ids = self.ids()?;
+        ids.retain(|id| id.hex().starts_with(prefix));
+        match ids.len() {
+            0 => Ok(None),
+            1 => Ok(ids.pop()),
+            count => {
+                let prefix = text.to_owned();
+                Err(StorageError::AmbiguousId { prefix, count })
+            }
+        }
+    }
+
+    /// A short name in any registry: `a` fits `quay.io/x/a`.
+    fn by_suffix(
+        &self,
+        reference: &Reference,
+    ) -> Result<Option<(Digest, Option<String>)>, StorageError> {
+        if reference.digest().is_some() {
+            return Ok(None);
+        }
+        let suffix = format!("/{}", reference.clone().with_default_tag());
+        for (id, names) in names::all(&self.dirs)? {
+            if let Some(name) = names.into_iter().find(|name| name.ends_with(&suffix)) {
+                return Ok(Some((id, Some(name))));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Image {
+    /// Keeps the image's layers from being removed until its user has a record of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::MissingLayer`] if one has gone.
+    pub fn pin(&self, images: &Images) -> Result<Vec<Pin>, StorageError> {
+        let pin = |layer: &Layer| {
+            let chain_id = || layer.chain_id.clone();
+            let pin = images.layers.pin(&layer.chain_id)?;
+            pin.ok_or_else(|| StorageError::MissingLayer {
+                chain_id: chain_id(),
+            })
+        };
+        self.layers.iter().map(pin).collect()
+    }
+
+    /// Whether files keep owners or modes as metadata, which only an overlay that reads it shows.
+    pub fn has_ids_as_metadata(&self) -> bool {
+        let mut layers = self.layers.iter();
+        layers.any(|layer| layer.record.content.ids_as_metadata)
+    }
+
+    /// Checks that the files of the layers belong to the right ids under the id map `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::RangeChanged`] with the cure.
+    pub fn check_id_map(&self, now: &str) -> Result<(), StorageError> {
+        let mut maps = self.layers.iter().map(|layer| &layer.record.id_map);
+        match maps.find(|map| !references::id_map_holds(map, now)) {
+            None => Ok(()),
+            Some(map) => Err(StorageError::RangeChanged {
+                layers: references::show_id_map(map),
+                now: references::show_id_map(now),
+            }),
+        }
+    }
+}
+
+fn assemble(
+    record: &ImageRecord,
+    name: Option<String>,
+    config: ImageConfiguration,
+    layers: Vec<Layer>,
+) -> Image {
+    let digest = record.manifests.first().unwrap_or(&record.id).clone();
+    Image {
+        id: record.id.clone(),
+        digest,
+        manifests: record.manifests.clone(),
+        name,
+        created: config.created.unwrap_or(record.added),
+        size_bytes: layers
+            .iter()
+            .map(|layer| layer.record.content.size_bytes)
+            .sum(),
+        config,
+        layers,
+    }
+}
+
+/// The full names that a typed one may mean, the likeliest first.
+fn candidates(reference: &Reference) -> Vec<Reference> {
+    use crate::oci::{DOCKER_DOMAIN, LOCAL_DOMAIN};
+    let complete = |domain| reference.clone().with_domain(domain).with_default_tag();
+    if reference.is_short() {
+        vec![complete(LOCAL_DOMAIN), complete(DOCKER_DOMAIN)]
+    } else {
+        vec![complete(DOCKER_DOMAIN)]
+    }
+}
+
+fn repository_of(name: &str) -> String {
+    Reference::parse(name).map_or_else(|_| String::new(), |name| name.repository())
+}
+
+fn no_such(name: &str) -> StorageError {
+    StorageError::NoSuchImage {
+        name: name.to_owned(),
+    }
+}

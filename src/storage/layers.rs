@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Layers on disk. A layer appears by one rename of its finished directory and is never changed
+//! after; it disappears by a rename into `tmp/`.
+//!
+//! ```text
+//! layers/<chain id>/     diff/        the unpacked tree
+//!                        layer.json   what it is
+//!                        .lock        locked shared by whoever has pinned the layer
+//! tmp/layer-<chain id>/  the same while it is unpacked; locked by the process that unpacks
+//! tmp/<chain id>-<random>.removed/    while it is removed
+//! ```
+//!
+//! Two processes that want the same layer wait for each other at the lock of its unfinished
+//! directory. Whoever is about to name a layer in a record holds a [`Pin`] on it until the record
+//! is written; a layer that is pinned or named is not removed.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::error::{StorageError, chain};
+use super::pipeline::{Passed, unpack_blob};
+use super::unpack::Unpacked;
+use super::workplace::{self, Workplace};
+use crate::oci::{Algorithm, Digest};
+use crate::state::atomic::{self, Durability};
+use crate::state::dirs::Dirs;
+use crate::state::locks::{Contention, DirectoryLock};
+use crate::sys::random::random_bytes;
+use crate::sys::{Called, SysResult};
+
+/// The file of a layer that pins lock.
+const LOCK: &str = ".lock";
+
+/// The layers below one data root.
+#[derive(Debug, Clone)]
+pub struct Layers {
+    dirs: Dirs,
+}
+
+/// A finished layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Names the layer together with all that lie below it.
+    pub chain_id: Digest,
+    /// The unpacked tree.
+    pub diff_path: PathBuf,
+    /// What `layer.json` says.
+    pub record: LayerRecord,
+}
+
+/// `layer.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerRecord {
+    /// Digest of the tar stream.
+    pub diff_id: Digest,
+    /// The chain id of the layer below.
+    pub parent: Option<Digest>,
+    /// The blob that it was unpacked from, as it came.
+    pub blob_digest: Digest,
+    /// Size of that blob.
+    pub blob_bytes: u64,
+    /// The id map that its files were written under.
+    pub id_map: String,
+    /// When it was unpacked.
+    pub created: Option<Timestamp>,
+    /// What the stream held.
+    #[serde(flatten)]
+    pub content: Unpacked,
+}
+
+/// What is known of a layer before it is unpacked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Expected<'a> {
+    /// The digest of the tar stream.
+    pub diff_id: Option<&'a Digest>,
+    /// The digest of the blob as it comes.
+    pub blob_digest: Option<&'a Digest>,
+}
+
+/// Keeps a layer from being removed; ends when it is dropped, or with the process.
+#[derive(Debug)]
+pub struct Pin {
+    _lock: File,
+}
+
+impl Pin {
+    /// Pins the layer whose lock is at `path`; `None` if there is none, or none any more.
+    fn take(path: &Path) -> SysResult<Option<Self>> {
+        let lock = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            result => result.called(|| format!("open({})", path.display()))?,
+        };
+        // Only a removal holds it exclusively, and for no longer than a rename.
+        lock.lock_shared()
+            .called(|| format!("flock({})", path.display()))?;
+        let is_there = match (path.symlink_metadata(), lock.metadata()) {
+            (Ok(named), Ok(locked)) => named.ino() == locked.ino(),
+            _ => false,
+        };
+        Ok(is_there.then_some(Self { _lock: lock }))
+    }
+}
+
+/// The chain id of a layer on top of `parent`.
+pub fn chain_id(parent: Option<&Digest>, diff_id: &Digest) -> Digest {
+    match parent {
+        None => diff_id.clone(),
+        Some(parent) => Digest::sha256(format!("{parent} {diff_id}").as_bytes()),
+    }
+}
+
+/// The chain ids of the layers with these diff ids, lowest first.
+pub fn chain_ids(diff_ids: &[Digest]) -> Vec<Digest> {
+    let mut chain: Vec<Digest> = Vec::with_capacity(diff_ids.len());
+    for diff_id in diff_ids {
+        chain.push(chain_id(chain.last(), diff_id));
+    }
+    chain
+}
+
+impl Layers {
+    /// The layers below `dirs.data_root`. Touches nothing.
+    pub fn new(dirs: Dirs) -> Self {
+        Self { dirs }
+    }
+
+    /// Reads a layer's record.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::MissingLayer`] if it is not there.
+    pub fn read(&self, chain_id: &Digest) -> Result<Layer, StorageError> {
+        let directory = self.path(chain_id);
+        let path = directory.join("layer.json");
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let chain_id = chain_id.clone();
+                return Err(StorageError::MissingLayer { chain_id });
+            }
+            result => result.map_err(StorageError::file("read", &path))?,
+        };
+        let record = serde_json::from_slice(&bytes)
+            .map_err(|source| StorageError::Damaged { path, source })?;
+        Ok(Layer {
+            chain_id: chain_id.clone(),
+            diff_path: directory.join("diff"),
+            record,
+        })
+    }
+
+    /// Keeps a layer from being removed; `None` if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// What open(2) and flock(2) say.
+    pub fn pin(&self, chain_id: &Digest) -> Result<Option<Pin>, StorageError> {
+        Pin::take(&self.path(chain_id).join(LOCK)).map_err(StorageError::call("pin layer"))
+    }
+
+    /// Unpacks the blob `source` on top of `parent`, unless the layer is there already.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Unpack`] for a damaged or hostile blob, [`StorageError::WrongDigest`] for
+    /// one that is not what was expected. Nothing is left behind.
+    pub fn add(
+        &self,
+        parent: Option<&Digest>,
+        expected: Expected<'_>,
+        source: impl Read + Send,
+        workplace: &dyn Workplace,
+    ) -> Result<(Layer, Pin), StorageError> {
+        let known = expected.diff_id.map(|diff_id| chain_id(parent, diff_id));
+        if let Some(chain_id) = &known
+            && let Some(found) = self.pinned(chain_id)?
+        {
+            return Ok(found);
+        }
+        let stage = self.stage(known.as_ref(), workplace)?;
+        if let Some(chain_id) = &known
+            && let Some(found) = self.pinned(chain_id)?
+        {
+            // Another process was faster; we waited for it at the lock.
+            stage.discard(workplace);
+            return Ok(found);
+        }
+        self.fill(&stage, parent, expected, source, workplace)
+            .inspect_err(|_| stage.discard(workplace))
+    }
+
+    fn fill(
+        &self,
+        stage: &Stage,
+        parent: Option<&Digest>,
+        expected: Expected<'_>,
+        source: impl Read + Send,
+        workplace: &dyn Workplace,
+    ) -> Result<(Layer, Pin), StorageError> {
+        let algorithm = expected
+            .diff_id
+            .map_or(Algorithm::Sha256, Digest::algorithm);
+        let passed = stage.unpack(source, algorithm, workplace)?;
+        check(expected.diff_id, &passed.diff_id)?;
+        check(expected.blob_digest, &passed.blob_digest)?;
+        let chain_id = chain_id(parent, &passed.diff_id);
+        let record = LayerRecord {
+            diff_id: passed.diff_id,
+            parent: parent.cloned(),
+            blob_digest: passed.blob_digest,
+            blob_bytes: passed.blob_bytes,
+            id_map: workplace.id_map(),
+            created: Some(Timestamp::now()),
+            content: passed.unpacked,
+        };
+        let bytes = serde_json::to_vec(&record).expect("a record has string keys");
+        let pin = self
+            .commit(stage, &chain_id, &bytes, workplace)
+            .map_err(StorageError::call("keep layer"))?;
+        match pin {
+            Some(pin) => Ok((self.read(&chain_id)?, pin)),
+            None => self
+                .pinned(&chain_id)?
+                .ok_or(StorageError::MissingLayer { chain_id }),
+        }
+    }
+
+    /// Puts the finished layer in its place. `None` if there is such a layer already.
+    fn commit(
+        &self,
+        stage: &Stage,
+        chain_id: &Digest,
+        record: &[u8],
+        workplace: &dyn Workplace,
+    ) -> SysResult<Option<Pin>> {
+        let lock_path = stage.path.join(LOCK);
+        atomic::write_new_file(&lock_path, b"", Durability::Unsynced)?;
+        // Pinned before others can see it.
+        let pin = Pin::take(&lock_path)?;
+        let record_path = stage.path.join("layer.json");
+        atomic::write_new_file(&record_path, record, Durability::Synced)?;
+        make_private(&self.dirs.layers())?;
+        match atomic::rename(&stage.path, &self.path(chain_id)) {
+            Ok(()) => atomic::sync_directory(&self.dirs.layers()).map(|()| pin),
+            // A stream whose digest nobody knew before turned out to be a layer that is there.
+            Err(_) if self.path(chain_id).exists() => {
+                stage.discard(workplace);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The layer with a pin, if it is there.
+    fn pinned(&self, chain_id: &Digest) -> Result<Option<(Layer, Pin)>, StorageError> {
+        match self.pin(chain_id)? {
+            Some(pin) => Ok(Some((self.read(chain_id)?, pin))),
+            None => Ok(None),
+        }
+    }
+
+    fn path(&self, chain_id: &Digest) -> PathBuf {
+        self.dirs.layers().join(chain_id.hex())
+    }
+
+    /// Makes and locks the directory that a layer is unpacked into. What a killed process left in
+    /// it is removed.
+    fn stage(
+        &self,
+        chain_id: Option<&Digest>,
+        workplace: &dyn Workplace,
+    ) -> Result<Stage, StorageError> {
+        const ACTION: &str = "make room for layer";
+        let failed = || StorageError::call(ACTION);
+        let name = match chain_id {
+            Some(chain_id) => format!("layer-{}", chain_id.hex()),
+            None => format!("layer-{:032x}", random_number().map_err(failed())?),
+        };
+        let path = self.dirs.tmp().join(name);
+        make_private(&self.dirs.tmp()).map_err(failed())?;
+        loop {
+            make_private(&path).map_err(failed())?;
+            let lock = DirectoryLock::take(&path, Contention::Wait).map_err(failed())?;
+            // Whoever held it may have renamed it to its place.
+            let Some(lock) = lock else {
+                continue;
+            };
+            for left in list(&path).map_err(failed())? {
+                workplace::remove(&left, workplace)?;
+            }
+            let diff_path = path.join("diff");
+            make_diff(&diff_path).map_err(failed())?;
+            return Ok(Stage { path, _lock: lock });
+        }
+    }
+
+    /// Takes every layer that `is_named` does not claim, and that nobody has pinned, out of the
+    /// store. What is returned is to be given to [`Layers::discard`].
+    pub(super) fn take_out(
+        &self,
+        is_named: impl Fn(&str) -> bool,
+    ) -> Result<Vec<PathBuf>, StorageError> {
+        let failed = || StorageError::call("collect layers");
+        let mut taken = Vec::new();
+        for path in list(&self.dirs.layers()).map_err(failed())? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if is_named(&name) {
+                continue;
+            }
+            let lock = DirectoryLock::take(&path.join(LOCK), Contention::GiveUp);
+            let Some(_lock) = lock.map_err(failed())? else {
+                continue;
+            };
+            let random = random_number().map_err(failed())?;
+            let removed = format!("{name}-{random:032x}.removed");
+            let removed = self.dirs.tmp().join(removed);
+            make_private(&self.dirs.tmp()).map_err(failed())?;
+            atomic::rename(&path, &removed).map_err(failed())?;
+            taken.push(removed);
+        }
+        Ok(taken)
+    }
+
+    /// Removes trees that [`Layers::take_out`] took.
+    pub(super) fn discard(
+        taken: &[PathBuf],
+        workplace: &dyn Workplace,
+    ) -> Result<(), StorageError> {
+        for path in taken {
+            workplace::remove(path, workplace)?;
+        }
+        Ok(())
+    }
+}
+
+/// An unfinished layer, locked.
+struct Stage {
+    path: PathBuf,
+    _lock: DirectoryLock,
+}
+
+impl Stage {
+    fn unpack(
+        &self,
+        source: impl Read + Send,
+        algorithm: Algorithm,
+        workplace: &dyn Workplace,
+    ) -> Result<Passed, StorageError> {
+        let diff_path = self.path.join("diff");
+        let root = File::open(&diff_path).map_err(StorageError::file("open", &diff_path))?;
+        let ownership = workplace.ownership();
+        let mut source = Some(source);
+        let mut work = || {
+            let source = source.take().expect("the work is done once");
+            let result = unpack_blob(source, root.as_fd(), ownership, algorithm)
+                .map_err(|error| chain(&error));
+            serde_json::to_vec(&result).expect("a result has string keys")
+        };
+        let answer = workplace.run(&mut work);
+        let words = match answer {
+            Ok(answer) => match serde_json::from_slice::<Result<Passed, String>>(&answer) {
+                Ok(Ok(passed)) => return Ok(passed),
+                Ok(Err(words)) => words,
+                Err(error) => error.to_string(),
+            },
+            Err(words) => words,
+        };
+        Err(StorageError::Unpack { words })
+    }
+
+    /// A failure to remove leaves a directory in `tmp/`, which the next sweep takes.
+    fn discard(&self, workplace: &dyn Workplace) {
+        drop(workplace::remove(&self.path, workplace));
+    }
+}
+
+fn check(expected: Option<&Digest>, found: &Digest) -> Result<(), StorageError> {
+    match expected {
+        Some(expected) if expected != found => Err(StorageError::WrongDigest {
+            expected: expected.clone(),
+            found: found.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn random_number() -> SysResult<u128> {
+    Ok(u128::from_ne_bytes(random_bytes()?))
+}
+
+pub(super) fn make_private(path: &Path) -> SysResult<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .called(|| format!("mkdir({})", path.display()))
+}
+
+/// The root of a layer whose archive does not name it.
+fn make_diff(path: &Path) -> SysResult<()> {
+    make_private(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+        .called(|| format!("chmod({})", path.display()))
+}
+
+/// The paths in a directory; none if it is not there.
+pub(super) fn list(path: &Path) -> SysResult<Vec<PathBuf>> {
+    let called = || format!("readdir({})", path.display());
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        result => result.called(called)?,
+    };
+    entries
+        .map(|entry| entry.map(|entry| entry.path()).called(called))
+        .collect()
+}

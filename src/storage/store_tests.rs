@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Layers and images in a real directory.
+
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::oci::{Digest, Reference};
+use crate::state::dirs::Dirs;
+
+const ONE_ID: InPlace = InPlace {
+    ownership: Ownership::Metadata,
+    id_map: String::new(),
+};
+
+struct Store {
+    _root: tempfile::TempDir,
+    dirs: Dirs,
+    images: Images,
+}
+
+fn store() -> Store {
+    let root = tempfile::tempdir().unwrap();
+    let dirs = Dirs {
+        data_root: root.path().join("data"),
+        run_root: root.path().join("run"),
+    };
+    let images = Images::open(&dirs);
+    Store {
+        _root: root,
+        dirs,
+        images,
+    }
+}
+
+fn layer_tar(name: &str) -> Vec<u8> {
+    let mut builder = ::tar::Builder::new(Vec::new());
+    let mut header = ::tar::Header::new_gnu();
+    header.set_size(name.len() as u64);
+    header.set_mode(0o644);
+    builder
+        .append_data(&mut header, name, name.as_bytes())
+        .unwrap();
+    builder.into_inner().unwrap()
+}
+
+impl Store {
+    fn layer(&self, parent: Option<&Digest>, name: &str) -> (Layer, Pin) {
+        let tar = layer_tar(name);
+        let layers = self.images.layers();
+        layers
+            .add(parent, Expected::default(), &tar[..], &ONE_ID)
+            .unwrap()
+    }
+
+    fn image(&self, layers: &[&str], names: &[&str]) -> Digest {
+        let mut diff_ids = Vec::new();
+        let mut pins = Vec::new();
+        let mut parent = None;
+        for name in layers {
+            let (layer, pin) = self.layer(parent.as_ref(), name);
+            diff_ids.push(layer.record.diff_id);
+            parent = Some(layer.chain_id);
+            pins.push(pin);
+        }
+        let config = serde_json::json!({"architecture": "amd64", "os": "linux",
+            "config": {"Cmd": ["/bin/sh"]}, "rootfs": {"type": "layers", "diff_ids": diff_ids}});
+        let config = config.to_string();
+        let manifest = format!("{{\"of\": {config}}}");
+        let names: Vec<_> = names
+            .iter()
+            .map(|name| Reference::parse_local(name).unwrap())
+            .collect();
+        let new = NewImage {
+            config: config.as_bytes(),
+            manifest: manifest.as_bytes(),
+            names: &names,
+        };
+        self.images.add(&new, pins).unwrap()
+    }
+
+    fn layer_count(&self) -> usize {
+        entries(&self.dirs.layers())
+    }
+}
+
+fn entries(path: &Path) -> usize {
+    fs::read_dir(path).map_or(0, Iterator::count)
+}
+
+#[test]
+fn images_are_found_as_people_name_them() {
+    let store = store();
+    let id = store.image(
+        &["a", "b"],
+        &["web:1", "quay.io/x/y:latest", "docker.io/library/z:3"],
+    );
+    for text in [
+        "web:1",
+        "localhost/web:1",
+        "quay.io/x/y",
+        "x/y",
+        "y",
+        "z:3",
+        "docker.io/z:3",
+        id.hex(),
+        id.short(),
+        &id.hex()[..3],
+        &id.to_string(),
+    ] {
+        assert_eq!(store.images.resolve(text).unwrap().id, id, "{text}");
+    }
+    let image = store.images.resolve("web:1").unwrap();
+    assert_eq!(image.name.as_deref(), Some("localhost/web:1"));
+    assert_eq!(image.config.config.cmd, ["/bin/sh"]);
+    assert_eq!(fs::read(image.layers[1].diff_path.join("b")).unwrap(), b"b");
+    let by_digest = format!("quay.io/x/y@{}", image.digest);
+    assert_eq!(store.images.resolve(&by_digest).unwrap().id, id);
+    for text in [
+        "web",
+        "",
+        "none",
+        "z",
+        "Web:1",
+        "/",
+        "eb:1",
+        "quay.io/y",
+        &"f".repeat(64),
+    ] {
+        let error = store.images.resolve(text).unwrap_err();
+        assert!(
+            error.to_string().contains("image not known"),
+            "{text}: {error}"
+        );
+    }
+    assert!(
+        store
+            .images
+            .resolve(&format!("web@{}", Digest::sha256(b"")))
+            .is_err()
+    );
+}
+
+#[test]
+fn a_name_moves_to_the_newest_image() {
+    let store = store();
+    let first = store.image(&["a"], &["web"]);
+    let second = store.image(&["b"], &["web"]);
+    assert_eq!(store.images.resolve("web").unwrap().id, second);
+    assert!(store.images.names_of(&first).unwrap().is_empty());
+    let other = Reference::parse_local("other").unwrap();
+    store.images.tag(&first, &other).unwrap();
+    store
+        .images
+        .untag(&first, "localhost/other:latest")
+        .unwrap();
+    let error = store
+        .images
+        .untag(&first, "localhost/web:latest")
+        .unwrap_err();
+    assert!(matches!(error, StorageError::NoSuchName { .. }));
+}
+
+#[test]
+fn layers_live_as_long_as_something_names_them() {
+    let store = store();
+    let first = store.image(&["base", "a"], &["one"]);
+    let second = store.image(&["base", "b"], &["two"]);
+    assert_eq!(store.layer_count(), 3);
+    store.images.remove(&first, &ONE_ID).unwrap();
+    assert_eq!(store.layer_count(), 2);
+    assert!(store.images.resolve("one").is_err());
+    let image = store.images.resolve("two").unwrap();
+    let container = store.dirs.containers().join("c");
+    fs::create_dir_all(&container).unwrap();
+    let record = serde_json::json!({"resolved": {"layers": [image.layers[0].chain_id.hex()]}});
+    fs::File::create(container.join("container.json"))
+        .and_then(|mut file| std::io::Write::write_all(&mut file, record.to_string().as_bytes()))
+        .unwrap();
+    let pins = image.pin(&store.images).unwrap();
+    store.images.remove(&second, &ONE_ID).unwrap();
+    assert_eq!(store.layer_count(), 2, "pinned");
+    drop(pins);
+    store.images.collect(&ONE_ID).unwrap();
+    assert_eq!(store.layer_count(), 1, "named by the container");
+    fs::remove_dir_all(&container).unwrap();
+    store.images.collect(&ONE_ID).unwrap();
+    assert_eq!(store.layer_count(), 0);
+    assert_eq!(entries(&store.dirs.blobs()), 0);
+    assert_eq!(entries(&store.dirs.tmp()), 0);
+    assert!(store.images.list().unwrap().is_empty());
+}
+
+#[test]
+fn a_layer_that_is_not_what_it_should_be_leaves_nothing() {
+    let store = store();
+    let other = Digest::sha256(b"other");
+    let tar = layer_tar("x");
+    let right = Digest::sha256(&tar);
+    let layers = store.images.layers();
+    for expected in [
+        Expected {
+            diff_id: Some(&other),
+            blob_digest: None,
+        },
+        Expected {
+            diff_id: Some(&right),
+            blob_digest: Some(&other),
+        },
+    ] {
+        let error = layers.add(None, expected, &tar[..], &ONE_ID).unwrap_err();
+        assert!(matches!(error, StorageError::WrongDigest { .. }), "{error}");
+    }
+    let expected = Expected {
+        diff_id: Some(&right),
+        blob_digest: None,
+    };
+    let error = layers
+        .add(None, expected, &tar[..700], &ONE_ID)
+        .unwrap_err();
+    assert!(error.to_string().contains("cut off"), "{error}");
+    assert_eq!((store.layer_count(), entries(&store.dirs.tmp())), (0, 0));
+    layers.add(None, expected, &tar[..], &ONE_ID).unwrap();
+    assert_eq!(store.layer_count(), 1);
+}
+
+#[test]
+fn many_want_the_same_layer_at_once() {
+    let store = store();
+    let tar = layer_tar(&"n".repeat(90));
+    let diff_id = Digest::sha256(&tar);
+    let expected = Expected {
+        diff_id: Some(&diff_id),
+        blob_digest: None,
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let (layer, _pin) = store
+                    .images
+                    .layers()
+                    .add(None, expected, &tar[..], &ONE_ID)
+                    .unwrap();
+                assert_eq!(fs::read_dir(&layer.diff_path).unwrap().count(), 1);
+            });
+        }
+    });
+    assert_eq!((store.layer_count(), entries(&store.dirs.tmp())), (1, 0));
+}
+
+#[test]
+fn what_a_killed_process_left_is_taken_over() {
+    let store = store();
+    let tar = layer_tar("x");
+    let diff_id = Digest::sha256(&tar);
+    let left = store.dirs.tmp().join(format!("layer-{}", diff_id.hex()));
+    fs::create_dir_all(left.join("diff/half")).unwrap();
+    let expected = Expected {
+        diff_id: Some(&diff_id),
+        blob_digest: None,
+    };
+    let (layer, _pin) = store
+        .images
+        .layers()
+        .add(None, expected, &tar[..], &ONE_ID)
+        .unwrap();
+    assert!(!layer.diff_path.join("half").exists());
+}
+
+#[test]
+fn a_damaged_image_is_listed_and_can_be_removed() {
+    let store = store();
+    let id = store.image(&["a"], &["web"]);
+    let kept = store.image(&["b"], &["kept"]);
+    fs::remove_file(store.dirs.blobs().join(id.hex())).unwrap();
+    assert!(store.images.resolve("web").is_err());
+    let listed = store.images.list().unwrap();
+    assert_eq!(
+        listed
+            .iter()
+            .filter(|listed| listed.damage.is_some())
+            .count(),
+        1
+    );
+    store.images.remove(&id, &ONE_ID).unwrap();
+    assert_eq!(store.images.list().unwrap()[0].image.id, kept);
+}

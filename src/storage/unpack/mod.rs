@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Turns a layer's tar stream into a directory, one member at a time.
+//!
+//! # Security
+//!
+//! The stream is untrusted. Every path is opened below the layer's root with openat2(2) and never
+//! leaves it, whatever links the stream made before; the last component is created exclusively and
+//! never followed. Hard links reach earlier members only. Attributes that mean something to the
+//! layer format are never taken from the stream.
+
+mod ids;
+mod path;
+mod place;
+mod tree;
+
+use std::io::{self, BufRead};
+use std::os::fd::BorrowedFd;
+
+use serde::{Deserialize, Serialize};
+
+use self::path::CleanPath;
+use self::tree::Tree;
+use super::tar::{Limits, Member, MemberKind, TarError, TarStream, printable};
+use crate::sys::SysError;
+
+/// Whose the files of a layer are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ownership {
+    /// The image's own ids, as the writing process's user namespace maps them.
+    Mapped,
+    /// The caller's: owner, mode and kind are kept as metadata.
+    Metadata,
+}
+
+/// What an unpacked layer needs of the one who serves it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Unpacked {
+    /// Bytes of the tar stream.
+    pub size_bytes: u64,
+    /// Members of the stream.
+    pub members: u64,
+    /// Owners or modes are kept as metadata: only an overlay that reads it shows the truth.
+    pub ids_as_metadata: bool,
+    /// Device nodes are kept as metadata; containers have their own /dev, so few care.
+    pub devices_as_metadata: bool,
+}
+
+/// Why a layer could not be unpacked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnpackError {
+    #[error(transparent)]
+    Tar(#[from] TarError),
+    #[error("member {path:?} leads out of the layer")]
+    Escapes { path: String },
+    #[error("hard link {path:?} names {target:?}, which is not in the archive before it")]
+    NoLinkTarget { path: String, target: String },
+    #[error("symbolic link {path:?} has no target")]
+    EmptyLink { path: String },
+    #[error("member {path:?}")]
+    Member { path: String, source: SysError },
+    #[error("finish the layer")]
+    Finish { source: SysError },
+    #[error("read the id map of this process")]
+    IdMap { source: io::Error },
+}
+
+/// Unpacks the stream below `root`, to its very end.
+pub(crate) fn unpack(
+    input: impl BufRead,
+    root: BorrowedFd<'_>,
+    ownership: Ownership,
+) -> Result<Unpacked, UnpackError> {
+    let mut stream = TarStream::new(input, Limits::default());
+    let mut tree = Tree::new(root, ownership)?;
+    let mut members = 0;
+    while let Some(member) = stream.next_member()? {
+        members += 1;
+        place_member(&mut tree, &member, &mut stream)?;
+    }
+    stream.drain()?;
+    tree.finish()
+        .map_err(|source| UnpackError::Finish { source })?;
+    Ok(Unpacked {
+        size_bytes: stream.position(),
+        members,
+        ids_as_metadata: tree.ids_as_metadata(),
+        devices_as_metadata: tree.devices_as_metadata(),
+    })
+}
+
+fn place_member(
+    tree: &mut Tree<'_>,
+    member: &Member,
+    stream: &mut TarStream<impl BufRead>,
+) -> Result<(), UnpackError> {
+    let shown = || printable(&member.path);
+    let Some(path) = CleanPath::new(&member.path) else {
+        return Err(UnpackError::Escapes { path: shown() });
+    };
+    let placed = match member.kind {
+        MemberKind::HardLink => {
+            let target = printable(&member.link);
+            let Some(link) = CleanPath::new(&member.link) else {
+                let path = shown();
+                return Err(UnpackError::NoLinkTarget { path, target });
+            };
+            match tree.hard_link(&path, &link) {
+                Err(error) if error.errno == nix::errno::Errno::ENOENT => {
+                    let path = shown();
+                    return Err(UnpackError::NoLinkTarget { path, target });
+                }
+                result => result,
+            }
+        }
+        MemberKind::Symlink if member.link.is_empty() => {
+            return Err(UnpackError::EmptyLink { path: shown() });
+        }
+        MemberKind::File => tree.file(&path, member, stream)?,
+        MemberKind::Symlink
+        | MemberKind::CharDevice
+        | MemberKind::BlockDevice
+        | MemberKind::Directory
+        | MemberKind::Fifo => tree.node(&path, member),
+    };
+    placed.map_err(|source| UnpackError::Member {
+        path: shown(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,615 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The directory a layer is unpacked into: makes files, links and nodes with their owners, modes,
+//! attributes and times, by descriptors.
+
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io::{self, BufRead};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{
+    FchmodatFlags, Mode, SFlag, UtimensatFlags, fchmod, fchmodat, fstat, futimens, mkdirat,
+    mknodat, utimensat,
+};
+use nix::sys::time::TimeSpec;
+use nix::unistd::{
+    Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fchownat, linkat, symlinkat, syncfs, unlinkat,
+};
+
+use super::ids::KnownIds;
+use super::path::CleanPath;
+use super::place::{Parents, c_name, is_directory, stat_entry};
+use super::{Ownership, UnpackError};
+use crate::layer_format::{
+    DotWh, FileKind, OverrideStat, XATTR_OVERRIDE_PREFIX, has_ownership_metadata,
+    is_reserved_xattr, is_whiteout_device, write_opaque, write_override_stat, write_whiteout,
+};
+use crate::state::tree::{RemoveTreeError, remove_tree};
+use crate::storage::tar::{DataError, FileTime, Member, MemberKind, TarStream};
+use crate::sys::xattr::{self, Place, SetMode};
+use crate::sys::{Called, SysError, SysResult};
+
+/// The group and user of nobody: ids that are no ids at all become theirs.
+const NOBODY: u32 = 65534;
+
+/// A layer while it is unpacked.
+#[derive(Debug)]
+pub(super) struct Tree<'a> {
+    parents: Parents<'a>,
+    ownership: Ownership,
+    known: KnownIds,
+    /// Directories get their times last, since filling them changes these.
+    directory_times: Vec<(Vec<u8>, FileTime)>,
+    ids_as_metadata: bool,
+    devices_as_metadata: bool,
+}
+
+/// How a member's owner and mode are written down.
+#[derive(Debug, Clone, Copy)]
+enum Record {
+    /// The file really belongs to these ids.
+    Real { uid: u32, gid: u32 },
+    /// The file is the caller's; the attribute says the rest.
+    Metadata { uid: u32, gid: u32 },
+}
+
+impl<'a> Tree<'a> {
+    pub(super) fn new(root: BorrowedFd<'a>, ownership: Ownership) -> Result<Self, UnpackError> {
+        let known = KnownIds::of_self().map_err(|source| UnpackError::IdMap { source })?;
+        Ok(Self {
+            parents: Parents::new(root),
+            ownership,
+            known,
+            directory_times: Vec::new(),
+            ids_as_metadata: ownership == Ownership::Metadata,
+            devices_as_metadata: false,
+        })
+    }
+
+    pub(super) fn ids_as_metadata(&self) -> bool {
+        self.ids_as_metadata
+    }
+
+    pub(super) fn devices_as_metadata(&self) -> bool {
+        self.devices_as_metadata
+    }
+
+    /// Makes a regular file with the data that follow in `stream`. The outer error is the stream's.
+    pub(super) fn file(
+        &mut self,
+        path: &CleanPath,
+        member: &Member,
+        stream: &mut TarStream<impl BufRead>,
+    ) -> Result<SysResult<()>, UnpackError> {
+        let file = match self.begin_file(path) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(Ok(())),
+            Err(error) => return Ok(Err(error)),
+        };
+        match write_data(&file, member, stream) {
+            Ok(()) => {}
+            Err(DataError::Tar(error)) => return Err(error.into()),
+            Err(DataError::Sink(error)) => {
+                return Ok(Err(error).called(|| "write"));
+            }
+        }
+        Ok(self.dress_file(&file, member, FileKind::Regular))
+    }
+
+    /// Makes a directory, symbolic link, device or pipe.
+    pub(super) fn node(&mut self, path: &CleanPath, member: &Member) -> SysResult<()> {
+        if member.kind == MemberKind::Directory {
+            return self.directory(path, member);
+        }
+        let Some(name) = self.begin(path)? else {
+            return Ok(());
+        };
+        match member.kind {
+            MemberKind::Symlink => self.symlink(path, &name, member),
+            MemberKind::Fifo if self.is_real(member) => {
+                self.real_node(path, &name, member, SFlag::S_IFIFO)
+            }
+            MemberKind::Fifo => self.stand_in(path, &name, member, FileKind::Pipe, b""),
+            MemberKind::CharDevice => self.device(path, &name, member, SFlag::S_IFCHR),
+            MemberKind::BlockDevice => self.device(path, &name, member, SFlag::S_IFBLK),
+            MemberKind::File | MemberKind::HardLink | MemberKind::Directory => Ok(()),
+        }
+    }
+
+    /// Gives the earlier member `target` a second name.
+    pub(super) fn hard_link(&mut self, path: &CleanPath, target: &CleanPath) -> SysResult<()> {
+        if path == target {
+            return Ok(());
+        }
+        let (Some((target_parent, target_name)), true) = (target.split(), path.split().is_some())
+        else {
+            return Err(SysError::new("linkat(\"/\")", Errno::EPERM));
+        };
+        let target_directory = self.parents.open(target_parent)?;
+        let target_name = c_name(target_name);
+        if stat_entry(target_directory.as_fd(), &target_name)?.is_none() {
+            return Err(SysError::new(
+                format!("linkat({target_name:?})"),
+                Errno::ENOENT,
+            ));
+        }
+        let Some(name) = self.begin(path)? else {
+            return Ok(());
+        };
+        let directory = self.parent(path)?;
+        linkat(
+            &target_directory,
+            target_name.as_c_str(),
+            directory,
+            name.as_c_str(),
+            LinkatFlags::empty(),
+        )
+        .called(|| format!("linkat({target_name:?}, {name:?})"))
+    }
+
+    /// Sets the directories' times and brings everything to the disk.
+    pub(super) fn finish(&mut self) -> SysResult<()> {
+        if self.ids_as_metadata || self.devices_as_metadata {
+            self.mark_root()?;
+        }
+        for (path, time) in std::mem::take(&mut self.directory_times) {
+            // It may have been replaced by something else since.
+            let opened = match self.parents.open(&path) {
+                Err(error) if matches!(error.errno, Errno::ENOENT | Errno::ENOTDIR) => continue,
+                other => other?,
+            };
+            set_times(opened.as_fd(), time)?;
+        }
+        syncfs(self.parents.root()).called(|| "syncfs")
+    }
+
+    /// A reader of ownership metadata looks for it on the root first.
+    fn mark_root(&self) -> SysResult<()> {
+        let root = self.parents.root();
+        let place = Place::Descriptor(root);
+        if has_ownership_metadata(place) {
+            return Ok(());
+        }
+        let (uid, gid, mode) = match self.ownership {
+            Ownership::Metadata => (0, 0, 0o755),
+            Ownership::Mapped => {
+                let stat = fstat(root).called(|| "fstat")?;
+                (stat.st_uid, stat.st_gid, stat.st_mode & 0o7777)
+            }
+        };
+        let stat = OverrideStat {
+            uid,
+            gid,
+            mode,
+            kind: Some(FileKind::Directory),
+        };
+        write_override_stat(place, &stat).called(|| "setxattr(override_stat)")
+    }
+
+    fn parent(&mut self, path: &CleanPath) -> SysResult<BorrowedFd<'_>> {
+        let (parent, _) = path.split().unwrap_or_default();
+        self.parents.open_or_make(parent)
+    }
+
+    /// Makes room for a member that is no directory: its parents are there, its name is free.
+    /// `None` if the name is a whiteout, which was written, or means nothing.
+    fn begin(&mut self, path: &CleanPath) -> SysResult<Option<CString>> {
+        let Some((parent, name)) = path.split() else {
+            return Err(SysError::new("open(\"/\")", Errno::EISDIR));
+        };
+        let directory = self.parents.open_or_make(parent)?;
+        match DotWh::of(name) {
+            DotWh::Plain => {}
+            DotWh::Reserved => return Ok(None),
+            DotWh::Opaque => {
+                write_opaque(directory).called(|| "setxattr(opaque)")?;
+                return Ok(None);
+            }
+            DotWh::Whiteout(hidden) => {
+                whiteout(directory, &c_name(hidden))?;
+                return Ok(None);
+            }
+        }
+        let name = c_name(name);
+        match unlinkat(directory, name.as_c_str(), UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(Errno::EISDIR) => {
+                remove_directory(directory, &name)?;
+                self.parents.forget();
+            }
+            Err(errno) => return Err(errno).called(|| format!("unlinkat({name:?})")),
+        }
+        Ok(Some(name))
+    }
+
+    fn begin_file(&mut self, path: &CleanPath) -> SysResult<Option<File>> {
+        // The common case first: a new name in an open directory costs one call.
+        if let Some((parent, name)) = path.split()
+            && DotWh::of(name) == DotWh::Plain
+        {
+            let name = c_name(name);
+            let directory = self.parents.open_or_make(parent)?;
+            match create_file(directory, &name) {
+                Err(error) if error.errno == Errno::EEXIST => {}
+                result => return result.map(Some),
+            }
+        }
+        let Some(name) = self.begin(path)? else {
+            return Ok(None);
+        };
+        let directory = self.parent(path)?;
+        create_file(directory, &name).map(Some)
+    }
+
+    fn directory(&mut self, path: &CleanPath, member: &Member) -> SysResult<()> {
+        let Some((parent, name)) = path.split() else {
+            return self.root_directory(member);
+        };
+        if DotWh::of(name) != DotWh::Plain {
+            return Ok(());
+        }
+        let name = c_name(name);
+        let parent = self.parents.open_or_make(parent)?;
+        let made = make_directory(parent, &name)?;
+        let directory = open_directory(parent, &name)?;
+        if made == Made::OverWhiteout {
+            write_opaque(directory.as_fd()).called(|| "setxattr(opaque)")?;
+        }
+        if made == Made::InPlaceOfOther {
+            self.parents.forget();
+        }
+        self.directory_times
+            .push((path.bytes().to_vec(), member.modified));
+        self.dress(directory.as_fd(), member, FileKind::Directory)
+    }
+
+    fn root_directory(&mut self, member: &Member) -> SysResult<()> {
+        self.directory_times.push((Vec::new(), member.modified));
+        let root = self.parents.root();
+        self.dress(root, member, FileKind::Directory)
+    }
+
+    fn symlink(&mut self, path: &CleanPath, name: &CStr, member: &Member) -> SysResult<()> {
+        let (uid, gid) = ids(member);
+        // Links carry no attributes. Root's need none: the caller is root in a container.
+        if self.ownership == Ownership::Metadata && (uid, gid) != (0, 0) {
+            return self.stand_in(path, name, member, FileKind::Symlink, &member.link);
+        }
+        let target = c_name(&member.link);
+        let is_real = self.is_real(member) && self.ownership == Ownership::Mapped;
+        let directory = self.parent(path)?;
+        symlinkat(target.as_c_str(), directory, name).called(|| format!("symlinkat({name:?})"))?;
+        if is_real {
+            let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+            fchownat(
+                directory,
+                name,
+                Some(uid),
+                Some(gid),
+                AtFlags::AT_SYMLINK_NOFOLLOW,
+            )
+            .called(|| format!("fchownat({name:?})"))?;
+        }
+        set_entry_times(directory, name, member.modified)
+    }
+
+    /// A device node where the kernel lets us make one (real root), its metadata elsewhere.
+    fn device(
+        &mut self,
+        path: &CleanPath,
+        name: &CStr,
+        member: &Member,
+        kind: SFlag,
+    ) -> SysResult<()> {
+        let (major, minor) = member.device;
+        let is_whiteout = is_whiteout_device(kind.bits(), libc::makedev(major, minor));
+        // Security: a device 0:0 would hide a name of the layers below.
+        if self.is_real(member) && !is_whiteout && self.ownership == Ownership::Mapped {
+            match self.real_node(path, name, member, kind) {
+                Err(error) if error.errno == Errno::EPERM => {}
+                result => return result,
+            }
+        }
+        self.devices_as_metadata = true;
+        let kind = if kind == SFlag::S_IFCHR {
+            FileKind::CharDevice { major, minor }
+        } else {
+            FileKind::BlockDevice { major, minor }
+        };
+        self.stand_in(path, name, member, kind, b"")
+    }
+
+    fn real_node(
+        &mut self,
+        path: &CleanPath,
+        name: &CStr,
+        member: &Member,
+        kind: SFlag,
+    ) -> SysResult<()> {
+        let (major, minor) = member.device;
+        let number = libc::makedev(major, minor);
+        let (uid, gid) = ids(member);
+        let directory = self.parent(path)?;
+        mknodat(directory, name, kind, Mode::empty(), number)
+            .called(|| format!("mknodat({name:?})"))?;
+        let owner = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        fchownat(
+            directory,
+            name,
+            owner.0,
+            owner.1,
+            AtFlags::AT_SYMLINK_NOFOLLOW,
+        )
+        .called(|| format!("fchownat({name:?})"))?;
+        let mode = Mode::from_bits_truncate(member.mode);
+        fchmodat(directory, name, mode, FchmodatFlags::FollowSymlink)
+            .called(|| format!("fchmodat({name:?})"))?;
+        set_entry_times(directory, name, member.modified)
+    }
+
+    /// A regular file whose metadata says that it stands for something else.
+    fn stand_in(
+        &mut self,
+        path: &CleanPath,
+        name: &CStr,
+        member: &Member,
+        kind: FileKind,
+        content: &[u8],
+    ) -> SysResult<()> {
+        let directory = self.parent(path)?;
+        let file = create_file(directory, name)?;
+        file.write_all_at(content, 0).called(|| "write")?;
+        let (uid, gid) = ids(member);
+        let mode = member.mode;
+        let stat = OverrideStat {
+            uid,
+            gid,
+            mode,
+            kind: Some(kind),
+        };
+        write_override_stat(Place::Descriptor(file.as_fd()), &stat)
+            .called(|| "setxattr(override_stat)")?;
+        if !matches!(
+            kind,
+            FileKind::CharDevice { .. } | FileKind::BlockDevice { .. }
+        ) {
+            self.ids_as_metadata = true;
+        }
+        set_times(file.as_fd(), member.modified)
+    }
+
+    fn dress_file(&mut self, file: &File, member: &Member, kind: FileKind) -> SysResult<()> {
+        self.dress(file.as_fd(), member, kind)?;
+        set_times(file.as_fd(), member.modified)
+    }
+
+    /// Whether the file may be what the member says: its ids exist here.
+    fn is_real(&self, member: &Member) -> bool {
+        let (uid, gid) = ids(member);
+        self.ownership == Ownership::Mapped && self.known.has(uid, gid)
+    }
+
+    fn record(&self, member: &Member) -> Record {
+        let (uid, gid) = ids(member);
+        if self.is_real(member) {
+            Record::Real { uid, gid }
+        } else {
+            Record::Metadata { uid, gid }
+        }
+    }
+
+    /// Owner, mode and attributes of an open file or directory, in the order in which none undoes
+    /// another: chown clears set-id bits and capabilities.
+    fn dress(&mut self, file: BorrowedFd<'_>, member: &Member, kind: FileKind) -> SysResult<()> {
+        match self.record(member) {
+            Record::Real { uid, gid } => {
+                fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+                    .called(|| format!("fchown({uid}, {gid})"))?;
+                let mode = Mode::from_bits_truncate(member.mode);
+                fchmod(file, mode).called(|| format!("fchmod({:o})", member.mode))?;
+            }
+            Record::Metadata { uid, gid } => {
+                let stat = OverrideStat {
+                    uid,
+                    gid,
+                    mode: member.mode,
+                    kind: Some(kind),
+                };
+                write_override_stat(Place::Descriptor(file), &stat)
+                    .called(|| "setxattr(override_stat)")?;
+                self.ids_as_metadata = true;
+                let mode = Mode::from_bits_truncate(self.caller_mode(member, kind));
+                fchmod(file, mode).called(|| format!("fchmod({mode:?})"))?;
+            }
+        }
+        self.set_xattrs(file, member)
+    }
+
+    /// The real mode of a file whose mode is metadata: the caller can always read and change it.
+    /// Security: set-id bits would give the caller's rights away, so they are metadata only.
+    fn caller_mode(&self, member: &Member, kind: FileKind) -> u32 {
+        let always = match kind {
+            FileKind::Directory => 0o700,
+            FileKind::Regular
+            | FileKind::Symlink
+            | FileKind::Pipe
+            | FileKind::Socket
+            | FileKind::BlockDevice { .. }
+            | FileKind::CharDevice { .. } => 0o600,
+        };
+        match self.ownership {
+            Ownership::Metadata => (member.mode & 0o777) | always,
+            // Root of the namespace needs no permission, and a plain overlay shows this mode.
+            Ownership::Mapped => member.mode & 0o777,
+        }
+    }
+
+    fn set_xattrs(&self, file: BorrowedFd<'_>, member: &Member) -> SysResult<()> {
+        for (name, value) in &member.xattrs {
+            let Some(name) = self.xattr_name(name) else {
+                continue;
+            };
+            match xattr::set(Place::Descriptor(file), &name, value, SetMode::Either) {
+                // A file system without attributes, an ACL that names ids we lack: as in other
+                // tools the file stays usable without it.
+                Ok(()) | Err(Errno::EOPNOTSUPP | Errno::EPERM | Errno::EINVAL) => {}
+                Err(errno) => return Err(errno).called(|| format!("setxattr({name:?})")),
+            }
+        }
+        Ok(())
+    }
+
+    /// The name that an attribute of an image is kept under; `None` for those of another machine
+    /// (labels, signatures) and those that belong to the layer format.
+    fn xattr_name(&self, name: &[u8]) -> Option<CString> {
+        let kept = if is_reserved_xattr(name) {
+            return None;
+        } else if name.starts_with(b"user.") {
+            name.to_vec()
+        } else if name == b"security.capability" || name.starts_with(b"system.posix_acl_") {
+            match self.ownership {
+                Ownership::Mapped => name.to_vec(),
+                Ownership::Metadata => [XATTR_OVERRIDE_PREFIX, name].concat(),
+            }
+        } else {
+            return None;
+        };
+        CString::new(kept).ok()
+    }
+}
+
+/// What [`make_directory`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    /// Nothing, or a directory that stays.
+    Plain,
+    /// A whiteout of this layer: what is below stays hidden.
+    OverWhiteout,
+    /// A file or link, now gone.
+    InPlaceOfOther,
+}
+
+fn make_directory(parent: BorrowedFd<'_>, name: &CStr) -> SysResult<Made> {
+    let make = || mkdirat(parent, name, Mode::S_IRWXU).called(|| format!("mkdirat({name:?})"));
+    let error = match make() {
+        Ok(()) => return Ok(Made::Plain),
+        Err(error) if error.errno == Errno::EEXIST => error,
+        Err(error) => return Err(error),
+    };
+    let Some(stat) = stat_entry(parent, name)? else {
+        return Err(error);
+    };
+    if is_directory(&stat) {
+        return Ok(Made::Plain);
+    }
+    unlinkat(parent, name, UnlinkatFlags::NoRemoveDir).called(|| format!("unlinkat({name:?})"))?;
+    make()?;
+    if is_whiteout_device(stat.st_mode, stat.st_rdev) {
+        return Ok(Made::OverWhiteout);
+    }
+    Ok(Made::InPlaceOfOther)
+}
+
+/// A whiteout hides what lower layers have, never what this layer has at the same name: over a
+/// directory of this layer it is an opaque mark, over a file it says nothing new.
+fn whiteout(directory: BorrowedFd<'_>, name: &CStr) -> SysResult<()> {
+    match stat_entry(directory, name)? {
+        None => write_whiteout(directory, name)
+            .map(drop)
+            .called(|| format!("mknodat({name:?}, 0:0)")),
+        Some(stat) if is_directory(&stat) => {
+            let hidden = open_directory(directory, name)?;
+            write_opaque(hidden.as_fd()).called(|| "setxattr(opaque)")
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn create_file(directory: BorrowedFd<'_>, name: &CStr) -> SysResult<File> {
+    let flags =
+        OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(directory, name, flags, Mode::from_bits_truncate(0o600))
+        .map(File::from)
+        .called(|| format!("openat({name:?}, O_CREAT|O_EXCL)"))
+}
+
+fn open_directory(parent: BorrowedFd<'_>, name: &CStr) -> SysResult<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(parent, name, flags, Mode::empty()).called(|| format!("openat({name:?}, O_DIRECTORY)"))
+}
+
+fn remove_directory(parent: BorrowedFd<'_>, name: &CStr) -> SysResult<()> {
+    let path = Path::new("/proc/self/fd")
+        .join(parent.as_raw_fd().to_string())
+        .join(Path::new(std::ffi::OsStr::from_bytes(name.to_bytes())));
+    remove_tree(&path).map_err(|error| match error {
+        RemoveTreeError::Refused { source, .. } => source,
+        RemoveTreeError::NeedsNamespace { .. } => {
+            SysError::new(format!("unlinkat({name:?})"), Errno::EPERM)
+        }
+    })
+}
+
+/// The owner, with what is no id at all made nobody's.
+fn ids(member: &Member) -> (u32, u32) {
+    let id = |number: u64| match u32::try_from(number) {
+        Ok(u32::MAX) | Err(_) => NOBODY,
+        Ok(id) => id,
+    };
+    (id(member.uid), id(member.gid))
+}
+
+fn write_data(
+    file: &File,
+    member: &Member,
+    stream: &mut TarStream<impl BufRead>,
+) -> Result<(), DataError> {
+    let whole = [(0, member.stored_size)];
+    let pieces = match &member.sparse {
+        Some(sparse) => {
+            file.set_len(sparse.real_size).map_err(DataError::Sink)?;
+            &sparse.pieces[..]
+        }
+        None => &whole[..],
+    };
+    for &(offset, length) in pieces {
+        let mut written = 0;
+        while written < length {
+            let step = stream.read_data(length - written, |bytes| {
+                file.write_all_at(bytes, offset + written)
+            })?;
+            if step == 0 {
+                let cut = io::Error::from(io::ErrorKind::UnexpectedEof);
+                return Err(DataError::Sink(cut));
+            }
+            written += step;
+        }
+    }
+    Ok(())
+}
+
+fn time_spec(time: FileTime) -> TimeSpec {
+    TimeSpec::new(time.seconds, i64::from(time.nanoseconds))
+}
+
+fn set_times(file: BorrowedFd<'_>, time: FileTime) -> SysResult<()> {
+    let time = time_spec(time);
+    futimens(file, &time, &time).called(|| "futimens")
+}
+
+fn set_entry_times(directory: BorrowedFd<'_>, name: &CStr, time: FileTime) -> SysResult<()> {
+    let time = time_spec(time);
+    utimensat(
+        directory,
+        name,
+        &time,
+        &time,
+        UtimensatFlags::NoFollowSymlink,
+    )
+    .called(|| format!("utimensat({name:?})"))
+}
