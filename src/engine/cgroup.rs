@@ -48,6 +48,11 @@ pub(super) fn has_cgroup2() -> bool {
     mount_point().is_some()
 }
 
+/// Opens a container's cgroup; `None` where none was made.
+pub(super) fn open(cgroup_path: &str) -> Option<OwnedFd> {
+    File::open(directory(cgroup_path)?).ok().map(OwnedFd::from)
+}
+
 fn own_path(proc_self_cgroup: &str) -> Option<&str> {
     proc_self_cgroup
         .lines()

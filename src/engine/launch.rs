@@ -17,7 +17,9 @@ use std::os::fd::OwnedFd;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 pub use attendant::{OverlayServer, install_overlay_server};
-pub use prepare::PrepareError;
+pub use prepare::{PrepareError, container_filter};
+
+use prepare::Prepared;
 
 use super::attach::{
     AttachError, AttachOutcome, Ending, Endpoint, LocalStreams, MonitorControl, Pump, SignalGate,
@@ -143,77 +145,42 @@ impl Engine {
         }
         let record = store.load(id)?;
         let prepared = self.prepare(&store, record, report)?;
-        let call = |source| StartError::Call {
-            id: id.clone(),
-            source,
-        };
-        let (line, monitor_line) = Channel::pair().map_err(call)?;
-        let gate = match &mode {
-            StartMode::Foreground(foreground) => {
-                let held = SignalGate::hold(foreground.signal_proxy);
-                Some(held.map_err(AttachError::Signals)?)
-            }
-            StartMode::Detached => None,
-        };
-        let (ours, theirs) = match &mode {
-            StartMode::Foreground(_) => stream_pair().map_err(call)?,
-            StartMode::Detached => (None, None),
-        };
-        let streams = match &mode {
-            StartMode::Foreground(foreground) => foreground.streams,
-            StartMode::Detached => AttachedStreams::OUTPUT,
-        };
-        let client = theirs.map(|socket| (socket, streams));
-        match clone3(&CloneRequest::default()).map_err(call)? {
-            Forked::Child => process::monitor(prepared, monitor_line, client),
-            Forked::Parent { .. } => {}
+        let started = Started::fork(prepared, &mode)?;
+        if let Err(failure) = hear_of_start(&started.line) {
+            reap(started.monitor);
+            return Err(failure.into());
         }
-        drop(monitor_line);
-        drop(client);
-        let framing = prepared.framing();
-        let passthrough = prepared.is_passthrough();
-        let run_directory = prepared.run_directory.clone();
-        drop(prepared);
-        hear_of_start(&line)?;
         drop(lock);
-        match (mode, ours, gate) {
-            (StartMode::Foreground(_), _, _) if passthrough => Ok(StartOutcome::Attached(
-                AttachOutcome::Exited(self.hear_of_end(id, &line)?),
-            )),
-            (StartMode::Foreground(foreground), Some(stream), Some(gate)) => {
-                let control = MonitorControl { run_directory };
-                let outcome = self.carry(id, foreground, stream, framing, &gate, &control, &line);
-                outcome.map(StartOutcome::Attached)
+        match mode {
+            StartMode::Detached => Ok(StartOutcome::Started),
+            StartMode::Foreground(foreground) => {
+                self.carry(started, foreground).map(StartOutcome::Attached)
             }
-            _ => Ok(StartOutcome::Started),
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts of one session, used once"
-    )]
-    fn carry(
-        &self,
-        id: &ContainerId,
-        foreground: Foreground,
-        stream: OwnedFd,
-        framing: Framing,
-        signals: &SignalGate,
-        control: &MonitorControl,
-        line: &Channel,
-    ) -> Result<AttachOutcome, StartError> {
-        let local = LocalStreams::of_process(foreground.streams).map_err(AttachError::Streams)?;
+    fn carry(&self, started: Started, foreground: Foreground) -> Result<AttachOutcome, StartError> {
+        let Some((stream, gate)) = started.session else {
+            // The container has the caller's own streams: there is nothing to carry.
+            let code = self.hear_of_end(&started.id, &started.line, started.monitor)?;
+            return Ok(AttachOutcome::Exited(code));
+        };
         let ending = pump(Pump {
-            endpoint: Endpoint::Socket { stream, framing },
-            local,
-            control,
-            signals,
+            endpoint: Endpoint::Socket {
+                stream,
+                framing: started.framing,
+            },
+            local: LocalStreams::of_process(foreground.streams).map_err(AttachError::Streams)?,
+            control: &started.control,
+            signals: &gate,
             detach_keys: foreground.detach_keys,
             process: None,
         })?;
         Ok(match ending {
-            Ending::Ended => AttachOutcome::Exited(self.hear_of_end(id, line)?),
+            Ending::Ended => {
+                let code = self.hear_of_end(&started.id, &started.line, started.monitor)?;
+                AttachOutcome::Exited(code)
+            }
             Ending::Detached => AttachOutcome::Detached,
             Ending::OutputClosed => AttachOutcome::OutputClosed,
             Ending::Interrupted(signal) => AttachOutcome::Interrupted(signal),
@@ -221,18 +188,23 @@ impl Engine {
     }
 
     /// The exit code from the monitor, or from the record when the monitor was killed.
-    fn hear_of_end(&self, id: &ContainerId, line: &Channel) -> Result<i32, StartError> {
+    fn hear_of_end(
+        &self,
+        id: &ContainerId,
+        line: &Channel,
+        monitor: i32,
+    ) -> Result<i32, StartError> {
         let call = |source| StartError::Call {
             id: id.clone(),
             source,
         };
         let message = line.receive().map_err(call)?;
-        let code = message.bytes.strip_prefix(b"x").and_then(|text| {
-            std::str::from_utf8(text)
-                .ok()
-                .and_then(|text| text.parse().ok())
-        });
-        if let Some(code) = code {
+        reap(monitor);
+        let text = message
+            .bytes
+            .strip_prefix(b"x")
+            .map(String::from_utf8_lossy);
+        if let Some(code) = text.and_then(|text| text.parse().ok()) {
             return Ok(code);
         }
         let store = Store::open(self.dirs.clone())?;
@@ -241,15 +213,67 @@ impl Engine {
     }
 }
 
+/// The command's side of a start.
+struct Started {
+    id: ContainerId,
+    monitor: i32,
+    line: Channel,
+    /// The stream of a foreground container, and the signals held back for it.
+    session: Option<(OwnedFd, SignalGate)>,
+    framing: Framing,
+    control: MonitorControl,
+}
+
+impl Started {
+    /// Forks the monitor, which never comes back from here.
+    fn fork(prepared: Prepared, mode: &StartMode) -> Result<Self, StartError> {
+        let id = prepared.record.id.clone();
+        let call = |source| StartError::Call {
+            id: id.clone(),
+            source,
+        };
+        let (line, monitor_line) = Channel::pair().map_err(call)?;
+        let (session, client) = match mode {
+            StartMode::Foreground(foreground) if !prepared.is_passthrough() => {
+                // Made early, so that no signal between here and the pump is lost.
+                let gate = SignalGate::hold(foreground.signal_proxy);
+                let gate = gate.map_err(AttachError::Signals)?;
+                let (ours, theirs) = stream_pair().map_err(call)?;
+                (Some((ours, gate)), Some((theirs, foreground.streams)))
+            }
+            StartMode::Foreground(_) | StartMode::Detached => (None, None),
+        };
+        let monitor = match clone3(&CloneRequest::default()).map_err(call)? {
+            Forked::Child => process::monitor(prepared, monitor_line, client),
+            Forked::Parent { pid, .. } => pid,
+        };
+        Ok(Self {
+            id: id.clone(),
+            monitor,
+            line,
+            session,
+            framing: prepared.framing(),
+            control: MonitorControl {
+                run_directory: prepared.run_directory,
+            },
+        })
+    }
+}
+
+/// Waits until the monitor is gone: when the command returns nothing is left.
+fn reap(monitor: i32) {
+    let monitor = nix::unistd::Pid::from_raw(monitor);
+    while nix::sys::wait::waitpid(monitor, None) == Err(nix::errno::Errno::EINTR) {}
+}
+
 /// The code of a container that died with its monitor, by SIGKILL.
 const KILLED: i32 = 137;
 
 /// Both ends of a stream for the command in the foreground.
-fn stream_pair() -> Result<(Option<OwnedFd>, Option<OwnedFd>), SysError> {
+fn stream_pair() -> Result<(OwnedFd, OwnedFd), SysError> {
     let flags = SockFlag::SOCK_CLOEXEC;
-    let pair = socketpair(AddressFamily::Unix, SockType::Stream, None, flags)
-        .called(|| "socketpair(SOCK_STREAM)")?;
-    Ok((Some(pair.0), Some(pair.1)))
+    socketpair(AddressFamily::Unix, SockType::Stream, None, flags)
+        .called(|| "socketpair(SOCK_STREAM)")
 }
 
 fn hear_of_start(line: &Channel) -> Result<(), StageFailure> {

@@ -8,6 +8,7 @@ pub mod create;
 mod dependents;
 mod ending;
 pub mod error;
+pub mod exec;
 pub mod host;
 pub mod image_source;
 pub mod kill;

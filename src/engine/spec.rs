@@ -88,19 +88,28 @@ pub fn runtime_spec(record: &ContainerRecord, context: &SpecContext) -> Spec {
 }
 
 fn process(record: &ContainerRecord, context: &SpecContext) -> Process {
+    let tty = record.request.tty;
+    let mut process = session_process(record, context.dialect, &context.security, tty);
+    let resolved = &record.resolved;
+    let words = resolved.entrypoint.iter().chain(&resolved.command);
+    process.set_args(Some(words.cloned().collect()));
+    process
+}
+
+/// The process section without its program: what every program in the container has in common.
+pub fn session_process(
+    record: &ContainerRecord,
+    dialect: Dialect,
+    security: &SecurityOptions,
+    tty: bool,
+) -> Process {
     let request = &record.request;
     let mut process = Process::default();
-    let words = record
-        .resolved
-        .entrypoint
-        .iter()
-        .chain(&record.resolved.command);
-    process.set_args(Some(words.cloned().collect()));
-    process.set_env(Some(environment(record)));
+    process.set_env(Some(environment(record, tty)));
     process.set_cwd(PathBuf::from(&record.resolved.workdir));
-    process.set_terminal(Some(request.tty));
-    process.set_no_new_privileges(Some(context.security.no_new_privileges));
-    process.set_capabilities(Some(capabilities(record, context.dialect)));
+    process.set_terminal(Some(tty));
+    process.set_no_new_privileges(Some(security.no_new_privileges));
+    process.set_capabilities(Some(capabilities(record, dialect)));
     process.set_rlimits(Some(rlimits(record)));
     process.set_oom_score_adj(request.oom_score_adj);
     let mut user = User::default();
@@ -115,10 +124,10 @@ fn process(record: &ContainerRecord, context: &SpecContext) -> Process {
 }
 
 /// The environment without HOME, which depends on the user's entry inside.
-pub fn environment(record: &ContainerRecord) -> Vec<String> {
+pub fn environment(record: &ContainerRecord, tty: bool) -> Vec<String> {
     let mut pairs = record.resolved.env.clone();
     let has = |pairs: &[(String, String)], key: &str| pairs.iter().any(|(each, _)| each == key);
-    if record.request.tty && !has(&pairs, "TERM") {
+    if tty && !has(&pairs, "TERM") {
         pairs.push(("TERM".to_owned(), "xterm".to_owned()));
     }
     if !has(&pairs, "HOSTNAME") && !record.request.unset_env.iter().any(|key| key == "HOSTNAME") {

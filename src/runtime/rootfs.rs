@@ -74,6 +74,7 @@ pub enum Fallback {
 /// What the mount calls say.
 pub fn kernel_overlay(layers: &OverlayLayers) -> SysResult<OwnedFd> {
     let context = FsContext::open("overlay")?;
+    context.set("source", "overlay")?;
     context.flag("userxattr")?;
     for lower in &layers.lower {
         context.set("lowerdir+", &text(lower))?;

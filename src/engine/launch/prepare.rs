@@ -2,6 +2,7 @@
 //! Everything that is decided before the fork: maps, namespaces, spec, root, files, sockets.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
@@ -155,6 +156,21 @@ impl Engine {
         Ok(prepared)
     }
 
+    /// Who runs the programs of a container, as `USER[:GROUP]`: with `keep-id` the caller.
+    pub(in crate::engine) fn program_user(&self, record: &ContainerRecord) -> String {
+        let user = &record.resolved.user;
+        let mode = record.request.userns.as_deref().unwrap_or_default();
+        if !mode.starts_with("keep-id") || !user.is_empty() {
+            return user.clone();
+        }
+        let caller = crate::engine::caller();
+        let ids = container_ids(&record.request, &holder_map(), &caller, (0, 0));
+        match ids.ok().and_then(|ids| ids.kept) {
+            Some((uid, gid)) => format!("{uid}:{gid}"),
+            None => user.clone(),
+        }
+    }
+
     fn make_run_directory(&self, record: &ContainerRecord) -> Result<PathBuf, PrepareError> {
         let path = self.dirs.container_run(&record.id);
         let make = || {
@@ -269,7 +285,8 @@ fn launch(
         security,
     };
     let spec = runtime_spec(record, &context);
-    let seccomp = filter(engine, record, &context.security)?;
+    let bounding = bounding_set(record, engine.dialect);
+    let seccomp = container_filter(record, &context.security, &bounding)?;
     let groups = match holder.reach {
         Reach::Single => GroupPolicy::Denied,
         _ if record
@@ -282,11 +299,7 @@ fn launch(
         }
         Reach::Ranges | Reach::All => GroupPolicy::Settable,
     };
-    let default_user = ids.kept.filter(|_| record.request.user.is_none());
-    let user = match default_user {
-        Some((uid, gid)) if record.resolved.user.is_empty() => format!("{uid}:{gid}"),
-        _ => record.resolved.user.clone(),
-    };
+    let user = engine.program_user(record);
     let additional: Vec<String> = record
         .request
         .group_add
@@ -337,17 +350,21 @@ fn passwd_policy(record: &ContainerRecord, ids: &ContainerIds, caller: &Caller) 
     }
 }
 
-/// The filter of this container; the profile that everybody uses costs nothing.
-fn filter(
-    engine: &Engine,
+/// The filter of a container with this bounding set; the profile that everybody uses costs
+/// nothing.
+///
+/// # Errors
+///
+/// A profile that cannot be read or compiled.
+pub fn container_filter(
     record: &ContainerRecord,
     security: &SecurityOptions,
+    bounding: &BTreeSet<String>,
 ) -> Result<Cow<'static, [Instruction]>, PrepareError> {
-    let bounding = bounding_set(record, engine.dialect);
     match &security.seccomp {
         Some(None) => Ok(Cow::Borrowed(&[])),
         None if record.request.privileged => Ok(Cow::Borrowed(&[])),
-        None => Ok(seccomp::default_filter(&bounding)),
+        None => Ok(seccomp::default_filter(bounding)),
         Some(Some(path)) => {
             let refuse = |reason: String| PrepareError::Seccomp {
                 path: path.clone(),
@@ -355,7 +372,7 @@ fn filter(
             };
             let text = fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
             let filter = Profile::parse(&text)
-                .and_then(|profile| seccomp::compile(&profile.resolve(&bounding, Host::current())));
+                .and_then(|profile| seccomp::compile(&profile.resolve(bounding, Host::current())));
             filter
                 .map(Cow::Owned)
                 .map_err(|error| refuse(chain(&error)))

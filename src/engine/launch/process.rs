@@ -260,6 +260,8 @@ fn record_exit(
     running: ContainerState,
     report: &ExitReport,
 ) {
+    // A command that changes the state holds the lock; none waits for the end with it.
+    let _lock = store.lock(id);
     let now = store.read_state(id).unwrap_or_else(|_| running.clone());
     let state = ContainerState {
         status: Status::Exited,

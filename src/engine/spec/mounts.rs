@@ -42,7 +42,7 @@ fn kernel_filesystems(record: &ContainerRecord, context: &SpecContext) -> Vec<Mo
         "/dev",
         "tmpfs",
         "tmpfs",
-        &["nosuid", "noexec", "mode=755", "size=65536k"],
+        &["nosuid", "mode=755", "size=65536k"],
     ));
     list.push(sysfs(record, context));
     let mut pts = vec![

@@ -117,6 +117,8 @@ fn new_filesystem(
     op: &MountOp,
 ) -> SysResult<OwnedFd> {
     let context = FsContext::open(kind)?;
+    // What mount(8) and df(1) show in their first column.
+    context.set("source", kind)?;
     for (key, value) in parameters {
         match value {
             Some(value) => context.set(key, value)?,

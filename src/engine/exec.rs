@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `exec`: a further program in a running container. The command itself holds the program's
+//! streams; no monitor stands between, and a detached program has a small waiter of its own.
+
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use nix::fcntl::OFlag;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
+use oci_spec::runtime::{Capabilities, LinuxCapabilities, Process};
+
+use super::attach::{
+    AttachError, AttachOutcome, Ending, Endpoint, LocalStreams, ProcessControl, Pump, SignalGate,
+    SignalProxy, pump,
+};
+use super::launch::{PrepareError, container_filter};
+use super::spec::{SecurityError, SecurityOptions, bounding_set, session_process};
+use super::terminal::{DetachKeys, size_of};
+use super::{Engine, cgroup};
+use crate::monitor::protocol::AttachedStreams;
+use crate::runtime::exec::{Running, Session, start};
+use crate::runtime::launch::{GroupPolicy, ProgramIo, StageFailure, UserChoice};
+use crate::state::StateError;
+use crate::state::id::ContainerId;
+use crate::state::liveness::Observed;
+use crate::state::record::{ContainerRecord, ContainerState};
+use crate::state::store::Store;
+use crate::sys::channel::Channel;
+use crate::sys::pidfd::Pidfd;
+use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
+use crate::sys::{Called, SysError, SysResult};
+
+/// What is executed, and how.
+#[derive(Debug, Clone, Default)]
+pub struct ExecRequest {
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// More environment, over the container's.
+    pub env: Vec<(String, String)>,
+    /// `USER[:GROUP]`; the container's when `None`.
+    pub user: Option<String>,
+    /// Working directory; the container's when `None`.
+    pub workdir: Option<String>,
+    /// A terminal of its own.
+    pub tty: bool,
+    /// Standard input is passed on.
+    pub interactive: bool,
+    /// Every capability.
+    pub privileged: bool,
+    /// This many descriptors after 2 are passed.
+    pub preserve_fds: u32,
+}
+
+/// Why nothing was executed.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// The store.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The container does not run.
+    #[error("can only create exec sessions on running containers: container state improper")]
+    NotRunning {
+        /// Which.
+        id: ContainerId,
+    },
+    /// The container is frozen.
+    #[error("container {id} is paused, unpause it before exec: container state improper")]
+    Paused {
+        /// Which.
+        id: ContainerId,
+    },
+    /// Its options no longer read.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
+    /// Its filter cannot be made.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// A stage on the way, with its exit code.
+    #[error(transparent)]
+    Stage(#[from] StageFailure),
+    /// The user's streams.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// A call on the way.
+    #[error("exec in container {id}")]
+    Call {
+        /// Which.
+        id: ContainerId,
+        /// What the kernel said.
+        source: SysError,
+    },
+}
+
+impl ExecError {
+    /// 125, 126 or 127.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Stage(failure) => failure.code,
+            Self::State(_)
+            | Self::NotRunning { .. }
+            | Self::Paused { .. }
+            | Self::Security(_)
+            | Self::Prepare(_)
+            | Self::Attach(_)
+            | Self::Call { .. } => 125,
+        }
+    }
+}
+
+/// A container that was found running, and what a session in it needs.
+struct Target {
+    record: ContainerRecord,
+    pidfd: Pidfd,
+    pid: i32,
+    cgroup: Option<OwnedFd>,
+}
+
+impl Engine {
+    /// Executes a program and carries its streams until it ends or the user leaves.
+    ///
+    /// # Errors
+    ///
+    /// See [`ExecError`].
+    pub fn exec(
+        &self,
+        id: &ContainerId,
+        request: &ExecRequest,
+        detach_keys: DetachKeys,
+    ) -> Result<AttachOutcome, ExecError> {
+        let call = |source| ExecError::Call {
+            id: id.clone(),
+            source,
+        };
+        let target = self.exec_target(id)?;
+        let signals = SignalGate::hold(SignalProxy::Forward).map_err(AttachError::Signals)?;
+        let (io, endpoint) = streams(request).map_err(call)?;
+        let running = self.begin(&target, request, io)?;
+        let process = Pidfd::open(running.pid).map_err(call)?;
+        let (endpoint, master) = match (endpoint, running.console) {
+            (_, Some(master)) => {
+                let copy = master
+                    .try_clone()
+                    .called(|| "dup(terminal)")
+                    .map_err(call)?;
+                (Endpoint::Terminal { master }, Some(copy))
+            }
+            (endpoint, None) => (endpoint, None),
+        };
+        let streams = AttachedStreams {
+            stdin: request.interactive,
+            stdout: true,
+            stderr: true,
+        };
+        let control = ProcessControl { process, master };
+        let ending = pump(Pump {
+            endpoint,
+            local: LocalStreams::of_process(streams).map_err(AttachError::Streams)?,
+            control: &control,
+            signals: &signals,
+            detach_keys,
+            process: Some(control.process.as_fd()),
+        })?;
+        Ok(match ending {
+            Ending::Ended => AttachOutcome::Exited(reap(running.pid)),
+            Ending::Detached => AttachOutcome::Detached,
+            Ending::OutputClosed => AttachOutcome::OutputClosed,
+            Ending::Interrupted(signal) => AttachOutcome::Interrupted(signal),
+        })
+    }
+
+    /// Executes a program and returns when it runs.
+    ///
+    /// # Errors
+    ///
+    /// See [`ExecError`].
+    pub fn exec_detached(&self, id: &ContainerId, request: &ExecRequest) -> Result<(), ExecError> {
+        let call = |source| ExecError::Call {
+            id: id.clone(),
+            source,
+        };
+        let target = self.exec_target(id)?;
+        let (line, waiter_line) = Channel::pair().map_err(call)?;
+        match clone3(&CloneRequest::default()).map_err(call)? {
+            Forked::Child => self.wait_for_session(&target, request, &waiter_line),
+            Forked::Parent { .. } => {}
+        }
+        drop(waiter_line);
+        let message = line.receive().map_err(call)?;
+        match message.bytes.split_first() {
+            Some((b's', _)) => Ok(()),
+            Some((_, json)) => Err(serde_json::from_slice::<StageFailure>(json)
+                .unwrap_or_else(|_| StageFailure::setup(String::from_utf8_lossy(json)))
+                .into()),
+            None => Err(StageFailure::setup("the session ended before its program ran").into()),
+        }
+    }
+
+    /// The process beside a detached session: its parent, so that somebody reaps it.
+    fn wait_for_session(&self, target: &Target, request: &ExecRequest, line: &Channel) -> ! {
+        use std::os::fd::AsRawFd;
+        drop(setsid());
+        let mut kept = vec![line.as_fd().as_raw_fd(), target.pidfd.as_fd().as_raw_fd()];
+        kept.extend(target.cgroup.as_ref().map(AsRawFd::as_raw_fd));
+        let begun = quiet_streams(&kept)
+            .map_err(|error| ExecError::Stage(StageFailure::setup(error.to_string())))
+            .and_then(|io| self.begin(target, request, io));
+        match begun {
+            Ok(running) => {
+                drop(line.send(b"s", None));
+                drop(close_all_but(&[]));
+                exit_now(reap(running.pid))
+            }
+            Err(error) => {
+                let code = error.exit_code();
+                let failure = StageFailure {
+                    code,
+                    message: error.to_string(),
+                };
+                let mut bytes = vec![b'f'];
+                bytes.extend(serde_json::to_vec(&failure).unwrap_or_default());
+                drop(line.send(&bytes, None));
+                exit_now(1)
+            }
+        }
+    }
+
+    fn exec_target(&self, id: &ContainerId) -> Result<Target, ExecError> {
+        let store = Store::open(self.dirs.clone())?;
+        let (state, observed) = store.observe(id)?;
+        match observed {
+            Observed::Running => {}
+            Observed::Paused => return Err(ExecError::Paused { id: id.clone() }),
+            Observed::Created | Observed::Exited | Observed::Lost(_) | Observed::Elsewhere => {
+                return Err(ExecError::NotRunning { id: id.clone() });
+            }
+        }
+        let record = store.load(id)?;
+        self.open_target(id, record, &state)
+    }
+
+    fn open_target(
+        &self,
+        id: &ContainerId,
+        record: ContainerRecord,
+        state: &ContainerState,
+    ) -> Result<Target, ExecError> {
+        let gone = || ExecError::NotRunning { id: id.clone() };
+        let process = state.container.ok_or_else(gone)?;
+        let pidfd = process
+            .open_pidfd()
+            .map_err(|source| ExecError::Call {
+                id: id.clone(),
+                source,
+            })?
+            .ok_or_else(gone)?;
+        let cgroup = cgroup::open(&state.cgroup_path);
+        Ok(Target {
+            record,
+            pidfd,
+            pid: process.pid,
+            cgroup,
+        })
+    }
+
+    fn begin(
+        &self,
+        target: &Target,
+        request: &ExecRequest,
+        io: ProgramIo,
+    ) -> Result<Running, ExecError> {
+        let security = SecurityOptions::parse(&target.record.request.security_opt)?;
+        let bounding = bounding_set(&target.record, self.dialect);
+        let seccomp = container_filter(&target.record, &security, &bounding)?;
+        let session = Session {
+            container: target.pidfd.as_fd(),
+            pid: target.pid,
+            process: self.session_process(&target.record, request, &security),
+            user: UserChoice::Lookup {
+                user: self.session_user(&target.record, request),
+                additional_groups: target.record.request.group_add.clone(),
+            },
+            groups: groups_of(target.pid),
+            seccomp: if request.privileged { &[] } else { &seccomp },
+            cgroup: target.cgroup.as_ref().map(AsFd::as_fd),
+            preserved_fds: request.preserve_fds,
+        };
+        Ok(start(&session, io)?)
+    }
+
+    fn session_user(&self, record: &ContainerRecord, request: &ExecRequest) -> String {
+        request
+            .user
+            .clone()
+            .unwrap_or_else(|| self.program_user(record))
+    }
+
+    fn session_process(
+        &self,
+        record: &ContainerRecord,
+        request: &ExecRequest,
+        security: &SecurityOptions,
+    ) -> Process {
+        let mut process = session_process(record, self.dialect, security, request.tty);
+        process.set_args(Some(request.command.clone()));
+        let mut environment = process.env().clone().unwrap_or_default();
+        for (key, value) in &request.env {
+            let prefix = format!("{key}=");
+            environment.retain(|pair| !pair.starts_with(&prefix));
+            environment.push(format!("{key}={value}"));
+        }
+        process.set_env(Some(environment));
+        if let Some(workdir) = &request.workdir {
+            process.set_cwd(PathBuf::from(workdir));
+        }
+        if request.privileged {
+            process.set_capabilities(Some(every_capability()));
+        }
+        process
+    }
+}
+
+fn every_capability() -> LinuxCapabilities {
+    let names = crate::runtime::capability::NAMES.iter();
+    let all: Capabilities = names
+        .filter_map(|name| name.strip_prefix("CAP_")?.parse().ok())
+        .collect();
+    let mut sets = LinuxCapabilities::default();
+    sets.set_bounding(Some(all.clone()));
+    sets.set_effective(Some(all.clone()));
+    sets.set_permitted(Some(all));
+    sets.set_inheritable(Some(Capabilities::new()));
+    sets.set_ambient(Some(Capabilities::new()));
+    sets
+}
+
+/// setgroups(2) is denied in a container that maps one id alone.
+fn groups_of(pid: i32) -> GroupPolicy {
+    let text = fs::read_to_string(format!("/proc/{pid}/setgroups")).unwrap_or_default();
+    if text.trim() == "deny" {
+        GroupPolicy::Denied
+    } else {
+        GroupPolicy::Settable
+    }
+}
+
+fn streams(request: &ExecRequest) -> SysResult<(ProgramIo, Endpoint)> {
+    let none = Endpoint::Pipes {
+        stdin: None,
+        stdout: None,
+        stderr: None,
+    };
+    if request.tty {
+        let size = |fd: BorrowedFd<'_>| size_of(fd).map(|size| (size.rows, size.columns));
+        let size = size(std::io::stdin().as_fd()).or_else(|| size(std::io::stdout().as_fd()));
+        return Ok((ProgramIo::Terminal { size }, none));
+    }
+    let pipe = || pipe2(OFlag::O_CLOEXEC).called(|| "pipe2");
+    let (stdin, writer) = if request.interactive {
+        let (reader, writer) = pipe()?;
+        (reader, Some(writer))
+    } else {
+        (null()?, None)
+    };
+    let (stdout_reader, stdout) = pipe()?;
+    let (stderr_reader, stderr) = pipe()?;
+    let endpoint = Endpoint::Pipes {
+        stdin: writer,
+        stdout: Some(stdout_reader),
+        stderr: Some(stderr_reader),
+    };
+    Ok((
+        ProgramIo::Streams {
+            stdin,
+            stdout,
+            stderr,
+        },
+        endpoint,
+    ))
+}
+
+fn null() -> SysResult<OwnedFd> {
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null");
+    file.map(OwnedFd::from).called(|| "open(\"/dev/null\")")
+}
+
+/// Lets go of every stream of the caller's, and gives the program none.
+fn quiet_streams(kept: &[i32]) -> SysResult<ProgramIo> {
+    let mut kept = kept.to_vec();
+    kept.extend([0, 1, 2]);
+    close_all_but(&kept)?;
+    let null = null()?;
+    dup2_stdin(&null).called(|| "dup2(stdin)")?;
+    dup2_stdout(&null).called(|| "dup2(stdout)")?;
+    dup2_stderr(&null).called(|| "dup2(stderr)")?;
+    let copy = || null.try_clone().called(|| "dup(\"/dev/null\")");
+    Ok(ProgramIo::Streams {
+        stdin: copy()?,
+        stdout: copy()?,
+        stderr: copy()?,
+    })
+}
+
+/// Waits for our child and turns its end into an exit code.
+fn reap(pid: i32) -> i32 {
+    loop {
+        match waitpid(Pid::from_raw(pid), None) {
+            Ok(WaitStatus::Exited(_, code)) => return code,
+            Ok(WaitStatus::Signaled(_, signal, _)) => return 128 + signal as i32,
+            Err(nix::errno::Errno::EINTR) | Ok(_) => {}
+            Err(_) => return 255,
+        }
+    }
+}
