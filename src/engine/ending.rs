@@ -52,6 +52,15 @@ impl Request {
     }
 }
 
+/// What comes after the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// Nothing; a container of `--rm` is removed.
+    Nothing,
+    /// It is started again.
+    Restart,
+}
+
 /// A container on its way out.
 #[derive(Debug)]
 pub(super) struct Ending {
@@ -78,6 +87,7 @@ pub(super) fn begin(
     id: &ContainerId,
     name: &str,
     request: Request,
+    after: After,
 ) -> Result<Option<Ending>, EngineError> {
     let lock = store.lock(id)?;
     let (mut state, observed) = store.observe(id)?;
@@ -91,6 +101,7 @@ pub(super) fn begin(
         Observed::Running | Observed::Paused => {}
     }
     state.stopped_by_user = true;
+    state.restarting = after == After::Restart;
     state.stopping = ProcessIdentity::of(own_pid()).ok();
     store.write_state(id, &state)?;
     let ending = Ending {

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use super::launch::StartError;
 use super::signal::SignalError;
 use crate::runtime::userns::UsernsError;
 use crate::state::StateError;
@@ -17,6 +18,14 @@ pub enum EngineError {
     /// The store refused, or knows no such container.
     #[error(transparent)]
     State(#[from] StateError),
+    /// It could not be started.
+    #[error("unable to start container \"{id}\"")]
+    Start {
+        /// The container.
+        id: ContainerId,
+        /// Why.
+        source: Box<StartError>,
+    },
     /// Not a signal.
     #[error(transparent)]
     Signal(#[from] SignalError),

@@ -2,7 +2,7 @@
 //! `kill`: a signal to a container's first process. After SIGKILL the end is awaited, so that what
 //! follows sees a dead container.
 
-use super::ending::{self, Request};
+use super::ending::{self, After, Request};
 use super::error::EngineError;
 use super::selection::{Chosen, ItemResult, Scope, Selection};
 use super::{Engine, Report};
@@ -67,7 +67,8 @@ fn kill_and_wait(
     report: &dyn Report,
 ) -> Result<(), EngineError> {
     loop {
-        if let Some(ending) = ending::begin(store, id, &record.name, Request::Kill)? {
+        if let Some(ending) = ending::begin(store, id, &record.name, Request::Kill, After::Nothing)?
+        {
             let ended = ending::finish(store, vec![ending], report);
             return ended.into_iter().collect();
         }

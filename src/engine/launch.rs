@@ -26,7 +26,7 @@ use super::attach::{
     SignalProxy, pump,
 };
 use super::terminal::DetachKeys;
-use super::{Engine, Report};
+use super::{Engine, Report, recovery};
 use crate::monitor::protocol::{AttachedStreams, Framing};
 use crate::runtime::launch::StageFailure;
 use crate::state::StateError;
@@ -136,9 +136,10 @@ impl Engine {
         use crate::state::liveness::Observed;
         let store = Store::open(self.dirs.clone())?;
         let lock = store.lock(id)?;
-        let (_, observed) = store.observe(id)?;
+        let (state, observed) = store.observe(id)?;
         match observed {
-            Observed::Created | Observed::Exited | Observed::Lost(_) => {}
+            Observed::Created | Observed::Exited => {}
+            Observed::Lost(loss) => recovery::settle(&store, &lock, id, state, loss)?,
             Observed::Running => return Ok(StartOutcome::AlreadyRunning),
             Observed::Paused => return Err(StartError::Paused { id: id.clone() }),
             Observed::Elsewhere => return Err(StartError::Elsewhere { id: id.clone() }),

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use super::ending::{self, Request};
+use super::ending::{self, After, Request};
 use super::error::EngineError;
 use super::selection::{Chosen, ItemResult, Selection};
 use super::stop::Grace;
@@ -164,7 +164,7 @@ fn begin(
     let record = store.load(id).ok();
     let name = record.as_ref().map_or(id.short(), |record| &record.name);
     match running.request(record.as_ref()) {
-        Some(request) => ending::begin(store, id, name, request),
+        Some(request) => ending::begin(store, id, name, request, After::Nothing),
         None => Ok(None),
     }
 }

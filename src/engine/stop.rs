@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::ending::{self, Ending, Request};
+use super::ending::{self, After, Ending, Request};
 use super::error::EngineError;
 use super::remove::{self, Leftovers};
 use super::selection::{Chosen, ItemResult, Selection};
@@ -105,7 +105,7 @@ fn begin(
 ) -> Result<Begun, EngineError> {
     let record = store.load(id)?;
     let request = Request::stop(&record.resolved, options.signal, options.grace);
-    let Some(ending) = ending::begin(store, id, &record.name, request)? else {
+    let Some(ending) = ending::begin(store, id, &record.name, request, After::Nothing)? else {
         return Ok(Begun::NotRunning);
     };
     endings.push(ending);

@@ -311,6 +311,8 @@ pub struct ContainerState {
     pub stopped_by_user: bool,
     /// The `stop` that waits for its end: while that process lives, the container is stopping.
     pub stopping: Option<ProcessIdentity>,
+    /// Whether `restart` ends it: `--rm` does not apply to that end.
+    pub restarting: bool,
     /// How often a restart policy started it again.
     pub restart_count: u32,
     /// The cgroup made for it, as a path below the cgroup2 mount; empty when none was made.

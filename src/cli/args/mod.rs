@@ -25,6 +25,6 @@ pub(crate) use create::{Caller, CreateArgs, NOT_YET};
 use super::pflag::parse_bool;
 
 /// Reads a truth value for clap.
-fn boolean(text: &str) -> Result<bool, String> {
+pub(crate) fn boolean(text: &str) -> Result<bool, String> {
     parse_bool(text).ok_or_else(|| format!("strconv.ParseBool: parsing \"{text}\": invalid syntax"))
 }

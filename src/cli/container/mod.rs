@@ -4,7 +4,9 @@
 mod kill;
 mod pause;
 mod rename;
+mod restart;
 mod rm;
+mod start;
 mod stop;
 mod unpause;
 mod wait;
@@ -17,7 +19,9 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<kill::Kill>(),
     Entry::of::<pause::Pause>(),
     Entry::of::<rename::Rename>(),
+    Entry::of::<restart::Restart>(),
     Entry::of::<rm::Rm>(),
+    Entry::of::<start::Start>(),
     Entry::of::<stop::Stop>(),
     Entry::of::<unpause::Unpause>(),
     Entry::of::<wait::Wait>(),

@@ -35,7 +35,7 @@ use crate::runtime::user;
 use crate::runtime::userns::chain;
 use crate::state::StateError;
 use crate::state::dirs::Dirs;
-use crate::state::record::ContainerRecord;
+use crate::state::record::{ContainerRecord, ContainerState};
 use crate::state::store::Store;
 use crate::sys::seccomp::Instruction;
 use crate::sys::{Called, SysError};
@@ -548,7 +548,9 @@ impl Cleaning {
     pub(super) fn run(self) {
         drop(cgroup::destroy(&self.cgroup_path));
         drop(fs::remove_dir_all(&self.run_directory));
-        if self.record.request.auto_remove {
+        let restarts = |state: ContainerState| state.restarting;
+        let comes_back = self.store.read_state(&self.record.id).is_ok_and(restarts);
+        if self.record.request.auto_remove && !comes_back {
             drop(self.store.remove(&self.record.id));
             if let Some(cidfile) = &self.record.request.cidfile {
                 drop(fs::remove_file(cidfile));

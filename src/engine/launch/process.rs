@@ -2,8 +2,10 @@
 //! The monitor's process, from the fork to its end. It holds none of the caller's descriptors,
 //! lives in the holder namespace, and never returns into the caller's code.
 
+use std::cell::Cell;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,7 +23,7 @@ use crate::runtime::launch::{ProgramIo, StageFailure};
 use crate::runtime::spawn::{Spawned, spawn};
 use crate::runtime::userns::{chain, enter_holder};
 use crate::state::record::{ContainerState, Place, ProcessIdentity, Status};
-use crate::state::store::Store;
+use crate::state::store::{ContainerLock, Store};
 use crate::sys::channel::Channel;
 use crate::sys::process::{close_all_but, exit_now};
 use crate::sys::{Called, SysResult};
@@ -225,6 +227,7 @@ fn supervision(
     let detached = client.is_none();
     let recorded = (store.clone(), id.clone());
     let clean = prepared.cleaning(store);
+    let (held, freed) = ending_lock();
     Supervision {
         id: id.clone(),
         container: spawned.pidfd,
@@ -248,9 +251,27 @@ fn supervision(
             .map(|(_, pidfd)| pidfd)
             .collect(),
         memory_events: None,
-        record_exit: Box::new(move |report| record_exit(&recorded.0, &recorded.1, state, report)),
-        clean_up: Box::new(move || clean.run()),
+        record_exit: Box::new(move |report| {
+            // A lock that cannot be had is that of a container that is gone.
+            held.set(recorded.0.lock(&recorded.1).ok());
+            record_exit(&recorded.0, &recorded.1, state, report);
+        }),
+        clean_up: Box::new(move || {
+            clean.run();
+            drop(freed.take());
+        }),
     }
+}
+
+/// A lock that one closure takes and another gives back.
+type HeldLock = Rc<Cell<Option<ContainerLock>>>;
+
+/// The container's lock from the exit record to the end of the clean-up: a new start in between
+/// would lose its sockets to the clean-up of the old run, and a `stop` that has just looked would
+/// write its mark over the exit.
+fn ending_lock() -> (HeldLock, HeldLock) {
+    let lock = Rc::new(Cell::new(None));
+    (Rc::clone(&lock), lock)
 }
 
 /// The user may have asked for the end meanwhile: what others wrote into the state is kept.
