@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use super::filter::FilterError;
 use super::launch::StartError;
 use super::signal::SignalError;
 use crate::runtime::userns::UsernsError;
@@ -47,11 +48,8 @@ pub enum EngineError {
         reason: String,
     },
     /// `--filter` that cannot be understood.
-    #[error("{message}")]
-    Filter {
-        /// What is wrong with it.
-        message: String,
-    },
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     /// Only a running container can be signalled.
     #[error(
         "can only kill running containers. {id} is in state {status}: container state improper"

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use super::Engine;
 use super::error::EngineError;
+use super::filter::{Candidate, FilterKeys, Filters};
 use crate::state::StateError;
 use crate::state::id::ContainerId;
 use crate::state::store::Store;
@@ -85,8 +86,12 @@ impl Engine {
             Scope::Latest => unnamed(vec![latest(&store)?]),
         };
         if !selection.filters.is_empty() {
-            return Err(EngineError::Filter {
-                message: "--filter: not supported yet".to_owned(),
+            let filters = Filters::parse(&store, &selection.filters, FilterKeys::All)?;
+            chosen.retain(|one| {
+                let id = one.id.as_ref();
+                id.map_or(true, |id| {
+                    filters.let_through(&Candidate::new(&store, id.clone()))
+                })
             });
         }
         let mut seen = BTreeSet::new();

@@ -134,12 +134,19 @@ fn ranges_itself(format: &str) -> bool {
     false
 }
 
-/// Whether a `--format` asks for JSON: `json`, or Docker's longer ways to say so.
+/// Whether a `--format` asks for JSON: `json`, or a template that says no more than that.
 pub fn is_json(format: &str) -> bool {
-    matches!(
-        format.trim(),
-        "json" | "{{json .}}" | "{{ json .}}" | "{{json . }}" | "{{ json . }}"
-    )
+    let format = format.trim();
+    let action = format
+        .strip_prefix("{{")
+        .and_then(|rest| rest.strip_suffix("}}"));
+    match action {
+        None => format == "json",
+        Some(words) => {
+            let rest = words.trim().strip_prefix("json").map(str::trim);
+            matches!(rest, Some("" | "."))
+        }
+    }
 }
 
 /// One thing by a template: the output ends with a newline.
@@ -226,6 +233,16 @@ mod tests {
             render("table {{.PodName}}\\t{{.ID}} x", Style::Docker),
             "POD NAME      CONTAINER ID x\na             0123456789ab x\nlonger name   0123456789ac x\n"
         );
+    }
+
+    #[test]
+    fn json_is_asked_for_in_many_ways() {
+        for format in ["json", " json ", "{{json .}}", "{{ json . }}", "{{json}}"] {
+            assert!(is_json(format), "{format}");
+        }
+        for format in ["", "{{.}}", "{{json .ID}}", "{{jsonx}}", "table json"] {
+            assert!(!is_json(format), "{format}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod names;
 pub mod place;
 pub mod record;
 pub mod store;
+pub mod summary;
 pub mod sweep;
 pub mod tree;
 

@@ -12,6 +12,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
 use super::StateError;
 use super::atomic::{self, Durability};
 use super::dirs::{Dirs, Opened, RootKind, open_root};
@@ -20,6 +22,7 @@ use super::liveness::{Observed, observe};
 use super::locks::{Contention, DirectoryLock};
 use super::names::{Claim, Names, is_valid};
 use super::record::{ContainerRecord, ContainerState, Status};
+use super::summary::ContainerSummary;
 use super::tree::{RemoveTreeError, remove_tree};
 use crate::sys::{Called, SysError, SysResult};
 
@@ -114,6 +117,19 @@ impl Store {
     /// [`StateError::NoSuchContainer`] when it has gone, [`StateError::Corrupt`] when it is no
     /// record.
     pub fn load(&self, id: &ContainerId) -> Result<ContainerRecord, StateError> {
+        self.load_as(id)
+    }
+
+    /// Reads the part of a container's record that lists show.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::load`].
+    pub fn load_summary(&self, id: &ContainerId) -> Result<ContainerSummary, StateError> {
+        self.load_as(id)
+    }
+
+    fn load_as<T: DeserializeOwned>(&self, id: &ContainerId) -> Result<T, StateError> {
         let path = self.record_path(id);
         let Some(bytes) = read_if_there(&path).map_err(failure("read the record of", id))? else {
             return Err(no_such(id.as_str()));

@@ -3,6 +3,9 @@
 
 mod kill;
 mod pause;
+mod ports;
+mod ps;
+mod ps_row;
 mod rename;
 mod restart;
 mod rm;
@@ -18,6 +21,7 @@ use super::Entry;
 pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<kill::Kill>(),
     Entry::of::<pause::Pause>(),
+    Entry::of::<ps::Ps>(),
     Entry::of::<rename::Rename>(),
     Entry::of::<restart::Restart>(),
     Entry::of::<rm::Rm>(),

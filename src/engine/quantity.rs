@@ -1,11 +1,68 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Moments as people type them for `--since`, `--until` and the filter `until`.
+//! Spans and moments as people type them: `1h30m`, `2006-01-02`. `output::units` prints them.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::duration::parse_duration;
+const SECOND: u64 = 1_000_000_000;
+
+/// Reads Go's form of a span, such as `1h30m` or `-1.5s`, in nanoseconds; `None` for anything else.
+pub fn parse_duration(text: &str) -> Option<i64> {
+    let (negative, mut rest) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    if rest == "0" {
+        return Some(0);
+    }
+    let mut total: i128 = 0;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let (nanoseconds, after) = parse_part(rest)?;
+        total = total.checked_add(nanoseconds)?;
+        rest = after;
+    }
+    i64::try_from(if negative { -total } else { total }).ok()
+}
+
+/// One number with its unit, and what follows it.
+fn parse_part(text: &str) -> Option<(i128, &str)> {
+    let number_end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, rest) = text.split_at(number_end);
+    let unit_end = rest
+        .find(|c: char| c.is_ascii_digit() || c == '.')
+        .unwrap_or(rest.len());
+    let (unit, rest) = rest.split_at(unit_end);
+    let unit: i128 = match unit {
+        "ns" => 1,
+        "us" | "µs" | "μs" => 1_000,
+        "ms" => 1_000_000,
+        "s" => SECOND.into(),
+        "m" => (60 * SECOND).into(),
+        "h" => (3600 * SECOND).into(),
+        _ => return None,
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
+        return None;
+    }
+    let digits = |text: &str| {
+        if text.is_empty() {
+            Some(0)
+        } else {
+            text.parse::<i128>().ok()
+        }
+    };
+    // More digits than these are below a nanosecond of the longest unit.
+    let fraction = &fraction[..fraction.len().min(15)];
+    let scale = 10_i128.pow(u32::try_from(fraction.len()).ok()?);
+    let nanoseconds = digits(whole)?.checked_mul(unit)? + digits(fraction)? * unit / scale;
+    Some((nanoseconds, rest))
+}
 
 /// A text that names no moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +129,29 @@ fn local_time(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_like_go() {
+        let table = [
+            ("0", Some(0)),
+            ("5s", Some(5_000_000_000)),
+            ("-1.5h", Some(-5_400_000_000_000)),
+            ("1h15m30.918273645s", Some(4_530_918_273_645)),
+            ("+.5ms", Some(500_000)),
+            ("1us1µs", Some(2_000)),
+            ("", None),
+            ("-", None),
+            ("3", None),
+            ("s", None),
+            (".s", None),
+            ("1d", None),
+            ("1.1.1s", None),
+            ("9999999999h", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(parse_duration(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn reads_every_form() {

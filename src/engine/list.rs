@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The list of containers: what `ps` shows. Whether a container runs is told from its state; the
+//! record is only read of those that are shown.
+
+use std::collections::BTreeMap;
+use std::{fs, thread};
+
+use super::Engine;
+use super::error::EngineError;
+use super::filter::{Candidate, FilterKeys, Filters, status_word};
+use super::usage::{ContainerSizes, measure};
+use crate::state::StateError;
+use crate::state::id::ContainerId;
+use crate::state::liveness::Observed;
+use crate::state::record::ContainerState;
+use crate::state::store::Store;
+use crate::state::summary::ContainerSummary;
+
+/// From so many containers on, reading them is shared by two threads: below, a thread costs more
+/// than it saves.
+const SHARED_FROM: usize = 128;
+
+/// Which containers are listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ListScope {
+    /// Those that run.
+    #[default]
+    Running,
+    /// All of them.
+    All,
+    /// The ones created last, in whatever state.
+    Last(usize),
+}
+
+/// What is asked of a list.
+#[derive(Debug, Clone, Default)]
+pub struct ListRequest {
+    /// Which containers are listed.
+    pub scope: ListScope,
+    /// `KEY=VALUE`, each.
+    pub filters: Vec<String>,
+    /// Whether their room on disk is measured.
+    pub sizes: Sizes,
+}
+
+/// Whether the room that containers take is measured: every file of theirs is looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sizes {
+    /// It is not.
+    #[default]
+    Left,
+    /// It is.
+    Measured,
+}
+
+/// A container in a list.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// What it is.
+    pub summary: ContainerSummary,
+    /// What its last writer knew.
+    pub state: ContainerState,
+    /// What it is doing now.
+    pub observed: Observed,
+    /// How much room it takes, if that was asked for.
+    pub sizes: Option<ContainerSizes>,
+}
+
+impl Listed {
+    /// The state in podman's words: `running`, `exited`…
+    pub fn status(&self) -> &'static str {
+        status_word(&self.state, self.observed)
+    }
+
+    /// The host's process id of its first process; 0 when it has none here.
+    pub fn pid(&self) -> i32 {
+        match self.state.container {
+            Some(process) if self.observed.is_up() => process.pid,
+            _ => 0,
+        }
+    }
+
+    /// The numbers of its namespaces by their names in /proc; none of one that does not run here.
+    pub fn namespaces(&self) -> BTreeMap<&'static str, String> {
+        let pid = self.pid();
+        let numbers = NAMESPACES.iter().filter_map(|name| {
+            let link = fs::read_link(format!("/proc/{pid}/ns/{name}")).ok()?;
+            let text = link.to_str()?;
+            let number = text.split_once('[')?.1.strip_suffix(']')?;
+            Some((*name, number.to_owned()))
+        });
+        if pid == 0 {
+            return BTreeMap::new();
+        }
+        numbers.collect()
+    }
+}
+
+const NAMESPACES: [&str; 7] = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
+
+impl Engine {
+    /// The containers that were asked for and that the filters let through, the one created first
+    /// in front.
+    ///
+    /// A filter for a status makes it look at containers in every state.
+    ///
+    /// # Errors
+    ///
+    /// Filters that cannot be understood, and a store that cannot be read. A container that goes
+    /// away meanwhile is left out.
+    pub fn list_containers(&self, request: &ListRequest) -> Result<Vec<Listed>, EngineError> {
+        let store = self.store()?;
+        let filters = Filters::parse(&store, &request.filters, FilterKeys::All)?;
+        let running_only = request.scope == ListScope::Running && !filters.name_a_status();
+        let wanted = |candidate: &Candidate<'_>| {
+            let runs = || {
+                let state = candidate.state();
+                state.is_some_and(|(_, observed)| *observed == Observed::Running)
+            };
+            (!running_only || runs()) && filters.let_through(candidate)
+        };
+        let mut listed = read_shared(&store, store.list()?, &wanted)?;
+        listed.sort_by_cached_key(|one| (one.summary.created, one.summary.id.clone()));
+        if let ListScope::Last(count) = request.scope {
+            drop(listed.drain(..listed.len().saturating_sub(count)));
+        }
+        if request.sizes == Sizes::Measured {
+            for one in &mut listed {
+                one.sizes = Some(measure(&self.dirs, &one.summary));
+            }
+        }
+        Ok(listed)
+    }
+}
+
+/// Reads the wanted ones of `ids`.
+fn read_shared(
+    store: &Store,
+    ids: Vec<ContainerId>,
+    wanted: &(impl Fn(&Candidate<'_>) -> bool + Sync),
+) -> Result<Vec<Listed>, StateError> {
+    if ids.len() < SHARED_FROM {
+        return read(store, ids, wanted);
+    }
+    let mut first = ids;
+    let second = first.split_off(first.len() / 2);
+    thread::scope(|scope| {
+        let other = scope.spawn(|| read(store, second, wanted));
+        let mut listed = read(store, first, wanted)?;
+        let Ok(rest) = other.join() else {
+            unreachable!("reading a record does not panic");
+        };
+        listed.append(&mut rest?);
+        Ok(listed)
+    })
+}
+
+fn read(
+    store: &Store,
+    ids: Vec<ContainerId>,
+    wanted: &impl Fn(&Candidate<'_>) -> bool,
+) -> Result<Vec<Listed>, StateError> {
+    let mut listed = Vec::new();
+    for id in ids {
+        let candidate = Candidate::new(store, id);
+        if !wanted(&candidate) {
+            continue;
+        }
+        if let Some((summary, state, observed)) = candidate.into_parts()? {
+            listed.push(Listed {
+                summary,
+                state,
+                observed,
+                sizes: None,
+            });
+        }
+    }
+    Ok(listed)
+}
