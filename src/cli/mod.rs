@@ -5,14 +5,19 @@
 mod absent;
 mod args;
 mod command;
+mod confirm;
 mod container;
 mod context;
 mod failure;
 mod globals;
 mod help;
 mod image;
+mod network;
+mod nothing;
 mod pflag;
+mod pod;
 mod system;
+mod volume;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -22,7 +27,14 @@ pub(crate) use context::Context;
 pub(crate) use failure::{CommandResult, Failure};
 
 /// Every command, in the order in which help shows them.
-pub(crate) const COMMANDS: &[&[Entry]] = &[container::COMMANDS, image::COMMANDS, system::COMMANDS];
+pub(crate) const COMMANDS: &[&[Entry]] = &[
+    container::COMMANDS,
+    image::COMMANDS,
+    network::COMMANDS,
+    pod::COMMANDS,
+    system::COMMANDS,
+    volume::COMMANDS,
+];
 
 /// Runs the command line `argv` (the program's name first) and returns the process's exit code.
 pub fn main(argv: &[OsString]) -> ExitCode {

@@ -18,6 +18,7 @@ pub mod list;
 pub mod maps;
 pub mod names;
 pub mod namespaces;
+pub mod networks;
 pub mod pause;
 pub mod quantity;
 mod recovery;

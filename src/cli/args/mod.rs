@@ -9,6 +9,7 @@ mod create;
 mod environment;
 mod image;
 mod lifecycle;
+pub(crate) mod list;
 mod logging;
 mod mount_flag;
 mod mount_options;
