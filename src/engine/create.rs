@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::image_source::ImageSourceError;
+use super::image_source::PinnedImage;
 use super::signal::{self, SignalError};
 use super::spec::{SecurityError, SecurityOptions};
 use super::{Dialect, Engine, Report};
@@ -18,6 +18,7 @@ use crate::state::atomic::Durability;
 use crate::state::id::ContainerId;
 use crate::state::record::{ContainerRecord, ContainerRequest, Resolved};
 use crate::state::store::Store;
+use crate::storage::StorageError;
 use crate::sys::process::random_bytes;
 
 /// The PATH of a container whose image has none.
@@ -38,7 +39,7 @@ pub enum CreateError {
     Config(#[from] ConfigError),
     /// The image is not there or cannot be used.
     #[error(transparent)]
-    Image(#[from] ImageSourceError),
+    Image(#[from] StorageError),
     /// A root file system that is none.
     #[error("rootfs {}: {reason}", path.display())]
     Rootfs {
@@ -100,8 +101,8 @@ impl Engine {
             report.warning(&ignored.to_string());
         }
         let store = Store::open(self.dirs.clone())?;
-        let image = self.image_facts(&request)?;
-        let record = self.resolve(request, image, &conf)?;
+        let image = self.image_of(&request)?;
+        let record = self.resolve(request, image.facts.clone(), &conf)?;
         self.keep(&store, record)
     }
 
@@ -114,7 +115,7 @@ impl Engine {
         ContainersConf::load(&|name: &str| std::env::var_os(name))
     }
 
-    fn image_facts(&self, request: &ContainerRequest) -> Result<ImageFacts, CreateError> {
+    fn image_of(&self, request: &ContainerRequest) -> Result<PinnedImage, CreateError> {
         if let Some(rootfs) = &request.rootfs {
             let refuse = |reason: &str| CreateError::Rootfs {
                 path: rootfs.host_path.clone(),
@@ -123,10 +124,10 @@ impl Engine {
             match std::fs::metadata(&rootfs.host_path) {
                 Err(error) => return Err(refuse(&error.to_string())),
                 Ok(metadata) if !metadata.is_dir() => return Err(refuse("it is no directory")),
-                Ok(_) => return Ok(ImageFacts::default()),
+                Ok(_) => return Ok(PinnedImage::default()),
             }
         }
-        Ok(self.facts_of_image(&request.image)?)
+        Ok(self.pinned_image(&request.image)?)
     }
 
     fn resolve(

@@ -6,41 +6,64 @@ use std::path::Path;
 use super::Engine;
 use super::create::ImageFacts;
 use super::roots::RootSource;
+use crate::oci::Digest;
+use crate::runtime::subid::holder_map;
 use crate::state::record::ContainerRecord;
+use crate::storage::{Images, Layers, Pin, StorageError};
 
-/// An image that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ImageSourceError {
-    /// There is none of that name.
-    #[error("{name}: image not known")]
-    NotKnown {
-        /// As typed.
-        name: String,
-    },
+/// The image of a container that is being made. Its layers stay as long as the pins, which go
+/// when the container's record names them.
+#[derive(Debug, Default)]
+pub(super) struct PinnedImage {
+    pub(super) facts: ImageFacts,
+    _pins: Vec<Pin>,
 }
 
 impl Engine {
     /// What the image `name` gives a container.
-    pub(super) fn facts_of_image(&self, name: &str) -> Result<ImageFacts, ImageSourceError> {
-        Err(ImageSourceError::NotKnown {
-            name: name.to_owned(),
-        })
+    pub(super) fn pinned_image(&self, name: &str) -> Result<PinnedImage, StorageError> {
+        let images = Images::open(&self.dirs);
+        let image = images.resolve(name)?;
+        image.check_id_map(&holder_map().fingerprint())?;
+        let pins = image.pin(&images)?;
+        let layers = image.layers.iter().map(|layer| layer.chain_id.to_string());
+        let facts = ImageFacts {
+            id: image.id.hex().to_owned(),
+            digest: image.digest.to_string(),
+            layers: layers.collect(),
+            name: image.name.unwrap_or_else(|| name.to_owned()),
+            config: image.config.config,
+        };
+        Ok(PinnedImage { facts, _pins: pins })
     }
 
     /// What the root of a container is made from.
-    pub(super) fn root_source(
-        &self,
-        record: &ContainerRecord,
-    ) -> Result<RootSource, ImageSourceError> {
+    pub(super) fn root_source(&self, record: &ContainerRecord) -> Result<RootSource, StorageError> {
         match &record.request.rootfs {
             Some(rootfs) if rootfs.overlay && rootfs.host_path == Path::new("/") => {
                 Ok(RootSource::Machine)
             }
             Some(rootfs) if rootfs.overlay => Ok(RootSource::Overlay(rootfs.host_path.clone())),
             Some(rootfs) => Ok(RootSource::Directory(rootfs.host_path.clone())),
-            None => Err(ImageSourceError::NotKnown {
-                name: record.request.image.clone(),
-            }),
+            None => self.layers_of(record),
         }
+    }
+
+    fn layers_of(&self, record: &ContainerRecord) -> Result<RootSource, StorageError> {
+        let layers = Layers::new(self.dirs.clone());
+        let mut directories = Vec::with_capacity(record.resolved.layers.len());
+        let mut ids_as_metadata = false;
+        for text in record.resolved.layers.iter().rev() {
+            let Ok(chain_id) = Digest::parse(text) else {
+                continue;
+            };
+            let layer = layers.read(&chain_id)?;
+            ids_as_metadata |= layer.record.content.ids_as_metadata;
+            directories.push(layer.diff_path);
+        }
+        Ok(RootSource::Layers {
+            directories,
+            ids_as_metadata,
+        })
     }
 }

@@ -11,7 +11,7 @@ pub mod error;
 pub mod exec;
 pub mod filter;
 pub mod host;
-pub mod image_source;
+mod image_source;
 pub mod kill;
 pub mod launch;
 pub mod list;

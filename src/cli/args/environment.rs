@@ -68,6 +68,27 @@ impl Variables {
         }
     }
 
+    fn take_all(
+        &mut self,
+        files: &[PathBuf],
+        texts: &[String],
+        caller: &[(String, String)],
+    ) -> Result<(), EnvironmentError> {
+        for path in files {
+            for line in lines(path)? {
+                self.take(&line, caller)
+                    .map_err(|_invalid| EnvironmentError::FileVariable {
+                        path: path.clone(),
+                        line,
+                    })?;
+            }
+        }
+        for text in texts {
+            self.take(text, caller)?;
+        }
+        Ok(())
+    }
+
     /// `NAME=value`; `NAME` takes the caller's value; `PRE*` takes all that begin so.
     fn take(&mut self, text: &str, caller: &[(String, String)]) -> Result<(), EnvironmentError> {
         let (name, value) = match text.split_once('=') {
@@ -92,6 +113,17 @@ impl Variables {
         }
         Ok(())
     }
+}
+
+/// What `--env-file` and `--env` say, the lowest first: files, then `--env`.
+pub(crate) fn variables_of(
+    files: &[PathBuf],
+    texts: &[String],
+    caller: &[(String, String)],
+) -> Result<Vec<(String, String)>, EnvironmentError> {
+    let mut variables = Variables::default();
+    variables.take_all(files, texts, caller)?;
+    Ok(variables.0)
 }
 
 impl EnvironmentArgs {
@@ -127,19 +159,7 @@ impl EnvironmentArgs {
                 variables.set(name, value);
             }
         }
-        for path in &self.env_file {
-            for line in lines(path)? {
-                variables.take(&line, caller).map_err(|_invalid| {
-                    EnvironmentError::FileVariable {
-                        path: path.clone(),
-                        line,
-                    }
-                })?;
-            }
-        }
-        for text in &self.env {
-            variables.take(text, caller)?;
-        }
+        variables.take_all(&self.env_file, &self.env, caller)?;
         Ok(variables.0)
     }
 

@@ -15,7 +15,6 @@ use nix::sys::socket::{
 use oci_spec::runtime::LinuxNamespaceType;
 
 use crate::engine::cgroup::{self, ContainerCgroup};
-use crate::engine::image_source::ImageSourceError;
 use crate::engine::maps::{Caller, ContainerIds, MapError, container_ids};
 use crate::engine::namespaces::{self, NamespaceError, Namespaces};
 use crate::engine::roots::{self, EngineChoice, FuseRoot, RootPlan, RootSource};
@@ -37,6 +36,7 @@ use crate::state::StateError;
 use crate::state::dirs::Dirs;
 use crate::state::record::{ContainerRecord, ContainerState};
 use crate::state::store::Store;
+use crate::storage::StorageError;
 use crate::sys::seccomp::Instruction;
 use crate::sys::{Called, SysError};
 
@@ -62,7 +62,7 @@ pub enum PrepareError {
     },
     /// The image's layers.
     #[error(transparent)]
-    Image(#[from] ImageSourceError),
+    Image(#[from] StorageError),
     /// The user of the program.
     #[error(transparent)]
     User(#[from] StageFailure),
