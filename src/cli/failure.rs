@@ -9,8 +9,10 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::pflag;
 use crate::engine::Dialect;
+use crate::engine::attach::AttachError;
 use crate::engine::error::EngineError;
 use crate::engine::host;
+use crate::engine::logs::LogsError;
 use crate::engine::signal::SignalError;
 use crate::output::ui::Ui;
 use crate::state::StateError;
@@ -180,6 +182,27 @@ impl From<EngineError> for Failure {
 impl From<StateError> for Failure {
     fn from(error: StateError) -> Self {
         EngineError::from(error).into()
+    }
+}
+
+impl From<LogsError> for Failure {
+    fn from(error: LogsError) -> Self {
+        match error {
+            LogsError::Engine(error) => error.into(),
+            LogsError::Write(error) => error.into(),
+            LogsError::NotKept { .. } | LogsError::Read { .. } | LogsError::Wait(_) => {
+                Self::engine(TOOL_ERROR, chain(&error))
+            }
+        }
+    }
+}
+
+impl From<AttachError> for Failure {
+    fn from(error: AttachError) -> Self {
+        match error {
+            AttachError::State(error) => error.into(),
+            other => Self::engine(TOOL_ERROR, chain(&other)),
+        }
     }
 }
 

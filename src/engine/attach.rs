@@ -12,15 +12,18 @@ use std::path::PathBuf;
 pub use pump::{Control, Ending, Endpoint, LocalStreams, Pump, SignalGate, SignalProxy, pump};
 
 use super::Engine;
-use super::terminal::{DetachKeys, set_size};
+use super::terminal::{DetachKeys, DetachKeysError, set_size};
+use crate::config::ConfigError;
+pub use crate::monitor::protocol::AttachedStreams;
 use crate::monitor::protocol::{
-    self, AttachedStreams, Connection, Framing, ProtocolError, Request, SignalIntent, TerminalSize,
+    self, Connection, Framing, ProtocolError, Request, SignalIntent, TerminalSize,
 };
 use crate::state::StateError;
 use crate::state::id::ContainerId;
 use crate::state::store::Store;
 use crate::sys::SysError;
 use crate::sys::pidfd::Pidfd;
+use crate::sys::signals::die_of;
 
 /// What can go wrong while attached.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +39,12 @@ pub enum AttachError {
         /// The monitor's words.
         reason: String,
     },
+    /// The detach keys cannot be understood.
+    #[error(transparent)]
+    DetachKeys(#[from] DetachKeysError),
+    /// The configuration, which may name detach keys, cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The monitor could not be asked.
     #[error(transparent)]
     Monitor(#[from] ProtocolError),
@@ -83,7 +92,42 @@ pub enum AttachOutcome {
     Interrupted(i32),
 }
 
+impl AttachOutcome {
+    /// The exit code of the command, in the words of a shell: 0 after detaching, 141 when nobody
+    /// reads the output. A signal that was not passed on ends this process first.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Exited(code) => u8::try_from(code & 0xff).expect("it has eight bits"),
+            Self::Detached => 0,
+            Self::OutputClosed => BY_SIGNAL + 13,
+            Self::Interrupted(signal) => {
+                // It comes back when the signal is one that ends nothing.
+                die_of(signal).ok();
+                BY_SIGNAL.saturating_add(u8::try_from(signal).unwrap_or(0))
+            }
+        }
+    }
+}
+
+/// What a shell adds to the number of a signal.
+const BY_SIGNAL: u8 = 128;
+
 impl Engine {
+    /// The keys that detach: those asked for, else those of the configuration, else the usual ones.
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError::DetachKeys`] and [`AttachError::Config`].
+    pub fn detach_keys(&self, asked: Option<&str>) -> Result<DetachKeys, AttachError> {
+        if let Some(keys) = asked {
+            return Ok(DetachKeys::parse(keys)?);
+        }
+        match self.containers_conf()?.engine.detach_keys {
+            Some(keys) => Ok(DetachKeys::parse(&keys)?),
+            None => Ok(DetachKeys::default()),
+        }
+    }
+
     /// Attaches this process's streams to a running container until it ends or the user leaves.
     ///
     /// # Errors

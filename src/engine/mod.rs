@@ -15,6 +15,7 @@ mod image_source;
 pub mod kill;
 pub mod launch;
 pub mod list;
+pub mod logs;
 pub mod maps;
 pub mod names;
 pub mod namespaces;

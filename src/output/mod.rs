@@ -5,6 +5,7 @@
 //! parts are structs and which are maps, because Go templates treat the two differently.
 
 pub mod listing;
+pub mod log_lines;
 pub mod table;
 pub mod template;
 pub mod ui;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Commands of the group `container`, one file each.
 
+mod attach;
 mod kill;
+mod logs;
 mod pause;
 mod ports;
 mod ps;
@@ -19,7 +21,9 @@ use super::Entry;
 
 /// The rows of this group.
 pub(crate) const COMMANDS: &[Entry] = &[
+    Entry::of::<attach::Attach>(),
     Entry::of::<kill::Kill>(),
+    Entry::of::<logs::Logs>(),
     Entry::of::<pause::Pause>(),
     Entry::of::<ps::Ps>(),
     Entry::of::<rename::Rename>(),
