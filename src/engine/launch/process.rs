@@ -274,15 +274,14 @@ fn ending_lock() -> (HeldLock, HeldLock) {
     (Rc::clone(&lock), lock)
 }
 
-/// The user may have asked for the end meanwhile: what others wrote into the state is kept.
+/// The user may have asked for the end meanwhile: what others wrote into the state is kept. The
+/// caller holds the container's lock; a second one would wait for the first for ever.
 fn record_exit(
     store: &Store,
     id: &crate::state::id::ContainerId,
     running: ContainerState,
     report: &ExitReport,
 ) {
-    // A command that changes the state holds the lock; none waits for the end with it.
-    let _lock = store.lock(id);
     let now = store.read_state(id).unwrap_or_else(|_| running.clone());
     let state = ContainerState {
         status: Status::Exited,
