@@ -9,6 +9,7 @@ pub mod caps;
 pub mod channel;
 mod error;
 pub mod fdpass;
+pub mod fs;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
