@@ -27,6 +27,7 @@ pub mod remove;
 pub mod rename;
 pub mod restart;
 pub mod roots;
+pub mod run;
 pub mod selection;
 pub mod signal;
 pub mod spec;

@@ -2,6 +2,8 @@
 //! Commands of the group `container`, one file each.
 
 mod attach;
+mod create;
+mod foreground;
 mod kill;
 mod logs;
 mod pause;
@@ -11,6 +13,7 @@ mod ps_row;
 mod rename;
 mod restart;
 mod rm;
+mod run;
 mod start;
 mod stop;
 mod unpause;
@@ -22,6 +25,7 @@ use super::Entry;
 /// The rows of this group.
 pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<attach::Attach>(),
+    Entry::of::<create::Create>(),
     Entry::of::<kill::Kill>(),
     Entry::of::<logs::Logs>(),
     Entry::of::<pause::Pause>(),
@@ -29,6 +33,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<rename::Rename>(),
     Entry::of::<restart::Restart>(),
     Entry::of::<rm::Rm>(),
+    Entry::of::<run::Run>(),
     Entry::of::<start::Start>(),
     Entry::of::<stop::Stop>(),
     Entry::of::<unpause::Unpause>(),
