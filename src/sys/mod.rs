@@ -7,6 +7,7 @@
 pub mod account;
 pub mod caps;
 pub mod channel;
+pub mod child;
 mod error;
 pub mod fdpass;
 pub mod fs;
