@@ -11,7 +11,7 @@ pub mod child;
 mod error;
 pub mod fdpass;
 pub mod fs;
-pub mod memory;
+mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod pidfd;
