@@ -4,6 +4,7 @@
 
 pub mod attach;
 mod cgroup;
+pub mod check;
 pub mod create;
 mod dependents;
 mod ending;
@@ -21,6 +22,7 @@ pub mod names;
 pub mod namespaces;
 pub mod networks;
 pub mod pause;
+pub mod prune;
 pub mod quantity;
 mod recovery;
 pub mod remove;

@@ -8,6 +8,7 @@ mod kill;
 mod logs;
 mod pause;
 mod ports;
+mod prune;
 mod ps;
 mod ps_row;
 mod rename;
@@ -22,6 +23,9 @@ mod which;
 
 use super::Entry;
 
+pub(super) use prune::print_pruned;
+pub(super) use which::{print_errors, tool_error};
+
 /// The rows of this group.
 pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<attach::Attach>(),
@@ -29,6 +33,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<kill::Kill>(),
     Entry::of::<logs::Logs>(),
     Entry::of::<pause::Pause>(),
+    Entry::of::<prune::Prune>(),
     Entry::of::<ps::Ps>(),
     Entry::of::<rename::Rename>(),
     Entry::of::<restart::Restart>(),
