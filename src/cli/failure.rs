@@ -12,6 +12,7 @@ use crate::engine::Dialect;
 use crate::engine::attach::AttachError;
 use crate::engine::error::EngineError;
 use crate::engine::host;
+use crate::engine::image::ImageError;
 use crate::engine::logs::LogsError;
 use crate::engine::signal::SignalError;
 use crate::output::ui::Ui;
@@ -172,6 +173,15 @@ fn visible(text: &str) -> String {
 
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
+        Self {
+            docker_message: error.docker_message(),
+            ..Self::from_error(TOOL_ERROR, &error)
+        }
+    }
+}
+
+impl From<ImageError> for Failure {
+    fn from(error: ImageError) -> Self {
         Self {
             docker_message: error.docker_message(),
             ..Self::from_error(TOOL_ERROR, &error)

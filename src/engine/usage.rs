@@ -28,7 +28,7 @@ pub(super) fn measure(dirs: &Dirs, summary: &ContainerSummary) -> ContainerSizes
 }
 
 /// The sizes of all regular files and links below `root`.
-pub(super) fn tree_bytes(root: PathBuf) -> u64 {
+fn tree_bytes(root: PathBuf) -> u64 {
     let mut total = 0;
     let mut directories = vec![root];
     while let Some(directory) = directories.pop() {

@@ -2,7 +2,6 @@
 //! What is on disk about containers: records, live state, names, locks.
 
 pub mod atomic;
-pub mod check;
 pub mod dirs;
 mod error;
 pub mod id;

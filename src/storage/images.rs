@@ -59,7 +59,7 @@ pub struct Image {
 pub struct ListedImage {
     /// The image; of a damaged one, what can be read.
     pub image: Image,
-    /// All its names, the newest first.
+    /// All its names, the oldest first.
     pub names: Vec<String>,
     /// Why it cannot be used.
     pub damage: Option<String>,
@@ -174,7 +174,7 @@ impl Images {
         Ok(listed)
     }
 
-    /// All names of an image, the newest first.
+    /// All names of an image, the oldest first.
     ///
     /// # Errors
     ///

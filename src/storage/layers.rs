@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::error::{StorageError, chain};
-use super::pipeline::{Passed, unpack_blob};
+use super::pipeline::{Algorithms, Passed, unpack_blob};
 use super::unpack::Unpacked;
 use super::workplace::{self, Workplace};
 use crate::oci::{Algorithm, Digest};
@@ -202,10 +202,13 @@ impl Layers {
         source: impl Read + Send,
         workplace: &dyn Workplace,
     ) -> Result<(Layer, Pin), StorageError> {
-        let algorithm = expected
-            .diff_id
-            .map_or(Algorithm::Sha256, Digest::algorithm);
-        let passed = stage.unpack(source, algorithm, workplace)?;
+        let algorithm =
+            |digest: Option<&Digest>| digest.map_or(Algorithm::Sha256, Digest::algorithm);
+        let algorithms = Algorithms {
+            diff_id: algorithm(expected.diff_id),
+            blob: algorithm(expected.blob_digest),
+        };
+        let passed = stage.unpack(source, algorithms, workplace)?;
         check(expected.diff_id, &passed.diff_id)?;
         check(expected.blob_digest, &passed.blob_digest)?;
         let chain_id = chain_id(parent, &passed.diff_id);
@@ -348,7 +351,7 @@ impl Stage {
     fn unpack(
         &self,
         source: impl Read + Send,
-        algorithm: Algorithm,
+        algorithms: Algorithms,
         workplace: &dyn Workplace,
     ) -> Result<Passed, StorageError> {
         let diff_path = self.path.join("diff");
@@ -357,7 +360,7 @@ impl Stage {
         let mut source = Some(source);
         let mut work = || {
             let source = source.take().expect("the work is done once");
-            let result = unpack_blob(source, root.as_fd(), ownership, algorithm)
+            let result = unpack_blob(source, root.as_fd(), ownership, algorithms)
                 .map_err(|error| chain(&error));
             serde_json::to_vec(&result).expect("a result has string keys")
         };

@@ -12,6 +12,7 @@
 //! Readers never lock and never wait. Whatever moment a process is killed at, an image is there
 //! with all its layers or not at all; what it leaves in `tmp/` the next sweep takes.
 
+pub mod archive;
 mod blobs;
 mod compression;
 mod error;

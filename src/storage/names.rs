@@ -63,13 +63,13 @@ pub(super) fn remove(dirs: &Dirs, name: &str) -> Result<bool, StorageError> {
     }
 }
 
-/// Every name, by image, the newest first.
+/// Every name, by image, the oldest first.
 pub(super) fn all(dirs: &Dirs) -> Result<BTreeMap<Digest, Vec<String>>, StorageError> {
     let paths = list(&directory(dirs)).map_err(StorageError::call("list image names"))?;
     // A name may go away while we read.
     let bytes = paths.iter().filter_map(|path| fs::read(path).ok());
     let mut records: Vec<_> = bytes.filter_map(|bytes| parse(&bytes)).collect();
-    records.sort_by(|a, b| b.since.cmp(&a.since).then_with(|| a.name.cmp(&b.name)));
+    records.sort_by(|a, b| a.since.cmp(&b.since).then_with(|| a.name.cmp(&b.name)));
     let mut names: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
     for record in records {
         names.entry(record.image).or_default().push(record.name);

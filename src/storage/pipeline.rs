@@ -10,6 +10,7 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 
 use super::compression::decompress;
+use super::tar::TarInput;
 use super::unpack::{Ownership, UnpackError, Unpacked, unpack};
 use crate::oci::{Algorithm, Digest, Digester};
 
@@ -30,16 +31,25 @@ pub(crate) struct Passed {
     pub(crate) unpacked: Unpacked,
 }
 
-/// Unpacks the blob `source` below `root`; `algorithm` is that of the diff id.
+/// With what the two digests are made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Algorithms {
+    /// Of the plain stream.
+    pub(crate) diff_id: Algorithm,
+    /// Of the blob as it comes.
+    pub(crate) blob: Algorithm,
+}
+
+/// Unpacks the blob `source` below `root`.
 pub(crate) fn unpack_blob(
     source: impl Read + Send,
     root: BorrowedFd<'_>,
     ownership: Ownership,
-    algorithm: Algorithm,
+    algorithms: Algorithms,
 ) -> Result<Passed, UnpackError> {
     let (sender, receiver) = sync_channel(AHEAD);
     thread::scope(|scope| {
-        let reader = scope.spawn(move || read_all(source, &sender, algorithm));
+        let reader = scope.spawn(move || read_all(source, &sender, algorithms));
         let unpacked = unpack(Chunks::new(receiver), root, ownership);
         // The reader ends with the stream, or when nobody takes its chunks any more.
         let digests = reader.join().expect("the reader returns its errors");
@@ -60,14 +70,14 @@ type Chunk = io::Result<Vec<u8>>;
 fn read_all(
     source: impl Read,
     sender: &SyncSender<Chunk>,
-    algorithm: Algorithm,
+    algorithms: Algorithms,
 ) -> (Digest, Digest, u64) {
     let mut blob = Hashed {
         inner: source,
-        digester: Digester::new(Algorithm::Sha256),
+        digester: Digester::new(algorithms.blob),
         bytes: 0,
     };
-    let mut plain = Digester::new(algorithm);
+    let mut plain = Digester::new(algorithms.diff_id);
     if let Err(error) = send_plain(&mut blob, sender, &mut plain) {
         // Whoever does not listen any more has an error of its own.
         drop(sender.send(Err(error)));
@@ -148,6 +158,8 @@ impl BufRead for Chunks {
         self.taken = (self.taken + length).min(self.chunk.len());
     }
 }
+
+impl TarInput for Chunks {}
 
 impl Read for Chunks {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

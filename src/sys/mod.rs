@@ -7,11 +7,9 @@
 pub mod account;
 pub mod caps;
 pub mod channel;
-pub mod child;
 mod error;
 pub mod fdpass;
-pub mod fs;
-mod memory;
+pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod pidfd;

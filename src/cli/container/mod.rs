@@ -2,19 +2,15 @@
 //! Commands of the group `container`, one file each.
 
 mod attach;
-mod create;
-mod foreground;
 mod kill;
 mod logs;
 mod pause;
 mod ports;
-mod prune;
 mod ps;
 mod ps_row;
 mod rename;
 mod restart;
 mod rm;
-mod run;
 mod start;
 mod stop;
 mod unpause;
@@ -23,22 +19,16 @@ mod which;
 
 use super::Entry;
 
-pub(super) use prune::print_pruned;
-pub(super) use which::{print_errors, tool_error};
-
 /// The rows of this group.
 pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<attach::Attach>(),
-    Entry::of::<create::Create>(),
     Entry::of::<kill::Kill>(),
     Entry::of::<logs::Logs>(),
     Entry::of::<pause::Pause>(),
-    Entry::of::<prune::Prune>(),
     Entry::of::<ps::Ps>(),
     Entry::of::<rename::Rename>(),
     Entry::of::<restart::Restart>(),
     Entry::of::<rm::Rm>(),
-    Entry::of::<run::Run>(),
     Entry::of::<start::Start>(),
     Entry::of::<stop::Stop>(),
     Entry::of::<unpause::Unpause>(),

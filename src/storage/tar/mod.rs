@@ -6,11 +6,13 @@
 //! attributes such as `security.capability` hold.
 
 mod header;
+mod input;
 mod pax;
 mod stream;
 
 use std::io;
 
+pub(crate) use input::{SeekableInput, TarInput};
 pub(crate) use stream::{DataError, TarStream};
 
 /// What a member of an archive is.

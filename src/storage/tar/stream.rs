@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The members of a stream, one after the other, with their data.
 
-use std::io::{self, BufRead};
+use std::io;
 
 use tar::{GnuExtSparseHeader, Header};
 
 use super::header::{self, BLOCK, HeaderKind};
 use super::pax::{PaxRecords, decimal};
-use super::{Limits, Member, MemberKind, SparseMap, TarError, printable};
+use super::{Limits, Member, MemberKind, SparseMap, TarError, TarInput, printable};
 
 /// A tar stream, read member by member.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ struct Pending {
     long_link: Option<Vec<u8>>,
 }
 
-impl<R: BufRead> TarStream<R> {
+impl<R: TarInput> TarStream<R> {
     /// A stream at its first header.
     pub(crate) fn new(input: R, limits: Limits) -> Self {
         Self {
@@ -192,20 +192,13 @@ impl<R: BufRead> TarStream<R> {
     }
 
     fn skip_data(&mut self) -> Result<(), TarError> {
-        let mut left = self.data_left + self.padding_left;
+        let left = self.data_left + self.padding_left;
         self.data_left = 0;
         self.padding_left = 0;
-        while left > 0 {
-            let available = self.input.fill_buf()?.len() as u64;
-            if available == 0 {
-                return Err(TarError::Truncated);
-            }
-            let step = available.min(left);
-            self.input
-                .consume(usize::try_from(step).expect("a buffer's length is a usize"));
-            self.position += step;
-            left -= step;
+        if self.input.skip(left)? < left {
+            return Err(TarError::Truncated);
         }
+        self.position += left;
         Ok(())
     }
 

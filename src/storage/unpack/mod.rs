@@ -13,14 +13,14 @@ mod path;
 mod place;
 mod tree;
 
-use std::io::{self, BufRead};
+use std::io;
 use std::os::fd::BorrowedFd;
 
 use serde::{Deserialize, Serialize};
 
 use self::path::CleanPath;
 use self::tree::Tree;
-use super::tar::{Limits, Member, MemberKind, TarError, TarStream, printable};
+use super::tar::{Limits, Member, MemberKind, TarError, TarInput, TarStream, printable};
 use crate::sys::SysError;
 
 /// Whose the files of a layer are.
@@ -68,7 +68,7 @@ pub(crate) enum UnpackError {
 
 /// Unpacks the stream below `root`, to its very end.
 pub(crate) fn unpack(
-    input: impl BufRead,
+    input: impl TarInput,
     root: BorrowedFd<'_>,
     ownership: Ownership,
 ) -> Result<Unpacked, UnpackError> {
@@ -93,7 +93,7 @@ pub(crate) fn unpack(
 fn place_member(
     tree: &mut Tree<'_>,
     member: &Member,
-    stream: &mut TarStream<impl BufRead>,
+    stream: &mut TarStream<impl TarInput>,
 ) -> Result<(), UnpackError> {
     let shown = || printable(&member.path);
     let Some(path) = CleanPath::new(&member.path) else {

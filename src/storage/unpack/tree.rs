@@ -4,7 +4,7 @@
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::io::{self, BufRead};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
@@ -30,7 +30,7 @@ use crate::layer_format::{
     is_reserved_xattr, is_whiteout_device, write_opaque, write_override_stat, write_whiteout,
 };
 use crate::state::tree::{RemoveTreeError, remove_tree};
-use crate::storage::tar::{DataError, FileTime, Member, MemberKind, TarStream};
+use crate::storage::tar::{DataError, FileTime, Member, MemberKind, TarInput, TarStream};
 use crate::sys::xattr::{self, Place, SetMode};
 use crate::sys::{Called, SysError, SysResult};
 
@@ -84,7 +84,7 @@ impl<'a> Tree<'a> {
         &mut self,
         path: &CleanPath,
         member: &Member,
-        stream: &mut TarStream<impl BufRead>,
+        stream: &mut TarStream<impl TarInput>,
     ) -> Result<SysResult<()>, UnpackError> {
         let file = match self.begin_file(path) {
             Ok(Some(file)) => file,
@@ -567,7 +567,7 @@ fn ids(member: &Member) -> (u32, u32) {
 fn write_data(
     file: &File,
     member: &Member,
-    stream: &mut TarStream<impl BufRead>,
+    stream: &mut TarStream<impl TarInput>,
 ) -> Result<(), DataError> {
     let whole = [(0, member.stored_size)];
     let pieces = match &member.sparse {

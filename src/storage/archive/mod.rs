@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Archives that hold images: Docker's (`manifest.json`) and the image specification's
+//! (`index.json` and `blobs/`), as a tar file, compressed or not, or as a directory.
+//!
+//! Nothing is unpacked here: an archive is a list of images whose layers are parts of files.
+
+mod docker;
+mod files;
+mod oci;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use self::files::Files;
+use super::tar::TarError;
+use crate::oci::{Digest, Platform};
+
+/// The largest document that is read into memory.
+const DOCUMENT_MAX: u64 = 4 << 20;
+
+/// One image of an archive.
+#[derive(Debug)]
+pub struct ArchivedImage {
+    /// Its configuration.
+    pub config: Vec<u8>,
+    /// Its manifest, from the archive or made up as other tools make it up.
+    pub manifest: Vec<u8>,
+    /// Its names as the archive has them.
+    pub names: Vec<ArchivedName>,
+    /// Its layers' blobs, lowest first.
+    pub layers: Vec<ArchivedLayer>,
+}
+
+/// A name in an archive; whose short names mean what depends on who writes such archives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArchivedName {
+    /// In Docker's archives a short name is one of docker.io.
+    Docker(String),
+    /// In the image specification's archives a short name was made locally.
+    Local(String),
+}
+
+/// The blob of a layer: a part of a file.
+#[derive(Debug)]
+pub struct ArchivedLayer {
+    part: FilePart,
+    /// The blob's digest, where the archive names it.
+    pub blob_digest: Option<Digest>,
+}
+
+/// Why a file is no archive with images.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The file cannot be read.
+    #[error("read the archive")]
+    Read(#[source] io::Error),
+    /// It is not a tar file.
+    #[error("payload does not match any of the supported image formats: {words}")]
+    NotTar {
+        /// What is wrong with it.
+        words: String,
+    },
+    /// It is a tar file without images.
+    #[error(
+        "payload does not match any of the supported image formats: neither manifest.json \
+         (docker-archive) nor index.json (oci-archive) is in it; a plain root file system is for \
+         `import`"
+    )]
+    NoImages,
+    /// It names a file that it does not hold.
+    #[error("the archive names {name:?}, which is not in it")]
+    Missing {
+        /// The file.
+        name: String,
+    },
+    /// A document does not read.
+    #[error("{name} in the archive is damaged")]
+    Document {
+        /// The document.
+        name: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A document is larger than any real one.
+    #[error("{name} in the archive is too long: {size} bytes")]
+    DocumentTooLong {
+        /// The document.
+        name: String,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// A blob is not what its name says.
+    #[error("{name} in the archive does not match: its content has the digest {found}")]
+    WrongDigest {
+        /// The blob.
+        name: String,
+        /// What the bytes say.
+        found: Digest,
+    },
+    /// The numbers of layers in manifest and configuration differ.
+    #[error("an image in the archive has {layers} layers, but {diff_ids} in its configuration")]
+    LayerCount {
+        /// In the manifest.
+        layers: usize,
+        /// In the configuration.
+        diff_ids: usize,
+    },
+    /// No image is for this machine.
+    #[error("no image in the archive is for {platform}")]
+    NoPlatform {
+        /// What was looked for.
+        platform: Platform,
+    },
+}
+
+/// Reads the list of images in the archive at `path`.
+///
+/// # Errors
+///
+/// [`ArchiveError`] says why it is none.
+pub fn open_path(path: &Path, scratch: &Path) -> Result<Vec<ArchivedImage>, ArchiveError> {
+    if path.is_dir() {
+        return images(&Files::directory(path));
+    }
+    let file = File::open(path).map_err(ArchiveError::Read)?;
+    open_file(file, scratch)
+}
+
+/// Reads the list of images in an open archive, which may be a pipe. What cannot be read in any
+/// order is copied to an unnamed file in `scratch` first.
+///
+/// # Errors
+///
+/// [`ArchiveError`] says why it is none.
+pub fn open_file(file: File, scratch: &Path) -> Result<Vec<ArchivedImage>, ArchiveError> {
+    images(&Files::tar(file, scratch)?)
+}
+
+fn images(files: &Files) -> Result<Vec<ArchivedImage>, ArchiveError> {
+    // Docker writes both; its own has the full names.
+    if files.has("manifest.json") {
+        return docker::images(files);
+    }
+    if files.has("index.json") {
+        return oci::images(files, &Platform::host());
+    }
+    Err(ArchiveError::NoImages)
+}
+
+impl ArchivedLayer {
+    /// The blob, from its beginning.
+    pub fn reader(&self) -> impl Read + Send + '_ {
+        PartReader {
+            part: &self.part,
+            taken: 0,
+        }
+    }
+}
+
+/// A part of a file.
+#[derive(Debug, Clone)]
+pub(super) struct FilePart {
+    pub(super) file: Arc<File>,
+    pub(super) offset: u64,
+    pub(super) size: u64,
+}
+
+/// Reads a part of a file without moving the file's position, which others may share.
+struct PartReader<'a> {
+    part: &'a FilePart,
+    taken: u64,
+}
+
+impl Read for PartReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.part.size - self.taken;
+        let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let offset = self.part.offset + self.taken;
+        let length = self.part.file.read_at(&mut buffer[..most], offset)?;
+        if length == 0 && most > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.taken += length as u64;
+        Ok(length)
+    }
+}
+
+impl From<TarError> for ArchiveError {
+    fn from(error: TarError) -> Self {
+        match error {
+            TarError::Read(source) => Self::Read(source),
+            other => Self::NotTar {
+                words: super::error::chain(&other),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
