@@ -126,7 +126,8 @@ impl Engine {
         }
         if request.sizes == Sizes::Measured {
             for one in &mut listed {
-                one.sizes = Some(measure(&self.dirs, &one.summary));
+                let layers = &one.summary.resolved.layers;
+                one.sizes = Some(measure(&self.dirs, &one.summary.id, layers));
             }
         }
         Ok(listed)

@@ -13,6 +13,7 @@ pub mod filter;
 pub mod host;
 pub mod image;
 mod image_source;
+pub mod inspect;
 pub mod kill;
 pub mod launch;
 pub mod list;

@@ -5,8 +5,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
+use crate::oci::Digest;
 use crate::state::dirs::Dirs;
-use crate::state::summary::ContainerSummary;
+use crate::state::id::ContainerId;
+use crate::storage::Layers;
 
 /// How much room a container takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,13 +19,20 @@ pub struct ContainerSizes {
     pub root_bytes: u64,
 }
 
-/// Adds up the files of the container's own layer. What other ids of the user's range have closed
-/// to the caller is not counted.
-pub(super) fn measure(dirs: &Dirs, summary: &ContainerSummary) -> ContainerSizes {
-    let own_bytes = tree_bytes(dirs.container(&summary.id).join("upper"));
+/// Adds up the files of the container's own layer and of its image's `layers`. What other ids of
+/// the user's range have closed to the caller is not counted.
+pub(super) fn measure(dirs: &Dirs, id: &ContainerId, layers: &[String]) -> ContainerSizes {
+    let own_bytes = tree_bytes(dirs.container(id).join("upper"));
+    let store = Layers::new(dirs.clone());
+    let below: u64 = layers
+        .iter()
+        .filter_map(|text| Digest::parse(text).ok())
+        .filter_map(|chain_id| store.read(&chain_id).ok())
+        .map(|layer| layer.record.content.size_bytes)
+        .sum();
     ContainerSizes {
         own_bytes,
-        root_bytes: own_bytes,
+        root_bytes: own_bytes + below,
     }
 }
 

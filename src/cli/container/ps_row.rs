@@ -336,12 +336,15 @@ impl<'a> Row<'a> {
             .with("Exited", self.has_exited())
             .with("ExitedAt", unix(state.finished_at))
             .with("ExitCode", exit_code)
-            .with("ExposedPorts", exposed_ports(&resolved.exposed_ports))
+            .with(
+                "ExposedPorts,ExposedPorts,nullempty",
+                exposed_ports(&resolved.exposed_ports),
+            )
             .with("ID,Id", summary.id.as_str())
             .with("Image", resolved.image_name.as_str())
             .with("ImageID", resolved.image_id.as_str())
             .with("IsInfra", false)
-            .with("Labels", resolved.labels.clone())
+            .with("Labels,Labels,nullempty", resolved.labels.clone())
             .with("Mounts", self.mounts())
             .with("Names", vec![summary.name.as_str()])
             .with("Namespaces", self.namespaces_document())
@@ -349,7 +352,7 @@ impl<'a> Row<'a> {
             .with("Pid", self.listed.pid())
             .with("Pod", "")
             .with("PodName", "")
-            .with("Ports", Value::Nil)
+            .with("Ports,Ports,nullempty", Vec::<Value>::new())
             .with("Restarts", state.restart_count)
             .with("Size", self.sizes_document())
             .with("StartedAt", unix(state.started_at))

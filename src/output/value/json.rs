@@ -48,7 +48,7 @@ impl Writer {
             }
             Value::Struct(value) => {
                 let shown = value.fields.iter().filter(|field| is_shown(field));
-                self.object(shown.map(|field| (json_name(field), &field.value)));
+                self.object(shown.map(|field| (json_name(field), shown_value(field))));
             }
         }
     }
@@ -132,11 +132,18 @@ fn json_name(field: &Field) -> &'static str {
 
 fn is_shown(field: &Field) -> bool {
     match field.presence {
-        Presence::Always => true,
+        Presence::Always | Presence::NullEmpty => true,
         Presence::Hidden => false,
         // Go's omitempty never drops a struct, and so no time either.
         Presence::OmitEmpty => field.value.is_true(),
     }
+}
+
+fn shown_value(field: &Field) -> &Value {
+    if field.presence == Presence::NullEmpty && !field.value.is_true() {
+        return &Value::Nil;
+    }
+    &field.value
 }
 
 /// Writes `text` in quotes with Go's escapes (HTML characters are left alone).
@@ -172,6 +179,7 @@ mod tests {
             .with("ID,Id", "a\"<b>\u{1}\u{2028}")
             .with("Size,size,omitempty", 0_i64)
             .with("Secret,-", "x")
+            .with("Nothing,Nothing,nullempty", Vec::<Value>::new())
             .with("List", vec![1_i64, 2])
             .with("Empty", empty)
             .with("None", Value::Nil)
@@ -182,13 +190,13 @@ mod tests {
     fn compact() {
         assert_eq!(
             to_json(&sample(), JsonStyle::Compact),
-            r#"{"Id":"a\"<b>\u0001\u2028","List":[1,2],"Empty":{},"None":null}"#
+            r#"{"Id":"a\"<b>\u0001\u2028","Nothing":null,"List":[1,2],"Empty":{},"None":null}"#
         );
     }
 
     #[test]
     fn indented() {
-        let expected = "{\n  \"Id\": \"a\\\"<b>\\u0001\\u2028\",\n  \"List\": [\n    1,\n    2\n  ],\n  \"Empty\": {},\n  \"None\": null\n}";
+        let expected = "{\n  \"Id\": \"a\\\"<b>\\u0001\\u2028\",\n  \"Nothing\": null,\n  \"List\": [\n    1,\n    2\n  ],\n  \"Empty\": {},\n  \"None\": null\n}";
         assert_eq!(to_json(&sample(), JsonStyle::Indented(2)), expected);
     }
 

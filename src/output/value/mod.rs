@@ -4,7 +4,8 @@
 //! Templates refuse an unknown field of a struct but print `<no value>` for a missing key of a
 //! map, so the two are different here. [`Value::of`] converts any `Serialize` type: a Rust struct
 //! becomes a [`Struct`], a map becomes a [`Map`]. A field is named as a Go field with its tag:
-//! `#[serde(rename = "GoName,jsonName,omitempty")]`, where the parts after a comma are optional.
+//! `#[serde(rename = "GoName,jsonName,omitempty")]`, where the parts after a comma are optional
+//! (`nullempty` in the third place is ours: JSON shows an empty list or map as null).
 //! Newtypes named `time.Time` (RFC 3339 text), `time.Duration` (nanoseconds) and `any` (a map
 //! whose missing keys have no type) carry those meanings through serde.
 
@@ -91,6 +92,8 @@ pub enum Presence {
     Always,
     /// Unless it is empty: false, zero, nil, an empty text, list or map.
     OmitEmpty,
+    /// Always, and as null if it is empty: a nil list or map of Go.
+    NullEmpty,
     /// Never: only templates see it.
     Hidden,
 }
@@ -143,7 +146,8 @@ impl Struct {
         }
     }
 
-    /// Adds a field named `tag`: `GoName[,jsonName[,omitempty]]`, a JSON name of `-` hides it.
+    /// Adds a field named `tag`: `GoName[,jsonName[,omitempty|nullempty]]`; a JSON name of `-`
+    /// hides it.
     #[must_use]
     pub fn with(mut self, tag: &'static str, value: impl Into<Value>) -> Self {
         self.fields.push(Field::tagged(tag, value.into()));
@@ -168,7 +172,7 @@ impl Struct {
 }
 
 impl Field {
-    /// A field named by a Go tag: `GoName[,jsonName[,omitempty]]`.
+    /// A field named by a Go tag: `GoName[,jsonName[,omitempty|nullempty]]`.
     pub fn tagged(tag: &'static str, value: Value) -> Self {
         let mut parts = tag.split(',');
         let name = parts.next().unwrap_or(tag);
@@ -176,6 +180,7 @@ impl Field {
         let presence = match (json_name, parts.next()) {
             ("-", _) => Presence::Hidden,
             (_, Some("omitempty")) => Presence::OmitEmpty,
+            (_, Some("nullempty")) => Presence::NullEmpty,
             (_, _) => Presence::Always,
         };
         Self {

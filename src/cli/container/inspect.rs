@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `inspect` and `container inspect`: documents of whatever the names mean.
+
+use clap::ValueEnum;
+
+use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::engine::Dialect;
+use crate::engine::list::Sizes;
+use crate::output::listing::{Headings, RowTemplate, Style, is_json};
+use crate::output::value::{JsonStyle, Value, to_json};
+
+/// Flags of `inspect`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Inspect {
+    #[command(flatten)]
+    flags: Flags,
+    /// Specify inspect-object type
+    #[arg(
+        long,
+        short,
+        value_enum,
+        default_value = "all",
+        hide_possible_values = true
+    )]
+    r#type: Kind,
+}
+
+/// Flags of `container inspect`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ContainerInspect {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// What both have.
+#[derive(Debug, clap::Args)]
+struct Flags {
+    /// Format the output to a Go template or json
+    #[arg(long, short, default_value = "json", hide_default_value = true)]
+    format: String,
+    /// Act on the latest container
+    #[arg(long, short)]
+    latest: bool,
+    /// Display total file size
+    #[arg(long, short)]
+    size: bool,
+    /// Names or ids
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+/// What a name may mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    All,
+    Container,
+    Image,
+    Network,
+    Pod,
+    Volume,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::All => "object",
+            Self::Container => "container",
+            Self::Image => "image",
+            Self::Network => "network",
+            Self::Pod => "pod",
+            Self::Volume => "volume",
+        }
+    }
+}
+
+impl Subcommand for Inspect {
+    const PATHS: &'static [&'static str] = &["inspect"];
+    const ABOUT: &'static str = "Display the configuration of object denoted by ID";
+    const USAGE: Option<&'static str> = Some("{CONTAINER|IMAGE} [CONTAINER|IMAGE...]");
+    const EXAMPLES: &'static [&'static str] = &[
+        "inspect busybox",
+        "inspect --format '{{.State.Status}}' web",
+        "inspect --type container --size web",
+    ];
+
+    fn run(self, context: &Context) -> CommandResult {
+        self.flags.run(self.r#type, context)
+    }
+}
+
+impl Subcommand for ContainerInspect {
+    const PATHS: &'static [&'static str] = &["container inspect"];
+    const ABOUT: &'static str = "Display the configuration of a container";
+    const USAGE: Option<&'static str> = Some("CONTAINER [CONTAINER...]");
+    const EXAMPLES: &'static [&'static str] = &[
+        "container inspect web",
+        "container inspect --latest",
+        "container inspect --format '{{.NetworkSettings.Ports}}' web",
+    ];
+
+    fn run(self, context: &Context) -> CommandResult {
+        self.flags.run(Kind::Container, context)
+    }
+}
+
+impl Flags {
+    fn run(self, kind: Kind, context: &Context) -> CommandResult {
+        self.check(kind)?;
+        let dialect = context.engine.dialect;
+        let template = self.template(kind, dialect)?;
+        let mut found = Vec::new();
+        let mut failures = Vec::new();
+        if self.latest {
+            let document = context.engine.inspect_latest(self.sizes())?;
+            found.push(Value::of(&document));
+        }
+        for name in &self.names {
+            match self.look_up(name, kind, context) {
+                Ok(value) => found.push(value),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        let text = render(template, &self.format, found, dialect);
+        match text {
+            Ok(text) => context.ui.raw(text.as_bytes())?,
+            Err(failure) => failures.push(failure),
+        }
+        end(failures, context)
+    }
+
+    fn check(&self, kind: Kind) -> Result<(), Failure> {
+        let wrong = match (self.latest, self.names.is_empty()) {
+            (true, false) => "--latest and arguments cannot be used together".to_owned(),
+            (false, true) => "no names or ids specified".to_owned(),
+            (true, true) if !matches!(kind, Kind::All | Kind::Container | Kind::Pod) => {
+                format!("latest is not supported for type {:?}", kind.word())
+            }
+            (true, true) | (false, false)
+                if self.size && matches!(kind, Kind::Image | Kind::Pod) =>
+            {
+                format!("size is not supported for type {:?}", kind.word())
+            }
+            (true, true) | (false, false) => return Ok(()),
+        };
+        Err(Failure::tool(wrong))
+    }
+
+    fn sizes(&self) -> Sizes {
+        if self.size {
+            Sizes::Measured
+        } else {
+            Sizes::Left
+        }
+    }
+
+    fn template(&self, kind: Kind, dialect: Dialect) -> Result<Option<RowTemplate>, Failure> {
+        let (format, style) = match dialect {
+            Dialect::Podman if is_json(&self.format) || self.format.is_empty() => return Ok(None),
+            Dialect::Docker if matches!(self.format.as_str(), "json" | "") => return Ok(None),
+            Dialect::Podman => (normalized(&self.format, kind), Style::Podman),
+            Dialect::Docker => (self.format.clone(), Style::Docker),
+        };
+        RowTemplate::parse("inspect", &format, style, Headings::Hidden)
+            .map(Some)
+            .map_err(Failure::tool)
+    }
+
+    fn look_up(&self, name: &str, kind: Kind, context: &Context) -> Result<Value, Failure> {
+        if matches!(kind, Kind::All | Kind::Container) {
+            match context.engine.inspect_container(name, self.sizes()) {
+                Ok(document) => return Ok(Value::of(&document)),
+                Err(error) if error.is_missing() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(missing(name, kind, context.engine.dialect))
+    }
+}
+
+/// Old names of some fields, which podman replaces in the text before it reads it.
+fn normalized(format: &str, kind: Kind) -> String {
+    let mut text = format
+        .replace(".Src", ".Source")
+        .replace(".Dst", ".Destination")
+        .replace(".ImageID", ".Image");
+    if kind == Kind::Image {
+        text = text.replace(".Config.Healthcheck", ".HealthCheck");
+    }
+    text
+}
+
+fn missing(name: &str, kind: Kind, dialect: Dialect) -> Failure {
+    let word = kind.word();
+    match (dialect, kind) {
+        (Dialect::Docker, _) => Failure::with_code(1, format!("Error: No such {word}: {name}")),
+        (Dialect::Podman, Kind::All) => Failure::tool(format!("no such object: {name:?}")),
+        (Dialect::Podman, _) => Failure::tool(format!("no such {word} {name}")),
+    }
+}
+
+fn render(
+    template: Option<RowTemplate>,
+    format: &str,
+    found: Vec<Value>,
+    dialect: Dialect,
+) -> Result<String, Failure> {
+    if let Some(template) = template {
+        return template.render(&[], found).map_err(Failure::tool);
+    }
+    let style = match dialect {
+        Dialect::Podman => JsonStyle::Indented(5),
+        Dialect::Docker if format == "json" => JsonStyle::Indented(4),
+        Dialect::Docker => JsonStyle::Compact,
+    };
+    Ok(to_json(&Value::List(found), style) + "\n")
+}
+
+/// The first failure is the command's own; the others are said before it.
+fn end(failures: Vec<Failure>, context: &Context) -> CommandResult {
+    let mut failures = failures.into_iter();
+    let Some(first) = failures.next() else {
+        return Ok(0);
+    };
+    for other in failures {
+        context.ui.note(other.message);
+    }
+    Err(first)
+}

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Podman's document of a container.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::podman_config::{Config, config};
+use super::podman_host::{HostConfig, host_config};
+use super::{Moment, Subject, mounts, port_keys};
+use crate::engine::filter::exit_code_of;
+use crate::engine::spec::bounding_set;
+use crate::state::liveness::Observed;
+
+/// `podman container inspect`.
+#[derive(Debug, Serialize)]
+#[serde(rename = "define.InspectContainerData", rename_all = "PascalCase")]
+pub(super) struct Container {
+    #[serde(rename = "ID,Id")]
+    id: String,
+    created: Moment,
+    path: String,
+    args: Vec<String>,
+    state: State,
+    image: String,
+    image_digest: String,
+    image_name: String,
+    rootfs: String,
+    pod: String,
+    resolv_conf_path: String,
+    hostname_path: String,
+    hosts_path: String,
+    static_dir: String,
+    #[serde(rename = "OCIConfigPath,OCIConfigPath,omitempty")]
+    oci_config_path: String,
+    #[serde(rename = "OCIRuntime,OCIRuntime,omitempty")]
+    oci_runtime: &'static str,
+    conmon_pid_file: String,
+    pid_file: String,
+    name: String,
+    restart_count: u32,
+    driver: &'static str,
+    mount_label: &'static str,
+    process_label: &'static str,
+    app_armor_profile: &'static str,
+    effective_caps: Vec<String>,
+    bounding_caps: Vec<String>,
+    #[serde(rename = "ExecIDs")]
+    exec_ids: Vec<String>,
+    graph_driver: GraphDriver,
+    #[serde(rename = "SizeRw,SizeRw,omitempty")]
+    size_rw: Option<u64>,
+    #[serde(rename = "SizeRootFs,SizeRootFs,omitempty")]
+    size_root_fs: u64,
+    mounts: Vec<mounts::Mount>,
+    dependencies: Vec<String>,
+    network_settings: NetworkSettings,
+    namespace: &'static str,
+    is_infra: bool,
+    is_service: bool,
+    kube_exit_code_propagation: &'static str,
+    #[serde(rename = "LockNumber,lockNumber")]
+    lock_number: u32,
+    config: Config,
+    host_config: HostConfig,
+    use_image_hosts: bool,
+    use_image_hostname: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename = "define.InspectContainerState", rename_all = "PascalCase")]
+struct State {
+    oci_version: &'static str,
+    status: &'static str,
+    running: bool,
+    paused: bool,
+    restarting: bool,
+    #[serde(rename = "OOMKilled")]
+    oom_killed: bool,
+    dead: bool,
+    pid: i32,
+    #[serde(rename = "ConmonPid,ConmonPid,omitempty")]
+    conmon_pid: i32,
+    exit_code: i32,
+    error: String,
+    started_at: Moment,
+    finished_at: Moment,
+    #[serde(rename = "Health,Health,omitempty")]
+    health: Option<Health>,
+    #[serde(rename = "Healthcheck,-")]
+    healthcheck: Option<Health>,
+    #[serde(rename = "Checkpointed,Checkpointed,omitempty")]
+    checkpointed: bool,
+    #[serde(rename = "CgroupPath,CgroupPath,omitempty")]
+    cgroup_path: String,
+    checkpointed_at: Moment,
+    restored_at: Moment,
+    #[serde(rename = "Restored,Restored,omitempty")]
+    restored: bool,
+    #[serde(rename = "StoppedByUser,StoppedByUser,omitempty")]
+    stopped_by_user: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename = "define.HealthCheckResults", rename_all = "PascalCase")]
+struct Health {
+    status: String,
+    failing_streak: u32,
+    log: Vec<String>,
+}
+
+/// Shared with docker's document.
+#[derive(Debug, Serialize)]
+#[serde(rename = "define.DriverData", rename_all = "PascalCase")]
+pub(super) struct GraphDriver {
+    name: &'static str,
+    data: BTreeMap<&'static str, String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename = "define.InspectNetworkSettings", rename_all = "PascalCase")]
+struct NetworkSettings {
+    #[serde(rename = "EndpointID")]
+    endpoint_id: &'static str,
+    gateway: &'static str,
+    #[serde(rename = "IPAddress")]
+    ip_address: &'static str,
+    #[serde(rename = "IPPrefixLen")]
+    ip_prefix_len: u32,
+    #[serde(rename = "IPv6Gateway")]
+    ipv6_gateway: &'static str,
+    #[serde(rename = "GlobalIPv6Address")]
+    global_ipv6_address: &'static str,
+    #[serde(rename = "GlobalIPv6PrefixLen")]
+    global_ipv6_prefix_len: u32,
+    mac_address: &'static str,
+    bridge: &'static str,
+    #[serde(rename = "SandboxID")]
+    sandbox_id: &'static str,
+    hairpin_mode: bool,
+    #[serde(rename = "LinkLocalIPv6Address")]
+    link_local_ipv6_address: &'static str,
+    #[serde(rename = "LinkLocalIPv6PrefixLen")]
+    link_local_ipv6_prefix_len: u32,
+    ports: BTreeMap<String, Option<Vec<HostPort>>>,
+    sandbox_key: String,
+    #[serde(rename = "Networks,Networks,omitempty")]
+    networks: BTreeMap<String, Option<HostPort>>,
+}
+
+/// A port of the host; published ports come with networks.
+#[derive(Debug, Serialize)]
+#[serde(rename = "define.InspectHostPort", rename_all = "PascalCase")]
+pub(super) struct HostPort {
+    #[serde(rename = "HostIP,HostIp")]
+    host_ip: String,
+    host_port: String,
+}
+
+/// The document of `subject`.
+pub(super) fn document(subject: &Subject<'_>) -> Container {
+    let record = subject.record;
+    let (request, resolved) = (&record.request, &record.resolved);
+    let mut words = subject.words().into_iter();
+    let caps: Vec<String> = bounding_set(record, subject.dialect).into_iter().collect();
+    let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    let optional = |path: Option<&std::path::PathBuf>| path.map_or_else(String::new, |p| text(p));
+    Container {
+        id: record.id.to_string(),
+        created: Moment(Some(record.created)),
+        path: words.next().unwrap_or_default(),
+        args: words.collect(),
+        state: state(subject),
+        image: resolved.image_id.clone(),
+        image_digest: resolved.image_digest.clone(),
+        image_name: resolved.image_name.clone(),
+        rootfs: request
+            .rootfs
+            .as_ref()
+            .map_or_else(String::new, |rootfs| text(&rootfs.host_path)),
+        pod: String::new(),
+        resolv_conf_path: subject.run_file("resolv.conf"),
+        hostname_path: subject.run_file("hostname"),
+        hosts_path: subject.run_file("hosts"),
+        static_dir: text(&subject.dirs.container(&record.id)),
+        oci_config_path: subject.run_file("config.json"),
+        oci_runtime: "coracle",
+        conmon_pid_file: optional(request.monitor_pidfile.as_ref()),
+        pid_file: optional(request.pidfile.as_ref()),
+        name: record.name.clone(),
+        restart_count: subject.state.restart_count,
+        driver: "overlay",
+        mount_label: "",
+        process_label: "",
+        app_armor_profile: "",
+        effective_caps: caps.clone(),
+        bounding_caps: caps,
+        exec_ids: subject.state.exec_ids.clone(),
+        graph_driver: graph_driver(subject),
+        size_rw: subject.sizes.map(|sizes| sizes.own_bytes),
+        size_root_fs: subject.sizes.map_or(0, |sizes| sizes.root_bytes),
+        mounts: mounts::mounts(record),
+        dependencies: dependencies(subject),
+        network_settings: network_settings(subject),
+        namespace: "",
+        is_infra: false,
+        is_service: false,
+        kube_exit_code_propagation: "invalid",
+        lock_number: 0,
+        config: config(subject),
+        host_config: host_config(subject),
+        use_image_hosts: false,
+        use_image_hostname: false,
+    }
+}
+
+fn state(subject: &Subject<'_>) -> State {
+    let state = subject.state;
+    let up = subject.observed.is_up();
+    let monitor = state.monitor.filter(|_| up);
+    State {
+        oci_version: "1.3.0",
+        status: subject.status(),
+        running: subject.observed == Observed::Running,
+        paused: subject.observed == Observed::Paused,
+        restarting: false,
+        oom_killed: state.oom_killed,
+        dead: false,
+        pid: subject.pid(),
+        conmon_pid: monitor.map_or(0, |monitor| monitor.pid),
+        exit_code: exit_code_of(state, subject.observed),
+        error: subject.error(),
+        started_at: Moment(state.started_at),
+        finished_at: Moment(state.finished_at),
+        health: None,
+        healthcheck: None,
+        checkpointed: false,
+        cgroup_path: if up {
+            state.cgroup_path.clone()
+        } else {
+            String::new()
+        },
+        checkpointed_at: Moment(None),
+        restored_at: Moment(None),
+        restored: false,
+        stopped_by_user: state.stopped_by_user,
+    }
+}
+
+/// The directories of the container's root.
+pub(super) fn graph_driver(subject: &Subject<'_>) -> GraphDriver {
+    GraphDriver {
+        name: "overlay",
+        data: subject.graph_data().into_iter().collect(),
+    }
+}
+
+/// The containers whose namespaces it joins, as typed.
+fn dependencies(subject: &Subject<'_>) -> Vec<String> {
+    let request = &subject.record.request;
+    let modes = [&request.pid, &request.ipc, &request.uts];
+    let network = request.networks.first();
+    let modes = modes.into_iter().flatten().chain(network);
+    let mut names: Vec<String> = modes
+        .filter_map(|mode| mode.strip_prefix("container:"))
+        .map(str::to_owned)
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn network_settings(subject: &Subject<'_>) -> NetworkSettings {
+    let mode = subject.network_mode();
+    let shares = mode == "host" || mode.starts_with("container:");
+    let exposed = if shares {
+        &[][..]
+    } else {
+        &subject.record.resolved.exposed_ports[..]
+    };
+    let pid = subject.pid();
+    NetworkSettings {
+        ports: port_keys(exposed).map(|port| (port, None)).collect(),
+        sandbox_key: if pid == 0 || shares {
+            String::new()
+        } else {
+            format!("/proc/{pid}/ns/net")
+        },
+        ..NetworkSettings::default()
+    }
+}
