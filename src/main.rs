@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Roles of the binary that no help shows, by their name in `argv[1]`.
-const ROLES: &[(&str, Role)] = &[];
+const ROLES: &[(&str, Role)] = &[("overlay-fuse", coracle::overlay_fuse::command_line::main)];
 
 /// Takes argv, the program's name first.
 type Role = fn(&[OsString]) -> ExitCode;

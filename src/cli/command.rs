@@ -390,7 +390,7 @@ fn dialect(program: &str) -> Dialect {
     }
 }
 
-fn lookup(path: &str) -> Option<&'static Entry> {
+pub(crate) fn lookup(path: &str) -> Option<&'static Entry> {
     COMMANDS
         .iter()
         .copied()
@@ -415,11 +415,14 @@ pub(crate) fn plain_line(flags: Vec<OsString>, words: Vec<OsString>) -> Vec<OsSt
 
 /// The whole tree of commands: what man pages and completions are made from.
 pub(crate) fn tree() -> clap::Command {
-    let mut root = globals::definition().about(help::PROGRAM_ABOUT);
+    let mut root = globals::definition()
+        .about(help::PROGRAM_ABOUT)
+        .override_usage("coracle [options] [command]");
     for group in GROUPS {
         root = root.subcommand(
             globals::bare_command(group.name)
                 .about(group.about)
+                .override_usage(format!("coracle {} [command]", group.name))
                 .subcommand_required(true),
         );
     }
@@ -439,9 +442,12 @@ fn plant(mut root: clap::Command, entry: &'static Entry) -> clap::Command {
             .filter(|(above, _)| *above == parent)
             .map(|(_, name)| name);
         let Some(name) = names.next() else { continue };
-        let command = entry
-            .definition(name, Dialect::Podman)
-            .visible_aliases(names);
+        let definition = entry.definition(name, Dialect::Podman);
+        let usage = help::usage("coracle", entry, entry.paths[0], &definition);
+        let command = definition
+            .visible_aliases(names)
+            .override_usage(usage)
+            .after_help(help::examples("coracle", entry));
         root = match parent {
             "" => root.subcommand(command),
             group => root.mut_subcommand(group, |above| above.subcommand(command)),

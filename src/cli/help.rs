@@ -62,17 +62,27 @@ pub(crate) fn command(program: &str, entry: &Entry, path: &str, definition: &Com
     if aliases.len() > 1 {
         write!(page, "\nAliases:\n  {}\n", aliases.join(", ")).expect("a string takes any text");
     }
-    if !entry.examples.is_empty() {
-        page.push_str("\nExamples:\n");
-        for example in entry.examples {
-            writeln!(page, "  {program} {example}").expect("a string takes any text");
-        }
+    let examples = examples(program, entry);
+    if !examples.is_empty() {
+        write!(page, "\n{examples}").expect("a string takes any text");
     }
     if has_options(definition) {
         page.push('\n');
         page.push_str(&options(definition));
     }
     page
+}
+
+/// The section of examples; empty if there are none.
+pub(crate) fn examples(program: &str, entry: &Entry) -> String {
+    let mut text = String::new();
+    for example in entry.examples {
+        writeln!(text, "  {program} {example}").expect("a string takes any text");
+    }
+    if !text.is_empty() {
+        text.insert_str(0, "Examples:\n");
+    }
+    text
 }
 
 /// `coracle run [options] IMAGE [COMMAND [ARG...]]`.

@@ -45,3 +45,8 @@ pub fn main(argv: &[OsString]) -> ExitCode {
 pub fn definition() -> clap::Command {
     command::tree()
 }
+
+/// The canonical path of the command that is also called `path`: `stop` for `container stop`.
+pub fn canonical_path(path: &str) -> Option<&'static str> {
+    command::lookup(path).map(|entry| entry.paths[0])
+}

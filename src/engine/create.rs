@@ -6,7 +6,10 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::error::EngineError;
 use super::image_source::PinnedImage;
+use super::remove::{RemoveOptions, Running};
+use super::selection::{Missing, Scope, Selection};
 use super::signal::{self, SignalError};
 use super::spec::{SecurityError, SecurityOptions};
 use super::{Dialect, Engine, Report};
@@ -37,6 +40,9 @@ pub enum CreateError {
     /// The configuration cannot be read.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The container of the same name could not be removed (`--replace`).
+    #[error(transparent)]
+    Replace(#[from] EngineError),
     /// The image is not there or cannot be used.
     #[error(transparent)]
     Image(#[from] StorageError),
@@ -103,7 +109,26 @@ impl Engine {
         let store = Store::open(self.dirs.clone())?;
         let image = self.image_of(&request)?;
         let record = self.resolve(request, image.facts.clone(), &conf)?;
+        if record.request.replace {
+            self.make_room(&record.name, report)?;
+        }
         self.keep(&store, record)
+    }
+
+    /// Removes the container that is called `name`, if there is one (`--replace`).
+    fn make_room(&self, name: &str, report: &dyn Report) -> Result<(), EngineError> {
+        let selection = Selection {
+            scope: Scope::Named,
+            words: vec![name.to_owned()],
+            filters: Vec::new(),
+            missing: Missing::Ignore,
+        };
+        let options = RemoveOptions {
+            running: Running::Kill,
+            ..RemoveOptions::default()
+        };
+        let removed = self.remove(&selection, options, report)?;
+        removed.into_iter().try_for_each(|item| item.result)
     }
 
     /// containers.conf of this user, read when it is first needed.

@@ -4,6 +4,7 @@
 
 pub mod attach;
 mod cgroup;
+pub mod check;
 pub mod create;
 mod dependents;
 mod ending;
@@ -23,12 +24,14 @@ pub mod names;
 pub mod namespaces;
 pub mod networks;
 pub mod pause;
+pub mod prune;
 pub mod quantity;
 mod recovery;
 pub mod remove;
 pub mod rename;
 pub mod restart;
 pub mod roots;
+pub mod run;
 pub mod selection;
 pub mod signal;
 pub mod spec;

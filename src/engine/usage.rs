@@ -37,7 +37,7 @@ pub(super) fn measure(dirs: &Dirs, id: &ContainerId, layers: &[String]) -> Conta
 }
 
 /// The sizes of all regular files and links below `root`.
-fn tree_bytes(root: PathBuf) -> u64 {
+pub(super) fn tree_bytes(root: PathBuf) -> u64 {
     let mut total = 0;
     let mut directories = vec![root];
     while let Some(directory) = directories.pop() {

@@ -88,7 +88,7 @@ pub fn read_opaque_forms(directory: Place<'_>, forms: &[&CStr]) -> nix::Result<O
 ///
 /// What setxattr(2) and openat(2) say.
 pub fn write_opaque(directory: BorrowedFd<'_>) -> nix::Result<()> {
-    let place = Place::Descriptor(directory);
+    let place = Place::Directory(directory);
     match xattr::set(place, XATTR_OPAQUE, b"y", SetMode::Either) {
         Err(Errno::EOPNOTSUPP | Errno::EPERM) => {}
         answer => return answer,
@@ -102,7 +102,7 @@ fn has_opaque_file(directory: Place<'_>) -> bool {
         fstatat(directory, DOT_WH_OPAQUE, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
     };
     match directory {
-        Place::Descriptor(opened) => status(opened),
+        Place::Descriptor(opened) | Place::Directory(opened) => status(opened),
         Place::Entry(parent, name) => {
             let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
             openat(parent, name, flags, Mode::empty())
@@ -136,7 +136,7 @@ mod tests {
     fn marks_on_disk() {
         let directory = tempfile::tempdir().unwrap();
         let opened = File::open(directory.path()).unwrap();
-        let place = Place::Descriptor(opened.as_fd());
+        let place = Place::Directory(opened.as_fd());
         assert_eq!(read_opaque(place), Ok(Opaque::No));
         write_opaque(opened.as_fd()).unwrap();
         assert_eq!(read_opaque(place), Ok(Opaque::Yes));
@@ -144,7 +144,7 @@ mod tests {
             for (value, expected) in [(b"y", Opaque::Yes), (b"x", Opaque::XattrWhiteouts)] {
                 let inner = tempfile::tempdir_in(directory.path()).unwrap();
                 let inner = File::open(inner.path()).unwrap();
-                let place = Place::Descriptor(inner.as_fd());
+                let place = Place::Directory(inner.as_fd());
                 if xattr::set(place, name, value, SetMode::Either) == Err(Errno::EOPNOTSUPP) {
                     println!("skip: the temporary directory has no user attributes");
                     return;

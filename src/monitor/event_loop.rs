@@ -15,10 +15,10 @@ use super::protocol::{
 };
 use super::screen::{Audience, Screen};
 use super::streams::{Output, Streams};
+use crate::sys::fdpass;
 use crate::sys::pidfd::{Pidfd, WaitOutcome};
 use crate::sys::poll::{Interest, PollSet, Readiness};
 use crate::sys::signals::SignalQueue;
-use crate::sys::{fdpass, memory};
 
 /// How much is read at once.
 pub(super) const BUFFER_BYTES: usize = 32 * 1024;
@@ -44,7 +44,7 @@ pub(super) struct Monitor {
     pub(super) deadline: Option<Instant>,
     pub(super) timed_out: bool,
     pub(super) stopped_by_user: bool,
-    /// When memory is given back; `None` when that is done.
+    /// When all has been quiet for long enough; `None` from then on, until something happens.
     pub(super) quiet_at: Option<Instant>,
     pub(super) buffer: Vec<u8>,
     pub(super) set: PollSet<Event>,
@@ -80,7 +80,11 @@ impl Monitor {
         self.watch_container();
         self.watch_clients();
         let timeout = self.time_to_next_deadline();
-        if self.set.wait(timeout).is_err() {
+        let waited = match self.quiet_at {
+            Some(_) => self.set.wait(timeout),
+            None => self.set.wait_with_little_memory(timeout),
+        };
+        if waited.is_err() {
             // poll(2) fails for want of kernel memory only; the container must not suffer.
             std::thread::sleep(Duration::from_millis(100));
             return Round::GoOn;
@@ -177,15 +181,10 @@ impl Monitor {
         }
         if passed(self.quiet_at) {
             self.quiet_at = None;
-            self.give_memory_back();
+            self.buffer = Vec::new();
+            self.log.shrink();
+            self.clients.shrink_to_fit();
         }
-    }
-
-    fn give_memory_back(&mut self) {
-        self.buffer = Vec::new();
-        self.log.shrink();
-        self.clients.shrink_to_fit();
-        memory::release_unused();
     }
 
     /// A signal for the monitor is meant for its container.

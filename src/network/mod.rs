@@ -1,2 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Networks of a container. For now the wrappers of pasta and slirp4netns.
+//! Networks of a container: what was asked for, the programs that carry outbound traffic, and the
+//! files that tell a container of its network.
+//!
+//! Knows network namespaces by path and processes by number; whose they are is the engine's
+//! matter.
+
+pub mod addresses;
+pub mod files;
+pub mod mode;
+pub mod uplink;

@@ -2,6 +2,7 @@
 //! What is on disk about containers: records, live state, names, locks.
 
 pub mod atomic;
+pub mod check;
 pub mod dirs;
 mod error;
 pub mod id;

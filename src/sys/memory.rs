@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Gives memory back that a quiet process does not need.
 
-use std::os::raw::{c_int, c_void};
+use std::ffi::{c_int, c_void};
 
 /// How far below the current frame the stack may have been used before.
 const STACK_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -9,15 +9,32 @@ const STACK_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes below the current frame that may still be in use by it and by what it calls.
 const STACK_MARGIN_BYTES: usize = 64 * 1024;
 
-/// Gives back the freed parts of the heap, the stack below this frame, and the pages of the program
-/// file, which come back from the page cache when they are used again.
+/// Segments of one program that are never written: headers, read-only data, code.
+const SEGMENTS_MAX: usize = 8;
+
+/// Waits as poll(2) does, after giving back the freed parts of the heap, the stack below this frame,
+/// and the pages of the program file, which come back from the page cache when they are used again.
 ///
-/// Only for a process with a single thread.
-pub fn release_unused() {
+/// Only for a process with a single thread. The value is that of poll(2).
+pub(super) fn poll_with_little_memory(entries: &mut [libc::pollfd], timeout_ms: c_int) -> c_int {
     trim_heap();
     release_stack();
-    // SAFETY: the callback only reads what it is given, during the call.
-    unsafe { libc::dl_iterate_phdr(Some(release_file_pages), std::ptr::null_mut()) };
+    let mut ranges = [(0, 0); SEGMENTS_MAX];
+    find_file_segments(&mut ranges);
+    let count = libc::nfds_t::try_from(entries.len()).unwrap_or(libc::nfds_t::MAX);
+    // Nothing but this function and syscall(2) runs from here until the wait: each other page
+    // that is touched comes back, and its neighbours with it.
+    let mut next = 0;
+    while next < SEGMENTS_MAX {
+        let (start, length) = ranges[next];
+        next += 1;
+        // SAFETY: private mappings of a file that were never written to: their pages come back as
+        // they were, also those that this code runs from. An empty range does nothing.
+        unsafe { libc::syscall(libc::SYS_madvise, start, length, libc::MADV_DONTNEED) };
+    }
+    // SAFETY: `entries` holds `count` initialised structures, alive during the call.
+    let ready = unsafe { libc::syscall(libc::SYS_poll, entries.as_mut_ptr(), count, timeout_ms) };
+    c_int::try_from(ready).unwrap_or(-1)
 }
 
 #[cfg(target_env = "gnu")]
@@ -54,38 +71,45 @@ fn page_bytes() -> usize {
     usize::try_from(bytes).unwrap_or(4096)
 }
 
-/// Drops the pages of the segments that are never written.
-unsafe extern "C" fn release_file_pages(
+/// Fills `ranges` with start and length of the segments that are never written.
+fn find_file_segments(ranges: &mut [(usize, usize); SEGMENTS_MAX]) {
+    let data = std::ptr::from_mut(ranges).cast();
+    // SAFETY: the callback only reads what it is given, and writes to `ranges`, during the call.
+    unsafe { libc::dl_iterate_phdr(Some(note_file_segments), data) };
+}
+
+unsafe extern "C" fn note_file_segments(
     info: *mut libc::dl_phdr_info,
     _size: usize,
-    _data: *mut c_void,
+    data: *mut c_void,
 ) -> c_int {
     // SAFETY: the caller hands a valid structure for the length of the call.
     let info = unsafe { &*info };
+    // SAFETY: what `find_file_segments` passed, borrowed by nobody else meanwhile.
+    let ranges = unsafe { &mut *data.cast::<[(usize, usize); SEGMENTS_MAX]>() };
     if info.dlpi_phdr.is_null() {
-        return 0;
+        return 1;
     }
     // SAFETY: the structure says that this many headers lie there.
     let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
-    for header in headers {
-        let never_written = header.p_flags & libc::PF_W == 0;
-        if header.p_type == libc::PT_LOAD && never_written {
-            release_segment(info.dlpi_addr + header.p_vaddr, header.p_memsz);
-        }
+    let never_written = |header: &&libc::Elf64_Phdr| {
+        header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0
+    };
+    let segments = headers.iter().filter(never_written);
+    for (range, header) in ranges.iter_mut().zip(segments) {
+        *range = whole_pages(info.dlpi_addr + header.p_vaddr, header.p_memsz);
     }
-    0
+    // The program itself comes first; libraries of a dynamic build are left alone.
+    1
 }
 
-fn release_segment(address: u64, size_bytes: u64) {
+fn whole_pages(address: u64, size_bytes: u64) -> (usize, usize) {
     let (Ok(address), Ok(size)) = (usize::try_from(address), usize::try_from(size_bytes)) else {
-        return;
+        return (0, 0);
     };
     let page = page_bytes();
     let start = address & !(page - 1);
-    let length = (address + size).next_multiple_of(page) - start;
-    // SAFETY: a private mapping of a file that was never written to: its pages come back as they
-    // were, also those that this code runs from.
-    unsafe { libc::madvise(start as *mut c_void, length, libc::MADV_DONTNEED) };
+    (start, (address + size).next_multiple_of(page) - start)
 }
 
 #[cfg(test)]
@@ -95,7 +119,8 @@ mod tests {
     #[test]
     fn everything_still_works_afterwards() {
         let before: Vec<u32> = (0..10_000).collect();
-        release_unused();
+        let ready = poll_with_little_memory(&mut [], 1);
+        assert_eq!(ready, 0);
         assert_eq!(before.iter().sum::<u32>(), 49_995_000);
         assert_eq!(format!("{:?}", "text"), "\"text\"");
     }

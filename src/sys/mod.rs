@@ -7,9 +7,11 @@
 pub mod account;
 pub mod caps;
 pub mod channel;
+pub mod child;
 mod error;
 pub mod fdpass;
-pub mod memory;
+pub mod fs;
+mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod pidfd;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::{SysError, SysResult};
+use super::{SysError, SysResult, memory};
 
 /// What a descriptor is watched for. A hang-up and an error are always told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,22 @@ impl<Event: Copy> PollSet<Event> {
         let timeout_ms = timeout.map_or(-1, round_up_to_ms);
         // SAFETY: `entries` holds `count` initialised structures, alive during the call.
         let result = unsafe { libc::poll(self.entries.as_mut_ptr(), count, timeout_ms) };
+        self.waited(result)
+    }
+
+    /// As [`PollSet::wait`], for a wait that may be long: gives back memory that is not needed
+    /// meanwhile. Only for a process with a single thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`PollSet::wait`].
+    pub fn wait_with_little_memory(&mut self, timeout: Option<Duration>) -> SysResult<()> {
+        let timeout_ms = timeout.map_or(-1, round_up_to_ms);
+        let result = memory::poll_with_little_memory(&mut self.entries, timeout_ms);
+        self.waited(result)
+    }
+
+    fn waited(&mut self, result: libc::c_int) -> SysResult<()> {
         match Errno::result(result) {
             Ok(_) => Ok(()),
             Err(Errno::EINTR) => {
@@ -101,7 +117,10 @@ impl<Event: Copy> PollSet<Event> {
                 }
                 Ok(())
             }
-            Err(errno) => Err(SysError::new(format!("poll({count} descriptors)"), errno)),
+            Err(errno) => Err(SysError::new(
+                format!("poll({} descriptors)", self.entries.len()),
+                errno,
+            )),
         }
     }
 

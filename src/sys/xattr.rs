@@ -17,8 +17,11 @@ use nix::errno::Errno;
 /// Whose attributes are meant.
 #[derive(Debug, Clone, Copy)]
 pub enum Place<'a> {
-    /// The file that the descriptor names, also one that was opened with `O_PATH`.
+    /// The file that the descriptor names, also one that was opened with `O_PATH`, though then
+    /// the way is longer.
     Descriptor(BorrowedFd<'a>),
+    /// The directory that the descriptor names, at no cost for `O_PATH`.
+    Directory(BorrowedFd<'a>),
     /// A name in a directory; a symbolic link is meant itself.
     Entry(BorrowedFd<'a>, &'a CStr),
 }
@@ -90,7 +93,7 @@ pub fn get(place: Place<'_>, name: &CStr, buffer: &mut [u8]) -> nix::Result<usiz
                 size_of::<XattrArgs>(),
             )
         };
-        if let Some(answer) = answer_of(result) {
+        if let Some(answer) = answer_of(&place, result) {
             return answer;
         }
     }
@@ -154,7 +157,7 @@ pub fn set(place: Place<'_>, name: &CStr, value: &[u8], mode: SetMode) -> nix::R
                 size_of::<XattrArgs>(),
             )
         };
-        if let Some(answer) = answer_of(result) {
+        if let Some(answer) = answer_of(&place, result) {
             return answer.map(drop);
         }
     }
@@ -191,7 +194,7 @@ pub fn list(place: Place<'_>, buffer: &mut [u8]) -> nix::Result<usize> {
                 buffer.len(),
             )
         };
-        if let Some(answer) = answer_of(result) {
+        if let Some(answer) = answer_of(&place, result) {
             return answer;
         }
     }
@@ -250,7 +253,7 @@ pub fn remove(place: Place<'_>, name: &CStr) -> nix::Result<()> {
                 name.as_ptr(),
             )
         };
-        if let Some(answer) = answer_of(result) {
+        if let Some(answer) = answer_of(&place, result) {
             return answer.map(drop);
         }
     }
@@ -269,8 +272,9 @@ fn has_xattrat() -> bool {
     HAS_XATTRAT.load(Ordering::Relaxed)
 }
 
-/// The answer of a `*xattrat` call; `None` if the kernel does not have it.
-fn answer_of(result: libc::c_long) -> Option<nix::Result<usize>> {
+/// The answer of a `*xattrat` call; `None` if the kernel does not have it, or does not take a
+/// descriptor of `O_PATH` without a name.
+fn answer_of(place: &Place<'_>, result: libc::c_long) -> Option<nix::Result<usize>> {
     if result >= 0 {
         return Some(Ok(usize::try_from(result).unwrap_or(0)));
     }
@@ -279,6 +283,7 @@ fn answer_of(result: libc::c_long) -> Option<nix::Result<usize>> {
             HAS_XATTRAT.store(false, Ordering::Relaxed);
             None
         }
+        Errno::EBADF if matches!(place, Place::Descriptor(_)) => None,
         errno => Some(Err(errno)),
     }
 }
@@ -286,18 +291,21 @@ fn answer_of(result: libc::c_long) -> Option<nix::Result<usize>> {
 fn at<'a>(place: &Place<'a>) -> (libc::c_int, &'a CStr, libc::c_int) {
     match place {
         Place::Descriptor(file) => (file.as_raw_fd(), c"", libc::AT_EMPTY_PATH),
+        Place::Directory(directory) => (directory.as_raw_fd(), c".", 0),
         Place::Entry(directory, name) => (directory.as_raw_fd(), name, libc::AT_SYMLINK_NOFOLLOW),
     }
 }
 
 /// A descriptor's path is a magic link that must be followed; an entry's last part must not be.
 fn follows(place: &Place<'_>) -> bool {
-    matches!(place, Place::Descriptor(_))
+    !matches!(place, Place::Entry(..))
 }
 
 fn proc_path(place: &Place<'_>) -> CString {
     let bytes = match place {
-        Place::Descriptor(file) => format!("/proc/self/fd/{}", file.as_raw_fd()).into_bytes(),
+        Place::Descriptor(opened) | Place::Directory(opened) => {
+            format!("/proc/self/fd/{}", opened.as_raw_fd()).into_bytes()
+        }
         Place::Entry(directory, name) => {
             let mut path = format!("/proc/self/fd/{}/", directory.as_raw_fd()).into_bytes();
             path.extend_from_slice(name.to_bytes());
@@ -316,6 +324,9 @@ mod tests {
     use std::fs::File;
     use std::os::fd::AsFd;
 
+    use nix::fcntl::{OFlag, open};
+    use nix::sys::stat::Mode;
+
     use super::*;
 
     /// Both ways, the new calls and the paths, must behave alike.
@@ -324,11 +335,20 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = File::create(directory.path().join("file")).unwrap();
         let opened = File::open(directory.path()).unwrap();
+        let path = |name: &str| {
+            let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+            open(&directory.path().join(name), flags, Mode::empty()).unwrap()
+        };
+        let (file_path, directory_path) = (path("file"), path("."));
         for has_calls in [true, false] {
             HAS_XATTRAT.store(has_calls, Ordering::Relaxed);
             for place in [
                 Place::Descriptor(file.as_fd()),
+                Place::Descriptor(file_path.as_fd()),
+                Place::Descriptor(directory_path.as_fd()),
+                Place::Directory(directory_path.as_fd()),
                 Place::Entry(opened.as_fd(), c"file"),
+                Place::Entry(directory_path.as_fd(), c"file"),
             ] {
                 let name = c"user.coracle.test";
                 if set(place, name, b"one", SetMode::Create) == Err(Errno::EOPNOTSUPP) {

@@ -30,8 +30,6 @@ pub(crate) enum MountFlagError {
     EmptySource,
     #[error("invalid container path \"{path}\", must be an absolute path")]
     RelativeTarget { path: String },
-    #[error("must set source and destination for image volume")]
-    ImageParts,
     #[error(transparent)]
     Option(#[from] OptionError),
 }

@@ -113,9 +113,8 @@ impl ResourceArgs {
 /// Zero, in whatever unit, and -1 stand for no limit.
 fn is_a_limit(value: &str) -> bool {
     let number = value.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
-    let nothing = number
-        .parse::<f64>()
-        .is_ok_and(|number| number == 0.0 || number == -1.0);
+    let zero = !number.is_empty() && number.bytes().all(|digit| b"0.".contains(&digit));
+    let nothing = zero || number == "-1";
     !value.is_empty() && !nothing
 }
 

@@ -174,9 +174,8 @@ fn check_security_option(option: &str) -> Result<(), SecurityError> {
         option: option.to_owned(),
     };
     match (key, value) {
-        ("no-new-privileges", None) => Ok(()),
+        ("no-new-privileges", None) | ("systempaths", Some("unconfined")) => Ok(()),
         ("no-new-privileges", Some(value)) => parse_bool(value).map(|_| ()).ok_or_else(invalid),
-        ("systempaths", Some("unconfined")) => Ok(()),
         ("systempaths", Some(value)) => Err(SecurityError::SystemPaths {
             value: value.to_owned(),
         }),

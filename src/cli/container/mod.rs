@@ -2,18 +2,22 @@
 //! Commands of the group `container`, one file each.
 
 mod attach;
+mod create;
 mod exists;
+mod foreground;
 mod inspect;
 mod kill;
 mod logs;
 mod pause;
 mod port;
 mod ports;
+mod prune;
 mod ps;
 mod ps_row;
 mod rename;
 mod restart;
 mod rm;
+mod run;
 mod start;
 mod stop;
 mod unpause;
@@ -21,6 +25,9 @@ mod wait;
 mod which;
 
 use super::Entry;
+
+pub(super) use prune::print_pruned;
+pub(super) use which::{print_errors, tool_error};
 
 /// The rows of this group.
 pub(crate) const COMMANDS: &[Entry] = &[
@@ -32,10 +39,13 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<logs::Logs>(),
     Entry::of::<pause::Pause>(),
     Entry::of::<port::Port>(),
+    Entry::of::<create::Create>(),
+    Entry::of::<prune::Prune>(),
     Entry::of::<ps::Ps>(),
     Entry::of::<rename::Rename>(),
     Entry::of::<restart::Restart>(),
     Entry::of::<rm::Rm>(),
+    Entry::of::<run::Run>(),
     Entry::of::<start::Start>(),
     Entry::of::<stop::Stop>(),
     Entry::of::<unpause::Unpause>(),

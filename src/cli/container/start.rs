@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `start`.
 
+use super::foreground;
 use super::which::{print_items, tool_error, without_slash};
 use crate::cli::args::boolean;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
-use crate::engine::attach::{AttachOutcome, SignalProxy};
+use crate::engine::attach::AttachedStreams;
 use crate::engine::error::EngineError;
 use crate::engine::launch::{Foreground, StartOutcome};
 use crate::engine::selection::{Scope, Selection};
-use crate::engine::terminal::DetachKeys;
-use crate::monitor::protocol::AttachedStreams;
 
 /// Flags of `start`.
 #[derive(Debug, clap::Args)]
@@ -57,7 +56,7 @@ impl Subcommand for Start {
             .engine
             .start_attached(&selection, foreground, context);
         match started {
-            Ok(StartOutcome::Attached(outcome)) => Ok(exit_code(outcome)),
+            Ok(StartOutcome::Attached(outcome)) => Ok(outcome.exit_code()),
             Ok(StartOutcome::Started | StartOutcome::AlreadyRunning) => Ok(0),
             Err(error) => Err(failure(error)),
         }
@@ -125,29 +124,12 @@ impl Start {
     }
 
     fn foreground(&self, context: &Context) -> Result<Foreground, Failure> {
-        let configured = context.engine.containers_conf().ok();
-        let configured = configured.and_then(|conf| conf.engine.detach_keys);
-        let keys = self.detach_keys.as_ref().or(configured.as_ref());
-        let detach_keys = keys.map(|keys| DetachKeys::parse(keys)).transpose();
-        Ok(Foreground {
-            streams: AttachedStreams {
-                stdin: self.interactive,
-                ..AttachedStreams::OUTPUT
-            },
-            detach_keys: detach_keys.map_err(Failure::tool)?.unwrap_or_default(),
-            signal_proxy: match self.sig_proxy {
-                Some(false) => SignalProxy::Keep,
-                Some(true) | None => SignalProxy::Forward,
-            },
-        })
-    }
-}
-
-fn exit_code(outcome: AttachOutcome) -> u8 {
-    match outcome {
-        AttachOutcome::Exited(code) => u8::try_from(code).unwrap_or(u8::MAX),
-        AttachOutcome::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
-        AttachOutcome::Detached | AttachOutcome::OutputClosed => 0,
+        let streams = AttachedStreams {
+            stdin: self.interactive,
+            ..AttachedStreams::OUTPUT
+        };
+        let keys = context.engine.detach_keys(self.detach_keys.as_deref())?;
+        Ok(foreground::of(streams, keys, self.sig_proxy))
     }
 }
 

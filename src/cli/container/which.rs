@@ -121,7 +121,7 @@ pub(super) fn print_items(
 }
 
 /// Prints one line for each error; the last becomes the command's own.
-pub(super) fn print_errors(
+pub(crate) fn print_errors(
     context: &Context,
     errors: Vec<EngineError>,
     code: impl Fn(&[EngineError]) -> u8,
@@ -140,7 +140,7 @@ pub(super) fn print_errors(
 }
 
 /// The exit code of commands that know no other than the tool's own.
-pub(super) fn tool_error(_errors: &[EngineError]) -> u8 {
+pub(crate) fn tool_error(_errors: &[EngineError]) -> u8 {
     crate::cli::failure::TOOL_ERROR
 }
 

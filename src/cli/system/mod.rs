@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Commands of the group `system`, one file each.
 
+mod check;
 mod completion;
 mod doctor;
+mod prune;
 mod unshare;
 
 use super::Entry;
 
 /// The rows of this group.
 pub(crate) const COMMANDS: &[Entry] = &[
+    Entry::of::<check::Check>(),
     Entry::of::<completion::Completion>(),
     Entry::of::<doctor::Doctor>(),
+    Entry::of::<prune::Prune>(),
     Entry::of::<unshare::Unshare>(),
 ];

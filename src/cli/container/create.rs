@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `create`.
+
+use crate::cli::args::{Caller, CreateArgs, NOT_YET};
+use crate::cli::command::NotYet;
+use crate::cli::failure::TOOL_ERROR;
+use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::engine::Report as _;
+
+/// Flags of `create`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Create {
+    #[command(flatten)]
+    create: CreateArgs,
+}
+
+impl Subcommand for Create {
+    const PATHS: &'static [&'static str] = &["create", "container create"];
+    const ABOUT: &'static str = "Create but do not start a container";
+    const USAGE: Option<&'static str> = Some("IMAGE [COMMAND [ARG...]]");
+    const EXAMPLES: &'static [&'static str] = &[
+        "create alpine ls",
+        "create --annotation HELLO=WORLD alpine ls",
+        "create -t -i --name myctr alpine ls",
+    ];
+    const NOT_YET: &'static [NotYet] = NOT_YET;
+
+    fn run(self, context: &Context) -> CommandResult {
+        let (request, warnings) = self.create.into_request(&Caller::of(context)?)?;
+        for warning in warnings {
+            context.warning(&warning);
+        }
+        let record = context
+            .engine
+            .create(request, context)
+            .map_err(|error| Failure::from_error(TOOL_ERROR, &error))?;
+        if !record.resolved.log_driver.starts_with("passthrough") {
+            context.ui.line(&record.id)?;
+        }
+        Ok(0)
+    }
+}

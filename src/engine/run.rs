@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `run`: a container is made and started in one go. One that was to be removed at its end and
+//! never started is removed as well.
+
+use super::create::CreateError;
+use super::launch::{StartError, StartMode, StartOutcome};
+use super::remove::{RemoveOptions, Running};
+use super::selection::{Missing, Scope, Selection};
+use super::{Engine, Report};
+use crate::state::id::ContainerId;
+use crate::state::record::{ContainerRecord, ContainerRequest};
+
+/// What came of `run`.
+#[derive(Debug)]
+pub struct RunOutcome {
+    /// The container, which may be gone already.
+    pub record: ContainerRecord,
+    /// How its start ended.
+    pub start: StartOutcome,
+}
+
+/// Why a container was not made or did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It could not be made.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    /// It was made, and did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+impl RunError {
+    /// 125, 126 or 127.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Create(_) => 125,
+            Self::Start(error) => error.exit_code(),
+        }
+    }
+}
+
+impl Engine {
+    /// Makes a container from `request` and starts it.
+    ///
+    /// The caller must be single-threaded.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::create`] and [`Engine::start`]. A container that did not start stays, unless
+    /// it was to be removed at its end.
+    pub fn run(
+        &self,
+        request: ContainerRequest,
+        mode: StartMode,
+        report: &dyn Report,
+    ) -> Result<RunOutcome, RunError> {
+        let record = self.create(request, report)?;
+        match self.start(&record.id, mode, report) {
+            Ok(start) => Ok(RunOutcome { record, start }),
+            Err(error) => {
+                if record.request.auto_remove {
+                    self.remove_unstarted(&record.id, report);
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Removes what did not start; why it did not start is told, not why it stays.
+    fn remove_unstarted(&self, id: &ContainerId, report: &dyn Report) {
+        let selection = Selection {
+            scope: Scope::Named,
+            words: vec![id.to_string()],
+            filters: Vec::new(),
+            missing: Missing::Ignore,
+        };
+        let options = RemoveOptions {
+            running: Running::Kill,
+            ..RemoveOptions::default()
+        };
+        match self.remove(&selection, options, report) {
+            Ok(results) => {
+                for failure in results.into_iter().filter_map(|item| item.result.err()) {
+                    report.warning(&failure.to_string());
+                }
+            }
+            Err(failure) => report.warning(&failure.to_string()),
+        }
+    }
+}

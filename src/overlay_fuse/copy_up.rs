@@ -1,0 +1,553 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Copying up: before the first change of a file of a lower layer, the upper layer gets it.
+//!
+//! A copy is finished in the work directory and then renamed into place. The merged tree looks
+//! the same before and after, so a copy that is not followed by a change does no harm.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, copy_file_range};
+use nix::sys::stat::{FileStat, fstat};
+use nix::sys::time::TimeSpec;
+use nix::sys::uio::{pread, pwrite};
+use nix::unistd::{Whence, ftruncate, linkat, lseek};
+
+use super::attributes::{PERMISSIONS, Shown, Wanted};
+use super::backing::{Name, Spot, magic_link};
+use super::create::New;
+use super::data::link_target;
+use super::merge::is_directory;
+use super::nodes::{Data, Link, NodeId, Part};
+use super::overlay::{Overlay, UPPER, UpperDirectory};
+use super::work::Replaced;
+use crate::layer_format::{FileKind, Opaque, write_opaque};
+use crate::sys::fs::clone_file;
+
+/// How much is copied at once where the kernel cannot copy by itself.
+const CHUNK: usize = 256 * 1024;
+
+/// How much of a file's content the copy needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    All,
+    /// The rest would be cut off at once.
+    First(u64),
+}
+
+/// A file that is about to be copied.
+struct Original {
+    layer: usize,
+    spot: Spot,
+    status: FileStat,
+    shown: Shown,
+    kind: FileKind,
+}
+
+impl Overlay {
+    /// A directory of the upper layer; it and those above it are copied up if they must be.
+    pub(super) fn upper_directory(&mut self, id: NodeId) -> nix::Result<UpperDirectory> {
+        if self.work.is_none() {
+            return Err(Errno::EROFS);
+        }
+        let mut missing = Vec::new();
+        let mut current = id;
+        loop {
+            let directory = self.table.directory(current)?;
+            if directory.removed {
+                return Err(Errno::ENOENT);
+            }
+            if directory
+                .parts
+                .first()
+                .is_some_and(|part| part.layer == UPPER)
+            {
+                break;
+            }
+            missing.push(current);
+            current = directory.parent;
+        }
+        while let Some(directory) = missing.pop() {
+            self.copy_up_directory(directory)?;
+        }
+        self.table.directory_fd(id, UPPER)
+    }
+
+    fn copy_up_directory(&mut self, id: NodeId) -> nix::Result<()> {
+        let original = self.original(id)?;
+        let directory = self.table.directory(id)?;
+        let (parent, name) = (directory.parent, directory.name.clone());
+        let upper = self.table.directory_fd(parent, UPPER)?;
+        let unfinished = self.work()?.fresh_name();
+        let copied = self
+            .make_copy(&unfinished, &original, Content::All)
+            .and_then(|_opened| self.unfinished(&unfinished)?.stat());
+        let published = copied.and_then(|status| {
+            self.publish_copy(&unfinished, &upper, &name)?;
+            Ok(status)
+        });
+        let status = published.inspect_err(|_errno| self.discard(&unfinished))?;
+        let part = Part::new(UPPER, self.device(status.st_dev));
+        self.table.directory(id)?.parts.insert(0, part);
+        Ok(())
+    }
+
+    /// Makes sure that a node's file is in the upper layer.
+    pub(super) fn copy_up(&mut self, id: NodeId, content: Content) -> nix::Result<()> {
+        if self.work.is_none() {
+            return Err(Errno::EROFS);
+        }
+        if self.table.is_directory(id)? {
+            return self.upper_directory(id).map(drop);
+        }
+        let file = self.table.file(id)?;
+        if file.layer == UPPER {
+            return Ok(());
+        }
+        let link = file.links.first().cloned();
+        let upper = match &link {
+            Some(link) => Some(self.upper_directory(link.parent)?),
+            None => None,
+        };
+        let original = self.original(id)?;
+        let unfinished = self.work()?.fresh_name();
+        let finished = self
+            .make_copy(&unfinished, &original, content)
+            .and_then(|opened| {
+                let status = self.unfinished(&unfinished)?.stat()?;
+                if let (Some(upper), Some(link)) = (&upper, &link) {
+                    self.publish_copy(&unfinished, upper, &link.name)?;
+                } else {
+                    self.pin_copy(id, &unfinished)?;
+                }
+                Ok((opened, status))
+            });
+        let (opened, status) = finished.inspect_err(|_errno| self.discard(&unfinished))?;
+        self.adopt_copy(id, &original, link.as_ref(), &status)?;
+        if let Some(opened) = opened {
+            let data = Data {
+                opened: Arc::new(opened),
+                writable: true,
+            };
+            self.table.keep_file(id, data)?;
+        }
+        Ok(())
+    }
+
+    /// A file that has lost its name is copied to one that never gets any.
+    fn pin_copy(&mut self, id: NodeId, unfinished: &Name) -> nix::Result<()> {
+        let opened = self.unfinished(unfinished)?.open(OFlag::O_PATH)?;
+        self.discard(unfinished);
+        self.table.file(id)?.pin = Some(Arc::new(opened));
+        Ok(())
+    }
+
+    /// Tells the node that its file is the copy from now on.
+    fn adopt_copy(
+        &mut self,
+        id: NodeId,
+        original: &Original,
+        link: Option<&Link>,
+        status: &FileStat,
+    ) -> nix::Result<()> {
+        let key = self.key(status);
+        let file = self.table.file(id)?;
+        file.layer = UPPER;
+        file.data = None;
+        for other in &mut file.links {
+            other.real =
+                link.is_some_and(|link| link.parent == other.parent && link.name == other.name);
+        }
+        let copied_links = i64::from(link.is_some());
+        let links = i64::try_from(original.status.st_nlink).unwrap_or(i64::MAX);
+        file.nlink_bias = file.nlink_bias.saturating_add(links) - copied_links;
+        let has_more_names = file.nlink_bias > 0;
+        let parents: Vec<NodeId> = file.links.iter().map(|link| link.parent).collect();
+        self.table.node(id)?.held |= has_more_names && link.is_some();
+        self.table.add_key(id, key);
+        for parent in parents {
+            // The listing says in which layer a name is.
+            self.changed(parent);
+        }
+        Ok(())
+    }
+
+    fn original(&mut self, id: NodeId) -> nix::Result<Original> {
+        let layer = if self.table.is_directory(id)? {
+            let directory = self.table.directory(id)?;
+            directory.parts.first().ok_or(Errno::ESTALE)?.layer
+        } else {
+            self.table.file(id)?.layer
+        };
+        let spot = self.table.spot(id)?;
+        let status = spot.stat()?;
+        let shown = self.shown(layer, &status, spot.place())?;
+        let kind = FileKind::of_stat(shown.mode, shown.rdev).ok_or(Errno::EINVAL)?;
+        Ok(Original {
+            layer,
+            spot,
+            status,
+            shown,
+            kind,
+        })
+    }
+
+    /// Copies everything of a file but its name; returns a regular file open for writing.
+    fn make_copy(
+        &mut self,
+        unfinished: &Name,
+        original: &Original,
+        content: Content,
+    ) -> nix::Result<Option<OwnedFd>> {
+        let wanted = Wanted {
+            owner: original.shown.owner,
+            mode: original.shown.mode & PERMISSIONS,
+            kind: original.kind,
+        };
+        let target = if original.kind == FileKind::Symlink {
+            link_target(&original.spot)?
+        } else {
+            Vec::new()
+        };
+        let new = New {
+            wanted,
+            target: &target,
+        };
+        let work = self.work()?.directory.clone();
+        let opened = self.make(&work, unfinished, &new)?;
+        if let (FileKind::Regular, Some(copy)) = (original.kind, &opened) {
+            let source = self.open_lower(original.layer, &original.spot)?;
+            copy_content(&source, copy, &original.status, content)?;
+        }
+        let copy = self.unfinished(unfinished)?;
+        if self.keeps_owner(&new) {
+            self.put_owner_and_mode(&copy, &wanted)?;
+        }
+        self.copy_xattrs(original.layer, original.spot.place(), copy.place())?;
+        copy.set_times(&original.shown.atime, &original.shown.mtime)?;
+        Ok(opened)
+    }
+
+    /// Gives a copy its name, without a trace in the times of its directory.
+    fn publish_copy(
+        &mut self,
+        unfinished: &CStr,
+        directory: &Arc<OwnedFd>,
+        name: &CStr,
+    ) -> nix::Result<()> {
+        let before = fstat(directory)?;
+        self.work()?
+            .publish(unfinished, directory, name, Replaced::Nothing)?;
+        let atime = TimeSpec::new(before.st_atime, before.st_atime_nsec);
+        let mtime = TimeSpec::new(before.st_mtime, before.st_mtime_nsec);
+        Spot::Directory(directory.clone()).set_times(&atime, &mtime)
+    }
+
+    /// Gives the upper layer a name of a copied-up file that only its original has.
+    pub(super) fn materialise(
+        &mut self,
+        id: NodeId,
+        parent: NodeId,
+        name: &Name,
+    ) -> nix::Result<()> {
+        let is_it = |link: &&mut Link| link.parent == parent && link.name == *name;
+        let file = self.table.file(id)?;
+        if file
+            .links
+            .iter_mut()
+            .find(is_it)
+            .is_none_or(|link| link.real)
+        {
+            return Ok(());
+        }
+        let directory = self.upper_directory(parent)?;
+        let before = fstat(&directory)?;
+        let spot = self.table.spot(id)?;
+        link_to(&spot, &directory, name)?;
+        let atime = TimeSpec::new(before.st_atime, before.st_atime_nsec);
+        let mtime = TimeSpec::new(before.st_mtime, before.st_mtime_nsec);
+        Spot::Directory(directory).set_times(&atime, &mtime)?;
+        let file = self.table.file(id)?;
+        file.nlink_bias -= 1;
+        let has_more_names = file.nlink_bias > 0;
+        if let Some(link) = file.links.iter_mut().find(is_it) {
+            link.real = true;
+        }
+        self.table.node(id)?.held = has_more_names;
+        self.changed(parent);
+        Ok(())
+    }
+
+    /// Copies up a directory with everything in it, so that it needs nothing below and can be
+    /// renamed.
+    pub(super) fn copy_up_tree(&mut self, id: NodeId) -> nix::Result<()> {
+        let mut directories = Vec::new();
+        let copied = self.copy_up_all(id, &mut directories);
+        let closed = copied.and_then(|()| {
+            let deepest_first = directories.iter().rev();
+            deepest_first
+                .copied()
+                .try_for_each(|directory| self.close_below(directory))
+        });
+        // Those that the kernel does not know were made known for this only.
+        for directory in directories.into_iter().rev() {
+            self.table.release(directory);
+        }
+        closed
+    }
+
+    /// Copies everything of a tree; lists its directories that had lower parts, the upper first.
+    fn copy_up_all(&mut self, id: NodeId, directories: &mut Vec<NodeId>) -> nix::Result<()> {
+        directories.push(id);
+        let mut next = directories.len() - 1;
+        while let Some(directory) = directories.get(next).copied() {
+            next += 1;
+            self.upper_directory(directory)?;
+            if self.table.directory(directory)?.parts.len() == 1 {
+                continue;
+            }
+            for name in self.names(directory)? {
+                let Some((child, _)) = self.lookup(directory, &name)? else {
+                    continue;
+                };
+                if self.table.is_directory(child)? {
+                    directories.push(child);
+                    continue;
+                }
+                let copied = self
+                    .copy_up(child, Content::All)
+                    .and_then(|()| self.materialise(child, directory, &name));
+                self.table.release(child);
+                copied?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a directory opaque that has everything in its upper part.
+    fn close_below(&mut self, id: NodeId) -> nix::Result<()> {
+        if self.table.directory(id)?.parts.len() == 1 {
+            return Ok(());
+        }
+        let upper = self.table.directory_fd(id, UPPER)?;
+        self.make_opaque(id)?;
+        let key = self.key(&fstat(&upper)?);
+        self.table.directory(id)?.parts.truncate(1);
+        self.table.add_key(id, key);
+        self.changed(id);
+        Ok(())
+    }
+
+    /// Marks a directory of the upper layer opaque.
+    pub(super) fn make_opaque(&mut self, id: NodeId) -> nix::Result<()> {
+        let upper = self.table.directory_fd(id, UPPER)?;
+        write_opaque(upper.as_fd())?;
+        if let Some(part) = self.table.directory(id)?.parts.first_mut() {
+            part.opaque = Some(Opaque::Yes);
+        }
+        Ok(())
+    }
+
+    /// Removes something unfinished.
+    pub(super) fn discard(&mut self, unfinished: &CStr) {
+        if let Some(work) = &self.work {
+            work.discard(unfinished);
+        }
+    }
+
+    /// Opens a file of a lower layer, if possible without a trace in its access time.
+    pub(super) fn open_lower(&mut self, layer: usize, spot: &Spot) -> nix::Result<OwnedFd> {
+        if !self.layers[layer].refuses_noatime {
+            match spot.open(OFlag::O_RDONLY | OFlag::O_NOATIME) {
+                Err(Errno::EPERM) => self.layers[layer].refuses_noatime = true,
+                answer => return answer,
+            }
+        }
+        spot.open(OFlag::O_RDONLY)
+    }
+}
+
+/// Makes a hard link to a file of the upper layer.
+pub(super) fn link_to(spot: &Spot, directory: &OwnedFd, name: &CStr) -> nix::Result<()> {
+    match spot {
+        Spot::Entry {
+            directory: from,
+            name: old,
+        } => linkat(from, old.as_ref(), directory, name, AtFlags::empty()),
+        Spot::Nameless(opened) | Spot::Directory(opened) => {
+            let path = magic_link(opened);
+            linkat(
+                opened,
+                path.as_c_str(),
+                directory,
+                name,
+                AtFlags::AT_SYMLINK_FOLLOW,
+            )
+        }
+    }
+}
+
+/// Copies a file's content: by sharing blocks, by the kernel's own copy, or through memory.
+/// Holes stay holes.
+fn copy_content(
+    source: &OwnedFd,
+    copy: &OwnedFd,
+    status: &FileStat,
+    content: Content,
+) -> nix::Result<()> {
+    debug_assert!(!is_directory(status));
+    let size = match content {
+        Content::All => {
+            if status.st_size == 0 || clone_file(copy.as_fd(), source.as_fd()).is_ok() {
+                return Ok(());
+            }
+            status.st_size
+        }
+        Content::First(limit) => status.st_size.min(i64::try_from(limit).unwrap_or(i64::MAX)),
+    };
+    if size == 0 {
+        return Ok(());
+    }
+    // Blocks count 512 bytes, whatever the file system's own are.
+    if status.st_blocks.saturating_mul(512) >= status.st_size {
+        return copy_range(source, copy, 0, size);
+    }
+    ftruncate(copy, size)?;
+    let mut offset = 0;
+    while offset < size {
+        let start = match lseek(source, offset, Whence::SeekData) {
+            Ok(start) => start,
+            // Nothing but a hole up to the end.
+            Err(Errno::ENXIO) => break,
+            Err(Errno::EINVAL | Errno::EOPNOTSUPP) => offset,
+            Err(errno) => return Err(errno),
+        };
+        let end = lseek(source, start, Whence::SeekHole)
+            .unwrap_or(size)
+            .min(size);
+        if start >= end {
+            break;
+        }
+        copy_range(source, copy, start, end)?;
+        offset = end;
+    }
+    Ok(())
+}
+
+fn copy_range(source: &OwnedFd, copy: &OwnedFd, start: i64, end: i64) -> nix::Result<()> {
+    let (mut from, mut to) = (start, start);
+    while from < end {
+        let length = usize::try_from(end - from).unwrap_or(usize::MAX);
+        match copy_file_range(source, Some(&mut from), copy, Some(&mut to), length) {
+            // The file is shorter than it was.
+            Ok(0) => return Ok(()),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(
+                Errno::EXDEV
+                | Errno::EINVAL
+                | Errno::ENOSYS
+                | Errno::EOPNOTSUPP
+                | Errno::EPERM
+                | Errno::EIO,
+            ) => return copy_through_memory(source, copy, from, end),
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+fn copy_through_memory(source: &OwnedFd, copy: &OwnedFd, start: i64, end: i64) -> nix::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    let mut offset = start;
+    while offset < end {
+        let wanted = usize::try_from(end - offset)
+            .unwrap_or(usize::MAX)
+            .min(CHUNK);
+        let read = pread(source, &mut buffer[..wanted], offset)?;
+        if read == 0 {
+            return Ok(());
+        }
+        write_all(copy, &buffer[..read], offset)?;
+        offset += i64::try_from(read).unwrap_or(0);
+    }
+    Ok(())
+}
+
+/// Writes all of `bytes` at `offset`, or says why not if nothing could be written.
+pub(super) fn write_all(target: &OwnedFd, bytes: &[u8], offset: i64) -> nix::Result<usize> {
+    let mut written = 0;
+    while written < bytes.len() {
+        let at = offset + i64::try_from(written).unwrap_or(0);
+        match pwrite(target, &bytes[written..], at) {
+            Ok(0) => break,
+            Ok(count) => written += count,
+            Err(Errno::EINTR) => {}
+            // What was written counts; the next call will tell the reason.
+            Err(_) if written > 0 => break,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Seek, SeekFrom, Write};
+
+    use super::*;
+
+    fn copied(file: &mut std::fs::File, content: Content) -> (Vec<u8>, i64) {
+        let copy = tempfile::tempfile().unwrap();
+        let status = fstat(&*file).unwrap();
+        let source = OwnedFd::from(file.try_clone().unwrap());
+        let target = OwnedFd::from(copy.try_clone().unwrap());
+        copy_content(&source, &target, &status, content).unwrap();
+        let mut bytes = Vec::new();
+        let mut copy = copy;
+        copy.rewind().unwrap();
+        copy.read_to_end(&mut bytes).unwrap();
+        (bytes, fstat(&copy).unwrap().st_blocks)
+    }
+
+    #[test]
+    fn content_and_holes() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"head").unwrap();
+        file.seek(SeekFrom::Start(1 << 20)).unwrap();
+        file.write_all(b"middle").unwrap();
+        file.set_len(3 << 20).unwrap();
+        let (bytes, blocks) = copied(&mut file, Content::All);
+        assert_eq!(bytes.len(), 3 << 20);
+        assert_eq!(&bytes[..4], b"head");
+        assert_eq!(&bytes[1 << 20..(1 << 20) + 6], b"middle");
+        assert!(bytes[(1 << 20) + 6..].iter().all(|byte| *byte == 0));
+        assert!(blocks < (1 << 20) / 512, "{blocks} blocks for two");
+        let (bytes, _) = copied(&mut file, Content::First(2));
+        assert_eq!(bytes, b"he");
+        let (bytes, _) = copied(&mut file, Content::First(0));
+        assert_eq!(bytes, b"");
+    }
+
+    #[test]
+    fn through_memory() {
+        let mut file = tempfile::tempfile().unwrap();
+        let text: Vec<u8> = (0..CHUNK + 77)
+            .map(|i| u8::try_from(i % 251).unwrap())
+            .collect();
+        file.write_all(&text).unwrap();
+        let copy = tempfile::tempfile().unwrap();
+        let end = i64::try_from(text.len()).unwrap();
+        let (source, target) = (
+            OwnedFd::from(file),
+            OwnedFd::from(copy.try_clone().unwrap()),
+        );
+        copy_through_memory(&source, &target, 0, end).unwrap();
+        let mut bytes = Vec::new();
+        let mut copy = copy;
+        copy.rewind().unwrap();
+        copy.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, text);
+    }
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Whose a file is: owners on disk, owners in the container, and the way between them.
+
+use nix::errno::Errno;
+
+/// The owner that the kernel shows for an id that has no name in a user namespace.
+pub(super) const OVERFLOW_ID: u32 = 65534;
+
+/// A range of ids on disk and where it appears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdMapping {
+    /// The first id as the files on disk have it.
+    pub host: u32,
+    /// The first id as it is shown.
+    pub container: u32,
+    /// How many ids.
+    pub len: u32,
+}
+
+/// Whose files appear as somebody else's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Squash {
+    /// Nobody's.
+    #[default]
+    None,
+    /// Files whose owner has no id here appear as root's: a host's own files, seen from a user
+    /// namespace.
+    UnmappedToRoot,
+    /// All files appear as this user's, and changes of ownership are accepted and forgotten.
+    All {
+        /// The user that is shown.
+        uid: u32,
+        /// The group that is shown.
+        gid: u32,
+    },
+}
+
+/// An owner and a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+}
+
+/// The translation of owners.
+#[derive(Debug, Default)]
+pub(super) struct Ids {
+    pub(super) uids: Vec<IdMapping>,
+    pub(super) gids: Vec<IdMapping>,
+    pub(super) squash: Squash,
+}
+
+impl Ids {
+    /// The owner to show for a file whose owner on disk is `owner`.
+    pub(super) fn shown(&self, owner: Owner) -> Owner {
+        let owner = match self.squash {
+            Squash::All { uid, gid } => return Owner { uid, gid },
+            Squash::None | Squash::UnmappedToRoot => Owner {
+                uid: to_container(&self.uids, owner.uid),
+                gid: to_container(&self.gids, owner.gid),
+            },
+        };
+        if self.squash == Squash::UnmappedToRoot {
+            let known = |id| if id == OVERFLOW_ID { 0 } else { id };
+            return Owner {
+                uid: known(owner.uid),
+                gid: known(owner.gid),
+            };
+        }
+        owner
+    }
+
+    /// The owner to show for a file whose metadata say `owner`.
+    pub(super) fn recorded(&self, owner: Owner) -> Owner {
+        match self.squash {
+            Squash::All { uid, gid } => Owner { uid, gid },
+            Squash::None | Squash::UnmappedToRoot => owner,
+        }
+    }
+
+    /// The user id on disk of a user in the container.
+    pub(super) fn uid_on_disk(&self, uid: u32) -> nix::Result<u32> {
+        to_host(&self.uids, uid)
+    }
+
+    /// The group id on disk of a group in the container.
+    pub(super) fn gid_on_disk(&self, gid: u32) -> nix::Result<u32> {
+        to_host(&self.gids, gid)
+    }
+
+    /// Whether changes of ownership are accepted and forgotten.
+    pub(super) fn ignores_owners(&self) -> bool {
+        matches!(self.squash, Squash::All { .. })
+    }
+
+    /// Whether an id means the same on disk and in the container.
+    pub(super) fn is_identity(&self) -> bool {
+        self.uids.is_empty() && self.gids.is_empty() && !self.ignores_owners()
+    }
+}
+
+fn to_container(map: &[IdMapping], id: u32) -> u32 {
+    if map.is_empty() {
+        return id;
+    }
+    map.iter()
+        .find_map(|range| shift(id, range.host, range.container, range.len))
+        .unwrap_or(OVERFLOW_ID)
+}
+
+/// EINVAL is what the kernel says of an id without a mapping.
+fn to_host(map: &[IdMapping], id: u32) -> nix::Result<u32> {
+    if map.is_empty() {
+        return Ok(id);
+    }
+    map.iter()
+        .find_map(|range| shift(id, range.container, range.host, range.len))
+        .ok_or(Errno::EINVAL)
+}
+
+fn shift(id: u32, from: u32, to: u32, len: u32) -> Option<u32> {
+    let offset = id.checked_sub(from)?;
+    if offset >= len {
+        return None;
+    }
+    to.checked_add(offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(squash: Squash) -> Ids {
+        let map = vec![
+            IdMapping {
+                host: 1000,
+                container: 0,
+                len: 1,
+            },
+            IdMapping {
+                host: 100_000,
+                container: 1,
+                len: 65535,
+            },
+        ];
+        Ids {
+            uids: map.clone(),
+            gids: map,
+            squash,
+        }
+    }
+
+    #[test]
+    fn owners_both_ways() {
+        let table = [(1000, 0), (100_000, 1), (165_534, 65535)];
+        let ids = ids(Squash::None);
+        for (host, container) in table {
+            let owner = Owner {
+                uid: host,
+                gid: host,
+            };
+            let shown = Owner {
+                uid: container,
+                gid: container,
+            };
+            assert_eq!(ids.shown(owner), shown);
+            assert_eq!(ids.uid_on_disk(container), Ok(host));
+            assert_eq!(ids.gid_on_disk(container), Ok(host));
+        }
+        assert_eq!(ids.shown(Owner { uid: 0, gid: 999 }).uid, OVERFLOW_ID);
+        assert_eq!(ids.uid_on_disk(65536), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn squashed_owners() {
+        let stranger = Owner { uid: 7, gid: 1000 };
+        let root = Owner { uid: 0, gid: 0 };
+        let five = Owner { uid: 5, gid: 6 };
+        assert_eq!(ids(Squash::UnmappedToRoot).shown(stranger), root);
+        let all = ids(Squash::All { uid: 5, gid: 6 });
+        assert_eq!(all.shown(stranger), five);
+        assert_eq!(all.recorded(root), five);
+        assert_eq!(ids(Squash::None).recorded(stranger), stranger);
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One layer: its root and what must be looked for in it.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use nix::dir::{Dir, Type};
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
+use super::OverlayError;
+use crate::layer_format;
+use crate::sys::xattr::Place;
+
+/// A layer of the stack.
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) root: Arc<OwnedFd>,
+    /// Files may carry ownership metadata.
+    pub(super) metadata: bool,
+    /// Marks may be plain files named `.wh.`.
+    pub(super) dot_wh: bool,
+    /// Files here belong to others, who alone may open them without touching the access time.
+    pub(super) refuses_noatime: bool,
+}
+
+impl Layer {
+    /// Opens a layer's root.
+    pub(super) fn open(path: &Path) -> Result<Self, OverlayError> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let root = open(path, flags, Mode::empty()).map_err(|source| OverlayError::OpenLayer {
+            path: path.to_owned(),
+            source,
+        })?;
+        let metadata = layer_format::has_ownership_metadata(Place::Directory(root.as_fd()));
+        Ok(Self {
+            root: Arc::new(root),
+            metadata,
+            dot_wh: false,
+            refuses_noatime: false,
+        })
+    }
+}
+
+/// What getdents(2) says of one name.
+#[derive(Debug)]
+pub(super) struct RawEntry {
+    pub(super) name: CString,
+    pub(super) ino: u64,
+    pub(super) kind: Option<Type>,
+}
+
+/// Reads a directory of a layer, without `.` and `..`.
+pub(super) fn read_directory(directory: &OwnedFd) -> nix::Result<Vec<RawEntry>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut opened = Dir::openat(directory, c".", flags, Mode::empty())?;
+    let mut entries = Vec::new();
+    for entry in opened.iter() {
+        let entry = entry?;
+        let name = entry.file_name();
+        if is_dot(name) {
+            continue;
+        }
+        entries.push(RawEntry {
+            name: name.to_owned(),
+            ino: entry.ino(),
+            kind: entry.file_type(),
+        });
+    }
+    Ok(entries)
+}
+
+fn is_dot(name: &CStr) -> bool {
+    name == c"." || name == c".."
+}

@@ -1,0 +1,745 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the kernel knows of us: nodes, their names and their open descriptors.
+//!
+//! A node stays while the kernel holds lookups on it, while it is the directory of another node,
+//! or while it is held ([`Node::held`]). Its number is the inode number of its file, which is
+//! what programs see; see the module's paragraph for why.
+
+use std::collections::{HashMap, VecDeque};
+use std::ffi::CStr;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use nix::errno::Errno;
+
+use super::backing::{Name, Spot, open_directory};
+use super::listing::Listing;
+use crate::layer_format::Opaque;
+
+/// What the kernel calls a node.
+pub(super) type NodeId = u64;
+
+/// The root directory.
+pub(super) const ROOT: NodeId = 1;
+
+/// Numbers of files on disk keep their lower bits; the device goes above.
+const INODE_BITS: u32 = 56;
+
+/// Devices from here on have no room in a number.
+const DEVICE_LIMIT: u16 = 63;
+
+/// How many directories keep their listing.
+const LISTING_LIMIT: usize = 64;
+
+/// Where numbers begin that no file on disk has.
+const PRIVATE_IDS: u64 = (DEVICE_LIMIT as u64) << INODE_BITS;
+
+/// A file on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    /// The device's place in the list of devices.
+    pub(super) device: u16,
+    pub(super) ino: u64,
+}
+
+impl Key {
+    /// The number under which the file is shown, if it can have its own.
+    pub(super) fn natural_id(self) -> Option<NodeId> {
+        let fits = self.device < DEVICE_LIMIT && self.ino < 1 << INODE_BITS;
+        let id = (u64::from(self.device) << INODE_BITS) | self.ino;
+        (fits && id > ROOT).then_some(id)
+    }
+}
+
+/// A file or directory that the kernel knows.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) lookups: u64,
+    /// How many links of other nodes name this one as their directory.
+    children: u32,
+    /// Stays without lookups: a copied-up file of which other names remain in a lower layer.
+    pub(super) held: bool,
+    /// The files on disk by which the node is found: the first one, and the copy of it.
+    keys: [Option<Key>; 2],
+    pub(super) body: Body,
+}
+
+/// What kind of node it is.
+#[derive(Debug)]
+pub(super) enum Body {
+    Directory(Directory),
+    File(File),
+}
+
+/// A directory through all layers.
+#[derive(Debug)]
+pub(super) struct Directory {
+    pub(super) parent: NodeId,
+    pub(super) name: Name,
+    /// The topmost first.
+    pub(super) parts: Vec<Part>,
+    /// It has lost its name; its first part stays open.
+    pub(super) removed: bool,
+    pub(super) listing: Option<Box<Listing>>,
+    /// Whose group new files get, once known.
+    pub(super) group: Option<Group>,
+    recent: bool,
+    /// Found by its name, since its key belongs to another directory.
+    odd: bool,
+}
+
+/// Whose group new files of a directory get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    Callers,
+    /// That of the directory, which has the setgid bit.
+    Inherited(u32),
+}
+
+/// A directory in one layer.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) layer: usize,
+    pub(super) device: u16,
+    pub(super) opened: Option<Arc<OwnedFd>>,
+    /// The opaque mark, once read.
+    pub(super) opaque: Option<Opaque>,
+    /// Whether there are names with `.wh.`, once known.
+    pub(super) has_dot_wh: Option<bool>,
+}
+
+/// Everything that is not a directory.
+#[derive(Debug)]
+pub(super) struct File {
+    /// The type bits that are shown.
+    pub(super) kind: u32,
+    /// The layer that has the file.
+    pub(super) layer: usize,
+    pub(super) links: Vec<Link>,
+    pub(super) data: Option<Data>,
+    /// Kept while no name in `layer` is known.
+    pub(super) pin: Option<Arc<OwnedFd>>,
+    /// What must be added to the link count of the file on disk.
+    pub(super) nlink_bias: i64,
+    /// The mode that was last shown has the setuid or setgid bit.
+    pub(super) setid: bool,
+    /// Whether there is a security.capability attribute, once known.
+    pub(super) has_caps: Option<bool>,
+    recent: bool,
+}
+
+/// A name of a file.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    pub(super) parent: NodeId,
+    pub(super) name: Name,
+    /// The name is in the layer that has the file; if not, it is a name of the original of a
+    /// copied-up file.
+    pub(super) real: bool,
+}
+
+/// An open file.
+#[derive(Debug, Clone)]
+pub(super) struct Data {
+    pub(super) opened: Arc<OwnedFd>,
+    pub(super) writable: bool,
+}
+
+impl Part {
+    pub(super) fn new(layer: usize, device: u16) -> Self {
+        Self {
+            layer,
+            device,
+            opened: None,
+            opaque: None,
+            has_dot_wh: None,
+        }
+    }
+}
+
+impl Directory {
+    pub(super) fn new(parent: NodeId, name: Name, parts: Vec<Part>) -> Self {
+        Self {
+            parent,
+            name,
+            parts,
+            removed: false,
+            listing: None,
+            group: None,
+            recent: false,
+            odd: false,
+        }
+    }
+}
+
+impl File {
+    pub(super) fn new(kind: u32, layer: usize) -> Self {
+        Self {
+            kind,
+            layer,
+            links: Vec::new(),
+            data: None,
+            pin: None,
+            nlink_bias: 0,
+            setid: false,
+            has_caps: None,
+            recent: false,
+        }
+    }
+}
+
+/// All nodes.
+#[derive(Debug)]
+pub(super) struct Table {
+    nodes: HashMap<NodeId, Node, BuildHasherDefault<IdHasher>>,
+    /// Keys of nodes that do not have the key's natural number.
+    aliases: HashMap<Key, NodeId>,
+    /// Directories that are found by their name.
+    odd: HashMap<(NodeId, Name), NodeId>,
+    next_private: NodeId,
+    open_directories: VecDeque<(NodeId, usize)>,
+    open_files: VecDeque<NodeId>,
+    /// Directories with a listing.
+    listed: VecDeque<NodeId>,
+    directory_limit: usize,
+    file_limit: usize,
+}
+
+impl Table {
+    /// A table with a root of these parts, which must be open, that keeps at most
+    /// `descriptor_limit` descriptors.
+    pub(super) fn new(root_key: Key, root_parts: Vec<Part>, descriptor_limit: usize) -> Self {
+        let mut table = Self {
+            nodes: HashMap::default(),
+            aliases: HashMap::from([(root_key, ROOT)]),
+            odd: HashMap::new(),
+            next_private: PRIVATE_IDS,
+            open_directories: VecDeque::new(),
+            open_files: VecDeque::new(),
+            listed: VecDeque::new(),
+            directory_limit: (descriptor_limit / 2).max(8),
+            file_limit: (descriptor_limit / 4).clamp(8, 1024),
+        };
+        let root = Directory::new(ROOT, Name::from(c"/"), root_parts);
+        table.nodes.insert(
+            ROOT,
+            Node {
+                lookups: 1,
+                children: 0,
+                held: true,
+                keys: [Some(root_key), None],
+                body: Body::Directory(root),
+            },
+        );
+        table
+    }
+
+    /// How many nodes there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(super) fn node(&mut self, id: NodeId) -> nix::Result<&mut Node> {
+        self.nodes.get_mut(&id).ok_or(Errno::ESTALE)
+    }
+
+    pub(super) fn directory(&mut self, id: NodeId) -> nix::Result<&mut Directory> {
+        match &mut self.node(id)?.body {
+            Body::Directory(directory) => Ok(directory),
+            Body::File(_) => Err(Errno::ENOTDIR),
+        }
+    }
+
+    pub(super) fn file(&mut self, id: NodeId) -> nix::Result<&mut File> {
+        match &mut self.node(id)?.body {
+            Body::File(file) => Ok(file),
+            Body::Directory(_) => Err(Errno::EISDIR),
+        }
+    }
+
+    pub(super) fn is_directory(&mut self, id: NodeId) -> nix::Result<bool> {
+        Ok(matches!(self.node(id)?.body, Body::Directory(_)))
+    }
+
+    /// The node of a file on disk.
+    pub(super) fn find(&self, key: Key) -> Option<NodeId> {
+        if let Some(id) = self.aliases.get(&key) {
+            return Some(*id);
+        }
+        let id = key.natural_id()?;
+        let node = self.nodes.get(&id)?;
+        node.keys.contains(&Some(key)).then_some(id)
+    }
+
+    /// The node of a directory on disk, which may be seen in more than one place.
+    pub(super) fn find_directory(&self, key: Key, parent: NodeId, name: &Name) -> Option<NodeId> {
+        let is_same = |id: &NodeId| match self.nodes.get(id).map(|node| &node.body) {
+            Some(Body::Directory(directory)) => {
+                !directory.removed && directory.parent == parent && directory.name == *name
+            }
+            Some(Body::File(_)) | None => false,
+        };
+        if let Some(id) = self.find(key).filter(is_same) {
+            return Some(id);
+        }
+        if self.odd.is_empty() {
+            return None;
+        }
+        self.odd
+            .get(&(parent, name.clone()))
+            .copied()
+            .filter(is_same)
+    }
+
+    /// The number that a file on disk has or would have; for listings.
+    pub(super) fn number(&self, key: Key) -> NodeId {
+        self.find(key)
+            .or_else(|| key.natural_id())
+            .unwrap_or(PRIVATE_IDS | key.ino)
+    }
+
+    /// Makes a node for a file on disk.
+    pub(super) fn insert(&mut self, key: Key, body: Body) -> NodeId {
+        let is_taken = self.find(key).is_some();
+        let natural = key.natural_id().filter(|id| !self.nodes.contains_key(id));
+        let id = natural.unwrap_or_else(|| {
+            self.next_private += 1;
+            self.next_private
+        });
+        let mut keys = [Some(key), None];
+        if is_taken {
+            keys = [None, None];
+        } else if natural.is_none() {
+            self.aliases.insert(key, id);
+        }
+        let mut node = Node {
+            lookups: 0,
+            children: 0,
+            held: false,
+            keys,
+            body,
+        };
+        if let Body::Directory(directory) = &mut node.body {
+            directory.odd = is_taken;
+            let (parent, name) = (directory.parent, directory.name.clone());
+            if is_taken {
+                self.odd.insert((parent, name), id);
+            }
+            self.adopt(parent);
+        }
+        self.nodes.insert(id, node);
+        id
+    }
+
+    /// Lets a node be found by a second file on disk: the copy of the first.
+    pub(super) fn add_key(&mut self, id: NodeId, key: Key) {
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        if let Some(old) = node.keys[1].replace(key) {
+            self.aliases.remove(&old);
+        }
+        if key.natural_id() != Some(id) {
+            self.aliases.insert(key, id);
+        }
+    }
+
+    /// The file on disk is gone, and its number may soon be another's.
+    pub(super) fn detach(&mut self, id: NodeId) {
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        for key in std::mem::take(&mut node.keys).into_iter().flatten() {
+            if self.aliases.get(&key) == Some(&id) {
+                self.aliases.remove(&key);
+            }
+        }
+    }
+
+    /// The kernel was told of a node once more.
+    pub(super) fn count_lookup(&mut self, id: NodeId) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.lookups += 1;
+        }
+    }
+
+    /// The kernel dropped `count` of the lookups that it was told of.
+    pub(super) fn forget(&mut self, id: NodeId, count: u64) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.lookups = node.lookups.saturating_sub(count);
+        }
+        self.release(id);
+    }
+
+    /// Drops a node that nobody needs, and then its directories if they were needed for it only.
+    pub(super) fn release(&mut self, id: NodeId) {
+        let mut candidates = vec![id];
+        while let Some(id) = candidates.pop() {
+            let is_needed = |node: &Node| node.lookups > 0 || node.children > 0 || node.held;
+            if id == ROOT || self.nodes.get(&id).is_none_or(is_needed) {
+                continue;
+            }
+            self.detach(id);
+            let Some(node) = self.nodes.remove(&id) else {
+                continue;
+            };
+            match node.body {
+                Body::Directory(directory) => {
+                    if directory.odd {
+                        self.odd.remove(&(directory.parent, directory.name));
+                    }
+                    self.orphan(directory.parent);
+                    candidates.push(directory.parent);
+                }
+                Body::File(file) => {
+                    for link in file.links {
+                        self.orphan(link.parent);
+                        candidates.push(link.parent);
+                    }
+                }
+            }
+        }
+    }
+
+    fn adopt(&mut self, parent: NodeId) {
+        if let Some(node) = self.nodes.get_mut(&parent) {
+            node.children += 1;
+        }
+    }
+
+    fn orphan(&mut self, parent: NodeId) {
+        if let Some(node) = self.nodes.get_mut(&parent) {
+            node.children = node.children.saturating_sub(1);
+        }
+    }
+
+    /// Makes a name of a file known; a name that is known already may become real.
+    pub(super) fn add_link(&mut self, id: NodeId, new: Link) -> nix::Result<()> {
+        let file = self.file(id)?;
+        let same = |link: &&mut Link| link.parent == new.parent && link.name == new.name;
+        if let Some(link) = file.links.iter_mut().find(same) {
+            link.real |= new.real;
+            return Ok(());
+        }
+        if new.real {
+            file.pin = None;
+        }
+        let parent = new.parent;
+        file.links.push(new);
+        self.adopt(parent);
+        Ok(())
+    }
+
+    /// A file has lost a name.
+    pub(super) fn drop_link(&mut self, id: NodeId, parent: NodeId, name: &CStr) -> nix::Result<()> {
+        let file = self.file(id)?;
+        let is_it = |link: &Link| link.parent == parent && link.name.as_ref() == name;
+        let Some(position) = file.links.iter().position(is_it) else {
+            return Ok(());
+        };
+        file.links.swap_remove(position);
+        self.orphan(parent);
+        self.release(parent);
+        Ok(())
+    }
+
+    /// A directory has another place.
+    pub(super) fn move_directory(
+        &mut self,
+        id: NodeId,
+        parent: NodeId,
+        name: &Name,
+    ) -> nix::Result<()> {
+        let directory = self.directory(id)?;
+        let old = (
+            directory.parent,
+            std::mem::replace(&mut directory.name, name.clone()),
+        );
+        directory.parent = parent;
+        if directory.odd {
+            self.odd.remove(&old);
+            self.odd.insert((parent, name.clone()), id);
+        }
+        self.adopt(parent);
+        self.orphan(old.0);
+        self.release(old.0);
+        Ok(())
+    }
+
+    /// A descriptor of a directory in one of its layers.
+    pub(super) fn directory_fd(&mut self, id: NodeId, layer: usize) -> nix::Result<Arc<OwnedFd>> {
+        // From the directory up to the nearest ancestor that is open, then down again.
+        let mut closed = Vec::new();
+        let mut current = id;
+        let mut opened = loop {
+            let directory = self.directory(current)?;
+            directory.recent = true;
+            let removed = directory.removed;
+            let parent = directory.parent;
+            let part = directory.parts.iter().find(|part| part.layer == layer);
+            let part = part.ok_or(Errno::ENOENT)?;
+            if let Some(opened) = &part.opened {
+                break opened.clone();
+            }
+            if removed {
+                return Err(Errno::ENOENT);
+            }
+            closed.push(current);
+            current = parent;
+        };
+        while let Some(current) = closed.pop() {
+            let name = self.directory(current)?.name.clone();
+            opened = Arc::new(open_directory(&opened, &name)?);
+            self.keep_directory_fd(current, layer, &opened)?;
+        }
+        Ok(opened)
+    }
+
+    /// Remembers an open directory, and closes one that was not used for long if there are many.
+    pub(super) fn keep_directory_fd(
+        &mut self,
+        id: NodeId,
+        layer: usize,
+        opened: &Arc<OwnedFd>,
+    ) -> nix::Result<()> {
+        let directory = self.directory(id)?;
+        directory.recent = true;
+        let part = directory.parts.iter_mut().find(|part| part.layer == layer);
+        part.ok_or(Errno::ENOENT)?.opened = Some(opened.clone());
+        self.open_directories.push_back((id, layer));
+        while self.open_directories.len() > self.directory_limit {
+            self.close_a_directory();
+        }
+        Ok(())
+    }
+
+    fn close_a_directory(&mut self) {
+        let Some((id, layer)) = self.open_directories.pop_front() else {
+            return;
+        };
+        let Ok(directory) = self.directory(id) else {
+            return;
+        };
+        if std::mem::take(&mut directory.recent) {
+            self.open_directories.push_back((id, layer));
+            return;
+        }
+        // A directory without a name can never be opened again.
+        if !directory.removed
+            && let Some(part) = directory.parts.iter_mut().find(|part| part.layer == layer)
+        {
+            part.opened = None;
+        }
+    }
+
+    /// The open file of a node, if there is one.
+    pub(super) fn open_file(&mut self, id: NodeId) -> nix::Result<Option<Data>> {
+        let file = self.file(id)?;
+        file.recent = true;
+        Ok(file.data.clone())
+    }
+
+    /// Remembers an open file, and closes one that was not used for long if there are many.
+    pub(super) fn keep_file(&mut self, id: NodeId, data: Data) -> nix::Result<()> {
+        let file = self.file(id)?;
+        file.recent = true;
+        if file.data.replace(data).is_none() {
+            self.open_files.push_back(id);
+        }
+        while self.open_files.len() > self.file_limit {
+            self.close_a_file();
+        }
+        Ok(())
+    }
+
+    fn close_a_file(&mut self) {
+        let Some(id) = self.open_files.pop_front() else {
+            return;
+        };
+        let Ok(file) = self.file(id) else {
+            return;
+        };
+        if std::mem::take(&mut file.recent) {
+            self.open_files.push_back(id);
+        } else {
+            file.data = None;
+        }
+    }
+
+    /// Remembers a directory's listing, and drops the oldest if there are many.
+    pub(super) fn keep_listing(&mut self, id: NodeId, listing: Box<Listing>) {
+        let Ok(directory) = self.directory(id) else {
+            return;
+        };
+        directory.listing = Some(listing);
+        // A directory that is being read is asked for often: it moves to the end.
+        self.listed.retain(|other| *other != id);
+        self.listed.push_back(id);
+        if self.listed.len() > LISTING_LIMIT
+            && let Some(oldest) = self.listed.pop_front()
+            && let Ok(directory) = self.directory(oldest)
+        {
+            directory.listing = None;
+        }
+    }
+
+    /// Where a node's file is on disk: the topmost part of a directory.
+    pub(super) fn spot(&mut self, id: NodeId) -> nix::Result<Spot> {
+        let (parent, name, layer) = match &self.node(id)?.body {
+            Body::Directory(directory) => {
+                let part = directory.parts.first().ok_or(Errno::ESTALE)?;
+                if let Some(opened) = &part.opened {
+                    return Ok(Spot::Directory(opened.clone()));
+                }
+                (directory.parent, directory.name.clone(), part.layer)
+            }
+            Body::File(file) => {
+                let Some(link) = file.links.iter().find(|link| link.real) else {
+                    let pin = file.pin.clone().ok_or(Errno::ESTALE)?;
+                    return Ok(Spot::Nameless(pin));
+                };
+                (link.parent, link.name.clone(), file.layer)
+            }
+        };
+        let directory = self.directory_fd(parent, layer)?;
+        Ok(Spot::Entry { directory, name })
+    }
+}
+
+/// Spreads numbers that mostly differ in their lower bits; nothing here is chosen by others.
+#[derive(Debug, Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // 2^64 divided by the golden ratio; the rotation brings the good upper bits down.
+        self.0 = (self.0 ^ number)
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            .rotate_left(26);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(ino: u64) -> Key {
+        Key { device: 0, ino }
+    }
+
+    fn table() -> Table {
+        Table::new(key(2), vec![Part::new(0, 0)], 100)
+    }
+
+    fn file(table: &mut Table, ino: u64, parent: NodeId, name: &CStr) -> NodeId {
+        let id = table.insert(key(ino), Body::File(File::new(libc::S_IFREG, 0)));
+        let link = Link {
+            parent,
+            name: Name::from(name),
+            real: true,
+        };
+        table.add_link(id, link).unwrap();
+        id
+    }
+
+    fn directory(table: &mut Table, ino: u64, parent: NodeId, name: &CStr) -> NodeId {
+        let body = Directory::new(parent, Name::from(name), vec![Part::new(0, 0)]);
+        table.insert(key(ino), Body::Directory(body))
+    }
+
+    #[test]
+    fn natural_numbers() {
+        let table = [
+            (0, 17, Some(17)),
+            (1, 17, Some((1 << 56) + 17)),
+            (0, 1, None),
+            (0, 0, None),
+            (62, 5, Some((62 << 56) + 5)),
+            (63, 5, None),
+            (0, 1 << 56, None),
+        ];
+        for (device, ino, expected) in table {
+            assert_eq!(Key { device, ino }.natural_id(), expected, "{device} {ino}");
+        }
+    }
+
+    #[test]
+    fn nodes_go_with_their_last_lookup_and_take_their_directories_along() {
+        let mut table = table();
+        let outer = directory(&mut table, 10, ROOT, c"outer");
+        let inner = directory(&mut table, 11, outer, c"inner");
+        let leaf = file(&mut table, 12, inner, c"leaf");
+        for id in [outer, inner, leaf, leaf] {
+            table.count_lookup(id);
+        }
+        table.forget(outer, 1);
+        table.forget(inner, 1);
+        assert_eq!(table.len(), 4);
+        table.forget(leaf, 1);
+        assert_eq!(table.len(), 4);
+        table.forget(leaf, 1);
+        assert_eq!(table.len(), 1);
+        table.forget(ROOT, 1);
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn a_number_is_not_given_twice() {
+        let mut table = table();
+        let old = file(&mut table, 12, ROOT, c"old");
+        table.count_lookup(old);
+        assert_eq!(old, 12);
+        table.detach(old);
+        assert_eq!(table.find(key(12)), None);
+        let new = file(&mut table, 12, ROOT, c"new");
+        table.count_lookup(new);
+        assert_ne!(new, old);
+        assert_eq!(table.find(key(12)), Some(new));
+        table.forget(new, 1);
+        assert_eq!(table.find(key(12)), None);
+        table.forget(old, 1);
+        assert_eq!(file(&mut table, 12, ROOT, c"third"), 12);
+    }
+
+    #[test]
+    fn a_copy_is_found_by_both_files() {
+        let mut table = table();
+        let id = file(&mut table, 12, ROOT, c"name");
+        table.count_lookup(id);
+        table.add_key(id, Key { device: 1, ino: 99 });
+        assert_eq!(table.find(key(12)), Some(id));
+        assert_eq!(table.find(Key { device: 1, ino: 99 }), Some(id));
+        table.forget(id, 1);
+        assert_eq!(table.find(Key { device: 1, ino: 99 }), None);
+    }
+
+    #[test]
+    fn one_directory_on_disk_in_two_places() {
+        let mut table = table();
+        let here = directory(&mut table, 20, ROOT, c"here");
+        let there = directory(&mut table, 20, ROOT, c"there");
+        assert_ne!(here, there);
+        let find = |table: &Table, name| table.find_directory(key(20), ROOT, &Name::from(name));
+        assert_eq!(find(&table, c"here"), Some(here));
+        assert_eq!(find(&table, c"there"), Some(there));
+        table
+            .move_directory(there, ROOT, &Name::from(c"elsewhere"))
+            .unwrap();
+        assert_eq!(find(&table, c"there"), None);
+        assert_eq!(find(&table, c"elsewhere"), Some(there));
+        table.release(there);
+        assert_eq!(find(&table, c"elsewhere"), None);
+    }
+}

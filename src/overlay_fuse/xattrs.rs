@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Extended attributes: which are shown, and under which name they are kept.
+//!
+//! Attributes of the layer format are neither shown nor settable: a process in the container
+//! could otherwise hide files of lower layers or make its own files root's. The kernel's overlay
+//! lets `user.overlay.NAME` pass as `user.overlay.overlay.NAME`; so do we.
+
+use std::ffi::{CStr, CString};
+
+use nix::errno::Errno;
+
+use super::copy_up::Content;
+use super::nodes::{Body, NodeId};
+use super::overlay::{Overlay, UPPER};
+use crate::layer_format::is_reserved_xattr;
+use crate::sys::xattr::{self, Place, SetMode};
+
+/// Where file capabilities are kept that the kernel must not act on outside of the container.
+pub(super) const RECORDED_CAPABILITY: &CStr = c"user.containers.override_security.capability";
+
+const CAPABILITY: &[u8] = b"security.capability";
+const OVERLAY: &[u8] = b"user.overlay.";
+const ESCAPED_OVERLAY: &[u8] = b"user.overlay.overlay.";
+const ACL: &[u8] = b"system.posix_acl_";
+
+/// How a layer keeps attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Keeping {
+    /// Capabilities are recorded.
+    metadata: bool,
+    acl: bool,
+}
+
+/// The name under which an attribute is kept; `None` if it cannot be.
+fn kept_name(name: &[u8], keeping: Keeping) -> Option<CString> {
+    let kept = if let Some(rest) = name.strip_prefix(OVERLAY) {
+        [ESCAPED_OVERLAY, rest].concat()
+    } else if is_reserved_xattr(name) || (name.starts_with(ACL) && !keeping.acl) {
+        return None;
+    } else if name == CAPABILITY && keeping.metadata {
+        RECORDED_CAPABILITY.to_bytes().to_vec()
+    } else {
+        name.to_vec()
+    };
+    CString::new(kept).ok()
+}
+
+/// The name under which a kept attribute is shown; `None` if it is not.
+fn shown_name(kept: &CStr, keeping: Keeping) -> Option<Vec<u8>> {
+    let name = kept.to_bytes();
+    if let Some(rest) = name.strip_prefix(ESCAPED_OVERLAY) {
+        return Some([OVERLAY, rest].concat());
+    }
+    if kept == RECORDED_CAPABILITY && keeping.metadata {
+        return Some(CAPABILITY.to_vec());
+    }
+    let is_hidden = is_reserved_xattr(name)
+        || (name.starts_with(ACL) && !keeping.acl)
+        || (name == CAPABILITY && keeping.metadata);
+    (!is_hidden).then(|| name.to_vec())
+}
+
+impl Overlay {
+    fn keeping(&self, layer: usize) -> Keeping {
+        Keeping {
+            metadata: self.layers[layer].metadata,
+            acl: self.acl,
+        }
+    }
+
+    fn layer_of(&mut self, id: NodeId) -> nix::Result<usize> {
+        match &self.table.node(id)?.body {
+            Body::Directory(directory) => directory
+                .parts
+                .first()
+                .map(|part| part.layer)
+                .ok_or(Errno::ESTALE),
+            Body::File(file) => Ok(file.layer),
+        }
+    }
+
+    /// Reads an attribute into `buffer`, or only its size into an empty one.
+    pub(super) fn get_xattr(
+        &mut self,
+        id: NodeId,
+        name: &[u8],
+        buffer: &mut [u8],
+    ) -> nix::Result<usize> {
+        let layer = self.layer_of(id)?;
+        let Some(kept) = kept_name(name, self.keeping(layer)) else {
+            let is_acl = name.starts_with(ACL);
+            return Err(if is_acl {
+                Errno::EOPNOTSUPP
+            } else {
+                Errno::ENODATA
+            });
+        };
+        let spot = self.table.spot(id)?;
+        match xattr::get(spot.place(), &kept, buffer) {
+            // A file without `user.` attributes has not this one either.
+            Err(Errno::EOPNOTSUPP | Errno::EPERM) if name == CAPABILITY => Err(Errno::ENODATA),
+            answer => answer,
+        }
+    }
+
+    /// The names of all attributes, each ended by NUL.
+    pub(super) fn list_xattrs(&mut self, id: NodeId) -> nix::Result<Vec<u8>> {
+        let layer = self.layer_of(id)?;
+        let keeping = self.keeping(layer);
+        let spot = self.table.spot(id)?;
+        let mut names = Vec::new();
+        for kept in xattr::list_vec(spot.place())? {
+            if let Some(shown) = shown_name(&kept, keeping) {
+                names.extend_from_slice(&shown);
+                names.push(0);
+            }
+        }
+        Ok(names)
+    }
+
+    /// Sets an attribute.
+    pub(super) fn set_xattr(
+        &mut self,
+        id: NodeId,
+        name: &[u8],
+        value: &[u8],
+        mode: SetMode,
+    ) -> nix::Result<()> {
+        let kept = self.settable(id, name)?;
+        if name == CAPABILITY
+            && let Ok(file) = self.table.file(id)
+        {
+            file.has_caps = Some(true);
+        }
+        let spot = self.table.spot(id)?;
+        xattr::set(spot.place(), &kept, value, mode)
+    }
+
+    /// Removes an attribute.
+    pub(super) fn remove_xattr(&mut self, id: NodeId, name: &[u8]) -> nix::Result<()> {
+        let kept = self.settable(id, name)?;
+        let spot = self.table.spot(id)?;
+        xattr::remove(spot.place(), &kept)
+    }
+
+    fn settable(&mut self, id: NodeId, name: &[u8]) -> nix::Result<CString> {
+        if self.work.is_none() {
+            return Err(Errno::EROFS);
+        }
+        let kept = kept_name(name, self.keeping(UPPER)).ok_or(Errno::EOPNOTSUPP)?;
+        self.copy_up(id, Content::All)?;
+        Ok(kept)
+    }
+
+    /// Copies the attributes of a file to its copy in the upper layer.
+    pub(super) fn copy_xattrs(
+        &self,
+        layer: usize,
+        original: Place<'_>,
+        copy: Place<'_>,
+    ) -> nix::Result<()> {
+        for kept in xattr::list_vec(original)? {
+            let name = shown_name(&kept, self.keeping(layer));
+            let target = name.and_then(|name| kept_name(&name, self.keeping(UPPER)));
+            let Some(target) = target else {
+                continue;
+            };
+            let Some(value) = xattr::get_vec(original, &kept)? else {
+                continue;
+            };
+            match xattr::set(copy, &target, &value, SetMode::Either) {
+                // Labels and the like belong to the host; the kernel's overlay lets them go too.
+                Ok(()) | Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::EINVAL) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_there_and_back() {
+        let recorded = Keeping {
+            metadata: true,
+            acl: false,
+        };
+        let real = Keeping {
+            metadata: false,
+            acl: true,
+        };
+        let table: [(&str, Keeping, Option<&str>); 9] = [
+            ("user.comment", recorded, Some("user.comment")),
+            (
+                "user.overlay.opaque",
+                real,
+                Some("user.overlay.overlay.opaque"),
+            ),
+            ("user.containers.override_stat", real, None),
+            ("user.fuseoverlayfs.opaque", recorded, None),
+            ("security.capability", real, Some("security.capability")),
+            (
+                "security.capability",
+                recorded,
+                Some("user.containers.override_security.capability"),
+            ),
+            (
+                "system.posix_acl_access",
+                real,
+                Some("system.posix_acl_access"),
+            ),
+            ("system.posix_acl_access", recorded, None),
+            ("security.selinux", recorded, Some("security.selinux")),
+        ];
+        for (name, keeping, expected) in table {
+            let kept = kept_name(name.as_bytes(), keeping);
+            let text = kept.as_deref().map(|kept| kept.to_str().unwrap());
+            assert_eq!(text, expected, "{name}");
+            if let Some(kept) = kept {
+                let shown = shown_name(&kept, keeping);
+                assert_eq!(shown.as_deref(), Some(name.as_bytes()));
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_are_hidden() {
+        let recorded = Keeping {
+            metadata: true,
+            acl: false,
+        };
+        let hidden = [
+            c"user.overlay.opaque",
+            c"user.containers.override_stat",
+            c"user.fuseoverlayfs.origin",
+            c"system.posix_acl_default",
+            c"security.capability",
+        ];
+        for name in hidden {
+            assert_eq!(shown_name(name, recorded), None, "{name:?}");
+        }
+    }
+}
