@@ -14,6 +14,7 @@ use super::failure::usage_error;
 use super::globals::{self, Globals};
 use super::pflag::{self, FlagError, Line, Order};
 use super::{COMMANDS, CommandResult, Context, Failure, help};
+use crate::config::containers_conf::ContainersConf;
 use crate::engine::Dialect;
 use crate::output::ui::Ui;
 
@@ -87,6 +88,18 @@ impl Entry {
         (self.adapt)((self.define)(bare), dialect)
             .about(self.about)
             .long_about(None)
+    }
+
+    /// Its names below `group`: the one that it has elsewhere first, then the others.
+    pub(crate) fn names_below(&self, group: &str) -> Vec<&'static str> {
+        let (_, usual) = split_path(self.paths[0]);
+        let below = self.paths.iter().map(|path| split_path(path));
+        let mut names: Vec<&str> = below
+            .filter(|(parent, _)| *parent == group)
+            .map(|(_, name)| name)
+            .collect();
+        names.sort_by_key(|name| *name != usual);
+        names
     }
 
     fn unknown_flag(&self, error: &FlagError, see: &str) -> Failure {
@@ -284,8 +297,10 @@ impl Shell {
     fn help_words<'a>(&mut self, words: &[OsString]) -> Result<Target<'a>, Failure> {
         for word in words {
             let word = word.to_string_lossy();
-            if !word.starts_with('-') {
-                self.descend(&word)?;
+            match word.as_ref() {
+                "--help" | "-h" if self.call.path.is_empty() => self.call.path = "help".to_owned(),
+                "--help" | "-h" => {}
+                _ => self.descend(&word)?,
             }
         }
         Ok(Target::Help)
@@ -298,6 +313,8 @@ impl Shell {
             help::command(program, entry, path, &entry.definition("", self.dialect))
         } else if let Some(group) = GROUPS.iter().find(|group| group.name == path) {
             help::group(program, group, COMMANDS)
+        } else if path == "help" {
+            help::of_help(program)
         } else {
             help::program(program, COMMANDS)
         };
@@ -380,13 +397,19 @@ impl Shell {
     }
 }
 
-/// Whose words apply: an `alias docker=coracle` leaves `argv[0]` alone, hence the variable.
+/// Whose words apply: an `alias docker=coracle` leaves `argv[0]` alone, hence the variable and the
+/// configuration. One that cannot be read is told by what needs more of it.
 fn dialect(program: &str) -> Dialect {
-    match std::env::var_os("CORACLE_MODE") {
-        Some(mode) if mode == "docker" => Dialect::Docker,
-        Some(mode) if mode == "podman" => Dialect::Podman,
-        _ if program == "docker" => Dialect::Docker,
-        _ => Dialect::Podman,
+    let mode = match std::env::var("CORACLE_MODE") {
+        Ok(mode) => Some(mode),
+        Err(_) if program == "docker" || program == "podman" => Some(program.to_owned()),
+        Err(_) => ContainersConf::load(&|name| std::env::var_os(name))
+            .ok()
+            .and_then(|conf| conf.engine.mode),
+    };
+    match mode.as_deref() {
+        Some("docker") => Dialect::Docker,
+        Some(_) | None => Dialect::Podman,
     }
 }
 
@@ -437,10 +460,7 @@ fn plant(mut root: clap::Command, entry: &'static Entry) -> clap::Command {
     let mut parents: Vec<&str> = entry.paths.iter().map(|path| split_path(path).0).collect();
     parents.dedup();
     for parent in parents {
-        let names = entry.paths.iter().map(|path| split_path(path));
-        let mut names = names
-            .filter(|(above, _)| *above == parent)
-            .map(|(_, name)| name);
+        let mut names = entry.names_below(parent).into_iter();
         let Some(name) = names.next() else { continue };
         let definition = entry.definition(name, Dialect::Podman);
         let usage = help::usage("coracle", entry, entry.paths[0], &definition);

@@ -12,6 +12,13 @@ use super::pflag::Order;
 /// The first line of the program's own page; Podman's suite looks for these words.
 pub(crate) const PROGRAM_ABOUT: &str = "Manage pods, containers and images";
 
+const HELP_ABOUT: &str = "Help about any command";
+
+/// The page of `help` itself.
+pub(crate) fn of_help(program: &str) -> String {
+    format!("{HELP_ABOUT}\n\nUsage:\n  {program} help [command]\n")
+}
+
 /// The page of the whole program.
 pub(crate) fn program(name: &str, commands: &[&[Entry]]) -> String {
     let mut rows: Vec<(&str, &str)> = GROUPS
@@ -20,7 +27,7 @@ pub(crate) fn program(name: &str, commands: &[&[Entry]]) -> String {
         .map(|group| (group.name, group.about))
         .collect();
     rows.extend(children(commands, ""));
-    rows.push(("help", "Help about any command"));
+    rows.push(("help", HELP_ABOUT));
     let mut definition = globals::definition();
     if globals::environment_is_remote() {
         definition = definition.mut_arg("remote", |arg| arg.hide(true));
@@ -157,7 +164,7 @@ fn children<'a>(
     group: &'a str,
 ) -> impl Iterator<Item = (&'a str, &'a str)> {
     commands.iter().copied().flatten().filter_map(move |entry| {
-        let name = entry.paths.iter().find_map(|path| child_of(path, group))?;
+        let name = entry.names_below(group).into_iter().next()?;
         Some((name, entry.about))
     })
 }
