@@ -7,7 +7,7 @@ use std::ffi::{c_int, c_void};
 const STACK_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Bytes below the current frame that may still be in use by it and by what it calls.
-const STACK_MARGIN_BYTES: usize = 64 * 1024;
+const STACK_MARGIN_BYTES: usize = 8 * 1024;
 
 /// Segments of one program that are never written: headers, read-only data, code.
 const SEGMENTS_MAX: usize = 8;
