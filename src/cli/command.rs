@@ -14,7 +14,7 @@ use super::failure::usage_error;
 use super::globals::{self, Globals};
 use super::pflag::{self, FlagError, Line, Order};
 use super::{COMMANDS, CommandResult, Context, Failure, help};
-use crate::config::containers_conf::ContainersConf;
+use crate::config::containers_conf;
 use crate::engine::Dialect;
 use crate::output::ui::Ui;
 
@@ -403,9 +403,7 @@ fn dialect(program: &str) -> Dialect {
     let mode = match std::env::var("CORACLE_MODE") {
         Ok(mode) => Some(mode),
         Err(_) if program == "docker" || program == "podman" => Some(program.to_owned()),
-        Err(_) => ContainersConf::load(&|name| std::env::var_os(name))
-            .ok()
-            .and_then(|conf| conf.engine.mode),
+        Err(_) => containers_conf::mode(&|name| std::env::var_os(name)),
     };
     match mode.as_deref() {
         Some("docker") => Dialect::Docker,

@@ -145,24 +145,10 @@ impl ContainersConf {
     /// A file that cannot be read or is not TOML, and one that a variable names but is not there.
     pub fn load(env: Environment<'_>) -> Result<Self, ConfigError> {
         let mut conf = Self::default();
-        match variable(env, "CONTAINERS_CONF") {
-            Some(path) => conf.merge_file(&path, Missing::IsAnError)?,
-            None => conf.merge_directories(&directories(env))?,
-        }
-        if let Some(path) = variable(env, "CONTAINERS_CONF_OVERRIDE") {
-            conf.merge_file(&path, Missing::IsAnError)?;
+        for (path, missing) in search_path(env) {
+            conf.merge_file(&path, missing)?;
         }
         Ok(conf)
-    }
-
-    fn merge_directories(&mut self, directories: &[PathBuf]) -> Result<(), ConfigError> {
-        for directory in directories {
-            self.merge_file(&directory.join("containers.conf"), Missing::IsFine)?;
-            for path in drop_ins(&directory.join("containers.conf.d")) {
-                self.merge_file(&path, Missing::IsFine)?;
-            }
-        }
-        Ok(())
     }
 
     fn merge_file(&mut self, path: &Path, missing: Missing) -> Result<(), ConfigError> {
@@ -242,6 +228,40 @@ impl ContainersConf {
         );
         from.texts("pasta_options", &mut into.pasta_options);
     }
+}
+
+/// `engine.mode` alone, without the price of parsing a file that does not have it: every command
+/// asks for it. A file that cannot be parsed is told when it is really needed.
+pub fn mode(env: Environment<'_>) -> Option<String> {
+    let names_mode = |path: &Path| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.lines()
+            .any(|line| line.trim_start().starts_with("mode"))
+    };
+    let mut conf = ContainersConf::default();
+    for (path, missing) in search_path(env) {
+        if names_mode(&path) {
+            conf.merge_file(&path, missing).ok()?;
+        }
+    }
+    conf.engine.mode
+}
+
+/// The files to read, the least important first.
+fn search_path(env: Environment<'_>) -> Vec<(PathBuf, Missing)> {
+    let mut files = Vec::new();
+    if let Some(path) = variable(env, "CONTAINERS_CONF") {
+        files.push((path, Missing::IsAnError));
+    } else {
+        for directory in directories(env) {
+            files.push((directory.join("containers.conf"), Missing::IsFine));
+            let drop_ins = drop_ins(&directory.join("containers.conf.d"));
+            files.extend(drop_ins.into_iter().map(|path| (path, Missing::IsFine)));
+        }
+    }
+    let last = variable(env, "CONTAINERS_CONF_OVERRIDE");
+    files.extend(last.map(|path| (path, Missing::IsAnError)));
+    files
 }
 
 /// The directories of configuration files, the least important first.
@@ -393,6 +413,9 @@ mod tests {
         assert_eq!((timeout, runtime.as_deref()), (None, Some("crun")));
         let append = ("CONTAINERS_CONF_OVERRIDE", last.into());
         assert_eq!(load(&[config_home, replace, append]).unwrap().0, Some(9));
+        let docker = write(home, "docker.conf", "[engine]\n  mode = 'docker'");
+        let env = |name: &str| (name == "CONTAINERS_CONF").then(|| docker.clone().into());
+        assert_eq!(mode(&env).as_deref(), Some("docker"));
         let missing = ("CONTAINERS_CONF", "/nowhere/containers.conf".into());
         assert!(load(&[missing]).is_err());
     }

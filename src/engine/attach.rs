@@ -122,8 +122,8 @@ impl Engine {
         if let Some(keys) = asked {
             return Ok(DetachKeys::parse(keys)?);
         }
-        match self.containers_conf()?.engine.detach_keys {
-            Some(keys) => Ok(DetachKeys::parse(&keys)?),
+        match &self.containers_conf()?.engine.detach_keys {
+            Some(keys) => Ok(DetachKeys::parse(keys)?),
             None => Ok(DetachKeys::default()),
         }
     }

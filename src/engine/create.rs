@@ -2,7 +2,9 @@
 //! Making a container: what the user asked for becomes a record, with everything resolved that
 //! does not depend on the moment of a start.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
@@ -16,6 +18,7 @@ use super::{Dialect, Engine, Report};
 use crate::config::ConfigError;
 use crate::config::containers_conf::ContainersConf;
 use crate::oci::ContainerConfig;
+use crate::runtime::capability::{NAMES, PODMAN_DEFAULT};
 use crate::state::StateError;
 use crate::state::atomic::Durability;
 use crate::state::id::ContainerId;
@@ -108,7 +111,7 @@ impl Engine {
         }
         let store = Store::open(self.dirs.clone())?;
         let image = self.image_of(&request)?;
-        let record = self.resolve(request, image.facts.clone(), &conf)?;
+        let record = self.resolve(request, image.facts.clone(), conf)?;
         if record.request.replace {
             self.make_room(&record.name, report)?;
         }
@@ -136,8 +139,13 @@ impl Engine {
     /// # Errors
     ///
     /// A file that cannot be parsed.
-    pub fn containers_conf(&self) -> Result<ContainersConf, ConfigError> {
-        ContainersConf::load(&|name: &str| std::env::var_os(name))
+    pub fn containers_conf(&self) -> Result<&'static ContainersConf, ConfigError> {
+        static CONF: OnceLock<ContainersConf> = OnceLock::new();
+        if let Some(conf) = CONF.get() {
+            return Ok(conf);
+        }
+        let conf = ContainersConf::load(&|name: &str| std::env::var_os(name))?;
+        Ok(CONF.get_or_init(|| conf))
     }
 
     fn image_of(&self, request: &ContainerRequest) -> Result<PinnedImage, CreateError> {
@@ -189,6 +197,7 @@ impl Engine {
             user: first_of(&[request.user.as_deref(), Some(&defaults.user)], ""),
             hostname: hostname(&request, &id),
             labels,
+            default_capabilities: default_capabilities(conf),
             stop_signal,
             stop_timeout_seconds: stop_timeout(&request, conf),
             log_driver: log_driver(&request, conf)?,
@@ -354,6 +363,30 @@ fn stop_timeout(request: &ContainerRequest, conf: &ContainersConf) -> u64 {
         .stop_timeout_seconds
         .or(configured)
         .unwrap_or(STOP_TIMEOUT_SECONDS)
+}
+
+/// The file's names may lack `CAP_`; names that this kernel's list does not have are left out.
+fn default_capabilities(conf: &ContainersConf) -> Vec<String> {
+    let full = |name: &String| {
+        let upper = name.to_uppercase();
+        let bare = upper.strip_prefix("CAP_").unwrap_or(&upper);
+        format!("CAP_{bare}")
+    };
+    let names = conf
+        .containers
+        .default_capabilities
+        .iter()
+        .flatten()
+        .map(full);
+    let mut known: Vec<String> = names
+        .filter(|name| NAMES.contains(&name.as_str()))
+        .collect();
+    known.sort();
+    let usual: BTreeSet<&str> = PODMAN_DEFAULT.iter().copied().collect();
+    if known.iter().map(String::as_str).eq(usual) {
+        known.clear();
+    }
+    known
 }
 
 fn log_driver(request: &ContainerRequest, conf: &ContainersConf) -> Result<String, CreateError> {

@@ -154,7 +154,12 @@ pub fn bounding_set(record: &ContainerRecord, dialect: Dialect) -> BTreeSet<Stri
         let all = ["ALL".to_owned()];
         return capability::resolve(&[], &all, &request.cap_drop);
     }
-    let mut default = PODMAN_DEFAULT.to_vec();
+    let configured = &record.resolved.default_capabilities;
+    let mut default = if configured.is_empty() {
+        PODMAN_DEFAULT.to_vec()
+    } else {
+        configured.iter().map(String::as_str).collect()
+    };
     match dialect {
         Dialect::Podman => {}
         Dialect::Docker => default.extend(DOCKER_ADDS),

@@ -269,6 +269,9 @@ pub struct Resolved {
     pub hostname: String,
     /// Labels of the image and of the request.
     pub labels: BTreeMap<String, String>,
+    /// The capabilities that additions and removals start from, where containers.conf names
+    /// them; empty: the usual ones.
+    pub default_capabilities: Vec<String>,
     /// Number of the stop signal.
     pub stop_signal: i32,
     /// Seconds between the stop signal and SIGKILL.

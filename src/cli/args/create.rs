@@ -17,6 +17,7 @@ use super::resources::ResourceArgs;
 use super::security::SecurityArgs;
 use crate::cli::command::NotYet;
 use crate::cli::{Context, Failure};
+use crate::config::containers_conf::ContainersSection;
 use crate::engine::Dialect;
 use crate::state::record::ContainerRequest;
 
@@ -128,6 +129,8 @@ pub(crate) struct Caller {
     pub(crate) argv: Vec<String>,
     /// The storage engine that the program's flags ask for.
     pub(crate) storage_engine: Option<String>,
+    /// Defaults of containers.conf.
+    pub(crate) conf: ContainersSection,
 }
 
 impl Caller {
@@ -150,6 +153,12 @@ impl Caller {
             ],
             argv: context.call.argv.clone(),
             storage_engine: context.globals.storage_engine().map(str::to_owned),
+            conf: context
+                .engine
+                .containers_conf()
+                .map_err(|error| Failure::from_error(125, &error))?
+                .containers
+                .clone(),
         })
     }
 
@@ -162,9 +171,10 @@ impl Caller {
 impl CreateArgs {
     /// What these flags ask for, with what the user should be told.
     pub(crate) fn into_request(
-        self,
+        mut self,
         caller: &Caller,
     ) -> Result<(ContainerRequest, Vec<String>), Failure> {
+        self.default_from(caller);
         let mut request = ContainerRequest {
             command: self.command,
             create_command: caller.argv.clone(),
@@ -187,7 +197,12 @@ impl CreateArgs {
             .map_err(Failure::tool)?;
         self.process.fill(&mut request).map_err(Failure::tool)?;
         self.namespaces
-            .fill(&mut request, caller.variable("PODMAN_USERNS"))
+            .fill(
+                &mut request,
+                caller
+                    .variable("PODMAN_USERNS")
+                    .or(caller.conf.userns.as_deref()),
+            )
             .map_err(Failure::tool)?;
         warnings.extend(self.network.fill(&mut request).map_err(Failure::tool)?);
         self.security.fill(&mut request).map_err(Failure::tool)?;
@@ -204,6 +219,21 @@ impl CreateArgs {
         check_together(&request).map_err(Failure::tool)?;
         mounts::check_sources(&request, caller.dialect).map_err(Failure::tool)?;
         Ok((request, warnings))
+    }
+}
+
+impl CreateArgs {
+    /// Takes from containers.conf what the flags leave open.
+    fn default_from(&mut self, caller: &Caller) {
+        let conf = &caller.conf;
+        self.environment.default_from(conf);
+        self.namespaces.default_from(conf);
+        self.network.default_from(conf);
+        self.process.default_from(conf);
+        let ipc = self.namespaces.ipc_namespace();
+        self.mounts.default_from(conf, ipc);
+        self.security
+            .default_from(conf, self.network.namespace(), ipc);
     }
 }
 
@@ -286,10 +316,17 @@ mod tests {
             terminals: [false; 3],
             argv: vec!["coracle".into(), "run".into()],
             storage_engine: None,
+            conf: ContainersSection::default(),
         }
     }
 
     fn request(line: &[&str], dialect: Dialect) -> Result<(ContainerRequest, Vec<String>), String> {
+        parse(line)
+            .into_request(&caller(dialect))
+            .map_err(|failure| failure.message)
+    }
+
+    fn parse(line: &[&str]) -> CreateArgs {
         let definition = CreateArgs::augment_args(globals::bare_command("run"));
         let words: Vec<OsString> = line.iter().map(OsString::from).collect();
         let read = pflag::read(
@@ -298,13 +335,10 @@ mod tests {
             &words,
             Order::of(&definition),
         );
-        let read = read.map_err(|error| error.to_string())?;
+        let read = read.unwrap();
         let argv = crate::cli::command::plain_line(read.flags, read.words);
         let matches = definition.try_get_matches_from(argv).unwrap();
-        CreateArgs::from_arg_matches(&matches)
-            .unwrap()
-            .into_request(&caller(dialect))
-            .map_err(|failure| failure.message)
+        CreateArgs::from_arg_matches(&matches).unwrap()
     }
 
     #[test]
@@ -343,6 +377,65 @@ mod tests {
         assert_eq!(request.entrypoint, Some(Vec::new()));
         assert_eq!(request.mounts[0].options, ["ro"]);
         assert_eq!(request.env, [("HOME".to_owned(), "/home/ana".to_owned())]);
+    }
+
+    #[test]
+    fn flags_win_over_the_configuration() {
+        let texts = |texts: &[&str]| Some(texts.iter().map(ToString::to_string).collect());
+        let conf = ContainersSection {
+            annotations: texts(&["a=file", "b=file"]),
+            default_sysctls: texts(&["net.ipv4.ip_forward=1", "kernel.msgmax=9"]),
+            default_ulimits: texts(&["nofile=5:5", "core=6:6"]),
+            dns_servers: texts(&["9.9.9.9"]),
+            init: Some(true),
+            netns: Some("host".to_owned()),
+            shm_size: Some("1m".to_owned()),
+            tz: Some("UTC".to_owned()),
+            volumes: texts(&["/usr:/a", "/usr:/b"]),
+            ..ContainersSection::default()
+        };
+        let with_conf = |line: &[&str]| {
+            let mut caller = caller(Dialect::Podman);
+            caller.conf = conf.clone();
+            parse(line).into_request(&caller).unwrap().0
+        };
+        let line = [
+            "--annotation=a=flag",
+            "--ulimit=nofile=1:1",
+            "--tz=local",
+            "-v/etc:/a/",
+            "x",
+        ];
+        let request = with_conf(&line);
+        assert_eq!(request.annotations["a"], "flag");
+        assert_eq!(request.annotations["b"], "file");
+        assert_eq!(request.timezone.as_deref(), Some("local"));
+        assert_eq!(request.networks, ["host"]);
+        assert_eq!(request.dns, ["9.9.9.9"]);
+        assert!(request.init);
+        assert_eq!(request.shm_size_bytes, Some(1 << 20));
+        let limits: Vec<_> = request
+            .ulimits
+            .iter()
+            .map(|limit| (&*limit.name, limit.soft))
+            .collect();
+        assert_eq!(limits, [("nofile", 1), ("core", 6)]);
+        let mounts: Vec<_> = request
+            .mounts
+            .iter()
+            .map(|mount| mount.source.as_str())
+            .collect();
+        assert_eq!(mounts, ["/usr", "/etc"]);
+        assert_eq!(request.mounts[0].container_path, "/b");
+        let sysctls: Vec<_> = request.sysctls.keys().collect();
+        assert_eq!(sysctls, ["kernel.msgmax"], "the network is the host's");
+        let request = with_conf(&["--network=none", "--ipc=host", "x"]);
+        assert_eq!(request.networks, ["none"]);
+        assert!(request.dns.is_empty() && request.shm_size_bytes.is_none());
+        assert_eq!(
+            request.sysctls.keys().collect::<Vec<_>>(),
+            ["net.ipv4.ip_forward"]
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::config::containers_conf::ContainersSection;
 use crate::state::record::ContainerRequest;
 
 /// Flags about variables, labels and annotations.
@@ -127,6 +128,14 @@ pub(crate) fn variables_of(
 }
 
 impl EnvironmentArgs {
+    /// Takes from containers.conf what the flags leave open.
+    pub(super) fn default_from(&mut self, conf: &ContainersSection) {
+        // Flags come later, so that they win over the file.
+        self.annotation
+            .splice(0..0, conf.annotations.iter().flatten().cloned());
+        self.env_host |= conf.env_host == Some(true);
+    }
+
     /// Writes what these flags ask for into `request`; `caller` is the caller's environment.
     pub(crate) fn fill(
         self,

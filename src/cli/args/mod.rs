@@ -25,6 +25,15 @@ pub(crate) use create::{Caller, CreateArgs, NOT_YET};
 
 use super::pflag::parse_bool;
 
+/// Whose a namespace is, as far as flags tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Namespace {
+    /// The container's own: it can be sized and tuned.
+    Own,
+    /// The host's or another container's.
+    Shared,
+}
+
 /// Reads a truth value for clap.
 pub(crate) fn boolean(text: &str) -> Result<bool, String> {
     parse_bool(text).ok_or_else(|| format!("strconv.ParseBool: parsing \"{text}\": invalid syntax"))

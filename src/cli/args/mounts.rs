@@ -5,9 +5,11 @@ use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
 
+use super::Namespace;
 use super::environment::reason;
 use super::mount_flag::{self, MountFlagError};
 use super::mount_options::{self, OptionError};
+use crate::config::containers_conf::ContainersSection;
 use crate::engine::Dialect;
 use crate::output::units::size;
 use crate::state::record::{ContainerRequest, MountKind, MountRequest};
@@ -79,6 +81,29 @@ pub(crate) enum MountError {
 }
 
 impl MountArgs {
+    /// Takes from containers.conf what the flags leave open; a /dev/shm that is
+    /// another's has its size already.
+    pub(super) fn default_from(&mut self, conf: &ContainersSection, ipc: Namespace) {
+        let taken: Vec<String> = [&self.volume, &self.mount, &self.tmpfs]
+            .map(|flags| flags.join("\n"))
+            .into();
+        let is_free = |place: Option<&str>| {
+            place.is_none_or(|place| !taken.iter().any(|flags| names_place(flags, place)))
+        };
+        let volumes = conf.volumes.iter().flatten();
+        let volumes = volumes.filter(|text| is_free(text.split(':').nth(1)));
+        self.volume.splice(0..0, volumes.cloned());
+        let mounts = conf.mounts.iter().flatten();
+        let mounts = mounts.filter(|text| is_free(mount_place(text)));
+        self.mount.splice(0..0, mounts.cloned());
+        self.device
+            .splice(0..0, conf.devices.iter().flatten().cloned());
+        self.read_only |= conf.read_only == Some(true);
+        if self.shm_size.is_none() && ipc == Namespace::Own {
+            self.shm_size.clone_from(&conf.shm_size);
+        }
+    }
+
     /// Writes what these flags ask for into `request`; relative sources start at `current_dir`.
     pub(crate) fn fill(
         self,
@@ -107,6 +132,21 @@ impl MountArgs {
         request.shm_size_bytes = self.shm_size.as_deref().map(shm_size).transpose()?;
         Ok(())
     }
+}
+
+/// Whether one of the words of `flags` is `place`: a flag wins over the file.
+fn names_place(flags: &str, place: &str) -> bool {
+    flags
+        .split(['\n', ':', ',', '='])
+        .any(|word| word.trim_end_matches('/') == place.trim_end_matches('/'))
+}
+
+/// Where a `--mount` goes.
+fn mount_place(text: &str) -> Option<&str> {
+    text.split(',').find_map(|option| {
+        let (key, place) = option.split_once('=')?;
+        matches!(key, "target" | "dst" | "destination").then_some(place)
+    })
 }
 
 /// `SOURCE:TARGET[:OPTIONS]`, where the source is a path.

@@ -4,6 +4,8 @@
 
 use clap::Args;
 
+use super::Namespace;
+use crate::config::containers_conf::ContainersSection;
 use crate::state::record::ContainerRequest;
 
 /// Flags about namespaces and cgroups.
@@ -66,8 +68,32 @@ pub(crate) enum NamespaceError {
 }
 
 impl NamespaceArgs {
+    /// Takes from containers.conf what the flags leave open.
+    pub(super) fn default_from(&mut self, conf: &ContainersSection) {
+        let fill = |flag: &mut Option<String>, value: &Option<String>| {
+            if flag.is_none() {
+                flag.clone_from(value);
+            }
+        };
+        fill(&mut self.cgroupns, &conf.cgroupns);
+        fill(&mut self.cgroups, &conf.cgroups);
+        fill(&mut self.ipc, &conf.ipcns);
+        fill(&mut self.pid, &conf.pidns);
+        if self.hostname.is_none() {
+            fill(&mut self.uts, &conf.utsns);
+        }
+    }
+
+    /// Whose the IPC namespace is.
+    pub(super) fn ipc_namespace(&self) -> Namespace {
+        match self.ipc.as_deref() {
+            None | Some("" | "private" | "shareable") => Namespace::Own,
+            Some(_) => Namespace::Shared,
+        }
+    }
+
     /// Writes what these flags ask for into `request`; `default_userns` is the caller's
-    /// `PODMAN_USERNS`.
+    /// `PODMAN_USERNS`, else that of containers.conf.
     pub(crate) fn fill(
         self,
         request: &mut ContainerRequest,

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use clap::Args;
 
-use super::ports;
+use super::{Namespace, ports};
+use crate::config::containers_conf::ContainersSection;
 use crate::state::record::ContainerRequest;
 
 /// Flags about the network.
@@ -88,6 +89,41 @@ pub(crate) enum NetworkError {
 }
 
 impl NetworkArgs {
+    /// Takes from containers.conf what the flags leave open, as far as it goes with them.
+    pub(super) fn default_from(&mut self, conf: &ContainersSection) {
+        if self.network.is_empty() {
+            self.network.extend(conf.netns.clone());
+        }
+        if self.add_host.is_empty() && self.hosts_file.is_none() {
+            self.no_hosts |= conf.no_hosts == Some(true);
+        }
+        if !self.no_hosts && self.hosts_file.is_none() {
+            self.hosts_file = conf.base_hosts_file.clone().filter(|file| !file.is_empty());
+        }
+        let mode = self.network.first().map_or("", String::as_str);
+        if mode == "none" || mode.starts_with("container:") {
+            return;
+        }
+        let fill = |flag: &mut Vec<String>, values: &Option<Vec<String>>| {
+            if flag.is_empty() {
+                flag.extend(values.iter().flatten().cloned());
+            }
+        };
+        fill(&mut self.dns, &conf.dns_servers);
+        fill(&mut self.dns_option, &conf.dns_options);
+        fill(&mut self.dns_search, &conf.dns_searches);
+    }
+
+    /// Whose the network namespace is.
+    pub(super) fn namespace(&self) -> Namespace {
+        let mode = self.network.first().map_or("", String::as_str);
+        if mode == "host" || mode.starts_with("container:") || mode.starts_with("ns:") {
+            Namespace::Shared
+        } else {
+            Namespace::Own
+        }
+    }
+
     /// Writes what these flags ask for into `request`; the value is what the user should be told.
     pub(crate) fn fill(self, request: &mut ContainerRequest) -> Result<Vec<String>, NetworkError> {
         self.check()?;

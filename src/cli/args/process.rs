@@ -3,6 +3,7 @@
 
 use clap::Args;
 
+use crate::config::containers_conf::ContainersSection;
 use crate::engine::signal;
 use crate::state::record::{ContainerRequest, Ulimit};
 
@@ -96,6 +97,30 @@ pub(crate) enum ProcessError {
 }
 
 impl ProcessArgs {
+    /// Takes from containers.conf what the flags leave open.
+    pub(super) fn default_from(&mut self, conf: &ContainersSection) {
+        self.init |= conf.init == Some(true);
+        if self.oom_score_adj.is_none() {
+            self.oom_score_adj = conf
+                .oom_score_adj
+                .and_then(|score| i32::try_from(score).ok());
+        }
+        let fill = |flag: &mut Option<String>, value: &Option<String>| {
+            if flag.is_none() {
+                *flag = value.clone().filter(|value| !value.is_empty());
+            }
+        };
+        fill(&mut self.tz, &conf.tz);
+        fill(&mut self.umask, &conf.umask);
+        let name_of = |limit: &str| limit.split('=').next().map(str::to_owned);
+        let asked: Vec<_> = self.ulimit.iter().map(|limit| name_of(limit)).collect();
+        if !self.ulimit.iter().any(|limit| limit == "host") {
+            let defaults = conf.default_ulimits.iter().flatten();
+            let open = defaults.filter(|limit| !asked.contains(&name_of(limit)));
+            self.ulimit.extend(open.cloned());
+        }
+    }
+
     /// Whether stdin is kept open.
     pub(crate) fn interactive(&self) -> bool {
         self.interactive

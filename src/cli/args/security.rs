@@ -3,7 +3,9 @@
 
 use clap::Args;
 
+use super::Namespace;
 use crate::cli::pflag::parse_bool;
+use crate::config::containers_conf::ContainersSection;
 use crate::state::record::ContainerRequest;
 
 /// Flags about rights.
@@ -106,6 +108,30 @@ const CAPABILITIES: &[&str] = &[
 ];
 
 impl SecurityArgs {
+    /// Takes from containers.conf what the flags leave open. Sysctls of namespaces that the
+    /// container shares are left out.
+    pub(super) fn default_from(
+        &mut self,
+        conf: &ContainersSection,
+        network: Namespace,
+        ipc: Namespace,
+    ) {
+        self.privileged |= conf.privileged == Some(true);
+        let fits = |text: &&String| match text.split('.').next() {
+            Some("net") => network == Namespace::Own,
+            Some("kernel" | "fs") => ipc == Namespace::Own,
+            _ => true,
+        };
+        let sysctls = conf.default_sysctls.iter().flatten().filter(fits);
+        self.sysctl.splice(0..0, sysctls.cloned());
+        let profile = conf.seccomp_profile.iter().filter(|path| !path.is_empty());
+        let has_profile = |option: &String| option.starts_with("seccomp=");
+        if !self.security_opt.iter().any(has_profile) {
+            self.security_opt
+                .extend(profile.map(|path| format!("seccomp={path}")));
+        }
+    }
+
     /// Writes what these flags ask for into `request`.
     pub(crate) fn fill(self, request: &mut ContainerRequest) -> Result<(), SecurityError> {
         if !self.device_cgroup_rule.is_empty() {
