@@ -77,72 +77,85 @@ pub struct RootPlan {
     pub fuse: Option<FuseRoot>,
 }
 
-/// Decides how the root of a container is made. `directory` is the container's own.
+/// What the decision depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// What the user asked for.
+    pub choice: EngineChoice,
+    /// The container's ids.
+    pub ids: &'a IdMaps,
+    /// What the user may map.
+    pub reach: Reach,
+    /// Whether a crash may lose the upper layer.
+    pub volatile: bool,
+    /// Whether /dev/fuse opens.
+    pub fuse: bool,
+}
+
+/// Decides how the root of a container is made. `directory` is the container's own. The text is
+/// what the user should know about it.
 pub fn plan(
     source: &RootSource,
-    choice: EngineChoice,
-    ids: &IdMaps,
-    reach: Reach,
     directory: &Path,
-    volatile: bool,
-) -> RootPlan {
+    given: Circumstances<'_>,
+) -> (RootPlan, Option<&'static str>) {
     let lower = match source {
         RootSource::Directory(path) => {
-            return RootPlan {
-                root: Root::Directory(path.clone()),
-                fuse: None,
-            };
+            return (RootPlan { root: Root::Directory(path.clone()), fuse: None }, None);
         }
         RootSource::Layers { directories, .. } => directories.clone(),
         RootSource::Overlay(path) => vec![path.clone()],
-        RootSource::Machine => vec![PathBuf::from("/")],
+        RootSource::Machine => vec![directory.join("machine")],
     };
     let (upper, work) = (directory.join("upper"), directory.join("work"));
-    let layers = OverlayLayers {
-        lower,
-        upper,
-        work,
-        volatile,
+    let layers = OverlayLayers { lower, upper, work, volatile: given.volatile };
+    let machine = *source == RootSource::Machine;
+    let needs_fuse = match given.choice {
+        EngineChoice::Fuse => true,
+        EngineChoice::Kernel => machine,
+        EngineChoice::Auto => machine || shows_wrong_owners(source, &given),
     };
-    let foreign = is_foreign(source, ids);
-    let owners = match (foreign, reach) {
-        (true, _) => Owners::HostIsRoot,
-        (false, Reach::Single) => Owners::AsMetadata,
-        (false, Reach::Ranges | Reach::All) => Owners::OnFiles,
-    };
-    let view = if *source == RootSource::Machine {
-        View::Machine
-    } else {
-        View::Whole
-    };
-    let fuse = FuseRoot {
-        layers: layers.clone(),
-        owners,
-        view,
-    };
-    let translated = !ids.is_identity() || owners != Owners::OnFiles;
-    let metadata = matches!(
-        source,
-        RootSource::Layers {
-            ids_as_metadata: true,
-            ..
+    let view = if machine { View::Machine } else { View::Whole };
+    let fuse = FuseRoot { layers: layers.clone(), owners: owners(source, &given), view };
+    match (needs_fuse, given.fuse) {
+        (true, true) => (RootPlan { root: Root::Fuse(layers), fuse: Some(fuse) }, None),
+        (true, false) if machine => {
+            (RootPlan { root: Root::Machine(layers), fuse: None }, Some(SYSTEM_READ_ONLY))
         }
-    );
-    let machine = view == View::Machine;
-    let kernel = match choice {
-        EngineChoice::Fuse => false,
-        EngineChoice::Kernel => true,
-        EngineChoice::Auto => !translated && !metadata && !machine,
-    };
-    let root = match (kernel, machine) {
-        (true, false) => Root::Kernel(layers),
-        (true, true) | (false, _) => Root::Fuse(layers),
-    };
-    let fallback = choice != EngineChoice::Kernel || machine;
-    RootPlan {
-        root,
-        fuse: fallback.then_some(fuse),
+        (true, false) => (RootPlan { root: Root::Kernel(layers), fuse: None }, Some(OWNERS_LOST)),
+        (false, available) => {
+            let may_fall_back = available && given.choice == EngineChoice::Auto;
+            let fuse = may_fall_back.then_some(fuse);
+            (RootPlan { root: Root::Kernel(layers), fuse }, None)
+        }
     }
+}
+
+const SYSTEM_READ_ONLY: &str = "/dev/fuse cannot be opened: what the machine's root owns (/usr, \
+     /etc, /var) stays read-only in the container; `coracle doctor` says what mends it";
+
+const OWNERS_LOST: &str = "/dev/fuse cannot be opened: files of the image are shown with the \
+     owners that they have on disk; `coracle doctor` says what mends it";
+
+/// Whether the kernel's overlay would show other owners than the image has.
+fn shows_wrong_owners(source: &RootSource, given: &Circumstances<'_>) -> bool {
+    let metadata = matches!(source, RootSource::Layers { ids_as_metadata: true, .. });
+    metadata || !given.ids.is_identity() || owners(source, given) != Owners::OnFiles
+}
+
+fn owners(source: &RootSource, given: &Circumstances<'_>) -> Owners {
+    match given.reach {
+        _ if is_foreign(source, given.ids) => Owners::HostIsRoot,
+        // A directory that the user made for himself has his files and no metadata.
+        Reach::Single if matches!(source, RootSource::Overlay(_)) => Owners::OnFiles,
+        Reach::Single => Owners::AsMetadata,
+        Reach::Ranges | Reach::All => Owners::OnFiles,
+    }
+}
+
+/// Whether /dev/fuse opens for this user.
+pub fn fuse_opens() -> bool {
+    fs::OpenOptions::new().read(true).write(true).open("/dev/fuse").is_ok()
 }
 
 /// Whether a directory's files belong to somebody whom the container does not map.

@@ -51,6 +51,8 @@ pub enum Root {
     Fuse(OverlayLayers),
     /// A directory as it is, bound recursively.
     Directory(PathBuf),
+    /// The machine's own system directories, without FUSE.
+    Machine(OverlayLayers),
 }
 
 /// The directories of an overlay.

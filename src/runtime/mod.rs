@@ -8,6 +8,7 @@ pub mod handshake;
 pub mod idmap;
 pub mod init;
 pub mod launch;
+pub mod machine;
 pub mod mounts;
 pub mod passwd;
 pub mod program;

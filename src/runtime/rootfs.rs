@@ -33,6 +33,7 @@ pub fn mount_root(
             (mount, Fallback::Fuse | Fallback::None) => mount?,
         },
         Root::Fuse(_) => served_root(serve)?,
+        Root::Machine(layers) => return super::machine::make_root(layers, mountpoint),
         Root::Directory(path) => {
             let mount = clone_tree(current_dir(), path, Depth::Recursive)?;
             let private = nix::mount::MsFlags::MS_PRIVATE.bits();

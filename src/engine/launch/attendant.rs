@@ -8,8 +8,9 @@ use std::sync::OnceLock;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 
-use crate::engine::roots::FuseRoot;
+use crate::engine::roots::{FuseRoot, View};
 use crate::runtime::launch::StageFailure;
+use crate::runtime::machine::make_lower;
 use crate::runtime::spawn::Attendant;
 use crate::state::record::ProcessIdentity;
 use crate::sys::SysResult;
@@ -48,7 +49,7 @@ impl Attendant for StartAttendant<'_> {
                 drop(prctl::set_pdeathsig(Signal::SIGKILL));
                 drop(prctl::set_name(c"coracle-overlay"));
                 drop(close_all_but(&[0, 1, 2, device.as_raw_fd()]));
-                exit_now(server(device, root))
+                exit_now(serve(*server, device, root))
             }
             Forked::Parent { pid, pidfd } => {
                 self.serves_root = true;
@@ -61,4 +62,13 @@ impl Attendant for StartAttendant<'_> {
     fn attach_network(&mut self, _pid: i32) -> Result<(), StageFailure> {
         Ok(())
     }
+}
+
+fn serve(server: OverlayServer, device: OwnedFd, root: &FuseRoot) -> i32 {
+    if let (View::Machine, Some(place)) = (root.view, root.layers.lower.first())
+        && make_lower(place).is_err()
+    {
+        return 1;
+    }
+    server(device, root)
 }

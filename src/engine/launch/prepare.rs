@@ -17,7 +17,7 @@ use oci_spec::runtime::LinuxNamespaceType;
 use crate::engine::cgroup::{self, ContainerCgroup};
 use crate::engine::maps::{Caller, ContainerIds, MapError, container_ids};
 use crate::engine::namespaces::{self, NamespaceError, Namespaces};
-use crate::engine::roots::{self, EngineChoice, FuseRoot, RootPlan, RootSource};
+use crate::engine::roots::{self, Circumstances, EngineChoice, FuseRoot, RootPlan, RootSource};
 use crate::engine::spec::{
     NamespaceSource, SecurityError, SecurityOptions, SpecContext, bounding_set, runtime_spec,
 };
@@ -114,16 +114,17 @@ impl Engine {
         };
         let ids = container_ids(&record.request, &holder, &caller, single)?;
         let namespaces = namespaces::resolve(&record.request, store)?;
-        let volatile = record.request.auto_remove;
-        let choice = engine_choice(&record);
-        let root = roots::plan(
-            &source,
-            choice,
-            &ids.maps,
-            holder.reach,
-            &directory,
-            volatile,
-        );
+        let given = Circumstances {
+            choice: engine_choice(&record),
+            ids: &ids.maps,
+            reach: holder.reach,
+            volatile: record.request.auto_remove,
+            fuse: roots::fuse_opens(),
+        };
+        let (root, notice) = roots::plan(&source, &directory, given);
+        if let Some(text) = notice {
+            report.warning(text);
+        }
         warn_of_single_id(&record, &holder, report);
         let run_directory = self.make_run_directory(&record)?;
         write_files(&run_directory, &record, &namespaces)?;
@@ -234,7 +235,7 @@ fn warn_of_single_id(record: &ContainerRecord, holder: &HolderMap, report: &dyn 
 
 fn make_upper(root: &RootPlan) -> Result<(), PrepareError> {
     let layers = match (&root.root, &root.fuse) {
-        (Root::Kernel(layers) | Root::Fuse(layers), _) => layers,
+        (Root::Kernel(layers) | Root::Fuse(layers) | Root::Machine(layers), _) => layers,
         (Root::Directory(_), Some(fuse)) => &fuse.layers,
         (Root::Directory(_), None) => return Ok(()),
     };
@@ -501,7 +502,7 @@ impl Prepared {
 
     pub(super) fn storage_engine(&self) -> &'static str {
         match &self.launch.root {
-            Root::Kernel(_) => "kernel",
+            Root::Kernel(_) | Root::Machine(_) => "kernel",
             Root::Fuse(_) => "fuse",
             Root::Directory(_) => "bind",
         }
