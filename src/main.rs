@@ -2,7 +2,12 @@
 //! The `coracle` program: picks a hidden role of the binary or runs the command line.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
+
+use coracle::engine::launch::install_overlay_server;
+use coracle::engine::roots::{FuseRoot, Owners};
+use coracle::overlay_fuse::{Durability, Options, Ownership, Squash, serve};
 
 /// Roles of the binary that no help shows, by their name in `argv[1]`.
 const ROLES: &[(&str, Role)] = &[("overlay-fuse", coracle::overlay_fuse::command_line::main)];
@@ -15,8 +20,33 @@ fn main() -> ExitCode {
     let role = argv
         .get(1)
         .and_then(|word| ROLES.iter().find(|(name, _)| word == name));
+    install_overlay_server(serve_root);
     match role {
         Some((_, main)) => main(&argv),
         None => coracle::cli::main(&argv),
     }
+}
+
+/// The server of a container's FUSE root, in a process that the monitor forked for it.
+fn serve_root(device: OwnedFd, root: &FuseRoot) -> i32 {
+    let layers = &root.layers;
+    let options = Options {
+        lower: layers.lower.clone(),
+        upper: Some(layers.upper.clone()),
+        work: Some(layers.work.clone()),
+        ownership: match root.owners {
+            Owners::OnFiles => Ownership::Real,
+            Owners::AsMetadata | Owners::HostIsRoot => Ownership::Metadata,
+        },
+        squash: match root.owners {
+            Owners::HostIsRoot => Squash::UnmappedToRoot,
+            Owners::OnFiles | Owners::AsMetadata => Squash::None,
+        },
+        durability: match layers.volatile {
+            true => Durability::Volatile,
+            false => Durability::OnRequest,
+        },
+        ..Options::default()
+    };
+    i32::from(serve(device, &options).is_err())
 }
