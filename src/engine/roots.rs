@@ -46,6 +46,17 @@ pub struct FuseRoot {
     pub owners: Owners,
     /// What of the machine is shown.
     pub view: View,
+    /// With whose rights it is served.
+    pub server: Server,
+}
+
+/// With whose rights a FUSE root is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// The caller's.
+    Caller,
+    /// A user's without any: real root must not show what only root may read.
+    Nobody,
 }
 
 /// Where the owners of a FUSE root's files are kept.
@@ -101,14 +112,25 @@ pub fn plan(
 ) -> (RootPlan, Option<&'static str>) {
     let lower = match source {
         RootSource::Directory(path) => {
-            return (RootPlan { root: Root::Directory(path.clone()), fuse: None }, None);
+            return (
+                RootPlan {
+                    root: Root::Directory(path.clone()),
+                    fuse: None,
+                },
+                None,
+            );
         }
         RootSource::Layers { directories, .. } => directories.clone(),
         RootSource::Overlay(path) => vec![path.clone()],
         RootSource::Machine => vec![directory.join("machine")],
     };
     let (upper, work) = (directory.join("upper"), directory.join("work"));
-    let layers = OverlayLayers { lower, upper, work, volatile: given.volatile };
+    let layers = OverlayLayers {
+        lower,
+        upper,
+        work,
+        volatile: given.volatile,
+    };
     let machine = *source == RootSource::Machine;
     let needs_fuse = match given.choice {
         EngineChoice::Fuse => true,
@@ -116,17 +138,49 @@ pub fn plan(
         EngineChoice::Auto => machine || shows_wrong_owners(source, &given),
     };
     let view = if machine { View::Machine } else { View::Whole };
-    let fuse = FuseRoot { layers: layers.clone(), owners: owners(source, &given), view };
+    let server = match given.reach {
+        Reach::All if machine => Server::Nobody,
+        Reach::All | Reach::Ranges | Reach::Single => Server::Caller,
+    };
+    let owners = owners(source, &given);
+    let fuse = FuseRoot {
+        layers: layers.clone(),
+        owners,
+        view,
+        server,
+    };
     match (needs_fuse, given.fuse) {
-        (true, true) => (RootPlan { root: Root::Fuse(layers), fuse: Some(fuse) }, None),
-        (true, false) if machine => {
-            (RootPlan { root: Root::Machine(layers), fuse: None }, Some(SYSTEM_READ_ONLY))
-        }
-        (true, false) => (RootPlan { root: Root::Kernel(layers), fuse: None }, Some(OWNERS_LOST)),
+        (true, true) => (
+            RootPlan {
+                root: Root::Fuse(layers),
+                fuse: Some(fuse),
+            },
+            None,
+        ),
+        (true, false) if machine => (
+            RootPlan {
+                root: Root::Machine(layers),
+                fuse: None,
+            },
+            Some(SYSTEM_READ_ONLY),
+        ),
+        (true, false) => (
+            RootPlan {
+                root: Root::Kernel(layers),
+                fuse: None,
+            },
+            Some(OWNERS_LOST),
+        ),
         (false, available) => {
             let may_fall_back = available && given.choice == EngineChoice::Auto;
             let fuse = may_fall_back.then_some(fuse);
-            (RootPlan { root: Root::Kernel(layers), fuse }, None)
+            (
+                RootPlan {
+                    root: Root::Kernel(layers),
+                    fuse,
+                },
+                None,
+            )
         }
     }
 }
@@ -139,7 +193,13 @@ const OWNERS_LOST: &str = "/dev/fuse cannot be opened: files of the image are sh
 
 /// Whether the kernel's overlay would show other owners than the image has.
 fn shows_wrong_owners(source: &RootSource, given: &Circumstances<'_>) -> bool {
-    let metadata = matches!(source, RootSource::Layers { ids_as_metadata: true, .. });
+    let metadata = matches!(
+        source,
+        RootSource::Layers {
+            ids_as_metadata: true,
+            ..
+        }
+    );
     metadata || !given.ids.is_identity() || owners(source, given) != Owners::OnFiles
 }
 
@@ -155,7 +215,11 @@ fn owners(source: &RootSource, given: &Circumstances<'_>) -> Owners {
 
 /// Whether /dev/fuse opens for this user.
 pub fn fuse_opens() -> bool {
-    fs::OpenOptions::new().read(true).write(true).open("/dev/fuse").is_ok()
+    fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/fuse")
+        .is_ok()
 }
 
 /// Whether a directory's files belong to somebody whom the container does not map.

@@ -21,8 +21,9 @@ use crate::sys::{Called, SysResult};
 
 /// Directories of the machine that are shown; links among them (`/bin` on a merged /usr) stay
 /// links.
-const SHOWN: &[&str] =
-    &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc", "opt", "var"];
+const SHOWN: &[&str] = &[
+    "usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc", "opt", "var",
+];
 
 /// Empty places, with their modes.
 const EMPTY: &[(&str, u32)] = &[
@@ -101,12 +102,21 @@ fn reach(directory: &Path) -> SysResult<Reached> {
     use std::os::fd::AsRawFd;
     let opened = fs::File::open(directory).called(|| format!("open({directory:?})"))?;
     let path = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
-    Ok(Reached { path, _directory: opened.into() })
+    Ok(Reached {
+        path,
+        _directory: opened.into(),
+    })
 }
 
 fn read_only_bind(source: &Path) -> SysResult<OwnedFd> {
     let mount = clone_tree(current_dir(), source, Depth::Recursive)?;
-    set_attr(mount.as_fd(), MountAttr::RDONLY, MountAttr::NONE, 0, Depth::Recursive)?;
+    set_attr(
+        mount.as_fd(),
+        MountAttr::RDONLY,
+        MountAttr::NONE,
+        0,
+        Depth::Recursive,
+    )?;
     Ok(mount)
 }
 

@@ -2,19 +2,22 @@
 //! What the monitor does while the init stage works: it forks the server of a FUSE root and
 //! connects the network.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::fs::File;
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid, chown, setgroups, setresgid, setresuid};
 
-use crate::engine::roots::{FuseRoot, View};
+use crate::engine::roots::{FuseRoot, Server, View};
 use crate::runtime::launch::StageFailure;
 use crate::runtime::machine::make_lower;
 use crate::runtime::spawn::Attendant;
 use crate::state::record::ProcessIdentity;
-use crate::sys::SysResult;
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
+use crate::sys::{Called, SysResult};
 
 /// Serves a FUSE root until it is unmounted; the value is the exit code of the server's process.
 /// The overlay file system is a role of the binary that the engine does not know: `main` installs
@@ -65,10 +68,46 @@ impl Attendant for StartAttendant<'_> {
 }
 
 fn serve(server: OverlayServer, device: OwnedFd, root: &FuseRoot) -> i32 {
-    if let (View::Machine, Some(place)) = (root.view, root.layers.lower.first())
-        && make_lower(place).is_err()
-    {
-        return 1;
+    match prepare_server(root) {
+        Ok(root) => server(device, &root),
+        Err(_) => 1,
     }
-    server(device, root)
+}
+
+/// Collects the machine's directories, and gives up the rights of real root: what is not readable
+/// by everyone is not for the container.
+fn prepare_server(root: &FuseRoot) -> SysResult<FuseRoot> {
+    let mut root = root.clone();
+    if let (View::Machine, Some(place)) = (root.view, root.layers.lower.first()) {
+        make_lower(place)?;
+    }
+    if root.server == Server::Nobody {
+        become_nobody(&mut root)?;
+    }
+    Ok(root)
+}
+
+/// The user that nobody is.
+const NOBODY: u32 = 65534;
+
+/// Opens the layers while that is still possible, and goes on as a user without rights who owns
+/// the upper layer. The layers are reached by their descriptors from then on.
+fn become_nobody(root: &mut FuseRoot) -> SysResult<()> {
+    let layers = &mut root.layers;
+    let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    for path in [&layers.upper, &layers.work] {
+        chown(path, Some(uid), Some(gid)).called(|| format!("chown({path:?}, {NOBODY})"))?;
+    }
+    let every = layers
+        .lower
+        .iter_mut()
+        .chain([&mut layers.upper, &mut layers.work]);
+    for path in every {
+        let directory = File::open(&*path).called(|| format!("open({path:?})"))?;
+        // Open as long as the server runs.
+        *path = PathBuf::from(format!("/proc/self/fd/{}", directory.into_raw_fd()));
+    }
+    setgroups(&[gid]).called(|| "setgroups")?;
+    setresgid(gid, gid, gid).called(|| "setresgid")?;
+    setresuid(uid, uid, uid).called(|| "setresuid")
 }
