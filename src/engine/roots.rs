@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::runtime::idmap::{IdMaps, Reach, is_mapped};
 use crate::runtime::launch::{OverlayLayers, Root};
+use crate::state::tree::remove_tree;
 
 /// What a root is made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -243,6 +244,11 @@ fn is_foreign(source: &RootSource, ids: &IdMaps) -> bool {
 ///
 /// mkdir(2)'s.
 pub fn make_directories(layers: &OverlayLayers) -> std::io::Result<()> {
+    if layers.volatile {
+        // The kernel refuses a work directory that was used without syncing once, lest data were
+        // lost in a crash; what a container of `--rm` lost is of no interest to its next run.
+        drop(remove_tree(&layers.work));
+    }
     for (path, mode) in [(&layers.upper, 0o755), (&layers.work, 0o700)] {
         match fs::DirBuilder::new().mode(mode).create(path) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),

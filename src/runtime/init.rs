@@ -309,11 +309,8 @@ pub(super) fn enter_workdir(
         Err(error)
     });
     let directory = opened.map_err(|error| {
-        let code = if error.errno == nix::errno::Errno::ENOENT {
-            127
-        } else {
-            126
-        };
+        // 127 would say that the command is not there.
+        let code = 126;
         let message = format!(
             "workdir \"{}\" does not exist on container: {}",
             workdir.display(),

@@ -12,4 +12,11 @@
 
 mod architecture;
 mod deps;
+mod exec;
+mod lifecycle;
+mod logs;
+mod ps;
+mod rm;
+mod run;
+mod stop;
 mod support;

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use super::process::{Call, Outcome};
 use super::rootfs;
 
@@ -168,11 +171,23 @@ impl Drop for Sandbox {
         if !std::thread::panicking() {
             removed.expect(0);
         }
+        self.end_pause_process();
         // Files of other ids can only be removed where those ids are ours.
         let directory = self.directory.path().to_string_lossy().into_owned();
         if fs::remove_dir_all(&directory).is_err() {
             self.call(["unshare", "rm", "-rf", &directory]).run();
         }
+    }
+}
+
+impl Sandbox {
+    /// A podman leaves a process behind for each store; ours leaves nothing.
+    fn end_pause_process(&self) {
+        let Ok(text) = fs::read_to_string(self.path("t/pause.pid")) else {
+            return;
+        };
+        let pid = text.trim().parse().expect("podman writes a number");
+        kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
     }
 }
 
