@@ -34,6 +34,8 @@ pub(super) struct Client {
     patience: Patience,
     /// Whether it may still send something.
     pub(super) input_open: bool,
+    /// It reads nothing any more; what it has sent before is still read.
+    output_broken: bool,
     /// It is gone, and is forgotten after the round.
     pub(super) gone: bool,
 }
@@ -94,6 +96,7 @@ impl Client {
             last_progress: None,
             patience,
             input_open: true,
+            output_broken: false,
             gone: false,
         }
     }
@@ -120,7 +123,9 @@ impl Client {
 
     /// Whether it reads any of the container's output.
     pub(super) fn sees_output(&self) -> bool {
-        matches!(self.role, Role::Attached { streams } if streams.stdout || streams.stderr)
+        let wanted =
+            matches!(self.role, Role::Attached { streams } if streams.stdout || streams.stderr);
+        wanted && !self.output_broken && !self.gone
     }
 
     /// Whether output must wait until it has read more.
@@ -190,7 +195,7 @@ impl Client {
 
     /// Sends `head` and `body`, and keeps what does not go at once.
     pub(super) fn send(&mut self, head: &[u8], body: &[u8]) {
-        if self.gone {
+        if self.gone || self.output_broken {
             return;
         }
         let mut sent = 0;
@@ -198,10 +203,7 @@ impl Client {
             match send_now(self.socket.as_fd(), head, body) {
                 Ok(length) => sent = length,
                 Err(error) if error.errno == Errno::EAGAIN => {}
-                Err(_) => {
-                    self.gone = true;
-                    return;
-                }
+                Err(_) => return self.break_output(),
             }
         }
         if sent < head.len() + body.len() {
@@ -222,15 +224,29 @@ impl Client {
                     self.last_progress = Some(Instant::now());
                 }
                 Err(error) if error.errno == Errno::EAGAIN => return,
-                Err(_) => {
-                    self.gone = true;
-                    break;
-                }
+                Err(_) => return self.break_output(),
             }
         }
+        self.forget_backlog();
+    }
+
+    fn forget_backlog(&mut self) {
         self.backlog = Vec::new();
         self.backlog_sent = 0;
         self.last_progress = None;
+    }
+
+    /// It has closed the connection. Input that it sent before may still be on its way.
+    fn break_output(&mut self) {
+        self.forget_backlog();
+        self.output_broken = true;
+        self.gone = !(self.input_open && self.sends_input());
+    }
+
+    /// It has sent its last byte.
+    pub(super) fn end_input(&mut self) {
+        self.input_open = false;
+        self.gone |= self.output_broken;
     }
 
     /// Tells a follower that the log has grown, once it has asked again.

@@ -91,8 +91,16 @@ impl Monitor {
         }
         let result = self.handle_ready();
         self.handle_deadlines();
-        self.clients.retain(|client| !client.is_done());
+        self.forget_clients();
         result
+    }
+
+    fn forget_clients(&mut self) {
+        let cut_off = |client: &Client| client.gone && client.input_open && client.sends_input();
+        if self.clients.iter().any(cut_off) {
+            self.streams.client_input_ended();
+        }
+        self.clients.retain(|client| !client.is_done());
     }
 
     fn watch_container(&mut self) {
@@ -245,10 +253,7 @@ impl Monitor {
             client.tell_news();
         }
         if let Some(screen) = &mut self.screen {
-            let seen = self
-                .clients
-                .iter()
-                .any(|client| client.sees_output() && !client.gone);
+            let seen = self.clients.iter().any(|client| client.sees_output());
             let audience = if seen {
                 Audience::Somebody
             } else {
@@ -309,7 +314,7 @@ impl Monitor {
 
     fn client_input_ended(&mut self, index: usize) {
         let client = &mut self.clients[index];
-        client.input_open = false;
+        client.end_input();
         let sent_input = client.sends_input();
         match client.role {
             // A client that waits may have closed its side of the connection.

@@ -260,6 +260,27 @@ fn a_client_that_goes_away_ends_standard_input_by_policy() {
 }
 
 #[test]
+fn input_arrives_also_from_a_client_that_reads_nothing_and_leaves() {
+    let script = "yes & read line; echo \"$line\" >&2; kill $!";
+    for _ in 0..20 {
+        let mut options = Options::of(script);
+        options.stdin = true;
+        options.size_max_bytes = 4096;
+        let running = options.start();
+        let (looking, _) = running.attach(AttachedStreams {
+            stdout: false,
+            ..AttachedStreams::OUTPUT
+        });
+        let (mut stream, _) = running.attach(AttachedStreams::ALL);
+        stream.read_exact(&mut [0]).unwrap();
+        stream.write_all(b"word\n").unwrap();
+        drop(stream);
+        assert_eq!(read_frames(looking).1, b"word\n");
+        running.finish();
+    }
+}
+
+#[test]
 fn who_only_looks_does_not_end_standard_input() {
     let mut options = Options::of("cat; exit 5");
     options.stdin = true;
