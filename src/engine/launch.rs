@@ -108,7 +108,7 @@ impl StartError {
     /// 125, 126 or 127.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Stage(failure) => failure.code,
+            Self::Stage(failure) | Self::Prepare(PrepareError::User(failure)) => failure.code,
             Self::State(_)
             | Self::Prepare(_)
             | Self::Attach(_)

@@ -22,7 +22,7 @@ use super::rootfs::Fallback;
 use super::user::{self, Identity};
 use super::{devices, passwd, reaper, rootfs, session, sysctl};
 use crate::sys::channel::Channel;
-use crate::sys::process::{close_on_exec_from, exit_now, new_session_keyring};
+use crate::sys::process::{close_on_exec_all_but, exit_now, new_session_keyring};
 use crate::sys::{Called, SysResult, pty};
 
 /// Runs the stage to its end: the program, or a failure that was sent over `line`.
@@ -67,6 +67,7 @@ fn prepare_and_exec(
     };
     finish_root(launch, linux, &root)?;
     rootfs::enter(&root)?;
+    passwd::introduce(&launch.passwd, root.as_fd());
     let identity = identify(launch, process, &root)?;
     passwd::complete(&launch.passwd, &identity, root.as_fd())?;
     ToInit::Network.wait(line)?;
@@ -222,8 +223,9 @@ fn start(
     rights::limit_resources(process)?;
     enter_workdir(process.cwd(), launch.workdir, identity)?;
     session::take_streams(io, console, identity)?;
-    let first_free = 3 + i32::try_from(launch.preserved_fds.len()).unwrap_or(0);
-    call(|| close_on_exec_from(first_free))?;
+    let mut kept = vec![0, 1, 2];
+    kept.extend(&launch.preserved_fds);
+    call(|| close_on_exec_all_but(&kept))?;
     if launch.reaper {
         reaper::fork_program();
     }

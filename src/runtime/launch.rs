@@ -114,6 +114,8 @@ pub enum PasswdPolicy {
         passwd_entry: Option<String>,
         /// `--group-entry`.
         group_entry: Option<String>,
+        /// `--hostuser`: lines of the host's /etc/passwd that are added.
+        host_lines: Vec<String>,
         /// Name of the caller, for `keep-id`: `(name, uid, gid, home)`.
         caller: Option<(String, u32, u32, String)>,
     },

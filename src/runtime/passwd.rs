@@ -13,6 +13,23 @@ use super::launch::{PasswdPolicy, StageFailure};
 use super::mounts::target::{self, Links};
 use super::user::{Identity, read_database};
 
+/// Appends the host's users, before the program's user is looked up: it may be one of them.
+pub fn introduce(policy: &PasswdPolicy, root: BorrowedFd<'_>) {
+    let PasswdPolicy::Complete { host_lines, .. } = policy else {
+        return;
+    };
+    for line in host_lines {
+        let passwd = read_database(root, "/etc/passwd");
+        let name = line.split(':').next().unwrap_or_default();
+        let known = passwd
+            .lines()
+            .any(|known| known.split(':').next() == Some(name));
+        if !known {
+            append(root, "/etc/passwd", &passwd, line);
+        }
+    }
+}
+
 /// Appends what is missing. A root that cannot be written is no failure: the ids still hold.
 ///
 /// # Errors
@@ -27,6 +44,7 @@ pub fn complete(
         passwd_entry,
         group_entry,
         caller,
+        host_lines: _,
     } = policy
     else {
         return Ok(());

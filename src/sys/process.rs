@@ -112,16 +112,30 @@ pub fn close_on_exec_from(first: RawFd) -> SysResult<()> {
 ///
 /// close_range(2)'s.
 pub fn close_all_but(keep: &[RawFd]) -> SysResult<()> {
+    all_but(keep, 0)
+}
+
+/// Makes every descriptor that is not in `keep` close at exec, for a program that is given some of
+/// its caller's by number.
+///
+/// # Errors
+///
+/// close_range(2)'s.
+pub fn close_on_exec_all_but(keep: &[RawFd]) -> SysResult<()> {
+    all_but(keep, libc::CLOSE_RANGE_CLOEXEC)
+}
+
+fn all_but(keep: &[RawFd], flags: libc::c_uint) -> SysResult<()> {
     let mut keep = keep.to_vec();
     keep.sort_unstable();
     let mut first = 0;
     for kept in keep {
         if kept > first {
-            close_range(first, kept - 1, 0)?;
+            close_range(first, kept - 1, flags)?;
         }
         first = kept + 1;
     }
-    close_range(first, RawFd::MAX, 0)
+    close_range(first, RawFd::MAX, flags)
 }
 
 fn close_range(first: RawFd, last: RawFd, flags: libc::c_uint) -> SysResult<()> {

@@ -12,7 +12,7 @@ use super::logging::LoggingArgs;
 use super::mounts::{self, MountArgs};
 use super::namespaces::NamespaceArgs;
 use super::network::NetworkArgs;
-use super::process::ProcessArgs;
+use super::process::{self, ProcessArgs};
 use super::resources::ResourceArgs;
 use super::security::SecurityArgs;
 use crate::cli::command::NotYet;
@@ -218,6 +218,7 @@ impl CreateArgs {
             .map_err(Failure::tool)?;
         check_together(&request).map_err(Failure::tool)?;
         mounts::check_sources(&request, caller.dialect).map_err(Failure::tool)?;
+        process::check_descriptors(&request).map_err(Failure::tool)?;
         Ok((request, warnings))
     }
 }

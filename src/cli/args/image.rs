@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::environment::reason;
+use crate::oci::Platform;
 use crate::state::record::{ContainerRequest, RootfsRequest};
 
 /// Flags about the image.
@@ -59,6 +60,8 @@ pub(crate) enum ImageError {
     PlatformTwice,
     #[error("invalid platform \"{text}\": want OS[/ARCH[/VARIANT]]")]
     Platform { text: String },
+    #[error("--platform {text}: not supported yet, only {host}")]
+    OtherPlatform { text: String, host: String },
     #[error("unsupported pull policy \"{policy}\"")]
     PullPolicy { policy: String },
     #[error("--pull {policy}: not supported yet")]
@@ -81,6 +84,7 @@ impl ImageArgs {
         current_dir: &Path,
     ) -> Result<(), ImageError> {
         request.platform = self.platform()?;
+        check_platform(request.platform.as_deref())?;
         check_pull(self.pull.as_deref())?;
         check_auth_file(self.authfile.as_deref())?;
         if self.rootfs {
@@ -112,6 +116,24 @@ impl ImageArgs {
         let text = format!("{os}/{}/{}", rest[0], rest[1]);
         Ok(Some(text.trim_end_matches('/').to_owned()))
     }
+}
+
+/// Images of other platforms come with a registry and an emulator.
+fn check_platform(text: Option<&str>) -> Result<(), ImageError> {
+    let Some(text) = text else { return Ok(()) };
+    let host = Platform::host();
+    let Some(asked) = Platform::parse(text) else {
+        return Err(ImageError::Platform {
+            text: text.to_owned(),
+        });
+    };
+    if (&asked.os, &asked.architecture) == (&host.os, &host.architecture) {
+        return Ok(());
+    }
+    Err(ImageError::OtherPlatform {
+        text: text.to_owned(),
+        host: format!("{}/{}", host.os, host.architecture),
+    })
 }
 
 fn check_pull(policy: Option<&str>) -> Result<(), ImageError> {
@@ -210,6 +232,17 @@ mod tests {
             platform(Some("foo"), Some("bar"), None).unwrap_err(),
             "--platform option can not be specified with --arch or --os"
         );
+    }
+
+    #[test]
+    fn only_the_hosts_platform_is_there() {
+        let host = Platform::host();
+        assert_eq!(check_platform(None), Ok(()));
+        assert_eq!(check_platform(Some("linux")), Ok(()));
+        let named = format!("linux/{}", host.architecture);
+        assert_eq!(check_platform(Some(&named)), Ok(()));
+        assert!(check_platform(Some("linux/s390x")).is_err());
+        assert!(check_platform(Some("windows")).is_err());
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub(crate) enum MountError {
     Duplicate { path: String },
     #[error("unable to translate --shm-size: invalid size: '{text}'")]
     ShmSize { text: String },
+    #[error("--image-volume tmpfs: not supported yet")]
+    ImageVolumeNotYet,
     #[error("invalid image-volume type \"{kind}\". Pick one of bind, tmpfs, or ignore")]
     ImageVolume { kind: String },
     #[error("invalid device mode: {mode}")]
@@ -272,7 +274,9 @@ fn without_repeats(mounts: Vec<MountRequest>) -> Result<Vec<MountRequest>, Mount
 
 fn image_volume(kind: String) -> Result<String, MountError> {
     match kind.as_str() {
-        "bind" | "anonymous" | "tmpfs" | "ignore" => Ok(kind),
+        // What an image keeps in a volume stays in the container's own layer.
+        "bind" | "anonymous" | "ignore" => Ok(kind),
+        "tmpfs" => Err(MountError::ImageVolumeNotYet),
         _ => Err(MountError::ImageVolume { kind }),
     }
 }

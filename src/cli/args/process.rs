@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Flags about the container's first process: who it is, where it starts, what it may use.
 
+use std::path::Path;
+
 use clap::Args;
 
 use crate::config::containers_conf::ContainersSection;
@@ -84,6 +86,10 @@ pub(crate) enum ProcessError {
         "file descriptor {number} is one of the three standard streams, which are passed anyway"
     )]
     StandardStream { number: i32 },
+    #[error(
+        "file descriptor {number} is not available - the {flag} option requires that file descriptors must be passed"
+    )]
+    NoDescriptor { number: i32, flag: &'static str },
     #[error(transparent)]
     Signal(#[from] signal::SignalError),
     #[error("--systemd values must be one of \"true, false, always\": invalid configuration")]
@@ -187,6 +193,22 @@ impl ProcessArgs {
         check_umask(self.umask.as_deref())?;
         check_time_zone(self.tz.as_deref())
     }
+}
+
+/// Looks at this process: what is to be passed on must have been passed.
+pub(crate) fn check_descriptors(request: &ContainerRequest) -> Result<(), ProcessError> {
+    let counted = (3..).take(request.preserve_fds as usize);
+    let counted = counted.map(|number| (number, "preserve-fds"));
+    let named = request
+        .preserve_fd
+        .iter()
+        .map(|number| (*number, "preserve-fd"));
+    for (number, flag) in named.chain(counted) {
+        if !Path::new("/proc/self/fd").join(number.to_string()).exists() {
+            return Err(ProcessError::NoDescriptor { number, flag });
+        }
+    }
+    Ok(())
 }
 
 fn check_umask(umask: Option<&str>) -> Result<(), ProcessError> {

@@ -34,7 +34,7 @@ use crate::runtime::user;
 use crate::runtime::userns::chain;
 use crate::state::StateError;
 use crate::state::dirs::Dirs;
-use crate::state::record::{ContainerRecord, ContainerState};
+use crate::state::record::{ContainerRecord, ContainerRequest, ContainerState};
 use crate::state::store::Store;
 use crate::storage::StorageError;
 use crate::sys::seccomp::Instruction;
@@ -325,30 +325,69 @@ fn launch(
         reaper: record.request.init,
         seccomp,
         join: namespaces.joined.map(|(_, pid)| pid),
-        passwd: passwd_policy(record, ids, caller),
-        preserved_fds: (3..).take(record.request.preserve_fds as usize).collect(),
+        passwd: passwd_policy(record, ids, caller)?,
+        preserved_fds: preserved_fds(&record.request),
     })
 }
 
-fn passwd_policy(record: &ContainerRecord, ids: &ContainerIds, caller: &Caller) -> PasswdPolicy {
+/// The numbers of the caller's descriptors that the program gets.
+fn preserved_fds(request: &ContainerRequest) -> Vec<i32> {
+    if request.preserve_fd.is_empty() {
+        (3..).take(request.preserve_fds as usize).collect()
+    } else {
+        request.preserve_fd.clone()
+    }
+}
+
+fn passwd_policy(
+    record: &ContainerRecord,
+    ids: &ContainerIds,
+    caller: &Caller,
+) -> Result<PasswdPolicy, StageFailure> {
     let request = &record.request;
     if request.no_passwd || (request.read_only && request.passwd_entry.is_none()) {
-        return PasswdPolicy::Keep;
+        return Ok(PasswdPolicy::Keep);
     }
     let needed = ids.kept.is_some()
         || !record.resolved.user.is_empty()
         || request.passwd_entry.is_some()
-        || request.group_entry.is_some();
+        || request.group_entry.is_some()
+        || !request.host_users.is_empty();
     if !needed {
-        return PasswdPolicy::Keep;
+        return Ok(PasswdPolicy::Keep);
     }
-    PasswdPolicy::Complete {
+    Ok(PasswdPolicy::Complete {
         passwd_entry: request.passwd_entry.clone(),
         group_entry: request.group_entry.clone(),
+        host_lines: host_lines(&request.host_users)?,
         caller: ids
             .kept
             .map(|(uid, gid)| (caller.name.clone(), uid, gid, caller.home.clone())),
-    }
+    })
+}
+
+/// The host's lines for `--hostuser`, by name or number.
+fn host_lines(users: &[String]) -> Result<Vec<String>, StageFailure> {
+    let passwd = match users {
+        [] => String::new(),
+        _ => fs::read_to_string("/etc/passwd").unwrap_or_default(),
+    };
+    let find = |user: &String| {
+        let names = |line: &&str| {
+            let mut fields = line.split(':');
+            let name = fields.next();
+            name == Some(user) || fields.nth(1) == Some(user)
+        };
+        passwd
+            .lines()
+            .find(names)
+            .map(str::to_owned)
+            .ok_or_else(|| StageFailure {
+                code: 126,
+                message: format!("--hostuser {user}: the host has no such user"),
+            })
+    };
+    users.iter().map(find).collect()
 }
 
 /// The filter of a container with this bounding set; the profile that everybody uses costs
