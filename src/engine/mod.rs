@@ -14,6 +14,7 @@ pub mod filter;
 pub mod host;
 pub mod image;
 mod image_source;
+pub mod info;
 pub mod inspect;
 pub mod kill;
 pub mod launch;

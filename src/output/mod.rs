@@ -11,3 +11,4 @@ pub mod template;
 pub mod ui;
 pub mod units;
 pub mod value;
+pub mod yaml;

@@ -4,8 +4,10 @@
 mod check;
 mod completion;
 mod doctor;
+mod info;
 mod prune;
 mod unshare;
+mod version;
 
 use super::Entry;
 
@@ -14,6 +16,8 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<check::Check>(),
     Entry::of::<completion::Completion>(),
     Entry::of::<doctor::Doctor>(),
+    Entry::of::<info::Info>(),
     Entry::of::<prune::Prune>(),
     Entry::of::<unshare::Unshare>(),
+    Entry::of::<version::Version>(),
 ];
