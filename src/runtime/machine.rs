@@ -28,7 +28,7 @@ const SHOWN: &[&str] = &[
 /// Empty places, with their modes.
 const EMPTY: &[(&str, u32)] = &[
     ("home", 0o755),
-    ("root", 0o700),
+    ("root", 0o755),
     ("tmp", 0o1777),
     ("run", 0o755),
     ("mnt", 0o755),
