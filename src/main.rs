@@ -42,9 +42,10 @@ fn serve_root(device: OwnedFd, root: &FuseRoot) -> i32 {
             Owners::HostIsRoot => Squash::UnmappedToRoot,
             Owners::OnFiles | Owners::AsMetadata => Squash::None,
         },
-        durability: match layers.volatile {
-            true => Durability::Volatile,
-            false => Durability::OnRequest,
+        durability: if layers.volatile {
+            Durability::Volatile
+        } else {
+            Durability::OnRequest
         },
         ..Options::default()
     };

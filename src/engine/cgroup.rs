@@ -30,16 +30,11 @@ impl ContainerCgroup {
         let path = format!("{}/coracle-{}", own.trim_end_matches('/'), id.short());
         let directory = mounted.join(path.trim_start_matches('/'));
         fs::create_dir(&directory).ok()?;
-        match File::open(&directory) {
-            Ok(file) => Some(Self {
-                path,
-                fd: file.into(),
-            }),
-            Err(_) => {
-                drop(fs::remove_dir(&directory));
-                None
-            }
+        let opened = File::open(&directory).map(OwnedFd::from);
+        if opened.is_err() {
+            drop(fs::remove_dir(&directory));
         }
+        opened.ok().map(|fd| Self { path, fd })
     }
 }
 

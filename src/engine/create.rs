@@ -115,7 +115,7 @@ impl Engine {
         if record.request.replace {
             self.make_room(&record.name, report)?;
         }
-        self.keep(&store, record)
+        Self::keep(&store, record)
     }
 
     /// Removes the container that is called `name`, if there is one (`--replace`).
@@ -221,14 +221,11 @@ impl Engine {
     }
 
     /// Writes the record under its name, or under a generated one that is free.
-    fn keep(
-        &self,
-        store: &Store,
-        mut record: ContainerRecord,
-    ) -> Result<ContainerRecord, CreateError> {
-        let durability = match record.request.auto_remove {
-            true => Durability::Unsynced,
-            false => Durability::Synced,
+    fn keep(store: &Store, mut record: ContainerRecord) -> Result<ContainerRecord, CreateError> {
+        let durability = if record.request.auto_remove {
+            Durability::Unsynced
+        } else {
+            Durability::Synced
         };
         if let Some(path) = &record.request.cidfile {
             write_cidfile(path, &record.id)?;

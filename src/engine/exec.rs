@@ -30,7 +30,7 @@ use crate::state::store::Store;
 use crate::sys::channel::Channel;
 use crate::sys::pidfd::Pidfd;
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
-use crate::sys::{Called, SysError, SysResult};
+use crate::sys::{Called, Ignored, SysError, SysResult};
 
 /// What is executed, and how.
 #[derive(Debug, Clone, Default)]
@@ -200,7 +200,7 @@ impl Engine {
     /// The process beside a detached session: its parent, so that somebody reaps it.
     fn wait_for_session(&self, target: &Target, request: &ExecRequest, line: &Channel) -> ! {
         use std::os::fd::AsRawFd;
-        drop(setsid());
+        setsid().ignored();
         let mut kept = vec![line.as_fd().as_raw_fd(), target.pidfd.as_fd().as_raw_fd()];
         kept.extend(target.cgroup.as_ref().map(AsRawFd::as_raw_fd));
         let begun = quiet_streams(&kept)
@@ -237,11 +237,10 @@ impl Engine {
             }
         }
         let record = store.load(id)?;
-        self.open_target(id, record, &state)
+        Self::open_target(id, record, &state)
     }
 
     fn open_target(
-        &self,
         id: &ContainerId,
         record: ContainerRecord,
         state: &ContainerState,
@@ -293,7 +292,7 @@ impl Engine {
         request
             .user
             .clone()
-            .unwrap_or_else(|| self.program_user(record))
+            .unwrap_or_else(|| Self::program_user(record))
     }
 
     fn session_process(

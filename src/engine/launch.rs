@@ -245,7 +245,7 @@ impl Started {
             StartMode::Foreground(_) | StartMode::Detached => (None, None),
         };
         let monitor = match clone3(&CloneRequest::default()).map_err(call)? {
-            Forked::Child => process::monitor(prepared, monitor_line, client),
+            Forked::Child => process::monitor(&prepared, &monitor_line, client),
             Forked::Parent { pid, .. } => pid,
         };
         Ok(Self {

@@ -36,8 +36,8 @@ pub fn fill(root: BorrowedFd<'_>, linux: &Linux) -> SysResult<()> {
         bind_node(root, &path, &path)?;
     }
     for device in linux.devices().iter().flatten() {
-        let default = |name: &&str| device.path() == Path::new(&format!("/dev/{name}"));
-        if !DEFAULT_NODES.iter().any(|name| default(&name)) {
+        let default = |name: &str| device.path() == Path::new(&format!("/dev/{name}"));
+        if !DEFAULT_NODES.iter().any(|name| default(name)) {
             bind_node(root, device.path(), device.path())?;
         }
     }

@@ -21,7 +21,7 @@ use crate::sys::process::{
     CloneRequest, Forked, clone3, close_on_exec_from, exit_now, new_session_keyring,
 };
 use crate::sys::seccomp::Instruction;
-use crate::sys::{Called, SysResult};
+use crate::sys::{Called, Ignored, SysResult};
 
 /// What is executed in a running container.
 #[derive(Debug)]
@@ -73,10 +73,7 @@ pub fn start(session: &Session<'_>, io: ProgramIo) -> Result<Running, StageFailu
             drop(theirs);
             drop(io);
             let outcome = listen(&ours);
-            drop(nix::sys::wait::waitpid(
-                nix::unistd::Pid::from_raw(pid),
-                None,
-            ));
+            nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).ignored();
             outcome
         }
     }
@@ -98,10 +95,7 @@ fn listen(line: &Channel) -> Result<Running, StageFailure> {
             FromInit::Device(_) => {}
             FromInit::Failure(failure) => {
                 if let Some(pid) = pid {
-                    drop(nix::sys::wait::waitpid(
-                        nix::unistd::Pid::from_raw(pid),
-                        None,
-                    ));
+                    nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).ignored();
                 }
                 return Err(failure);
             }

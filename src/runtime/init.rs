@@ -23,7 +23,7 @@ use super::user::{self, Identity};
 use super::{devices, passwd, reaper, rootfs, session, sysctl};
 use crate::sys::channel::Channel;
 use crate::sys::process::{close_on_exec_all_but, exit_now, new_session_keyring};
-use crate::sys::{Called, SysResult, pty};
+use crate::sys::{Called, Ignored, SysResult, pty};
 
 /// Runs the stage to its end: the program, or a failure that was sent over `line`.
 pub fn run(launch: &Launch, io: &ProgramIo, mountpoint: &Path, line: &Channel) -> ! {
@@ -121,10 +121,10 @@ fn enter_namespaces(spec: &Spec, linux: &Linux) -> Result<(), StageFailure> {
     if makes(linux, LinuxNamespaceType::Cgroup) {
         call(|| unshare(CloneFlags::CLONE_NEWCGROUP).called(|| "unshare(CLONE_NEWCGROUP)"))?;
     }
-    if makes(linux, LinuxNamespaceType::Uts) {
-        if let Some(name) = spec.hostname() {
-            call(|| sethostname(name).called(|| format!("sethostname({name:?})")))?;
-        }
+    if makes(linux, LinuxNamespaceType::Uts)
+        && let Some(name) = spec.hostname()
+    {
+        call(|| sethostname(name).called(|| format!("sethostname({name:?})")))?;
     }
     if makes(linux, LinuxNamespaceType::Network) {
         call(pty::loopback_up)?;
@@ -333,22 +333,12 @@ fn own_directory(directory: &OwnedFd, identity: &Identity) {
     let empty = std::path::Path::new("");
     let owner = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
     let flags = nix::fcntl::AtFlags::AT_EMPTY_PATH;
-    drop(nix::unistd::fchownat(
-        directory,
-        empty,
-        Some(owner.0),
-        Some(owner.1),
-        flags,
-    ));
+    nix::unistd::fchownat(directory, empty, Some(owner.0), Some(owner.1), flags).ignored();
 }
 
 /// The program starts with no signal blocked and none ignored.
 pub(super) fn reset_signals() {
     use nix::sys::signal::{SigmaskHow, sigprocmask};
-    drop(sigprocmask(
-        SigmaskHow::SIG_SETMASK,
-        Some(&SigSet::empty()),
-        None,
-    ));
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).ignored();
     crate::sys::process::restore_signal_defaults();
 }

@@ -8,17 +8,14 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use crate::sys::Ignored as _;
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
 
 /// Forks: the child returns and becomes the program, the caller stays as the reaper and ends
 /// with it. When nothing can be forked the caller itself becomes the program.
 pub fn fork_program() {
     // Blocked before the fork, so that no signal is lost between it and the wait.
-    drop(sigprocmask(
-        SigmaskHow::SIG_SETMASK,
-        Some(&SigSet::all()),
-        None,
-    ));
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None).ignored();
     match clone3(&CloneRequest::default()) {
         Ok(Forked::Child) | Err(_) => {}
         Ok(Forked::Parent { pid, pidfd }) => {
@@ -46,7 +43,7 @@ fn reap(program: Pid) -> i32 {
                 return code;
             }
         } else {
-            drop(kill(program, signal));
+            kill(program, signal).ignored();
         }
     }
 }

@@ -14,7 +14,7 @@ use super::mounts::target::{self, Links};
 use super::user::Identity;
 use crate::sys::pty::{open_peer, set_controlling};
 use crate::sys::tty;
-use crate::sys::{Called, SysResult};
+use crate::sys::{Called, Ignored, SysResult};
 
 /// A terminal made in the container's own devpts.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ pub fn take_streams(
 ) -> Result<(), StageFailure> {
     let steps = || -> SysResult<()> {
         // Fails only for a leader, which the first process of a pid namespace may be already.
-        drop(setsid());
+        setsid().ignored();
         match (io, console) {
             (
                 ProgramIo::Streams {
@@ -76,7 +76,7 @@ pub fn take_streams(
             (ProgramIo::Terminal { .. }, Some(console)) => {
                 set_controlling(console.slave.as_fd())?;
                 give(&console.slave, identity);
-                drop(fchmod(&console.slave, Mode::from_bits_truncate(0o620)));
+                fchmod(&console.slave, Mode::from_bits_truncate(0o620)).ignored();
                 dup2_stdin(&console.slave).called(|| "dup2(stdin)")?;
                 dup2_stdout(&console.slave).called(|| "dup2(stdout)")?;
                 dup2_stderr(&console.slave).called(|| "dup2(stderr)")
@@ -98,6 +98,6 @@ fn give(stream: &OwnedFd, identity: &Identity) {
     let ours = kind == SFlag::S_IFIFO || kind == SFlag::S_IFCHR || kind == SFlag::S_IFSOCK;
     if ours && identity.uid != 0 {
         let owner = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
-        drop(fchown(stream, Some(owner.0), Some(owner.1)));
+        fchown(stream, Some(owner.0), Some(owner.1)).ignored();
     }
 }

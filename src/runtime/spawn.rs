@@ -14,7 +14,7 @@ use super::launch::{GroupPolicy, Launch, ProgramIo, StageFailure};
 use super::userns;
 use crate::sys::channel::Channel;
 use crate::sys::process::{CloneRequest, Forked, clone3};
-use crate::sys::{Called, SysResult};
+use crate::sys::{Called, Ignored, SysResult};
 
 /// A program that runs.
 #[derive(Debug)]
@@ -81,14 +81,9 @@ pub fn spawn(
             console,
         }),
         Err(failure) => {
-            drop(nix::sys::signal::kill(
-                nix::unistd::Pid::from_raw(pid),
-                nix::sys::signal::SIGKILL,
-            ));
-            drop(nix::sys::wait::waitpid(
-                nix::unistd::Pid::from_raw(pid),
-                None,
-            ));
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGKILL)
+                .ignored();
+            nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).ignored();
             Err(failure)
         }
     }
@@ -197,7 +192,7 @@ fn new_namespaces(launch: &Launch) -> u64 {
         .flatten()
         .filter(|namespace| namespace.path().is_none());
     let flags = fresh
-        .map(|namespace| namespace.typ())
+        .map(oci_spec::runtime::LinuxNamespace::typ)
         .filter(|kind| match kind {
             LinuxNamespaceType::Cgroup => false,
             LinuxNamespaceType::User => launch.join.is_none(),

@@ -2,6 +2,7 @@
 //! Kernel parameters of the container's own namespaces, written through its own /proc.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::io::Write;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
@@ -35,8 +36,8 @@ pub fn is_namespaced(name: &str) -> bool {
 /// # Errors
 ///
 /// The parameter that is not a container's, or that the kernel refused.
-pub fn write_all(
-    values: &HashMap<String, String>,
+pub fn write_all<S: BuildHasher>(
+    values: &HashMap<String, String, S>,
     root: BorrowedFd<'_>,
 ) -> Result<(), StageFailure> {
     for (name, value) in values {

@@ -20,7 +20,7 @@ use super::idmap::{HolderMap, IdMaps, Reach};
 use super::subid::find_helper;
 use crate::sys::namespace::NamespaceHandle;
 use crate::sys::process::{CloneRequest, Forked, clone3, exec_path, exit_now};
-use crate::sys::{Called, SysError, SysResult};
+use crate::sys::{Called, Ignored, SysError, SysResult};
 
 /// Why the user's namespace could not be entered.
 #[derive(Debug, thiserror::Error)]
@@ -73,10 +73,10 @@ pub enum Entered {
 ///
 /// See [`UsernsError`]; the process must end then, since it may be half way.
 pub fn enter_holder(map: &HolderMap, run_root: &Path) -> Result<Entered, UsernsError> {
-    if let Some(namespace) = find_holder(map, run_root) {
-        if setns(&namespace, CloneFlags::CLONE_NEWUSER).is_ok() {
-            return Ok(Entered::Joined);
-        }
+    if let Some(namespace) = find_holder(map, run_root)
+        && setns(&namespace, CloneFlags::CLONE_NEWUSER).is_ok()
+    {
+        return Ok(Entered::Joined);
     }
     make_namespace(map)?;
     publish_holder(map, run_root);
@@ -165,7 +165,7 @@ impl MapHelper {
                 if !matches!(nix::unistd::read(&go_read, &mut byte), Ok(1)) {
                     exit_now(1);
                 }
-                drop(nix::unistd::dup2_stderr(&words_write));
+                nix::unistd::dup2_stderr(&words_write).ignored();
                 let mut words = vec![program.to_owned(), target.to_string()];
                 words.extend(map.split(' ').map(str::to_owned));
                 let c_strings = |texts: Vec<String>| -> Vec<CString> {
@@ -216,7 +216,7 @@ fn make_as_root(map: &HolderMap) -> Result<(), UsernsError> {
         Forked::Child => {
             drop(go);
             let mut byte = [0_u8; 1];
-            drop(nix::unistd::read(&go_read, &mut byte));
+            nix::unistd::read(&go_read, &mut byte).ignored();
             let code =
                 write_maps(&target, &map.maps).map_or_else(|error| error.errno as i32, |()| 0);
             exit_now(code)

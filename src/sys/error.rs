@@ -47,6 +47,16 @@ impl From<SysError> for std::io::Error {
     }
 }
 
+/// For a call whose failure changes nothing, where the code beside it says why.
+pub trait Ignored {
+    /// Lets the outcome go.
+    fn ignored(self);
+}
+
+impl<T, E> Ignored for Result<T, E> {
+    fn ignored(self) {}
+}
+
 /// Names the call in an [`Errno`] result: `openat(…).called(|| format!("openat({path:?})"))?`.
 pub trait Called<T> {
     /// Turns the bare errno into a [`SysError`] that names the call.

@@ -25,4 +25,4 @@ pub mod stream;
 pub mod tty;
 pub mod xattr;
 
-pub use error::{Called, SysError, SysResult};
+pub use error::{Called, Ignored, SysError, SysResult};

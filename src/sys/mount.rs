@@ -117,7 +117,7 @@ impl FsContext {
                 libc::SYS_fsmount,
                 self.fd.as_raw_fd(),
                 libc::FSMOUNT_CLOEXEC,
-                attr.0 as libc::c_uint,
+                attr.0,
             )
         };
         owned(raw, || format!("fsmount({:?})", self.kind))
@@ -158,10 +158,8 @@ impl FsContext {
             if length == 0 {
                 break;
             }
-            words.push_str(&format!(
-                " [{}]",
-                String::from_utf8_lossy(&buffer[..length]).trim()
-            ));
+            let line = String::from_utf8_lossy(&buffer[..length]);
+            words.extend([" [", line.trim(), "]"]);
         }
         SysError::new(format!("fsconfig({:?}, {what}){words}", self.kind), errno)
     }

@@ -54,7 +54,7 @@ pub fn clone3(request: &CloneRequest<'_>) -> SysResult<Forked> {
     let mut cgroup = 0;
     if let Some(fd) = request.cgroup {
         flags |= CLONE_INTO_CGROUP;
-        cgroup = fd.as_raw_fd() as u64;
+        cgroup = u64::from(fd.as_raw_fd().cast_unsigned());
     }
     let arguments = libc::clone_args {
         flags,
@@ -144,8 +144,8 @@ fn close_range(first: RawFd, last: RawFd, flags: libc::c_uint) -> SysResult<()> 
     let done = unsafe {
         libc::syscall(
             libc::SYS_close_range,
-            first as libc::c_uint,
-            last as libc::c_uint,
+            first.cast_unsigned(),
+            last.cast_unsigned(),
             flags,
         )
     };

@@ -52,11 +52,10 @@ pub fn loopback_up() -> SysResult<()> {
         None,
     )
     .called(|| "socket(AF_INET)")?;
+    let up = libc::c_short::try_from(libc::IFF_UP | libc::IFF_RUNNING).expect("small flags");
     let mut request = libc::ifreq {
         ifr_name: [0; libc::IFNAMSIZ],
-        ifr_ifru: libc::__c_anonymous_ifr_ifru {
-            ifru_flags: (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short,
-        },
+        ifr_ifru: libc::__c_anonymous_ifr_ifru { ifru_flags: up },
     };
     for (slot, byte) in request.ifr_name.iter_mut().zip(b"lo") {
         *slot = (*byte).cast_signed();

@@ -17,7 +17,7 @@ use crate::runtime::machine::make_lower;
 use crate::runtime::spawn::Attendant;
 use crate::state::record::ProcessIdentity;
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
-use crate::sys::{Called, SysResult};
+use crate::sys::{Called, Ignored, SysResult};
 
 /// Serves a FUSE root until it is unmounted; the value is the exit code of the server's process.
 /// The overlay file system is a role of the binary that the engine does not know: `main` installs
@@ -49,8 +49,8 @@ impl Attendant for StartAttendant<'_> {
         match clone3(&CloneRequest::default())? {
             Forked::Child => {
                 // Its monitor's end is its own: nothing is left to serve.
-                drop(prctl::set_pdeathsig(Signal::SIGKILL));
-                drop(prctl::set_name(c"coracle-overlay"));
+                prctl::set_pdeathsig(Signal::SIGKILL).ignored();
+                prctl::set_name(c"coracle-overlay").ignored();
                 drop(close_all_but(&[0, 1, 2, device.as_raw_fd()]));
                 exit_now(serve(*server, device, root))
             }

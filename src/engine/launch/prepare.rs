@@ -158,7 +158,7 @@ impl Engine {
     }
 
     /// Who runs the programs of a container, as `USER[:GROUP]`: with `keep-id` the caller.
-    pub(in crate::engine) fn program_user(&self, record: &ContainerRecord) -> String {
+    pub(in crate::engine) fn program_user(record: &ContainerRecord) -> String {
         let user = &record.resolved.user;
         let mode = record.request.userns.as_deref().unwrap_or_default();
         if !mode.starts_with("keep-id") || !user.is_empty() {
@@ -300,7 +300,7 @@ fn launch(
         }
         Reach::Ranges | Reach::All => GroupPolicy::Settable,
     };
-    let user = engine.program_user(record);
+    let user = Engine::program_user(record);
     let additional: Vec<String> = record
         .request
         .group_add
@@ -548,7 +548,7 @@ impl Prepared {
     }
 
     /// Adds what mends it to a refusal of the user namespace.
-    pub(super) fn explain(&self, words: &str) -> String {
+    pub(super) fn explain(words: &str) -> String {
         format!("{words} (`coracle doctor` says what this host lacks)")
     }
 

@@ -26,17 +26,17 @@ use crate::state::record::{ContainerState, Place, ProcessIdentity, Status};
 use crate::state::store::{ContainerLock, Store};
 use crate::sys::channel::Channel;
 use crate::sys::process::{close_all_but, exit_now};
-use crate::sys::{Called, SysResult};
+use crate::sys::{Called, Ignored, SysResult};
 
 /// Runs the monitor of `prepared` to its end.
 pub(super) fn monitor(
-    prepared: Prepared,
-    line: Channel,
+    prepared: &Prepared,
+    line: &Channel,
     client: Option<(OwnedFd, AttachedStreams)>,
 ) -> ! {
-    drop(setsid());
-    drop(prctl::set_name(c"coracle-monitor"));
-    let code = match start(&prepared, &line, client) {
+    setsid().ignored();
+    prctl::set_name(c"coracle-monitor").ignored();
+    let code = match start(prepared, line, client) {
         Ok(supervision) => {
             let code = crate::monitor::run(supervision);
             drop(line.send(format!("x{code}").as_bytes(), None));
@@ -67,7 +67,7 @@ fn start(
     let (program_io, io) = call(|| streams(prepared))?;
     call(detach_standard_streams)?;
     enter_holder(&prepared.holder, &prepared.run_root)
-        .map_err(|error| StageFailure::setup(prepared.explain(&chain(&error))))?;
+        .map_err(|error| StageFailure::setup(Prepared::explain(&chain(&error))))?;
     let mut attendant = StartAttendant {
         fuse: prepared.fuse.as_ref(),
         helpers: Vec::new(),
@@ -254,7 +254,7 @@ fn supervision(
         record_exit: Box::new(move |report| {
             // A lock that cannot be had is that of a container that is gone.
             held.set(recorded.0.lock(&recorded.1).ok());
-            record_exit(&recorded.0, &recorded.1, state, report);
+            record_exit(&recorded.0, &recorded.1, &state, report);
         }),
         clean_up: Box::new(move || {
             clean.run();
@@ -279,7 +279,7 @@ fn ending_lock() -> (HeldLock, HeldLock) {
 fn record_exit(
     store: &Store,
     id: &crate::state::id::ContainerId,
-    running: ContainerState,
+    running: &ContainerState,
     report: &ExitReport,
 ) {
     let now = store.read_state(id).unwrap_or_else(|_| running.clone());

@@ -111,18 +111,14 @@ fn ipc(record: &ContainerRecord, context: &SpecContext) -> Vec<Mount> {
             }
         }
     }
-    match &context.shared_shm {
-        Some(path) => list.push(bind(
-            path,
-            "/dev/shm",
-            &["bind", "rprivate", "nosuid", "nodev"],
-        )),
-        None => {
-            let size = record.request.shm_size_bytes.unwrap_or(SHM_SIZE_BYTES);
-            let size = format!("size={size}");
-            let options = ["nosuid", "noexec", "nodev", "mode=1777", &size];
-            list.push(mount("/dev/shm", "tmpfs", "shm", &options));
-        }
+    if let Some(path) = &context.shared_shm {
+        let options = ["bind", "rprivate", "nosuid", "nodev"];
+        list.push(bind(path, "/dev/shm", &options));
+    } else {
+        let size = record.request.shm_size_bytes.unwrap_or(SHM_SIZE_BYTES);
+        let size = format!("size={size}");
+        let options = ["nosuid", "noexec", "nodev", "mode=1777", &size];
+        list.push(mount("/dev/shm", "tmpfs", "shm", &options));
     }
     list
 }
@@ -204,12 +200,12 @@ fn user_mount(request: &MountRequest) -> Mount {
                 options.insert(0, "rbind");
             }
             let propagation = ["private", "slave", "shared", "unbindable"];
-            let is_propagation = |option: &&str| {
+            let is_propagation = |option: &str| {
                 propagation
                     .iter()
                     .any(|word| option.trim_start_matches('r') == *word)
             };
-            if !options.iter().any(|option| is_propagation(&option)) {
+            if !options.iter().any(|option| is_propagation(option)) {
                 options.push("rprivate");
             }
             // `ro` on a tree leaves the mounts below writable, which nobody means.
