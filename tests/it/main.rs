@@ -11,6 +11,7 @@
 )]
 
 mod architecture;
+mod crash;
 mod deps;
 mod exec;
 mod lifecycle;
@@ -20,3 +21,4 @@ mod rm;
 mod run;
 mod stop;
 mod support;
+mod tty;

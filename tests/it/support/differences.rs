@@ -7,6 +7,22 @@ use super::sandbox::{Tool, tool};
 /// Test, and why Debian's podman 4.3 does not pass it.
 const PODMAN: &[(&str, &str)] = &[
     (
+        "crash::a_killed_command_leaves_the_container_to_its_monitor",
+        "a container in the foreground ends with its killed command",
+    ),
+    (
+        "crash::a_killed_monitor_takes_its_container_with_it",
+        "a container whose monitor was killed runs on, unwatched",
+    ),
+    (
+        "crash::everything_killed_at_once_is_told_and_goes",
+        "what was killed with its monitor is shown as running",
+    ),
+    (
+        "logs::a_last_line_without_its_end_is_shown",
+        "`logs --tail` glues a last line without its end to the one before",
+    ),
+    (
         "lifecycle::a_name_belongs_to_one_container",
         "prints the name of what --replace removed too; 5.8 does not",
     ),
@@ -53,6 +69,14 @@ const PODMAN: &[(&str, &str)] = &[
     (
         "run::signals_reach_the_container_in_the_foreground",
         "a signal that is passed on makes the exit code 0",
+    ),
+    (
+        "tty::leaving_and_coming_back",
+        "`run -it` was seen not to return after the detach keys",
+    ),
+    (
+        "tty::other_keys_can_be_chosen_to_leave",
+        "`run -it` was seen not to return after the detach keys",
     ),
     (
         "stop::pause_stands_still_until_unpause",

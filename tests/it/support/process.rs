@@ -198,6 +198,16 @@ impl Running {
         );
     }
 
+    /// Its process id.
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Waits for its end, but no longer than `time`.
+    pub(crate) fn wait_at_most(&self, time: Duration) {
+        self.status.wait(Instant::now() + time, Option::is_some);
+    }
+
     /// Whether it still runs.
     pub(crate) fn runs(&self) -> bool {
         self.status.look(Option::is_none)

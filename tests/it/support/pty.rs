@@ -26,16 +26,18 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Starts `program` with `arguments` as the leader of a session whose terminal has `rows` and
-    /// `columns`.
-    pub(crate) fn start(program: &str, arguments: &[String], rows: u16, columns: u16) -> Self {
+    /// Starts `program` with `arguments` as the leader of a session with a terminal of 24 rows and
+    /// 80 columns.
+    pub(crate) fn start(program: &str, arguments: &[String], environment: &[(&str, &str)]) -> Self {
         let OpenptyResult { master, slave } =
-            openpty(Some(&window(rows, columns)), None).expect("the host has pseudo-terminals");
+            openpty(Some(&window(24, 80)), None).expect("the host has pseudo-terminals");
         let side = || slave.try_clone().expect("a descriptor can be doubled");
         // setsid(1) makes the terminal the controlling one, which takes an unsafe hook here.
         let child = Command::new("setsid")
             .args(["--ctty", "--wait", program])
             .args(arguments)
+            .envs(environment.iter().copied())
+            .env("TERM", "xterm")
             .process_group(0)
             .stdin(side())
             .stdout(side())
@@ -93,6 +95,13 @@ impl Terminal {
         let mode = termios::tcgetattr(&self.slave).expect("it is a terminal");
         mode.local_flags
             .contains(termios::LocalFlags::ICANON | termios::LocalFlags::ECHO)
+    }
+
+    /// Waits until the command has ended; its terminal can still be looked at.
+    pub(crate) fn wait_end(&mut self) {
+        let watchdog = watchdog(&self.child);
+        self.child.wait().expect("our own child can be waited for");
+        drop(watchdog);
     }
 
     /// Waits for the end of the command and returns its exit code.

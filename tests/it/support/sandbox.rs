@@ -10,10 +10,15 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::process::{Call, Outcome};
+use super::pty::Terminal;
 use super::rootfs;
 
 /// The name of the image that [`Sandbox::image`] imports.
 pub(crate) const IMAGE: &str = "localhost/small:latest";
+
+/// Nothing of the user's own configuration may change what a test sees.
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("CONTAINERS_CONF", "/dev/null"), ("CORACLE_MODE", "podman")];
 
 /// Which tool the tests drive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,17 +105,30 @@ impl Sandbox {
 
     /// The tool under test with this store and `arguments`, not yet started.
     pub(crate) fn call<S: AsRef<str>>(&self, arguments: impl IntoIterator<Item = S>) -> Call {
-        let root = self.shown("s");
-        let runroot = self.shown("r");
-        let call = Call::new(&program()).args(["--root", &root, "--runroot", &runroot]);
-        let call = match tool() {
-            Tool::Coracle => coracle_flags(call),
-            Tool::Podman => podman_flags(call, &self.shown("t")),
-        };
-        // Nothing of the user's own configuration may change what a test sees.
-        call.env("CONTAINERS_CONF", "/dev/null")
-            .env("CORACLE_MODE", "podman")
-            .args(arguments)
+        let call = Call::new(&program()).args(self.command_line(arguments));
+        ENVIRONMENT
+            .iter()
+            .fold(call, |call, (name, value)| call.env(name, value))
+    }
+
+    /// The same under a terminal of 24 rows and 80 columns.
+    pub(crate) fn terminal<S: AsRef<str>>(
+        &self,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Terminal {
+        Terminal::start(&program(), &self.command_line(arguments), &ENVIRONMENT)
+    }
+
+    /// The global flags that make the tool use this store, and `arguments`.
+    fn command_line<S: AsRef<str>>(&self, arguments: impl IntoIterator<Item = S>) -> Vec<String> {
+        let mut line = vec!["--root".to_owned(), self.shown("s")];
+        line.extend(["--runroot".to_owned(), self.shown("r")]);
+        line.extend(match tool() {
+            Tool::Coracle => coracle_flags(),
+            Tool::Podman => podman_flags(&self.shown("t")),
+        });
+        line.extend(arguments.into_iter().map(|word| word.as_ref().to_owned()));
+        line
     }
 
     /// Runs the tool to its end.
@@ -200,17 +218,19 @@ pub(crate) fn program() -> String {
     }
 }
 
-fn coracle_flags(call: Call) -> Call {
+fn coracle_flags() -> Vec<String> {
     match std::env::var("CORACLE_TEST_ENGINE") {
         Ok(engine) if !engine.is_empty() => {
-            call.args(["--storage-opt".to_owned(), format!("engine={engine}")])
+            vec!["--storage-opt".to_owned(), format!("engine={engine}")]
         }
-        _ => call,
+        Ok(_) | Err(_) => Vec::new(),
     }
 }
 
 /// What a podman needs to run without systemd, a journal and a configuration.
-fn podman_flags(call: Call, tmpdir: &str) -> Call {
-    call.args(["--tmpdir", tmpdir, "--storage-driver", "overlay"])
-        .args(["--cgroup-manager", "cgroupfs", "--events-backend", "file"])
+fn podman_flags(tmpdir: &str) -> Vec<String> {
+    let flags = ["--tmpdir", tmpdir, "--storage-driver", "overlay"];
+    let managers = ["--cgroup-manager", "cgroupfs", "--events-backend", "file"];
+    let all = flags.into_iter().chain(managers);
+    all.map(str::to_owned).collect()
 }

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! SIGKILL of anything at any moment, and many commands at once: what comes next is right, and
+//! nothing is left behind.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::process::PATIENCE;
+use crate::support::sandbox::IMAGE;
+use crate::support::{Sandbox, requires};
+
+/// The process in a field of inspect: `.State.Pid`, `.State.ConmonPid`.
+fn process(sandbox: &Sandbox, container: &str, field: &str) -> Pid {
+    let pid = sandbox.field(container, field).parse().expect("a number");
+    assert_ne!(pid, 0, "{container} runs");
+    Pid::from_raw(pid)
+}
+
+/// Kills and waits until there is no such process: its parent may be somebody else.
+fn kill_and_wait(processes: &[Pid]) {
+    for pid in processes {
+        kill(*pid, Signal::SIGKILL).unwrap();
+    }
+    let deadline = Instant::now() + PATIENCE;
+    for pid in processes {
+        while !is_gone(*pid) {
+            assert!(Instant::now() < deadline, "{pid} does not end");
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Whether it is no more, or only waits for its parent.
+fn is_gone(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+    let is_zombie = stat.is_ok_and(|stat| stat.rsplit(") ").next().unwrap().starts_with('Z'));
+    is_zombie || kill(pid, None) == Err(Errno::ESRCH)
+}
+
+/// What is left of containers that are no more: files, names, sockets, processes.
+fn left_over(sandbox: &Sandbox) -> Vec<String> {
+    let mut left = Vec::new();
+    for directory in ["s/containers", "s/names/containers", "s/tmp", "r/c"] {
+        let entries = fs::read_dir(sandbox.path(directory)).into_iter().flatten();
+        left.extend(entries.map(|entry| entry.unwrap().path().display().to_string()));
+    }
+    let marker = sandbox.shown("s");
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        // A monitor is forked from its command and keeps its command line.
+        let line = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+        if line.contains(&marker) {
+            left.push(line.replace('\0', " "));
+        }
+    }
+    left
+}
+
+#[track_caller]
+fn assert_nothing_left(sandbox: &Sandbox) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = left_over(sandbox);
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "left over: {left:#?}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_killed_monitor_takes_its_container_with_it() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    sandbox.background("web", &["sleep", "1000"]);
+    let container = process(&sandbox, "web", ".State.Pid");
+    let monitor = process(&sandbox, "web", ".State.ConmonPid");
+    kill_and_wait(&[monitor]);
+    assert_eq!(sandbox.field("web", ".State.Status"), "exited");
+    assert_eq!(sandbox.ok(["ps", "-q"]), "");
+    let status = sandbox.ok(["ps", "-a", "--format", "{{.Status}}"]);
+    assert!(status.starts_with("Exited (137)"), "{status}");
+    sandbox.run(["kill", "web"]).expect(125);
+    let why = sandbox.field("web", ".State.Error");
+    assert!(why.contains("monitor"), "{why}");
+    assert_eq!(sandbox.ok(["wait", "web"]), "137");
+    sandbox.ok(["start", "web"]);
+    assert_eq!(sandbox.field("web", ".State.Status"), "running");
+    assert!(is_gone(container));
+    kill_and_wait(&[process(&sandbox, "web", ".State.ConmonPid")]);
+    assert_eq!(sandbox.ok(["rm", "-f", "web"]), "web");
+    assert_nothing_left(&sandbox);
+}
+
+#[test]
+fn a_killed_container_has_its_code() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    sandbox.background("web", &["sleep", "1000"]);
+    kill_and_wait(&[process(&sandbox, "web", ".State.Pid")]);
+    assert_eq!(sandbox.ok(["wait", "web"]), "137");
+    assert_eq!(sandbox.field("web", ".State.ExitCode"), "137");
+    assert_eq!(sandbox.ok(["rm", "web"]), "web");
+    assert_nothing_left(&sandbox);
+}
+
+#[test]
+fn everything_killed_at_once_is_told_and_goes() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let mut run = vec!["run", "--rm", "--network", "none", "--name", "front"];
+    run.extend([IMAGE, "sh", "-c", "echo up; sleep 1000"]);
+    let front = sandbox.call(run).spawn();
+    front.wait_for("up");
+    sandbox.background("back", &["sleep", "1000"]);
+    let mut processes = vec![front.pid()];
+    for name in ["front", "back"] {
+        processes.push(process(&sandbox, name, ".State.Pid"));
+        processes.push(process(&sandbox, name, ".State.ConmonPid"));
+    }
+    kill_and_wait(&processes);
+    assert_eq!(sandbox.ok(["ps", "-q"]), "");
+    assert_eq!(sandbox.ok(["ps", "-aq"]).lines().count(), 2);
+    let name = [
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--replace",
+        "--name",
+        "front",
+        IMAGE,
+    ];
+    let again = name.into_iter().chain(["echo", "again"]);
+    assert_eq!(sandbox.ok(again), "again");
+    assert_eq!(sandbox.ok(["rm", "back"]), "back");
+    assert_nothing_left(&sandbox);
+}
+
+#[test]
+fn a_killed_command_leaves_the_container_to_its_monitor() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let script = "trap 'exit 6' TERM; echo up; while :; do sleep 0.05; done";
+    let mut run = vec!["run", "--network", "none", "--name", "web"];
+    run.extend([IMAGE, "sh", "-c", script]);
+    let command = sandbox.call(run).spawn();
+    command.wait_for("up");
+    kill_and_wait(&[command.pid()]);
+    assert_eq!(sandbox.field("web", ".State.Status"), "running");
+    sandbox.ok(["stop", "web"]);
+    assert_eq!(sandbox.field("web", ".State.ExitCode"), "6");
+}
+
+#[test]
+fn a_command_killed_at_any_moment_leaves_nothing_that_rm_does_not_find() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let mut run = vec!["run", "-d", "--rm", "--network", "none"];
+    run.extend([IMAGE, "sleep", "1000"]);
+    for round in 0..40_u64 {
+        let command = sandbox.call(run.clone()).spawn();
+        command.wait_at_most(Duration::from_micros(round * 500));
+        kill(command.pid(), Signal::SIGKILL).ok();
+    }
+    // A monitor that has just been forked may still be on its way.
+    let deadline = Instant::now() + PATIENCE;
+    while !left_over(&sandbox).is_empty() {
+        assert!(
+            Instant::now() < deadline,
+            "left over: {:#?}",
+            left_over(&sandbox)
+        );
+        sandbox.ok(["rm", "-f", "-a", "-t", "0"]);
+        sandbox.run(["system", "check", "--repair"]);
+    }
+}
+
+#[test]
+fn many_at_once_end_right() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let many = 24;
+    let calls: Vec<_> = (0..many)
+        .map(|code| {
+            let script = format!("echo {code}; exit {code}");
+            let mut run = vec!["run", "--rm", "--network", "none", IMAGE, "sh", "-c"];
+            run.push(&script);
+            (code, sandbox.call(run).spawn())
+        })
+        .collect();
+    for (code, call) in calls {
+        assert_eq!(call.finish().expect(code).out(), code.to_string());
+    }
+    assert_nothing_left(&sandbox);
+}
+
+#[test]
+fn verbs_at_the_same_time_as_the_end() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    for round in 0..10 {
+        let name = format!("web{round}");
+        sandbox.background(&name, &["sh", "-c", "exit 3"]);
+        // One of them meets the container before its end, another while it ends, another after.
+        let verbs = [
+            vec!["wait", &name],
+            vec!["stop", "-t", "0", &name],
+            vec!["kill", &name],
+            vec!["inspect", &name],
+            vec!["restart", "-t", "0", &name],
+        ];
+        let calls: Vec<_> = verbs
+            .into_iter()
+            .map(|verb| sandbox.call(verb).spawn())
+            .collect();
+        for call in calls {
+            let outcome = call.finish();
+            assert!([0, 125].contains(&outcome.code), "{outcome:?}");
+        }
+        sandbox.ok(["rm", "-f", "-t", "0", &name]);
+    }
+    assert_nothing_left(&sandbox);
+}
