@@ -277,7 +277,7 @@ impl Engine {
             pid: target.pid,
             process: self.session_process(&target.record, request, &security),
             user: UserChoice::Lookup {
-                user: self.session_user(&target.record, request),
+                user: Self::session_user(&target.record, request),
                 additional_groups: target.record.request.group_add.clone(),
             },
             groups: groups_of(target.pid),
@@ -288,7 +288,7 @@ impl Engine {
         Ok(start(&session, io)?)
     }
 
-    fn session_user(&self, record: &ContainerRecord, request: &ExecRequest) -> String {
+    fn session_user(record: &ContainerRecord, request: &ExecRequest) -> String {
         request
             .user
             .clone()

@@ -6,7 +6,7 @@
 //! names, so that its grammar is tested as a table.
 
 mod create;
-mod environment;
+pub(crate) mod environment;
 mod image;
 mod lifecycle;
 pub(crate) mod list;

@@ -3,6 +3,7 @@
 
 mod attach;
 mod create;
+mod exec;
 mod exists;
 mod foreground;
 mod inspect;
@@ -32,6 +33,7 @@ pub(super) use which::{print_errors, tool_error};
 /// The rows of this group.
 pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<attach::Attach>(),
+    Entry::of::<exec::Exec>(),
     Entry::of::<exists::Exists>(),
     Entry::of::<inspect::ContainerInspect>(),
     Entry::of::<inspect::Inspect>(),
