@@ -162,6 +162,14 @@ impl Engine {
         Ok(self.describe(swept, &done))
     }
 
+    /// Removes the unfinished things of killed processes in passing: what stays is met again, and
+    /// told by a check.
+    pub(super) fn sweep_unfinished(&self, store: &Store) {
+        if let Ok(swept) = store.sweep_unfinished_only() {
+            self.remove_in_namespace(swept.need_namespace);
+        }
+    }
+
     fn describe(&self, swept: Swept, done: &Outcome) -> Vec<Checked> {
         let leftover = |text, outcome| Checked {
             text,

@@ -23,7 +23,7 @@ use crate::state::StateError;
 use crate::state::atomic::Durability;
 use crate::state::id::ContainerId;
 use crate::state::record::{ContainerRecord, ContainerRequest, Resolved};
-use crate::state::store::Store;
+use crate::state::store::{ContainerLock, Store};
 use crate::storage::StorageError;
 use crate::sys::process::random_bytes;
 
@@ -105,6 +105,22 @@ impl Engine {
         request: ContainerRequest,
         report: &dyn Report,
     ) -> Result<ContainerRecord, CreateError> {
+        let durability = if request.auto_remove {
+            Durability::Unsynced
+        } else {
+            Durability::Synced
+        };
+        let (record, _lock) = self.create_locked(request, durability, report)?;
+        Ok(record)
+    }
+
+    /// As [`Engine::create`]; nobody else can change the container as long as the lock is held.
+    pub(super) fn create_locked(
+        &self,
+        request: ContainerRequest,
+        durability: Durability,
+        report: &dyn Report,
+    ) -> Result<(ContainerRecord, ContainerLock), CreateError> {
         let conf = self.containers_conf()?;
         for ignored in &conf.ignored {
             report.warning(&ignored.to_string());
@@ -115,7 +131,7 @@ impl Engine {
         if record.request.replace {
             self.make_room(&record.name, report)?;
         }
-        Self::keep(&store, record)
+        keep(&store, record, durability)
     }
 
     /// Removes the container that is called `name`, if there is one (`--replace`).
@@ -219,33 +235,33 @@ impl Engine {
             resolved,
         })
     }
+}
 
-    /// Writes the record under its name, or under a generated one that is free.
-    fn keep(store: &Store, mut record: ContainerRecord) -> Result<ContainerRecord, CreateError> {
-        let durability = if record.request.auto_remove {
-            Durability::Unsynced
-        } else {
-            Durability::Synced
-        };
-        if let Some(path) = &record.request.cidfile {
-            write_cidfile(path, &record.id)?;
-        }
-        if !record.name.is_empty() {
-            return Ok(store.create(&record, durability).map(|_lock| record)?);
-        }
-        let mut last = None;
-        for attempt in 0..NAME_ATTEMPTS {
-            record.name = super::names::generate(random_bytes(), attempt);
-            match store.create(&record, durability) {
-                Ok(_lock) => return Ok(record),
-                Err(StateError::NameInUse { name, id }) => {
-                    last = Some(StateError::NameInUse { name, id });
-                }
-                Err(other) => return Err(other.into()),
-            }
-        }
-        Err(last.expect("at least one name was tried").into())
+/// Writes the record under its name, or under a generated one that is free.
+fn keep(
+    store: &Store,
+    mut record: ContainerRecord,
+    durability: Durability,
+) -> Result<(ContainerRecord, ContainerLock), CreateError> {
+    if let Some(path) = &record.request.cidfile {
+        write_cidfile(path, &record.id)?;
     }
+    if !record.name.is_empty() {
+        let lock = store.create(&record, durability)?;
+        return Ok((record, lock));
+    }
+    let mut last = None;
+    for attempt in 0..NAME_ATTEMPTS {
+        record.name = super::names::generate(random_bytes(), attempt);
+        match store.create(&record, durability) {
+            Ok(lock) => return Ok((record, lock)),
+            Err(StateError::NameInUse { name, id }) => {
+                last = Some(StateError::NameInUse { name, id });
+            }
+            Err(other) => return Err(other.into()),
+        }
+    }
+    Err(last.expect("at least one name was tried").into())
 }
 
 /// `--cidfile` must be new: a script that finds an old id in it acts on the wrong container.

@@ -31,7 +31,7 @@ use crate::monitor::protocol::{AttachedStreams, Framing};
 use crate::runtime::launch::StageFailure;
 use crate::state::StateError;
 use crate::state::id::ContainerId;
-use crate::state::store::Store;
+use crate::state::store::{ContainerLock, Store};
 use crate::sys::channel::Channel;
 use crate::sys::process::{CloneRequest, Forked, clone3};
 use crate::sys::{Called, SysError};
@@ -104,6 +104,24 @@ pub enum StartError {
     },
 }
 
+/// A container that this process has just made.
+#[derive(Debug)]
+pub(super) struct NewContainer {
+    /// Nobody else may start or remove it first.
+    pub(super) lock: ContainerLock,
+    /// Whether its record is on the disk.
+    pub(super) on_disk: RecordOnDisk,
+}
+
+/// Whether a container's record outlives a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RecordOnDisk {
+    /// It does, or it need not.
+    Synced,
+    /// It does not yet.
+    Pending,
+}
+
 impl StartError {
     /// 125, 126 or 127.
     pub fn exit_code(&self) -> u8 {
@@ -133,9 +151,24 @@ impl Engine {
         mode: StartMode,
         report: &dyn Report,
     ) -> Result<StartOutcome, StartError> {
+        self.start_new(id, None, mode, report)
+    }
+
+    /// As [`Engine::start`], for a container that this process has made and holds. Its record may
+    /// still have to reach the disk: that takes milliseconds, in which the monitor starts it.
+    pub(super) fn start_new(
+        &self,
+        id: &ContainerId,
+        new: Option<NewContainer>,
+        mode: StartMode,
+        report: &dyn Report,
+    ) -> Result<StartOutcome, StartError> {
         use crate::state::liveness::Observed;
         let store = Store::open(self.dirs.clone())?;
-        let lock = store.lock(id)?;
+        let (lock, on_disk) = match new {
+            Some(new) => (new.lock, new.on_disk),
+            None => (store.lock(id)?, RecordOnDisk::Synced),
+        };
         let (state, observed) = store.observe(id)?;
         match observed {
             Observed::Created | Observed::Exited => {}
@@ -147,9 +180,17 @@ impl Engine {
         let record = store.load(id)?;
         let prepared = self.prepare(&store, record, report)?;
         let started = Started::fork(prepared, &mode)?;
+        let synced = match on_disk {
+            RecordOnDisk::Synced => Ok(()),
+            RecordOnDisk::Pending => store.sync(id),
+        };
         if let Err(failure) = hear_of_start(&started.line) {
             reap(started.monitor);
             return Err(failure.into());
+        }
+        // The container runs all the same.
+        if let Err(error) = synced {
+            report.warning(&crate::runtime::userns::chain(&error));
         }
         drop(lock);
         match mode {

@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::{fs, thread};
 
-use super::Engine;
 use super::error::EngineError;
 use super::filter::{Candidate, FilterKeys, Filters, status_word};
 use super::usage::{ContainerSizes, measure};
+use super::{Engine, Report};
+use crate::runtime::userns::chain;
 use crate::state::StateError;
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
@@ -107,8 +108,12 @@ impl Engine {
     /// # Errors
     ///
     /// Filters that cannot be understood, and a store that cannot be read. A container that goes
-    /// away meanwhile is left out.
-    pub fn list_containers(&self, request: &ListRequest) -> Result<Vec<Listed>, EngineError> {
+    /// away meanwhile is left out; one whose record is damaged is told and left out.
+    pub fn list_containers(
+        &self,
+        request: &ListRequest,
+        report: &dyn Report,
+    ) -> Result<Vec<Listed>, EngineError> {
         let store = self.store()?;
         let filters = Filters::parse(&store, &request.filters, FilterKeys::All)?;
         let running_only = request.scope == ListScope::Running && !filters.name_a_status();
@@ -119,7 +124,13 @@ impl Engine {
             };
             (!running_only || runs()) && filters.let_through(candidate)
         };
-        let mut listed = read_shared(&store, store.list()?, &wanted)?;
+        let Reading {
+            mut listed,
+            damaged,
+        } = read_shared(&store, store.list()?, &wanted);
+        for error in damaged {
+            report.warning(&chain(&error));
+        }
         listed.sort_by_cached_key(|one| (one.summary.created, one.summary.id.clone()));
         if let ListScope::Last(count) = request.scope {
             drop(listed.drain(..listed.len().saturating_sub(count)));
@@ -134,12 +145,19 @@ impl Engine {
     }
 }
 
+/// What was read: one damaged record must not hide the others.
+#[derive(Debug, Default)]
+struct Reading {
+    listed: Vec<Listed>,
+    damaged: Vec<StateError>,
+}
+
 /// Reads the wanted ones of `ids`.
 fn read_shared(
     store: &Store,
     ids: Vec<ContainerId>,
     wanted: &(impl Fn(&Candidate<'_>) -> bool + Sync),
-) -> Result<Vec<Listed>, StateError> {
+) -> Reading {
     if ids.len() < SHARED_FROM {
         return read(store, ids, wanted);
     }
@@ -147,34 +165,33 @@ fn read_shared(
     let second = first.split_off(first.len() / 2);
     thread::scope(|scope| {
         let other = scope.spawn(|| read(store, second, wanted));
-        let mut listed = read(store, first, wanted)?;
-        let Ok(rest) = other.join() else {
+        let mut reading = read(store, first, wanted);
+        let Ok(mut rest) = other.join() else {
             unreachable!("reading a record does not panic");
         };
-        listed.append(&mut rest?);
-        Ok(listed)
+        reading.listed.append(&mut rest.listed);
+        reading.damaged.append(&mut rest.damaged);
+        reading
     })
 }
 
-fn read(
-    store: &Store,
-    ids: Vec<ContainerId>,
-    wanted: &impl Fn(&Candidate<'_>) -> bool,
-) -> Result<Vec<Listed>, StateError> {
-    let mut listed = Vec::new();
+fn read(store: &Store, ids: Vec<ContainerId>, wanted: &impl Fn(&Candidate<'_>) -> bool) -> Reading {
+    let mut reading = Reading::default();
     for id in ids {
         let candidate = Candidate::new(store, id);
         if !wanted(&candidate) {
             continue;
         }
-        if let Some((summary, state, observed)) = candidate.into_parts()? {
-            listed.push(Listed {
+        match candidate.into_parts() {
+            Ok(Some((summary, state, observed))) => reading.listed.push(Listed {
                 summary,
                 state,
                 observed,
                 sizes: None,
-            });
+            }),
+            Ok(None) => {}
+            Err(error) => reading.damaged.push(error),
         }
     }
-    Ok(listed)
+    reading
 }

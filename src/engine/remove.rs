@@ -90,6 +90,7 @@ impl Engine {
             })
             .collect();
         results.extend(leftovers.remove(&self.dirs));
+        self.sweep_unfinished(&store);
         Ok(results)
     }
 }

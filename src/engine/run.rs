@@ -3,10 +3,11 @@
 //! never started is removed as well.
 
 use super::create::CreateError;
-use super::launch::{StartError, StartMode, StartOutcome};
+use super::launch::{NewContainer, RecordOnDisk, StartError, StartMode, StartOutcome};
 use super::remove::{RemoveOptions, Running};
 use super::selection::{Missing, Scope, Selection};
 use super::{Engine, Report};
+use crate::state::atomic::Durability;
 use crate::state::id::ContainerId;
 use crate::state::record::{ContainerRecord, ContainerRequest};
 
@@ -55,8 +56,14 @@ impl Engine {
         mode: StartMode,
         report: &dyn Report,
     ) -> Result<RunOutcome, RunError> {
-        let record = self.create(request, report)?;
-        match self.start(&record.id, mode, report) {
+        let (record, lock) = self.create_locked(request, Durability::Unsynced, report)?;
+        let on_disk = if record.request.auto_remove {
+            RecordOnDisk::Synced
+        } else {
+            RecordOnDisk::Pending
+        };
+        let new = NewContainer { lock, on_disk };
+        match self.start_new(&record.id, Some(new), mode, report) {
             Ok(start) => Ok(RunOutcome { record, start }),
             Err(error) => {
                 if record.request.auto_remove {

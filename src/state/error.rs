@@ -124,7 +124,7 @@ pub enum StateError {
         known: &'static str,
     },
     /// A document that is not what it should be.
-    #[error("read {}: run `coracle system check`", path.display())]
+    #[error("the record {} is damaged, see `coracle system check`", path.display())]
     Corrupt {
         /// The document.
         path: PathBuf,

@@ -131,7 +131,10 @@ impl Store {
 
     fn load_as<T: DeserializeOwned>(&self, id: &ContainerId) -> Result<T, StateError> {
         let path = self.record_path(id);
-        let Some(bytes) = read_if_there(&path).map_err(failure("read the record of", id))? else {
+        let bytes = read_if_there(&path).map_err(failure("read the record of", id))?;
+        // An empty record is what a power cut leaves of a container that was being made: the
+        // command that made it had not returned. A sweep removes it.
+        let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) else {
             return Err(no_such(id.as_str()));
         };
         serde_json::from_slice(&bytes).map_err(|source| StateError::Corrupt { path, source })
@@ -245,6 +248,23 @@ impl Store {
         let bytes = to_json(record);
         atomic::replace_file(&self.record_path(&record.id), &bytes, durability)
             .map_err(failure("write the record of", &record.id))
+    }
+
+    /// Makes the record of a container that was created unsynced outlive a power cut.
+    ///
+    /// # Errors
+    ///
+    /// What fsync(2) says; [`StateError::NoSuchContainer`] when it has gone meanwhile.
+    pub fn sync(&self, id: &ContainerId) -> Result<(), StateError> {
+        let path = self.record_path(id);
+        match fs::File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(no_such(id.as_str())),
+            file => file
+                .and_then(|file| file.sync_all())
+                .called(|| format!("fsync({})", path.display()))
+                .and_then(|()| atomic::sync_directory(&self.dirs.containers()))
+                .map_err(failure("keep", id)),
+        }
     }
 
     /// Gives a container another name. The caller holds its lock.
@@ -505,6 +525,11 @@ impl Store {
             drop(remove_tree(&removed));
         }
         drop(self.names.release(&record.name, &record.id));
+    }
+
+    /// Whether a power cut kept the container from being made.
+    pub(super) fn is_unfinished(&self, id: &ContainerId) -> bool {
+        fs::metadata(self.record_path(id)).is_ok_and(|metadata| metadata.len() == 0)
     }
 
     /// Makes a container disappear; what is left of it is at the returned path.

@@ -184,7 +184,7 @@ fn a_damaged_record_can_still_be_removed() {
     let (_directory, store) = store();
     let web = record("web");
     drop(store.create(&web, Durability::Unsynced).unwrap());
-    fs::File::create(store.record_path(&web.id)).unwrap();
+    atomic::replace_file(&store.record_path(&web.id), b"{", Durability::Unsynced).unwrap();
     assert!(matches!(
         store.load(&web.id),
         Err(StateError::Corrupt { .. })
@@ -192,6 +192,24 @@ fn a_damaged_record_can_still_be_removed() {
     assert_eq!(store.resolve("web").unwrap(), web.id);
     store.remove(&web.id).unwrap();
     assert!(store.names.all().unwrap().is_empty());
+}
+
+#[test]
+fn a_container_that_a_power_cut_kept_from_being_made_is_swept() {
+    let (_directory, store) = store();
+    let web = record("web");
+    drop(store.create(&web, Durability::Unsynced).unwrap());
+    store.sync(&web.id).unwrap();
+    assert!(store.sweep(SweepMode::Report).unwrap().is_clean());
+    fs::File::create(store.record_path(&web.id)).unwrap();
+    let loaded = store.load(&web.id);
+    assert!(matches!(loaded, Err(StateError::NoSuchContainer { .. })));
+    assert_eq!(store.check().unwrap(), []);
+    assert_eq!(store.sweep(SweepMode::Remove).unwrap().removed.len(), 1);
+    assert!(store.list().unwrap().is_empty());
+    assert!(store.names.all().unwrap().is_empty());
+    let gone = store.sync(&web.id);
+    assert!(matches!(gone, Err(StateError::NoSuchContainer { .. })));
 }
 
 /// What a simulated process does; each variant is one step of it further.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::StateError;
 use super::atomic::TEMPORARY_SUFFIX;
+use super::id::ContainerId;
 use super::locks::{Contention, DirectoryLock};
 use super::store::Store;
 use super::tree::{RemoveTreeError, remove_tree};
@@ -63,11 +64,42 @@ impl Store {
             if monitored {
                 continue;
             }
-            if let Some(_lock) = self.try_lock(&id)? {
-                sweep_half_written(&self.dirs().container(&id), mode, &mut swept);
+            let Some(_lock) = self.try_lock(&id)? else {
+                continue;
+            };
+            sweep_half_written(&self.dirs().container(&id), mode, &mut swept);
+            if self.is_unfinished(&id) {
+                self.sweep_container(&id, mode, &mut swept);
             }
         }
         Ok(swept)
+    }
+
+    /// Removes only the unfinished things in `tmp/`: cheap enough for every removal.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be listed.
+    pub fn sweep_unfinished_only(&self) -> Result<Swept, StateError> {
+        let mut swept = Swept::default();
+        self.sweep_unfinished(SweepMode::Remove, &mut swept)
+            .map_err(|source| self.failed(source))?;
+        Ok(swept)
+    }
+
+    /// A container that a power cut kept from being made; the caller holds its lock.
+    fn sweep_container(&self, id: &ContainerId, mode: SweepMode, swept: &mut Swept) {
+        let path = self.dirs().container(id);
+        if mode == SweepMode::Report {
+            swept.removed.push(path);
+            return;
+        }
+        match self.remove(id) {
+            Ok(()) => swept.removed.push(path),
+            Err(StateError::NeedsNamespace { path }) => swept.need_namespace.push(path),
+            // Whatever it is stays, and is met again.
+            Err(_) => {}
+        }
     }
 
     fn failed(&self, source: crate::sys::SysError) -> StateError {

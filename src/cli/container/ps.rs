@@ -111,7 +111,7 @@ impl Subcommand for Ps {
                 Sizes::Left
             },
         };
-        let mut listed = context.engine.list_containers(&request)?;
+        let mut listed = context.engine.list_containers(&request, context)?;
         sort(&mut listed, self.sort, dialect);
         let now = Timestamp::now();
         let detail = Detail {

@@ -36,7 +36,7 @@ impl Subcommand for Info {
             options: flags.storage_opt.clone(),
             volume_path: None,
         };
-        let (podman, docker) = context.engine.info(&request)?;
+        let (podman, docker) = context.engine.info(&request, context)?;
         let dialect = context.engine.dialect;
         let document = joined(Value::of(&podman), Value::of(&docker), dialect);
         let text = match (self.format.as_deref(), dialect) {

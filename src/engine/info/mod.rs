@@ -10,9 +10,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::Engine;
 use super::error::EngineError;
 use super::list::{ListRequest, ListScope};
+use super::{Engine, Report};
 use crate::state::dirs::Dirs;
 use crate::storage::Images;
 
@@ -120,7 +120,11 @@ impl Engine {
     /// # Errors
     ///
     /// A store or a configuration that cannot be read.
-    pub fn info(&self, request: &InfoRequest) -> Result<(Info, DockerInfo), EngineError> {
+    pub fn info(
+        &self,
+        request: &InfoRequest,
+        report: &dyn Report,
+    ) -> Result<(Info, DockerInfo), EngineError> {
         let configured = self.containers_conf().ok();
         let log_driver = configured.and_then(|conf| conf.containers.log_driver.clone());
         let log_driver = match log_driver.as_deref() {
@@ -129,7 +133,7 @@ impl Engine {
         };
         let info = Info {
             host: host::host(&self.dirs, log_driver),
-            store: self.store_info(request)?,
+            store: self.store_info(request, report)?,
             registries: AnyMap::default(),
             plugins: Plugins {
                 volume: vec!["local"],
@@ -143,10 +147,10 @@ impl Engine {
         Ok((info, docker))
     }
 
-    fn store_info(&self, request: &InfoRequest) -> Result<Store, EngineError> {
+    fn store_info(&self, request: &InfoRequest, report: &dyn Report) -> Result<Store, EngineError> {
         let dirs = &self.dirs;
         let text = |path: &Path| path.to_string_lossy().into_owned();
-        let containers = self.count_containers()?;
+        let containers = self.count_containers(report)?;
         let (allocated_bytes, used_bytes) = room(dirs);
         let volumes = || text(&dirs.data_root.join("volumes"));
         Ok(Store {
@@ -173,13 +177,13 @@ impl Engine {
         })
     }
 
-    fn count_containers(&self) -> Result<Containers, EngineError> {
+    fn count_containers(&self, report: &dyn Report) -> Result<Containers, EngineError> {
         let request = ListRequest {
             scope: ListScope::All,
             ..ListRequest::default()
         };
         let mut counted = Containers::default();
-        for one in self.list_containers(&request)? {
+        for one in self.list_containers(&request, report)? {
             counted.number += 1;
             match one.status() {
                 "running" | "stopping" => counted.running += 1,
