@@ -298,7 +298,9 @@ impl Shell {
         for word in words {
             let word = word.to_string_lossy();
             match word.as_ref() {
-                "--help" | "-h" if self.call.path.is_empty() => self.call.path = "help".to_owned(),
+                "--help" | "-h" if self.call.path.is_empty() => {
+                    "help".clone_into(&mut self.call.path)
+                }
                 "--help" | "-h" => {}
                 _ => self.descend(&word)?,
             }

@@ -11,6 +11,7 @@
 )]
 
 mod architecture;
+mod command_line;
 mod crash;
 mod deps;
 mod exec;

@@ -23,6 +23,10 @@ const PODMAN: &[(&str, &str)] = &[
         "`logs --tail` glues a last line without its end to the one before",
     ),
     (
+        "command_line::output_can_be_sent_elsewhere",
+        "has no --out; 5.8 has",
+    ),
+    (
         "lifecycle::a_name_belongs_to_one_container",
         "prints the name of what --replace removed too; 5.8 does not",
     ),

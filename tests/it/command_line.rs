@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The command line itself: what is read, what is refused and in which words, help, dialects.
+
+use std::os::unix::fs::symlink;
+
+use crate::support::process::Call;
+use crate::support::sandbox::{IMAGE, Tool, program, tool};
+use crate::support::{Outcome, Sandbox, requires};
+
+/// The tool with words of a line, without a store.
+fn line(words: &str) -> Outcome {
+    Call::new(&program())
+        .env("CORACLE_MODE", "podman")
+        .args(words.split_whitespace())
+        .run()
+}
+
+/// The same in docker's words.
+fn docker_line(words: &str) -> Outcome {
+    Call::new(&program())
+        .env("CORACLE_MODE", "docker")
+        .args(words.split_whitespace())
+        .run()
+}
+
+/// What only our own tool says.
+fn is_ours() -> bool {
+    tool() == Tool::Coracle
+}
+
+#[test]
+fn what_nobody_knows_is_refused_by_name() {
+    let cases = [
+        ("run --bogus x", "Error: unknown flag: --bogus"),
+        ("run -tX x", "Error: unknown shorthand flag: 'X' in -X"),
+        ("run --name", "Error: flag needs an argument: --name"),
+        ("run -e", "Error: flag needs an argument: 'e' in -e"),
+        (
+            "run --rm=maybe x",
+            "Error: invalid argument \"maybe\" for \"--rm\" flag",
+        ),
+        ("run", "Error: requires at least 1 arg(s), only received 0"),
+        ("bogus", "Error: unrecognized command `"),
+        ("container bogus", " container bogus`"),
+        ("container", " container COMMAND'"),
+        ("ps --remote", "Error: unknown flag: --remote"),
+    ];
+    for (words, message) in cases {
+        line(words).expect(125).says(message);
+    }
+}
+
+#[test]
+fn an_unknown_flag_points_to_the_page_of_its_command() {
+    let outcome = line("run --bogus x");
+    assert!(
+        outcome.err().ends_with(" run --help'"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(outcome.out(), "");
+}
+
+#[test]
+fn features_that_are_not_there_are_named() {
+    if !is_ours() {
+        return;
+    }
+    let cases = [
+        ("pull busybox", "Error: pull: not supported yet"),
+        ("build .", "Error: build: not supported yet"),
+        ("volume create v", "Error: volume create: not supported yet"),
+        (
+            "network create n",
+            "Error: network create: not supported yet",
+        ),
+        ("swarm init", "Error: swarm: coracle runs on one machine"),
+        ("run --memory=1g x", "Error: --memory: not supported yet"),
+        ("run -m 1g x", "Error: --memory: not supported yet"),
+        ("run --gpus all x", "Error: --gpus: not supported yet"),
+        ("run -p 80 x", "Error: --publish: not supported yet"),
+        (
+            "run -v data:/data x",
+            "Error: --volume data:/data: named and anonymous volumes",
+        ),
+        (
+            "--url tcp://x ps",
+            "Error: --url tcp://x: coracle works on this machine only",
+        ),
+        ("--runtime crun ps", "Error: --runtime crun: not supported"),
+    ];
+    for (words, message) in cases {
+        line(words).expect(125).says(message);
+    }
+}
+
+#[test]
+fn help_stands_on_standard_output() {
+    for words in [
+        "run --help",
+        "help run",
+        "container run --help",
+        "--help",
+        "ps -h",
+    ] {
+        let outcome = line(words).expect(0);
+        assert!(
+            outcome.stdout.contains("\nUsage:\n  "),
+            "{words}: {}",
+            outcome.stdout
+        );
+        assert!(
+            outcome.stdout.contains("\nOptions:\n"),
+            "{words}: {}",
+            outcome.stdout
+        );
+        assert_eq!(outcome.err(), "", "{words}");
+    }
+    let usage = line("run --help").stdout;
+    assert!(
+        usage.contains(" run [options] IMAGE [COMMAND [ARG...]]\n"),
+        "{usage}"
+    );
+}
+
+#[test]
+fn a_bare_program_shows_its_page_and_fails() {
+    let outcome = line("").expect(125).says("missing command '");
+    assert!(
+        outcome.stdout.contains("Available Commands:"),
+        "{}",
+        outcome.stdout
+    );
+}
+
+#[test]
+fn flags_of_the_program_stand_before_or_after_the_command() {
+    for words in [
+        "--log-level debug ps",
+        "ps --log-level=debug",
+        "container --log-level debug ps",
+    ] {
+        let outcome = Sandbox::new().run(words.split(' ')).expect(0);
+        assert!(
+            outcome.stderr.contains("level=debug"),
+            "{words}: {}",
+            outcome.stderr
+        );
+    }
+    line("--log-level telepathic ps")
+        .expect(1)
+        .says("Log Level \"telepathic\" is not supported");
+    line("--debug --log-level panic ps")
+        .expect(1)
+        .says("Setting --log-level and --debug is not allowed");
+}
+
+#[test]
+fn output_can_be_sent_elsewhere() {
+    requires!("userns");
+    let sandbox = Sandbox::new();
+    let outcome = sandbox.run(["--noout", "ps"]).expect(0);
+    assert_eq!(outcome.out(), "");
+    let file = sandbox.shown("out");
+    sandbox.run(["--out", &file, "ps"]).expect(0);
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.starts_with("CONTAINER ID"), "{text}");
+}
+
+#[test]
+fn docker_mode_has_dockers_words() {
+    if !is_ours() {
+        return;
+    }
+    let outcome = docker_line("run --bogus x").expect(125);
+    assert!(
+        outcome.err().starts_with("unknown flag: --bogus\nSee '"),
+        "{}",
+        outcome.stderr
+    );
+    docker_line("run --rm --restart=always x")
+        .expect(125)
+        .says("docker: conflicting options: cannot specify both --restart and --rm");
+    let missing = Sandbox::new()
+        .call(["run", "--network", "none", "nosuch"])
+        .env("CORACLE_MODE", "docker")
+        .run();
+    missing
+        .expect(125)
+        .says("docker: Error response from daemon: ");
+    docker_line("").expect(0);
+}
+
+#[test]
+fn a_link_called_docker_is_docker() {
+    if !is_ours() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let link = sandbox.path("docker");
+    symlink(program(), &link).unwrap();
+    let outcome = Call::new(&link.to_string_lossy())
+        .args(["run", "--bogus", "x"])
+        .run();
+    assert_eq!(
+        outcome.err(),
+        "unknown flag: --bogus\nSee 'docker run --help'."
+    );
+    let conf = sandbox.file("containers.conf", "[engine]\nmode = \"docker\"\n");
+    let outcome = Call::new(&program())
+        .env("CONTAINERS_CONF", conf)
+        .args(["run", "--bogus", "x"])
+        .run();
+    assert!(
+        outcome.err().starts_with("unknown flag"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn what_follows_the_image_belongs_to_the_container() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let run = [
+        "run",
+        "--rm",
+        "--network=none",
+        IMAGE,
+        "echo",
+        "--rm",
+        "-it",
+        "--",
+        "--bogus",
+    ];
+    assert_eq!(sandbox.ok(run), "--rm -it -- --bogus");
+    let run = ["run", "--rm", "--network=none", "--", IMAGE, "echo", "x"];
+    assert_eq!(sandbox.ok(run), "x");
+}
+
+#[test]
+fn a_switch_can_be_switched_off() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let run = [
+        "run",
+        "--rm",
+        "--rm=false",
+        "--name=kept",
+        "--network",
+        "none",
+        IMAGE,
+        "true",
+    ];
+    sandbox.ok(run);
+    sandbox.run(["container", "exists", "kept"]).expect(0);
+}
+
+#[test]
+fn variables_come_from_everywhere() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let file = sandbox.file("env", "# comment\nA=file\nB=file\nFROM_CALLER\nLC_*\n");
+    let run = [
+        "run",
+        "--rm",
+        "--network=none",
+        "--env-file",
+        &file,
+        "-e",
+        "A=flag",
+        "-eC=a=b",
+        IMAGE,
+        "env",
+    ];
+    let outcome = sandbox
+        .call(run)
+        .env("FROM_CALLER", "yes")
+        .env("LC_TIME", "de")
+        .env("NOT_ASKED", "no")
+        .run()
+        .expect(0);
+    let has = |line: &str| outcome.stdout.lines().any(|known| known == line);
+    for line in ["A=flag", "B=file", "C=a=b", "FROM_CALLER=yes", "LC_TIME=de"] {
+        assert!(has(line), "{line}: {}", outcome.stdout);
+    }
+    assert!(!has("NOT_ASKED=no"), "{}", outcome.stdout);
+}
+
+#[test]
+fn completion_scripts_are_printed() {
+    for shell in ["bash", "zsh", "fish"] {
+        let outcome = line(&format!("completion {shell}")).expect(0);
+        assert!(outcome.stdout.len() > 1000, "{shell}");
+    }
+    line("completion tcsh").expect(125);
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_command_quietly() {
+    let script = format!(
+        "{} completion bash 2>&1 >/dev/full | head -1; {0} --help | head -1",
+        program()
+    );
+    let outcome = Call::new("sh").args(["-c", &script]).run().expect(0);
+    assert!(!outcome.stdout.contains("panicked"), "{}", outcome.stdout);
+    assert_eq!(outcome.err(), "");
+}
