@@ -52,7 +52,7 @@ pub enum ReferenceError {
     #[error("invalid reference format: cannot use the 64 hexadecimal digits of an id as a name")]
     IsId,
     /// The part after `@` is no digest.
-    #[error("invalid reference format: {source}")]
+    #[error("invalid reference format")]
     Digest {
         /// Why not.
         source: DigestError,

@@ -5,6 +5,7 @@ use clap::ValueEnum;
 
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
+use crate::engine::image::ImageDocument;
 use crate::engine::list::Sizes;
 use crate::output::listing::{Headings, RowTemplate, Style, is_json};
 use crate::output::value::{JsonStyle, Value, to_json};
@@ -103,6 +104,21 @@ impl Subcommand for ContainerInspect {
     }
 }
 
+/// Looks at images, as `image inspect` does.
+pub(in crate::cli) fn inspect_images(
+    format: String,
+    names: Vec<String>,
+    context: &Context,
+) -> CommandResult {
+    let flags = Flags {
+        format,
+        latest: false,
+        size: false,
+        names,
+    };
+    flags.run(Kind::Image, context)
+}
+
 impl Flags {
     fn run(self, kind: Kind, context: &Context) -> CommandResult {
         self.check(kind)?;
@@ -173,6 +189,16 @@ impl Flags {
                 Err(error) => return Err(error.into()),
             }
         }
+        if matches!(kind, Kind::All | Kind::Image) {
+            match context.engine.inspect_image(name) {
+                Ok(detail) => {
+                    let document = ImageDocument::of(&detail, context.engine.dialect);
+                    return Ok(Value::of(&document));
+                }
+                Err(error) if error.is_missing() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         Err(missing(name, kind, context.engine.dialect))
     }
 }
@@ -194,6 +220,7 @@ fn missing(name: &str, kind: Kind, dialect: Dialect) -> Failure {
     match (dialect, kind) {
         (Dialect::Docker, _) => Failure::with_code(1, format!("Error: No such {word}: {name}")),
         (Dialect::Podman, Kind::All) => Failure::tool(format!("no such object: {name:?}")),
+        (Dialect::Podman, Kind::Image) => Failure::tool(format!("{name}: image not known")),
         (Dialect::Podman, _) => Failure::tool(format!("no such {word} {name}")),
     }
 }

@@ -27,6 +27,7 @@ mod which;
 
 use super::Entry;
 
+pub(super) use inspect::inspect_images;
 pub(super) use prune::print_pruned;
 pub(super) use which::{print_errors, tool_error};
 

@@ -1,17 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Commands of the group `image`, one file each.
 
+mod exists;
+mod history;
+mod image_row;
+mod images;
 mod import;
+mod inspect;
 mod load;
+mod prune;
+mod rmi;
+mod tag;
 
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 
 use super::Entry;
+pub(crate) use prune::print_pruned_images;
 
 /// The rows of this group.
-pub(crate) const COMMANDS: &[Entry] = &[Entry::of::<import::Import>(), Entry::of::<load::Load>()];
+pub(crate) const COMMANDS: &[Entry] = &[
+    Entry::of::<history::History>(),
+    Entry::of::<exists::Exists>(),
+    Entry::of::<inspect::Inspect>(),
+    Entry::of::<prune::Prune>(),
+    Entry::of::<images::ListImages>(),
+    Entry::of::<import::Import>(),
+    Entry::of::<load::Load>(),
+    Entry::of::<rmi::Rmi>(),
+    Entry::of::<tag::Tag>(),
+    Entry::of::<tag::Untag>(),
+];
 
 /// Standard input as a file of its own.
 fn stdin() -> io::Result<File> {

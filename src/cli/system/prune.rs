@@ -3,8 +3,10 @@
 
 use crate::cli::confirm::{Answer, confirm};
 use crate::cli::container::{print_errors, print_pruned, tool_error};
+use crate::cli::image::print_pruned_images;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
+use crate::engine::image::PruneScope;
 use crate::output::units::size::human_size;
 
 /// Flags of `system prune`.
@@ -54,6 +56,16 @@ impl Subcommand for Prune {
             };
             let pruned = context.engine.prune_containers(&self.filter, context)?;
             (errors, freed_bytes) = print_pruned(context, Some(heading), pruned)?;
+            let scope = if self.all {
+                PruneScope::Unused
+            } else {
+                PruneScope::Dangling
+            };
+            let pruned = context.engine.prune_images(scope, &self.filter)?;
+            if context.engine.dialect == Dialect::Podman && !pruned.is_empty() {
+                context.ui.line("Deleted Images")?;
+            }
+            freed_bytes += print_pruned_images(context, &pruned)?;
         }
         freed_bytes += context.engine.prune_leftovers()?;
         let freed = human_size(freed_bytes, 4);

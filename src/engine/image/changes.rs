@@ -16,19 +16,6 @@ pub struct ChangeError {
     pub reason: String,
 }
 
-const INSTRUCTIONS: [&str; 10] = [
-    "USER",
-    "EXPOSE",
-    "ENV",
-    "ENTRYPOINT",
-    "CMD",
-    "VOLUME",
-    "WORKDIR",
-    "LABEL",
-    "STOPSIGNAL",
-    "ONBUILD",
-];
-
 /// Applies `changes` in their order.
 pub(super) fn apply(config: &mut ContainerConfig, changes: &[String]) -> Result<(), ChangeError> {
     for change in changes {
@@ -84,14 +71,10 @@ fn apply_one(config: &mut ContainerConfig, change: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// `KEY VALUE` or `KEY=VALUE`, whichever separator comes first after a known key.
+/// `KEY VALUE` or `KEY=VALUE`, whichever separator comes first.
 fn split(change: &str) -> Option<(String, &str)> {
-    let known = |key: &str| INSTRUCTIONS.contains(&key.trim().to_uppercase().as_str());
-    let by_equals = change.split_once('=').filter(|(key, _)| known(key));
-    let (key, value) = by_equals
-        .or_else(|| change.split_once(' '))
-        .or_else(|| change.split_once('='))?;
-    Some((key.trim().to_uppercase(), value.trim()))
+    let (key, value) = change.split_once([' ', '='])?;
+    Some((key.to_uppercase(), value.trim()))
 }
 
 fn non_empty(value: &str, otherwise: &str) -> Result<String, String> {

@@ -4,8 +4,11 @@
 use std::path::PathBuf;
 
 use super::changes::ChangeError;
+use super::filter::ImageFilterError;
+use crate::engine::error::EngineError;
 use crate::oci::ReferenceError;
 use crate::state::StateError;
+use crate::state::id::ContainerId;
 use crate::storage::StorageError;
 use crate::storage::archive::ArchiveError;
 
@@ -25,7 +28,7 @@ pub enum ImageError {
     #[error(transparent)]
     Change(#[from] ChangeError),
     /// A text that is no image name.
-    #[error("normalizing name {name:?}: {source}")]
+    #[error("normalizing name {name:?}")]
     Name {
         /// As typed.
         name: String,
@@ -41,6 +44,32 @@ pub enum ImageError {
         path: PathBuf,
         /// What the kernel said, in Go's words.
         reason: String,
+    },
+    /// `--filter` that cannot be used.
+    #[error(transparent)]
+    Filter(#[from] ImageFilterError),
+    /// A container could not be looked at or removed.
+    #[error(transparent)]
+    Container(#[from] EngineError),
+    /// Containers are made from it.
+    #[error(
+        "image used by {container}: image is in use by a container: consider listing external \
+         containers and force-removing image"
+    )]
+    InUse {
+        /// One of them.
+        container: ContainerId,
+    },
+    /// An id does not say which of several names is meant.
+    #[error(
+        "unable to delete image \"{id}\" by ID with more than one tag ([{}]): please force removal",
+        names.join(" ")
+    )]
+    SeveralNames {
+        /// The image.
+        id: String,
+        /// Its names.
+        names: Vec<String>,
     },
     /// There is no network client yet.
     #[error(
@@ -59,8 +88,22 @@ impl ImageError {
             Self::Storage(StorageError::NoSuchImage { name }) => {
                 Some(format!("No such image: {name}"))
             }
+            Self::InUse { container } => Some(format!(
+                "conflict: unable to remove image: container {} is using it (must be forced)",
+                container.short()
+            )),
+            Self::SeveralNames { id, .. } => Some(format!(
+                "conflict: unable to delete {} (must be forced) - image is referenced in \
+                 multiple repositories",
+                &id[..12]
+            )),
             _ => None,
         }
+    }
+
+    /// Whether it only says that the image is in use.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, Self::InUse { .. })
     }
 
     /// Whether it only says that there is no such image.

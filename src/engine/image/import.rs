@@ -15,7 +15,7 @@ use crate::oci::{
     ContainerConfig, Descriptor, Digest, History, ImageConfiguration, Manifest, Platform,
     Reference, RootFs, media_type,
 };
-use crate::storage::{Expected, Images, LayerRecord, NewImage};
+use crate::storage::{Expected, LayerRecord, NewImage};
 
 /// What is asked of an import.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl Engine {
         let names = request.name.as_deref().map(local_name).transpose()?;
         let (file, created) = open(request.source)?;
         let workplace = self.workplace()?;
-        let images = Images::open(&self.dirs);
+        let images = self.images()?;
         let unknown = Expected::default();
         let (layer, pin) = images.layers().add(None, unknown, &file, &*workplace)?;
         let config = ImageConfiguration {

@@ -49,7 +49,7 @@ impl Engine {
                 archive::open_path(&path, &scratch)?
             }
         };
-        let images = Images::open(&self.dirs);
+        let images = self.images()?;
         let loaded = archived.iter();
         loaded
             .map(|image| keep(&images, image, &*workplace))

@@ -9,7 +9,7 @@ use crate::runtime::subid::holder_map;
 use crate::runtime::userns::{chain, run_mapped};
 use crate::state::StateError;
 use crate::state::store::Store;
-use crate::storage::{InPlace, Ownership, Workplace};
+use crate::storage::{Images, InPlace, Ownership, Workplace};
 
 /// A child inside the user's holder namespace.
 #[derive(Debug)]
@@ -33,9 +33,14 @@ impl Workplace for InHolder {
 }
 
 impl Engine {
-    /// Where this user's layers are written, with a store to write them to.
-    pub(super) fn workplace(&self) -> Result<Box<dyn Workplace>, StateError> {
+    /// The images of this user's store, which is checked, and made where there is none.
+    pub(super) fn images(&self) -> Result<Images, StateError> {
         Store::open(self.dirs.clone())?;
+        Ok(Images::open(&self.dirs))
+    }
+
+    /// Where this user's layers are written.
+    pub(super) fn workplace(&self) -> Result<Box<dyn Workplace>, StateError> {
         let map = holder_map();
         Ok(match map.reach {
             // Owners are metadata, which mean the same under any map.

@@ -39,7 +39,7 @@ pub enum ContainerDocument {
 /// A moment; `None` is Go's zero time, which stands for what never happened.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 #[serde(rename = "time.Time")]
-pub(super) struct Moment(Option<Timestamp>);
+pub(super) struct Moment(pub(super) Option<Timestamp>);
 
 /// An object without members, Go's `struct{}`.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -50,7 +50,7 @@ pub(super) struct Empty {}
 pub(super) struct Keys(Vec<String>);
 
 impl Keys {
-    fn of(keys: impl Iterator<Item = String>) -> Self {
+    pub(super) fn of(keys: impl Iterator<Item = String>) -> Self {
         Self(keys.collect())
     }
 }

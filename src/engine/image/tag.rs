@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `tag`, `untag` and `exists`: the names of images.
+
+use super::error::ImageError;
+use super::import::local_name;
+use crate::engine::{Dialect, Engine};
+use crate::oci::Reference;
+use crate::storage::StorageError;
+
+impl Engine {
+    /// Gives the image `source` the names `targets`.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::Name`] before anything is done; no such image.
+    pub fn tag_image(&self, source: &str, targets: &[String]) -> Result<(), ImageError> {
+        let images = self.images()?;
+        let (id, _) = images.find(source)?;
+        let names = targets.iter().map(|target| self.new_name(target));
+        let names: Vec<Reference> = names.collect::<Result<_, _>>()?;
+        for name in names {
+            images.tag(&id, &name)?;
+        }
+        Ok(())
+    }
+
+    /// Takes `names` from the image `source`; all of them if none is given.
+    ///
+    /// # Errors
+    ///
+    /// No such image, or a name that it does not have.
+    pub fn untag_image(&self, source: &str, names: &[String]) -> Result<(), ImageError> {
+        let images = self.images()?;
+        let (id, _) = images.find(source)?;
+        if names.is_empty() {
+            for name in images.names_of(&id)? {
+                images.untag(&id, &name)?;
+            }
+            return Ok(());
+        }
+        for name in names {
+            let full = self.new_name(name)?.to_string();
+            match images.untag(&id, &full) {
+                // A short name may be one of a registry.
+                Err(StorageError::NoSuchName { .. }) => {
+                    let found = images.find(name).ok().filter(|(found, _)| *found == id);
+                    let Some((_, Some(found))) = found else {
+                        return Err(StorageError::NoSuchName { name: full }.into());
+                    };
+                    images.untag(&id, &found)?;
+                }
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is an image of that name or id.
+    ///
+    /// # Errors
+    ///
+    /// An ambiguous id, and what reading the store says.
+    pub fn image_exists(&self, name: &str) -> Result<bool, ImageError> {
+        match self.images()?.find(name) {
+            Ok(_) => Ok(true),
+            Err(StorageError::NoSuchImage { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The full name of something that gets a name here: a short one is local in Podman's words
+    /// and one of docker.io in Docker's.
+    fn new_name(&self, name: &str) -> Result<Reference, ImageError> {
+        match self.dialect {
+            Dialect::Podman => local_name(name),
+            Dialect::Docker => {
+                Reference::parse_normalized(name).map_err(|source| ImageError::Name {
+                    name: name.to_owned(),
+                    source,
+                })
+            }
+        }
+    }
+}
