@@ -39,6 +39,7 @@ pub mod spec;
 pub mod start;
 pub mod stop;
 pub mod terminal;
+pub mod top;
 pub mod unshare;
 pub mod usage;
 #[cfg(test)]

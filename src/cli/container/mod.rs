@@ -21,6 +21,7 @@ mod rm;
 mod run;
 mod start;
 mod stop;
+mod top;
 mod unpause;
 mod wait;
 mod which;
@@ -51,6 +52,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<run::Run>(),
     Entry::of::<start::Start>(),
     Entry::of::<stop::Stop>(),
+    Entry::of::<top::Top>(),
     Entry::of::<unpause::Unpause>(),
     Entry::of::<wait::Wait>(),
 ];
