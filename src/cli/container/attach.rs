@@ -39,10 +39,18 @@ impl Subcommand for Attach {
     const EXAMPLES: &'static [&'static str] = &["attach web", "attach --no-stdin web"];
 
     fn run(self, context: &Context) -> CommandResult {
-        if self.container.len() > 1 || (self.container.is_empty() && !self.latest) {
-            return Err(Failure::usage(
-                "attach requires the name or id of one running container or the latest flag",
-            ));
+        let call = &context.call;
+        if self.container.len() > 1 {
+            return Err(Failure::usage(format_args!(
+                "`{} {}` accepts at most one argument",
+                call.program, call.path
+            )));
+        }
+        if self.container.is_empty() && !self.latest {
+            return Err(Failure::usage(format_args!(
+                "`{} {}` requires a name, id, or the \"--latest\" flag",
+                call.program, call.path
+            )));
         }
         let request = AttachRequest {
             streams: if self.no_stdin {
