@@ -253,7 +253,7 @@ impl Monitor {
             client.tell_news();
         }
         if let Some(screen) = &mut self.screen {
-            let seen = self.clients.iter().any(|client| client.sees_output());
+            let seen = self.clients.iter().any(Client::sees_output);
             let audience = if seen {
                 Audience::Somebody
             } else {

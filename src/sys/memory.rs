@@ -15,26 +15,69 @@ const SEGMENTS_MAX: usize = 8;
 /// Waits as poll(2) does, after giving back the freed parts of the heap, the stack below this frame,
 /// and the pages of the program file, which come back from the page cache when they are used again.
 ///
-/// Only for a process with a single thread. The value is that of poll(2).
-pub(super) fn poll_with_little_memory(entries: &mut [libc::pollfd], timeout_ms: c_int) -> c_int {
+/// Only for a process with a single thread. The value is that of poll(2), or the error's number
+/// below zero.
+pub(super) fn poll_with_little_memory(
+    entries: &mut [libc::pollfd],
+    timeout: Option<&libc::timespec>,
+) -> libc::c_long {
     trim_heap();
     release_stack();
     let mut ranges = [(0, 0); SEGMENTS_MAX];
     find_file_segments(&mut ranges);
-    let count = libc::nfds_t::try_from(entries.len()).unwrap_or(libc::nfds_t::MAX);
-    // Nothing but this function and syscall(2) runs from here until the wait: each other page
-    // that is touched comes back, and its neighbours with it.
+    let timeout = timeout.map_or(0, |timeout| std::ptr::from_ref(timeout) as usize);
+    let arguments = [entries.as_mut_ptr() as usize, entries.len(), timeout];
+    // Nothing but this function runs from here until the wait: each other page that is touched
+    // comes back, and its neighbours with it.
     let mut next = 0;
     while next < SEGMENTS_MAX {
         let (start, length) = ranges[next];
         next += 1;
         // SAFETY: private mappings of a file that were never written to: their pages come back as
         // they were, also those that this code runs from. An empty range does nothing.
-        unsafe { libc::syscall(libc::SYS_madvise, start, length, libc::MADV_DONTNEED) };
+        unsafe { call(libc::SYS_madvise, [start, length, DONTNEED]) };
     }
-    // SAFETY: `entries` holds `count` initialised structures, alive during the call.
-    let ready = unsafe { libc::syscall(libc::SYS_poll, entries.as_mut_ptr(), count, timeout_ms) };
-    c_int::try_from(ready).unwrap_or(-1)
+    // SAFETY: `entries` and `timeout` are initialised and borrowed until the call returns.
+    unsafe { call(libc::SYS_ppoll, arguments) }
+}
+
+const DONTNEED: usize = 4;
+const _: () = assert!(libc::MADV_DONTNEED == 4);
+
+/// A system call without the C library, whose code would be another part of the program in memory.
+/// A fourth argument is null.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+unsafe fn call(number: libc::c_long, arguments: [usize; 3]) -> libc::c_long {
+    let result;
+    // SAFETY: the kernel's calling convention: it changes rax, rcx, r11 and what the arguments
+    // point to, which the caller answers for.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            inlateout("rax") number => result,
+            in("rdi") arguments[0],
+            in("rsi") arguments[1],
+            in("rdx") arguments[2],
+            in("r10") 0_usize,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result
+}
+
+/// A system call by way of the C library. A fourth argument is null.
+#[cfg(not(target_arch = "x86_64"))]
+unsafe fn call(number: libc::c_long, arguments: [usize; 3]) -> libc::c_long {
+    let [first, second, third] = arguments;
+    // SAFETY: the caller answers for what the arguments point to.
+    let result = unsafe { libc::syscall(number, first, second, third, 0_usize) };
+    if result < 0 {
+        return -libc::c_long::from(nix::errno::Errno::last_raw());
+    }
+    result
 }
 
 #[cfg(target_env = "gnu")]
@@ -119,8 +162,11 @@ mod tests {
     #[test]
     fn everything_still_works_afterwards() {
         let before: Vec<u32> = (0..10_000).collect();
-        let ready = poll_with_little_memory(&mut [], 1);
-        assert_eq!(ready, 0);
+        let soon = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 1000,
+        };
+        assert_eq!(poll_with_little_memory(&mut [], Some(&soon)), 0);
         assert_eq!(before.iter().sum::<u32>(), 49_995_000);
         assert_eq!(format!("{:?}", "text"), "\"text\"");
     }

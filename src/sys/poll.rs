@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::sys::time::TimeSpec;
 
 use super::{SysError, SysResult, memory};
 
@@ -93,7 +94,7 @@ impl<Event: Copy> PollSet<Event> {
         let timeout_ms = timeout.map_or(-1, round_up_to_ms);
         // SAFETY: `entries` holds `count` initialised structures, alive during the call.
         let result = unsafe { libc::poll(self.entries.as_mut_ptr(), count, timeout_ms) };
-        self.waited(result)
+        self.waited(Errno::result(result).map(drop))
     }
 
     /// As [`PollSet::wait`], for a wait that may be long: gives back memory that is not needed
@@ -103,14 +104,19 @@ impl<Event: Copy> PollSet<Event> {
     ///
     /// As [`PollSet::wait`].
     pub fn wait_with_little_memory(&mut self, timeout: Option<Duration>) -> SysResult<()> {
-        let timeout_ms = timeout.map_or(-1, round_up_to_ms);
-        let result = memory::poll_with_little_memory(&mut self.entries, timeout_ms);
-        self.waited(result)
+        let timeout = timeout.map(TimeSpec::from_duration);
+        let timeout = timeout.as_ref().map(AsRef::as_ref);
+        let result = memory::poll_with_little_memory(&mut self.entries, timeout);
+        let errno = libc::c_int::try_from(-result.min(0)).unwrap_or(libc::EIO);
+        self.waited(match errno {
+            0 => Ok(()),
+            errno => Err(Errno::from_raw(errno)),
+        })
     }
 
-    fn waited(&mut self, result: libc::c_int) -> SysResult<()> {
-        match Errno::result(result) {
-            Ok(_) => Ok(()),
+    fn waited(&mut self, result: Result<(), Errno>) -> SysResult<()> {
+        match result {
+            Ok(()) => Ok(()),
             Err(Errno::EINTR) => {
                 for entry in &mut self.entries {
                     entry.revents = 0;
