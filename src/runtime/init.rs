@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The init stage: the first process of a container, from clone3 to exec. It runs our code as
-//! root of the container's user namespace; nobody can look into it (PR_SET_DUMPABLE is 0 from the
-//! moment its maps are written).
+//! root of the container's user namespace; no process of the container can look into it
+//! (PR_SET_DUMPABLE is 0 before there is one).
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -48,7 +48,11 @@ fn prepare_and_exec(
     call(|| prctl::set_pdeathsig(Signal::SIGKILL).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
     ToInit::Mapped.wait(line)?;
     become_root(launch)?;
-    call(|| prctl::set_dumpable(false).called(|| "prctl(PR_SET_DUMPABLE)"))?;
+    // Processes of a joined container could look into this one at once; in a namespace of its own
+    // it is alone until the program runs, and the network program finds it by /proc until then.
+    if launch.join.is_some() {
+        hide()?;
+    }
     // Changing ids clears it.
     call(|| prctl::set_pdeathsig(Signal::SIGKILL).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
     let (linux, process) = parts(&launch.spec)?;
@@ -71,8 +75,14 @@ fn prepare_and_exec(
     let identity = identify(launch, process, &root)?;
     passwd::complete(&launch.passwd, &identity, root.as_fd())?;
     ToInit::Network.wait(line)?;
+    hide()?;
     drop(root);
     start(launch, process, io, console.as_ref(), &identity, own)
+}
+
+/// Keeps every other process of the user from looking into this one (CVE-2016-9962).
+fn hide() -> Result<(), StageFailure> {
+    call(|| prctl::set_dumpable(false).called(|| "prctl(PR_SET_DUMPABLE)"))
 }
 
 fn parts(spec: &Spec) -> Result<(&Linux, &Process), StageFailure> {

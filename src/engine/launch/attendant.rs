@@ -4,18 +4,23 @@
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, chown, setgroups, setresgid, setresuid};
 
+use crate::engine::connect::{self, Connection, Reached};
 use crate::engine::roots::{FuseRoot, Server, View};
+use crate::network::addresses;
+use crate::network::uplink::{self, Target};
 use crate::runtime::launch::StageFailure;
 use crate::runtime::machine::make_lower;
 use crate::runtime::spawn::Attendant;
-use crate::state::record::ProcessIdentity;
+use crate::runtime::userns::chain;
+use crate::state::record::{ContainerRecord, ProcessIdentity};
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
 use crate::sys::{Called, Ignored, SysResult};
 
@@ -35,6 +40,9 @@ pub fn install_overlay_server(server: OverlayServer) {
 #[derive(Debug)]
 pub(super) struct StartAttendant<'p> {
     pub(super) fuse: Option<&'p FuseRoot>,
+    pub(super) record: &'p ContainerRecord,
+    pub(super) connection: &'p Connection,
+    pub(super) run_directory: &'p Path,
     /// Processes that must end with the container.
     pub(super) helpers: Vec<(ProcessIdentity, OwnedFd)>,
     /// Whether the root is served by FUSE.
@@ -62,10 +70,34 @@ impl Attendant for StartAttendant<'_> {
         }
     }
 
-    fn attach_network(&mut self, _pid: i32) -> Result<(), StageFailure> {
+    fn attach_network(&mut self, pid: i32) -> Result<(), StageFailure> {
+        let Some((program, request)) = self.connection.uplink.clone() else {
+            return Ok(());
+        };
+        let words = |error: &dyn std::error::Error| StageFailure::setup(chain(error));
+        let starting = uplink::start(program, request, &Target::of_process(pid));
+        let started = starting.and_then(|starting| starting.ready(READY_WITHIN));
+        let uplink = started.map_err(|error| words(&error))?;
+        let reached = Reached {
+            resolvers: uplink.resolvers.clone(),
+            host: uplink.host,
+            own: addresses::of_process(pid).unwrap_or_default(),
+        };
+        connect::write_files(self.run_directory, self.record, self.connection, &reached)
+            .map_err(|error| words(&error))?;
+        if let Some(exit) = uplink.exit {
+            // Open as long as the monitor lives: the program ends when it is closed.
+            let _open = exit.into_raw_fd();
+        }
+        let identity = ProcessIdentity::of(uplink.pid);
+        let identity = identity.map_err(|error| StageFailure::setup(error.to_string()))?;
+        self.helpers.push((identity, uplink.pidfd.into()));
         Ok(())
     }
 }
+
+/// How long a network program may take.
+const READY_WITHIN: Duration = Duration::from_secs(10);
 
 fn serve(server: OverlayServer, device: OwnedFd, root: &FuseRoot) -> i32 {
     match prepare_server(root) {

@@ -4,9 +4,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::socket::{
@@ -15,6 +14,7 @@ use nix::sys::socket::{
 use oci_spec::runtime::LinuxNamespaceType;
 
 use crate::engine::cgroup::{self, ContainerCgroup};
+use crate::engine::connect::{self, ConnectError, Connection, Reached};
 use crate::engine::maps::{Caller, ContainerIds, MapError, container_ids};
 use crate::engine::namespaces::{self, NamespaceError, Namespaces};
 use crate::engine::roots::{self, Circumstances, EngineChoice, FuseRoot, RootPlan, RootSource};
@@ -60,6 +60,9 @@ pub enum PrepareError {
         /// What is wrong with it.
         reason: String,
     },
+    /// `--network`, `--add-host`.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// The image's layers.
     #[error(transparent)]
     Image(#[from] StorageError),
@@ -92,6 +95,7 @@ pub(super) struct Prepared {
     /// Any directory: the root is attached over it in the container's own mount namespace.
     pub(super) mountpoint: PathBuf,
     pub(super) listener: Option<OwnedFd>,
+    pub(super) connection: Connection,
     pub(super) cgroup: Option<ContainerCgroup>,
     pub(super) terminal_size: Option<(u16, u16)>,
     pub(super) restart_count: u32,
@@ -127,7 +131,8 @@ impl Engine {
         }
         warn_of_single_id(&record, &holder, report);
         let run_directory = self.make_run_directory(&record)?;
-        write_files(&run_directory, &record, &namespaces)?;
+        let connection = connect::plan(&record, &|| self.containers_conf(), report)?;
+        connect::write_files(&run_directory, &record, &connection, &Reached::default())?;
         make_upper(&root)?;
         let listener = listen_on(&run_directory)?;
         let launch = launch(
@@ -138,7 +143,7 @@ impl Engine {
             namespaces,
             &root,
             &caller,
-            &run_directory,
+            (&run_directory, &connection),
         )?;
         let prepared = Prepared {
             dirs: self.dirs.clone(),
@@ -149,6 +154,7 @@ impl Engine {
             run_directory,
             mountpoint: directory,
             listener: Some(listener),
+            connection,
             cgroup: ContainerCgroup::make(&record.id),
             terminal_size: terminal_size(),
             restart_count: store.read_state(&record.id)?.restart_count,
@@ -260,7 +266,7 @@ fn launch(
     namespaces: Namespaces,
     root: &RootPlan,
     caller: &Caller,
-    run_directory: &Path,
+    (run_directory, connection): (&Path, &Connection),
 ) -> Result<Launch, PrepareError> {
     let security = SecurityOptions::parse(&record.request.security_opt)?;
     let shares_ipc = namespaces.joined.as_ref().map(|(_, pid)| *pid).filter(|_| {
@@ -278,7 +284,7 @@ fn launch(
         dialect: engine.dialect,
         namespaces: namespaces.sources,
         files: run_directory.to_owned(),
-        etc_files: etc_files(record),
+        etc_files: connect::etc_files(record, connection),
         tty_group_mapped: is_mapped(&ids.maps.gids, 5),
         cgroup2: cgroup::has_cgroup2(),
         host_devices: host_devices(record),
@@ -418,68 +424,6 @@ pub fn container_filter(
                 .map_err(|error| refuse(chain(&error)))
         }
     }
-}
-
-fn etc_files(record: &ContainerRecord) -> Vec<&'static str> {
-    let mut files = Vec::new();
-    if !record.request.no_hostname {
-        files.push("hostname");
-    }
-    if !record.request.no_hosts {
-        files.push("hosts");
-    }
-    if record
-        .request
-        .networks
-        .first()
-        .is_none_or(|network| network != "none")
-    {
-        files.push("resolv.conf");
-    }
-    files
-}
-
-/// The files that are mounted below /etc, written anew at each start.
-fn write_files(
-    run_directory: &Path,
-    record: &ContainerRecord,
-    _namespaces: &Namespaces,
-) -> Result<(), PrepareError> {
-    let name = &record.resolved.hostname;
-    let hosts = format!(
-        "127.0.0.1\tlocalhost localhost.localdomain\n::1\tlocalhost localhost.localdomain\n\
-         127.0.1.1\t{name} {}\n",
-        record.name
-    );
-    let write = |file: &str, text: &str| -> Result<(), PrepareError> {
-        let path = run_directory.join(file);
-        let mut options = fs::OpenOptions::new();
-        let opened = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o644)
-            .open(&path);
-        let written = opened.and_then(|mut opened| opened.write_all(text.as_bytes()));
-        written
-            .called(|| format!("write({path:?})"))
-            .map_err(|source| PrepareError::File {
-                path: path.clone(),
-                source,
-            })
-    };
-    write(".containerenv", "")?;
-    for file in etc_files(record) {
-        match file {
-            "hosts" => write(file, &hosts)?,
-            "hostname" => write(file, &format!("{name}\n"))?,
-            _ => write(
-                file,
-                &fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
-            )?,
-        }
-    }
-    Ok(())
 }
 
 /// `--privileged` shows the device nodes of the host that the caller can see.

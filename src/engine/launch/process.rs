@@ -70,6 +70,9 @@ fn start(
         .map_err(|error| StageFailure::setup(Prepared::explain(&chain(&error))))?;
     let mut attendant = StartAttendant {
         fuse: prepared.fuse.as_ref(),
+        record: &prepared.record,
+        connection: &prepared.connection,
+        run_directory: &prepared.run_directory,
         helpers: Vec::new(),
         serves_root: false,
     };

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How a container is connected: what `--network` means on this host, and the files below /etc
+//! that follow from it.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::Report;
+use crate::config::ConfigError;
+use crate::config::containers_conf::ContainersConf;
+use crate::network::files::{
+    self, HostEntry, Hosts, HostsError, Ipv6, Namespace, Resolver, host_resolv_conf,
+};
+use crate::network::mode::{BRIDGE, ModeError, NetworkMode};
+use crate::network::uplink::{self, Kind, NoUplink, Program, Request, Search, slirp4netns};
+use crate::state::record::ContainerRecord;
+use crate::sys::{Called, SysError};
+
+/// A network that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Not a mode.
+    #[error(transparent)]
+    Mode(#[from] ModeError),
+    /// A network by name, of which there is the default one alone.
+    #[error("unable to find network with name or ID {name}: network not found")]
+    NotFound {
+        /// As typed.
+        name: String,
+    },
+    /// The program that was asked for cannot run.
+    #[error("--network {mode}")]
+    NoUplink {
+        /// As typed.
+        mode: &'static str,
+        /// Why.
+        source: NoUplink,
+    },
+    /// The configuration cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// `--add-host`.
+    #[error(transparent)]
+    Hosts(#[from] HostsError),
+    /// A file of the container's own.
+    #[error("write {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the kernel said.
+        source: SysError,
+    },
+}
+
+/// How a container reaches others.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// The program that carries its traffic.
+    pub uplink: Option<(Program, Request)>,
+    /// Whose network it has.
+    pub namespace: Namespace,
+    /// Whether it has a resolv.conf.
+    pub resolves: bool,
+}
+
+impl Connection {
+    const fn without_program(namespace: Namespace, resolves: bool) -> Self {
+        Self {
+            uplink: None,
+            namespace,
+            resolves,
+        }
+    }
+}
+
+/// What the network of `record` is on this host at this moment. The configuration is only read
+/// for what the command line leaves open.
+///
+/// # Errors
+///
+/// See [`ConnectError`]; nothing is refused that nobody asked for.
+pub fn plan(
+    record: &ContainerRecord,
+    configuration: &dyn Fn() -> Result<&'static ContainersConf, ConfigError>,
+    report: &dyn Report,
+) -> Result<Connection, ConnectError> {
+    let asked = &record.request.networks;
+    let mode = if asked.is_empty() {
+        let netns = configuration()?.containers.netns.clone();
+        NetworkMode::parse(&netns.into_iter().collect::<Vec<_>>())?
+    } else {
+        NetworkMode::parse(asked)?
+    };
+    match mode {
+        NetworkMode::None => Ok(Connection::without_program(Namespace::Own, false)),
+        NetworkMode::Host => Ok(Connection::without_program(Namespace::Host, true)),
+        NetworkMode::Container(_) | NetworkMode::Namespace(_) => {
+            Ok(Connection::without_program(Namespace::Own, true))
+        }
+        NetworkMode::Pasta(words) => {
+            let mut all = configuration()?
+                .network
+                .pasta_options
+                .clone()
+                .unwrap_or_default();
+            all.extend(words);
+            let program = find(&[Kind::Pasta]).map_err(|source| ConnectError::NoUplink {
+                mode: "pasta",
+                source,
+            })?;
+            Ok(connected(program, Request::Pasta(all)))
+        }
+        NetworkMode::Slirp4netns(options) => {
+            let program = find(&[Kind::Slirp4netns]).map_err(|source| ConnectError::NoUplink {
+                mode: "slirp4netns",
+                source,
+            })?;
+            Ok(connected(program, Request::Slirp4netns(options)))
+        }
+        // A stage in another container's user namespace hides from network programs.
+        NetworkMode::Private if joins_container(record) => {
+            Ok(Connection::without_program(Namespace::Own, true))
+        }
+        NetworkMode::Private => Ok(default_connection(configuration()?, report)),
+        NetworkMode::Named(attachments) => {
+            let default = |name: &str| name == BRIDGE || name == "podman";
+            match attachments.into_iter().find(|each| !default(&each.network)) {
+                Some(other) => Err(ConnectError::NotFound {
+                    name: other.network,
+                }),
+                None => Ok(default_connection(configuration()?, report)),
+            }
+        }
+    }
+}
+
+fn joins_container(record: &ContainerRecord) -> bool {
+    let request = &record.request;
+    let modes = [&request.pid, &request.ipc, &request.uts];
+    modes
+        .into_iter()
+        .flatten()
+        .any(|mode| mode.starts_with("container:"))
+}
+
+fn connected(program: Program, request: Request) -> Connection {
+    Connection {
+        uplink: Some((program, request)),
+        namespace: Namespace::Own,
+        resolves: true,
+    }
+}
+
+/// The best that there is: nobody asked for more, so its lack is told and not refused.
+fn default_connection(conf: &ContainersConf, report: &dyn Report) -> Connection {
+    let preferred = conf.network.default_rootless_network_cmd.as_deref();
+    let kinds = match preferred {
+        Some("slirp4netns") => [Kind::Slirp4netns, Kind::Pasta],
+        _ => Kind::ALL,
+    };
+    match find(&kinds) {
+        Ok(program) => {
+            let request = match program.kind {
+                Kind::Pasta => {
+                    Request::Pasta(conf.network.pasta_options.clone().unwrap_or_default())
+                }
+                Kind::Slirp4netns => Request::Slirp4netns(slirp4netns::Options::default()),
+            };
+            connected(program, request)
+        }
+        Err(reasons) => {
+            report.warning(&format!(
+                "the container reaches no network: {reasons}; `coracle doctor` says what mends \
+                 it, and --network none says that it is meant"
+            ));
+            Connection::without_program(Namespace::Own, true)
+        }
+    }
+}
+
+fn find(kinds: &[Kind]) -> Result<Program, NoUplink> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    directories.extend(["/usr/bin", "/usr/sbin", "/usr/local/bin"].map(PathBuf::from));
+    let tun = Path::new(uplink::TUN);
+    uplink::choose(&Search {
+        directories: &directories,
+        kinds,
+        tun,
+    })
+}
+
+/// Names of the files below /etc that a container of this kind has of its own.
+pub fn etc_files(record: &ContainerRecord, connection: &Connection) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    if !record.request.no_hostname {
+        names.push("hostname");
+    }
+    if !record.request.no_hosts {
+        names.push("hosts");
+    }
+    let keeps_image_file = record
+        .request
+        .dns
+        .first()
+        .is_some_and(|server| server == "none");
+    if connection.resolves && !keeps_image_file {
+        names.push("resolv.conf");
+    }
+    names
+}
+
+/// What is known of a connection that stands.
+#[derive(Debug, Clone, Default)]
+pub struct Reached {
+    /// Resolvers of the program.
+    pub resolvers: Vec<IpAddr>,
+    /// Where the container finds the host.
+    pub host: Option<IpAddr>,
+    /// Its own addresses.
+    pub own: Vec<IpAddr>,
+}
+
+/// Writes the files into `directory`: anew at each start, and in place once the connection
+/// stands, since the container sees the same inodes.
+///
+/// # Errors
+///
+/// See [`ConnectError`].
+pub fn write_files(
+    directory: &Path,
+    record: &ContainerRecord,
+    connection: &Connection,
+    reached: &Reached,
+) -> Result<(), ConnectError> {
+    for name in etc_files(record, connection) {
+        let text = match name {
+            "hosts" => hosts(record, connection, reached)?,
+            "hostname" => files::hostname(&record.resolved.hostname),
+            _ => resolv_conf(record, connection, reached),
+        };
+        write(&directory.join(name), &text)?;
+    }
+    write(&directory.join(".containerenv"), &container_env(record))
+}
+
+fn hosts(
+    record: &ContainerRecord,
+    connection: &Connection,
+    reached: &Reached,
+) -> Result<String, ConnectError> {
+    let added = record
+        .request
+        .add_host
+        .iter()
+        .map(|text| HostEntry::parse(text));
+    let base = match connection.namespace {
+        Namespace::Host => fs::read_to_string("/etc/hosts").unwrap_or_default(),
+        Namespace::Own => String::new(),
+    };
+    let loopback = IpAddr::from([127, 0, 1, 1]);
+    let own = match (connection.namespace, reached.own.is_empty()) {
+        (Namespace::Own, true) => vec![loopback],
+        _ => reached.own.clone(),
+    };
+    let hosts = Hosts {
+        added: added.collect::<Result<Vec<_>, _>>()?,
+        base: &base,
+        host: reached.host,
+        own,
+        names: vec![record.resolved.hostname.clone(), record.name.clone()],
+    };
+    Ok(hosts.text()?)
+}
+
+fn resolv_conf(record: &ContainerRecord, connection: &Connection, reached: &Reached) -> String {
+    let request = &record.request;
+    // A host without the file resolves nothing, and neither does the container.
+    let base = host_resolv_conf(connection.namespace).unwrap_or_default();
+    let resolver = Resolver {
+        base: &base,
+        namespace: connection.namespace,
+        servers: request.dns.clone(),
+        forwarders: reached.resolvers.clone(),
+        ipv6: Ipv6::Reachable,
+        searches: request.dns_search.clone(),
+        options: request.dns_option.clone(),
+    };
+    resolver.text()
+}
+
+/// The mark by which programs tell that they are in a container, with what podman writes into it.
+fn container_env(record: &ContainerRecord) -> String {
+    if !record.request.privileged {
+        return String::new();
+    }
+    let rootless = i32::from(!nix::unistd::geteuid().is_root());
+    format!(
+        "engine=\"coracle-{}\"\nname=\"{}\"\nid=\"{}\"\nimage=\"{}\"\nimageid=\"{}\"\n\
+         rootless={rootless}\n",
+        env!("CARGO_PKG_VERSION"),
+        record.name,
+        record.id,
+        record.resolved.image_name,
+        record.resolved.image_id,
+    )
+}
+
+fn write(path: &Path, text: &str) -> Result<(), ConnectError> {
+    let mut options = fs::OpenOptions::new();
+    let opened = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o644)
+        .open(path);
+    opened
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .called(|| format!("write({path:?})"))
+        .map_err(|source| ConnectError::File {
+            path: path.to_owned(),
+            source,
+        })
+}
