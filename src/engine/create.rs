@@ -121,6 +121,12 @@ impl Engine {
         durability: Durability,
         report: &dyn Report,
     ) -> Result<(ContainerRecord, ContainerLock), CreateError> {
+        let mut request = request;
+        if self.dialect == Dialect::Docker && request.userns.is_none() && request.uidmap.is_empty()
+        {
+            let (uid, gid) = (nix::unistd::getuid(), nix::unistd::getgid());
+            request.userns = callers_map(request.user.as_deref(), uid.as_raw(), gid.as_raw());
+        }
         let conf = self.containers_conf()?;
         for ignored in &conf.ignored {
             report.warning(&ignored.to_string());
@@ -442,6 +448,19 @@ fn exposed(request: &ContainerRequest, image: &ContainerConfig) -> Vec<String> {
     ports
 }
 
+/// Docker's `-u $(id -u):$(id -g)` is how its users get files that are theirs: the map that gives
+/// them the same here. A caller who is root needs none.
+fn callers_map(user: Option<&str>, uid: u32, gid: u32) -> Option<String> {
+    let user = user?;
+    let (typed_uid, typed_gid) = match user.split_once(':') {
+        Some((uid, gid)) => (uid, Some(gid)),
+        None => (user, None),
+    };
+    let is_caller =
+        typed_uid.parse() == Ok(uid) && typed_gid.is_none_or(|typed| typed.parse() == Ok(gid));
+    (is_caller && uid != 0).then(|| format!("keep-id:uid={uid},gid={gid}"))
+}
+
 impl Dialect {
     /// The word that `docker` or `podman` would print of itself.
     pub fn tool(self) -> &'static str {
@@ -449,5 +468,27 @@ impl Dialect {
             Self::Podman => "podman",
             Self::Docker => "docker",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_callers_own_ids_are_kept_in_dockers_mode() {
+        let kept = Some("keep-id:uid=1000,gid=1001".to_owned());
+        let cases = [
+            (Some("1000:1001"), kept.clone()),
+            (Some("1000"), kept),
+            (Some("1000:5"), None),
+            (Some("1"), None),
+            (Some("ana"), None),
+            (None, None),
+        ];
+        for (user, want) in cases {
+            assert_eq!(callers_map(user, 1000, 1001), want, "{user:?}");
+        }
+        assert_eq!(callers_map(Some("0:0"), 0, 0), None);
     }
 }

@@ -192,6 +192,71 @@ fn docker_mode_has_dockers_words() {
 }
 
 #[test]
+fn docker_mode_gives_callers_their_own_files() {
+    requires!("userns,range");
+    if !is_ours() {
+        return;
+    }
+    let sandbox = Sandbox::with_image();
+    let directory = sandbox.path("w");
+    std::fs::create_dir(&directory).unwrap();
+    let (uid, gid) = (nix::unistd::getuid(), nix::unistd::getgid());
+    let user = format!("{uid}:{gid}");
+    let volume = format!("{}:/w", directory.display());
+    let run = [
+        "run",
+        "--rm",
+        "--network=none",
+        "-u",
+        &user,
+        "-v",
+        &volume,
+        IMAGE,
+        "sh",
+        "-c",
+        "id -u; id -g; touch /w/file",
+    ];
+    let outcome = sandbox
+        .call(run)
+        .env("CORACLE_MODE", "docker")
+        .run()
+        .expect(0);
+    assert_eq!(outcome.out(), format!("{uid}\n{gid}"));
+    let file = std::fs::metadata(directory.join("file")).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&file), uid.as_raw());
+    assert_eq!(std::os::unix::fs::MetadataExt::gid(&file), gid.as_raw());
+}
+
+#[test]
+fn docker_mode_makes_missing_sources() {
+    requires!("userns");
+    if !is_ours() {
+        return;
+    }
+    let sandbox = Sandbox::with_image();
+    let volume = format!("{}:/w", sandbox.shown("not/there"));
+    let run = [
+        "run",
+        "--rm",
+        "--network=none",
+        "-v",
+        &volume,
+        IMAGE,
+        "true",
+    ];
+    sandbox
+        .run(run)
+        .expect(125)
+        .says("no such file or directory");
+    sandbox
+        .call(run)
+        .env("CORACLE_MODE", "docker")
+        .run()
+        .expect(0);
+    assert!(sandbox.path("not/there").is_dir());
+}
+
+#[test]
 fn a_link_called_docker_is_docker() {
     if !is_ours() {
         return;
