@@ -105,7 +105,6 @@ const COMMANDS: &[(&str, Absence)] = &[
     ("stats", NotYet),
     ("swarm", SWARM),
     ("system connection", NotYet),
-    ("system df", NotYet),
     ("system dial-stdio", NotYet),
     ("system events", NotYet),
     ("system locks", NotYet),

@@ -8,6 +8,7 @@ pub mod check;
 pub mod connect;
 pub mod create;
 mod dependents;
+pub mod disk;
 mod ending;
 pub mod error;
 pub mod exec;

@@ -3,6 +3,7 @@
 
 mod check;
 mod completion;
+mod df;
 mod doctor;
 mod info;
 mod prune;
@@ -15,6 +16,7 @@ use super::Entry;
 pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<check::Check>(),
     Entry::of::<completion::Completion>(),
+    Entry::of::<df::Df>(),
     Entry::of::<doctor::Doctor>(),
     Entry::of::<info::Info>(),
     Entry::of::<prune::Prune>(),

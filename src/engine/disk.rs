@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `system df`: what takes how much room, and what of it a prune would free.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::error::EngineError;
+use super::list::{ListRequest, ListScope, Listed, Sizes};
+use super::{Engine, Report};
+use crate::storage::{Images, ListedImage, StorageError};
+
+/// Why nothing could be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskUsageError {
+    /// The containers cannot be listed.
+    #[error(transparent)]
+    Containers(#[from] EngineError),
+    /// The images cannot be listed.
+    #[error(transparent)]
+    Images(#[from] StorageError),
+}
+
+/// Everything that takes room.
+#[derive(Debug)]
+pub struct DiskUsage {
+    /// The images.
+    pub images: Vec<ImageUsage>,
+    /// The containers, with their sizes.
+    pub containers: Vec<Listed>,
+    /// Bytes of all layers, each counted once.
+    pub layer_bytes: u64,
+    /// Bytes of the layers that no container needs.
+    pub unused_layer_bytes: u64,
+}
+
+/// The room that one image takes.
+#[derive(Debug)]
+pub struct ImageUsage {
+    /// The image.
+    pub listed: ListedImage,
+    /// Bytes of all its layers.
+    pub size_bytes: u64,
+    /// Bytes of the layers that other images have as well.
+    pub shared_bytes: u64,
+    /// How many containers were made from it.
+    pub containers: usize,
+}
+
+/// One line of the summary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Total {
+    /// How many there are.
+    pub total: usize,
+    /// How many are in use.
+    pub active: usize,
+    /// Bytes that they take.
+    pub size_bytes: u64,
+    /// Bytes that a prune would free.
+    pub reclaimable_bytes: u64,
+}
+
+impl Engine {
+    /// Measures everything. Looks at every file of every container.
+    ///
+    /// # Errors
+    ///
+    /// A store that cannot be read.
+    pub fn disk_usage(&self, report: &dyn Report) -> Result<DiskUsage, DiskUsageError> {
+        let request = ListRequest {
+            scope: ListScope::All,
+            sizes: Sizes::Measured,
+            ..ListRequest::default()
+        };
+        let containers = self.list_containers(&request, report)?;
+        let images = Images::open(&self.dirs).list()?;
+        Ok(DiskUsage::of(images, containers))
+    }
+}
+
+impl DiskUsage {
+    fn of(images: Vec<ListedImage>, containers: Vec<Listed>) -> Self {
+        let mut layers: BTreeMap<String, (u64, usize)> = BTreeMap::new();
+        for layer in images.iter().flat_map(|one| &one.image.layers) {
+            let size = layer.record.content.size_bytes;
+            let entry = layers
+                .entry(layer.chain_id.to_string())
+                .or_insert((size, 0));
+            entry.1 += 1;
+        }
+        let needed: BTreeSet<&String> = containers
+            .iter()
+            .flat_map(|one| &one.summary.resolved.layers)
+            .collect();
+        let sum = |wanted: &dyn Fn(&String) -> bool| -> u64 {
+            let wanted = layers.iter().filter(|(chain_id, _)| wanted(chain_id));
+            wanted.map(|(_, (size, _))| size).sum()
+        };
+        let layer_bytes = sum(&|_| true);
+        let unused_layer_bytes = sum(&|chain_id| !needed.contains(chain_id));
+        let images = images.into_iter();
+        Self {
+            images: images
+                .map(|listed| ImageUsage::of(listed, &layers, &containers))
+                .collect(),
+            layer_bytes,
+            unused_layer_bytes,
+            containers,
+        }
+    }
+
+    /// The line of images.
+    pub fn image_total(&self) -> Total {
+        let used = self.images.iter().filter(|image| image.containers > 0);
+        Total {
+            total: self.images.len(),
+            active: used.count(),
+            size_bytes: self.layer_bytes,
+            reclaimable_bytes: self.unused_layer_bytes,
+        }
+    }
+
+    /// The line of containers.
+    pub fn container_total(&self) -> Total {
+        let own = |one: &Listed| one.sizes.map_or(0, |sizes| sizes.own_bytes);
+        let idle = self.containers.iter().filter(|one| !one.observed.is_up());
+        Total {
+            total: self.containers.len(),
+            active: self.containers.len() - idle.clone().count(),
+            size_bytes: self.containers.iter().map(own).sum(),
+            reclaimable_bytes: idle.map(own).sum(),
+        }
+    }
+}
+
+impl ImageUsage {
+    fn of(
+        listed: ListedImage,
+        layers: &BTreeMap<String, (u64, usize)>,
+        containers: &[Listed],
+    ) -> Self {
+        let sizes = listed.image.layers.iter().map(|layer| {
+            let (size, users) = layers[&layer.chain_id.to_string()];
+            (size, if users > 1 { size } else { 0 })
+        });
+        let (size_bytes, shared_bytes) = sizes.fold((0, 0), |(all, shared), (size, of_it)| {
+            (all + size, shared + of_it)
+        });
+        let id = listed.image.id.hex();
+        let made_from_it = |one: &&Listed| one.summary.resolved.image_id == id;
+        Self {
+            size_bytes,
+            shared_bytes,
+            containers: containers.iter().filter(made_from_it).count(),
+            listed,
+        }
+    }
+}
+
+impl Total {
+    /// No object of the kind.
+    pub const NOTHING: Self = Self {
+        total: 0,
+        active: 0,
+        size_bytes: 0,
+        reclaimable_bytes: 0,
+    };
+
+    /// The share that a prune would free, in per cent.
+    pub fn reclaimable_percent(&self) -> u64 {
+        match self.size_bytes {
+            0 => 0,
+            size => (self.reclaimable_bytes * 100 + size / 2) / size,
+        }
+    }
+}
