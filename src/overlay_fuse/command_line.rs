@@ -20,7 +20,8 @@ use thiserror::Error;
 
 use super::overlay::Overlay;
 use super::{
-    Acl, Durability, IdMapping, Options, OverlayError, Ownership, Squash, WhiteoutForms, session,
+    Acl, Durability, IdMapping, Options, OverlayError, Ownership, Squash, WhiteoutForms, Xattrs,
+    session,
 };
 use crate::sys::SysError;
 use crate::sys::process::{CloneRequest, Forked, clone3};
@@ -37,6 +38,7 @@ Usage: coracle overlay-fuse [-f] -o OPTION[,OPTION...] MOUNTPOINT
   -o squash_unmapped                show files of unmapped owners as root's
   -o xattr_permissions=2            keep owners and modes in attributes
   -o noacl                          without access control lists
+  -o noxattrs=1                     without extended attributes
   -o volatile                       without fsync
   -o fsname=NAME                    name shown in the table of mounts
   -f                                stay in the foreground
@@ -280,6 +282,7 @@ fn take_option(command: &mut Command, option: &[u8]) -> Result<(), CommandError>
         "squash_unmapped" => options.squash = Squash::UnmappedToRoot,
         "xattr_permissions" if value != Some(b"0") => options.ownership = Ownership::Metadata,
         "noacl" => options.acl = Acl::Off,
+        "noxattrs" if value != Some(b"0") => options.xattrs = Xattrs::Off,
         "volatile" => options.durability = Durability::Volatile,
         "fsync" if value == Some(b"0") => options.durability = Durability::Volatile,
         "fsname" => OsStr::from_bytes(given()?).clone_into(&mut command.source),
@@ -294,7 +297,8 @@ fn take_option(command: &mut Command, option: &[u8]) -> Result<(), CommandError>
 /// Options of fuse-overlayfs and libfuse that ask for what is so anyway, or for tuning of what
 /// is done in another way here.
 fn is_without_effect(name: &str) -> bool {
-    const NAMES: [&str; 19] = [
+    const NAMES: [&str; 20] = [
+        "noxattrs",
         "allow_other",
         "allow_root",
         "default_permissions",

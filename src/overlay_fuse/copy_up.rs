@@ -126,6 +126,7 @@ impl Overlay {
             });
         let (opened, status) = finished.inspect_err(|_errno| self.discard(&unfinished))?;
         self.adopt_copy(id, &original, link.as_ref(), &status)?;
+        self.copy_up_names(id)?;
         if let Some(opened) = opened {
             let data = Data {
                 opened: Arc::new(opened),
@@ -141,6 +142,16 @@ impl Overlay {
         let opened = self.unfinished(unfinished)?.open(OFlag::O_PATH)?;
         self.discard(unfinished);
         self.table.file(id)?.pin = Some(Arc::new(opened));
+        Ok(())
+    }
+
+    /// Gives a copy all names by which the original is known: which of them is meant by the
+    /// change that follows, no one can tell.
+    fn copy_up_names(&mut self, id: NodeId) -> nix::Result<()> {
+        let links = self.table.file(id)?.links.clone();
+        for link in links.iter().filter(|link| !link.real) {
+            self.materialise(id, link.parent, &link.name)?;
+        }
         Ok(())
     }
 
@@ -291,15 +302,16 @@ impl Overlay {
                 .copied()
                 .try_for_each(|directory| self.close_below(directory))
         });
-        // Those that the kernel does not know were made known for this only.
-        for directory in directories.into_iter().rev() {
-            self.table.release(directory);
+        for directory in directories {
+            self.table.forget(directory, 1);
         }
         closed
     }
 
-    /// Copies everything of a tree; lists its directories that had lower parts, the upper first.
+    /// Copies everything of a tree; lists its directories, the upper first. Each listed one
+    /// counts as looked up, so that it stays until the work is done.
     fn copy_up_all(&mut self, id: NodeId, directories: &mut Vec<NodeId>) -> nix::Result<()> {
+        self.table.count_lookup(id);
         directories.push(id);
         let mut next = directories.len() - 1;
         while let Some(directory) = directories.get(next).copied() {
@@ -313,6 +325,7 @@ impl Overlay {
                     continue;
                 };
                 if self.table.is_directory(child)? {
+                    self.table.count_lookup(child);
                     directories.push(child);
                     continue;
                 }

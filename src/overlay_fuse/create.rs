@@ -60,6 +60,7 @@ impl Overlay {
             // It would hide what is below, as the kernel's overlay says too.
             return Err(Errno::EPERM);
         }
+        self.check_new_name(name)?;
         let directory = self.upper_directory(parent)?;
         let group = self.group_for_new(parent)?;
         let new = New {
@@ -366,6 +367,7 @@ impl Overlay {
 
     /// Gives a file another name.
     pub(super) fn link(&mut self, id: NodeId, parent: NodeId, name: &Name) -> nix::Result<Shown> {
+        self.check_new_name(name)?;
         self.copy_up(id, Content::All)?;
         let directory = self.upper_directory(parent)?;
         let spot = self.table.spot(id)?;

@@ -76,18 +76,13 @@ impl Overlay {
             self.buffer.resize(size, 0);
         }
         let offset = signed(offset)?;
-        let mut filled = 0;
-        while filled < size {
-            let at = offset + i64::try_from(filled).unwrap_or(0);
-            match pread(&opened, &mut self.buffer[filled..size], at) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
+        loop {
+            // Of a regular file there is less than wanted only at its end.
+            match pread(&opened, &mut self.buffer[..size], offset) {
                 Err(Errno::EINTR) => {}
-                Err(_) if filled > 0 => break,
-                Err(errno) => return Err(errno),
+                answer => return answer,
             }
         }
-        Ok(filled)
     }
 
     /// Writes and returns how much. `takes_rights` says that the writer may not keep setuid.

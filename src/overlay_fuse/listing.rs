@@ -22,7 +22,7 @@ use super::merge::Top;
 use super::nodes::{Key, NodeId};
 use super::overlay::Overlay;
 use crate::layer_format::{
-    DotWh, Opaque, is_whiteout_device, is_xattr_whiteout, read_override_stat,
+    DotWh, Opaque, WhiteoutForm, is_whiteout_device, is_xattr_whiteout, read_override_stat,
 };
 use crate::sys::xattr::Place;
 
@@ -174,10 +174,18 @@ impl Overlay {
 
     /// A directory's names have changed.
     pub(super) fn changed(&mut self, id: NodeId) {
-        if let Ok(directory) = self.table.directory(id)
-            && let Some(listing) = &mut directory.listing
-        {
+        let form = self.work.as_ref().map(|work| work.form);
+        let Ok(directory) = self.table.directory(id) else {
+            return;
+        };
+        if let Some(listing) = &mut directory.listing {
             listing.stale = true;
+        }
+        if form == Some(WhiteoutForm::DotWh)
+            && let Some(part) = directory.parts.first_mut()
+        {
+            // The change may have been a whiteout in the form of a file.
+            part.has_dot_wh = None;
         }
     }
 

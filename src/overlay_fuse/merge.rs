@@ -248,10 +248,7 @@ impl Overlay {
                 .iter()
                 .any(|entry| entry.name.to_bytes().starts_with(DOT_WH_PREFIX)),
         };
-        // The upper layer may get one at any time.
-        if !self.is_upper(layer) {
-            self.table.directory(parent)?.parts[index].has_dot_wh = Some(has_any);
-        }
+        self.table.directory(parent)?.parts[index].has_dot_wh = Some(has_any);
         if !has_any {
             return Ok(false);
         }
@@ -324,6 +321,11 @@ impl Overlay {
             real: is_shown,
         };
         self.table.add_link(id, link)?;
+        if !is_shown {
+            // The name belongs to a copied-up file. If it cannot have it in the upper layer now,
+            // it is as good as before until the mount ends.
+            self.materialise(id, parent, name).ok();
+        }
         Ok((id, is_shown))
     }
 }

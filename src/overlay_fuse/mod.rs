@@ -85,14 +85,14 @@ pub enum Ownership {
     Metadata,
 }
 
-/// Which forms of whiteouts and opaque marks the lower layers may have.
+/// Which forms of whiteouts and opaque marks the layers may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WhiteoutForms {
     /// Those of the kernel's overlay: what our own layers have.
     #[default]
     Kernel,
     /// Also `.wh.` files, and opaque marks of fuse-overlayfs and of a privileged overlay. Costs a
-    /// listing of each directory in which a name is looked up.
+    /// listing of each directory in which a name is looked up, and such names cannot be made.
     All,
 }
 
@@ -103,6 +103,16 @@ pub enum Acl {
     #[default]
     IfPossible,
     /// Never.
+    Off,
+}
+
+/// Whether extended attributes can be read and set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Xattrs {
+    /// Those that a layer can keep.
+    #[default]
+    Shown,
+    /// None.
     Off,
 }
 
@@ -133,10 +143,12 @@ pub struct Options {
     pub gid_map: Vec<IdMapping>,
     /// Whose files appear as somebody else's.
     pub squash: Squash,
-    /// Which marks the lower layers may have.
+    /// Which marks the layers may have.
     pub whiteouts: WhiteoutForms,
     /// Access control lists.
     pub acl: Acl,
+    /// Extended attributes.
+    pub xattrs: Xattrs,
     /// What fsync(2) does.
     pub durability: Durability,
 }

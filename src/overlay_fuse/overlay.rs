@@ -15,9 +15,10 @@ use super::ids::{Ids, Owner};
 use super::layer::Layer;
 use super::nodes::{Key, NodeId, Part, Table};
 use super::work::Work;
-use super::{Acl, Durability, Options, OverlayError, Ownership, WhiteoutForms};
+use super::{Acl, Durability, Options, OverlayError, Ownership, WhiteoutForms, Xattrs};
 use crate::layer_format::{
-    FileKind, OPAQUE_XATTRS, OverrideStat, WhiteoutForm, XATTR_OPAQUE, write_override_stat,
+    DOT_WH_PREFIX, FileKind, OPAQUE_XATTRS, OverrideStat, WhiteoutForm, XATTR_OPAQUE,
+    write_override_stat,
 };
 use crate::sys::xattr::{self, Place};
 
@@ -42,6 +43,7 @@ pub(super) struct Overlay {
     pub(super) durability: Durability,
     pub(super) acl: bool,
     pub(super) whiteouts: WhiteoutForms,
+    pub(super) xattrs: Xattrs,
     /// Attributes that make a directory of our own layers opaque.
     pub(super) opaque_forms: &'static [&'static CStr],
     /// The server is root outside of all user namespaces: the kernel clears setuid bits itself
@@ -86,6 +88,7 @@ impl Overlay {
             durability: options.durability,
             acl,
             whiteouts: options.whiteouts,
+            xattrs: options.xattrs,
             opaque_forms: if is_host_root {
                 &OPAQUE_XATTRS
             } else {
@@ -115,6 +118,15 @@ impl Overlay {
             directory,
             name: name.clone(),
         })
+    }
+
+    /// Refuses names that would not be found again, where they are whiteouts.
+    pub(super) fn check_new_name(&self, name: &CStr) -> nix::Result<()> {
+        let is_mark = name.to_bytes().starts_with(DOT_WH_PREFIX);
+        if is_mark && self.work.is_some() && self.layers[UPPER].dot_wh {
+            return Err(Errno::EINVAL);
+        }
+        Ok(())
     }
 
     /// The place of a device in the list of devices.
@@ -170,7 +182,8 @@ fn open_layers(options: &Options) -> Result<(Vec<Layer>, Option<Work>), OverlayE
             });
         };
         let prepared = Work::prepare(work_path, &upper.root)?;
-        upper.dot_wh = prepared.form == WhiteoutForm::DotWh;
+        upper.dot_wh =
+            prepared.form == WhiteoutForm::DotWh || options.whiteouts == WhiteoutForms::All;
         if options.ownership == Ownership::Metadata && !upper.metadata {
             mark_root(&upper).map_err(|source| OverlayError::OpenLayer {
                 path: path.clone(),

@@ -74,8 +74,9 @@ impl Overlay {
         let file = self.table.file(id)?;
         let is_it = |link: &&super::nodes::Link| link.parent == parent && link.name == *name;
         let is_real = file.links.iter().find(is_it).is_some_and(|link| link.real);
+        let has_others = file.links.iter().any(|link| link.real && !is_it(&link));
         if file.layer == UPPER && self.work.is_some() && is_real {
-            if links <= 1 {
+            if links <= 1 && !has_others {
                 // The inode's number may be another file's from now on.
                 self.table.detach(id);
             }

@@ -49,6 +49,7 @@ impl Overlay {
         to: (NodeId, &Name),
         taken: Taken,
     ) -> nix::Result<()> {
+        self.check_new_name(to.1)?;
         let source = self.party(from)?;
         let moved = source.thing.ok_or(Errno::ENOENT)?;
         let target = self.party(to)?;

@@ -9,6 +9,7 @@ use std::ffi::{CStr, CString};
 
 use nix::errno::Errno;
 
+use super::Xattrs;
 use super::copy_up::Content;
 use super::nodes::{Body, NodeId};
 use super::overlay::{Overlay, UPPER};
@@ -86,6 +87,7 @@ impl Overlay {
         name: &[u8],
         buffer: &mut [u8],
     ) -> nix::Result<usize> {
+        self.has_xattrs()?;
         let layer = self.layer_of(id)?;
         let Some(kept) = kept_name(name, self.keeping(layer)) else {
             let is_acl = name.starts_with(ACL);
@@ -105,6 +107,7 @@ impl Overlay {
 
     /// The names of all attributes, each ended by NUL.
     pub(super) fn list_xattrs(&mut self, id: NodeId) -> nix::Result<Vec<u8>> {
+        self.has_xattrs()?;
         let layer = self.layer_of(id)?;
         let keeping = self.keeping(layer);
         let spot = self.table.spot(id)?;
@@ -143,7 +146,15 @@ impl Overlay {
         xattr::remove(spot.place(), &kept)
     }
 
+    fn has_xattrs(&self) -> nix::Result<()> {
+        match self.xattrs {
+            Xattrs::Shown => Ok(()),
+            Xattrs::Off => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
     fn settable(&mut self, id: NodeId, name: &[u8]) -> nix::Result<CString> {
+        self.has_xattrs()?;
         if self.work.is_none() {
             return Err(Errno::EROFS);
         }
