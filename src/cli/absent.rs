@@ -31,7 +31,6 @@ const COMMANDS: &[(&str, Absence)] = &[
     ("compose", NotYet),
     ("config", SWARM),
     ("container checkpoint", CHECKPOINT),
-    ("container cleanup", NotYet),
     ("container clone", NotYet),
     ("container commit", NotYet),
     ("container cp", NotYet),

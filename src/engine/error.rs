@@ -101,6 +101,12 @@ pub enum EngineError {
         /// Who shares its namespaces.
         dependents: Vec<ContainerId>,
     },
+    /// What runs is not cleaned up.
+    #[error("container {id} is running or paused, refusing to clean up: container state improper")]
+    Busy {
+        /// The container.
+        id: ContainerId,
+    },
     /// A paused container cannot be restarted.
     #[error("unable to restart container {id} in a paused state: container state improper")]
     NotRestartable {

@@ -5,6 +5,7 @@
 pub mod attach;
 mod cgroup;
 pub mod check;
+pub mod cleanup;
 pub mod connect;
 pub mod create;
 mod dependents;

@@ -109,6 +109,24 @@ fn a_killed_container_has_its_code() {
 }
 
 #[test]
+fn cleanup_finishes_what_a_killed_monitor_left() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let id = sandbox.background("web", &["sleep", "1000"]);
+    sandbox
+        .run(["container", "cleanup", "web"])
+        .expect(125)
+        .says(&format!(
+            "container {id} is running or paused, refusing to clean up"
+        ));
+    kill_and_wait(&[process(&sandbox, "web", ".State.ConmonPid")]);
+    assert_eq!(sandbox.ok(["container", "cleanup", "web"]), "web");
+    assert_eq!(sandbox.ok(["ps", "-aq", "--no-trunc"]), id);
+    assert_eq!(sandbox.ok(["container", "cleanup", "--rm", "-a"]), id);
+    assert_nothing_left(&sandbox);
+}
+
+#[test]
 fn everything_killed_at_once_is_told_and_goes() {
     requires!("userns");
     let sandbox = Sandbox::with_image();

@@ -118,8 +118,7 @@ fn exec_in_the_background_and_in_nothing() {
     requires!("userns");
     let sandbox = Sandbox::with_image();
     sandbox.background_ready("web", "mkfifo /told");
-    let session = sandbox.ok(["exec", "-d", "web", "sh", "-c", "echo told > /told"]);
-    assert_eq!(session.len(), 64, "{session}");
+    sandbox.ok(["exec", "-d", "web", "sh", "-c", "echo told > /told"]);
     assert_eq!(sandbox.ok(["exec", "web", "cat", "/told"]), "told");
     sandbox.ok(["stop", "-t", "0", "web"]);
     let refused = sandbox.run(["exec", "web", "true"]);

@@ -221,6 +221,7 @@ fn missing(name: &str, kind: Kind, dialect: Dialect) -> Failure {
         (Dialect::Docker, _) => Failure::with_code(1, format!("Error: No such {word}: {name}")),
         (Dialect::Podman, Kind::All) => Failure::tool(format!("no such object: {name:?}")),
         (Dialect::Podman, Kind::Image) => Failure::tool(format!("{name}: image not known")),
+        (Dialect::Podman, Kind::Container) => Failure::tool(format!("no such container {name:?}")),
         (Dialect::Podman, _) => Failure::tool(format!("no such {word} {name}")),
     }
 }

@@ -2,6 +2,7 @@
 //! Commands of the group `container`, one file each.
 
 mod attach;
+mod cleanup;
 mod create;
 mod exec;
 mod exists;
@@ -43,6 +44,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<logs::Logs>(),
     Entry::of::<pause::Pause>(),
     Entry::of::<port::Port>(),
+    Entry::of::<cleanup::Cleanup>(),
     Entry::of::<create::Create>(),
     Entry::of::<prune::Prune>(),
     Entry::of::<ps::Ps>(),
