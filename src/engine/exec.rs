@@ -164,7 +164,10 @@ impl Engine {
         })?;
         Ok(match ending {
             Ending::Ended => AttachOutcome::Exited(reap(running.pid)),
-            Ending::Detached => AttachOutcome::Detached,
+            Ending::Detached => {
+                keep_terminal(&control, &signals).map_err(call)?;
+                AttachOutcome::Detached
+            }
             Ending::OutputClosed => AttachOutcome::OutputClosed,
             Ending::Interrupted(signal) => AttachOutcome::Interrupted(signal),
         })
@@ -402,6 +405,34 @@ fn quiet_streams(kept: &[i32]) -> SysResult<ProgramIo> {
         stdout: copy()?,
         stderr: copy()?,
     })
+}
+
+/// Leaves a process behind that reads the terminal of a session from which the user has detached:
+/// when the last one who has it open goes, the session is hung up.
+fn keep_terminal(control: &ProcessControl, signals: &SignalGate) -> SysResult<()> {
+    use std::os::fd::AsRawFd;
+    let Some(master) = &control.master else {
+        return Ok(());
+    };
+    let Forked::Child = clone3(&CloneRequest::default())? else {
+        return Ok(());
+    };
+    setsid().ignored();
+    let process = control.process.as_fd();
+    let kept = [master.as_fd(), signals.as_fd(), process].map(|kept| kept.as_raw_fd());
+    if let (Ok(_), Ok(master)) = (quiet_streams(&kept), master.try_clone()) {
+        let endpoint = Endpoint::Terminal { master };
+        // Nobody can be told how it ends.
+        drop(pump(Pump {
+            endpoint,
+            local: LocalStreams::default(),
+            control,
+            signals,
+            detach_keys: DetachKeys::default(),
+            process: Some(process),
+        }));
+    }
+    exit_now(0)
 }
 
 /// Waits for our child and turns its end into an exit code.

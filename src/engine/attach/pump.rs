@@ -149,6 +149,12 @@ impl SignalGate {
     }
 }
 
+impl AsFd for SignalGate {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.queue.as_fd()
+    }
+}
+
 /// All that a pump works with.
 #[allow(missing_debug_implementations, reason = "a trait object is among it")]
 pub struct Pump<'a> {
