@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Engine;
 use super::create::ImageFacts;
-use super::roots::RootSource;
+use super::roots::{RootSource, ensure_places};
 use crate::oci::Digest;
 use crate::runtime::subid::holder_map;
 use crate::state::record::ContainerRecord;
@@ -60,6 +60,11 @@ impl Engine {
             let layer = layers.read(&chain_id)?;
             ids_as_metadata |= layer.record.content.ids_as_metadata;
             directories.push(layer.diff_path);
+        }
+        let places = self.dirs.places();
+        // Without them a start makes what it needs in the upper layer.
+        if ensure_places(&places).is_ok() {
+            directories.push(places);
         }
         Ok(RootSource::Layers {
             directories,

@@ -2,7 +2,7 @@
 //! Which engine serves a container's root, and the directories that it works on.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::runtime::idmap::{IdMaps, Reach, is_mapped};
@@ -244,16 +244,48 @@ fn is_foreign(source: &RootSource, ids: &IdMaps) -> bool {
 ///
 /// mkdir(2)'s.
 pub fn make_directories(layers: &OverlayLayers) -> std::io::Result<()> {
-    if layers.volatile {
-        // The kernel refuses a work directory that was used without syncing once, lest data were
-        // lost in a crash; what a container of `--rm` lost is of no interest to its next run.
-        drop(remove_tree(&layers.work));
+    make_directory(&layers.upper, 0o755)?;
+    make_directory(&layers.work, 0o700)
+}
+
+/// The caller's umask has no say: the upper directory is the root that the container sees.
+fn make_directory(path: &Path, mode: u32) -> std::io::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
     }
-    for (path, mode) in [(&layers.upper, 0o755), (&layers.work, 0o700)] {
-        match fs::DirBuilder::new().mode(mode).create(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
+}
+
+/// The bottom layer of every image's root: empty files and directories in the places that mounts
+/// cover. With it no start has to make them in the upper layer, where each costs a copy-up and
+/// shows as a change.
+///
+/// # Errors
+///
+/// What making them says.
+pub fn ensure_places(places: &Path) -> std::io::Result<()> {
+    if places.join("run/.containerenv").exists() {
+        return Ok(());
+    }
+    for directory in ["proc", "dev", "sys", "etc", "run"] {
+        fs::create_dir_all(places)?;
+        make_directory(&places.join(directory), 0o755)?;
+    }
+    // The last one is the sign that all are there.
+    for file in [
+        "etc/hostname",
+        "etc/hosts",
+        "etc/resolv.conf",
+        "run/.containerenv",
+    ] {
+        let mut options = fs::OpenOptions::new();
+        options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o644)
+            .open(places.join(file))?;
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::sys::{SysResult, caps};
+use crate::sys::SysResult;
+use crate::sys::caps::{self, Known};
 
 /// Names of capabilities(7) in the order of their numbers.
 pub const NAMES: &[&str] = &[
@@ -49,6 +50,9 @@ pub const NAMES: &[&str] = &[
     "CAP_BPF",
     "CAP_CHECKPOINT_RESTORE",
 ];
+
+/// The first of the capabilities that a kernel may lack: CAP_PERFMON.
+const SINCE_LINUX_5_8: u32 = 38;
 
 /// Podman's default set.
 pub const PODMAN_DEFAULT: &[&str] = &[
@@ -96,7 +100,7 @@ pub fn mask<'n>(names: impl IntoIterator<Item = &'n str>) -> u64 {
     let known = names
         .into_iter()
         .filter_map(number)
-        .filter(|number| caps::in_bounding(*number));
+        .filter(|number| *number < SINCE_LINUX_5_8 || caps::in_bounding(*number));
     known.fold(0, |mask, number| mask | 1 << number)
 }
 
@@ -106,9 +110,9 @@ pub fn mask<'n>(names: impl IntoIterator<Item = &'n str>) -> u64 {
 ///
 /// prctl(2)'s.
 pub fn limit_bounding(bounding: u64) -> SysResult<()> {
-    for number in 0..64 {
-        if bounding & (1 << number) == 0 && caps::in_bounding(number) {
-            caps::drop_bounding(number)?;
+    for number in (0..64).filter(|number| bounding & (1 << number) == 0) {
+        if caps::drop_bounding(number)? == Known::No {
+            break;
         }
     }
     Ok(())

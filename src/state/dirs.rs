@@ -134,6 +134,11 @@ impl Dirs {
         self.data_root.join("images")
     }
 
+    /// `places/`: an empty layer below all others with the places that a container's mounts cover.
+    pub fn places(&self) -> PathBuf {
+        self.data_root.join("places")
+    }
+
     /// `tmp/`.
     pub fn tmp(&self) -> PathBuf {
         self.data_root.join("tmp")

@@ -43,6 +43,7 @@ const ROOMS: &[&str] = &[
     "pods",
     "events",
     "tmp",
+    "places",
     "lost+found",
 ];
 

@@ -45,16 +45,26 @@ pub fn set(effective: u64, permitted: u64, inheritable: u64) -> SysResult<()> {
         .map_err(|errno| SysError::new(format!("capset({effective:#x})"), errno))
 }
 
-/// Drops capability `number` from the bounding set; unknown to this kernel is no failure.
+/// Whether the kernel knows a capability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// It does.
+    Yes,
+    /// It does not, nor any with a higher number.
+    No,
+}
+
+/// Drops capability `number` from the bounding set.
 ///
 /// # Errors
 ///
 /// prctl(2)'s.
-pub fn drop_bounding(number: u32) -> SysResult<()> {
+pub fn drop_bounding(number: u32) -> SysResult<Known> {
     // SAFETY: PR_CAPBSET_DROP takes a number.
     let done = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number), 0, 0, 0) };
     match Errno::result(done) {
-        Ok(_) | Err(Errno::EINVAL) => Ok(()),
+        Ok(_) => Ok(Known::Yes),
+        Err(Errno::EINVAL) => Ok(Known::No),
         Err(errno) => Err(SysError::new(
             format!("prctl(PR_CAPBSET_DROP, {number})"),
             errno,
