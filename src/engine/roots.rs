@@ -244,6 +244,11 @@ fn is_foreign(source: &RootSource, ids: &IdMaps) -> bool {
 ///
 /// mkdir(2)'s.
 pub fn make_directories(layers: &OverlayLayers) -> std::io::Result<()> {
+    if layers.volatile {
+        // The kernel refuses a work directory that was used without syncing once, lest data were
+        // lost in a crash; what a container of `--rm` lost is of no interest to its next run.
+        drop(remove_tree(&layers.work));
+    }
     make_directory(&layers.upper, 0o755)?;
     make_directory(&layers.work, 0o700)
 }
