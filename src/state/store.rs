@@ -77,9 +77,15 @@ impl Store {
     pub fn open(dirs: Dirs) -> Result<Self, StateError> {
         let names = Names::new(dirs.names("containers"));
         let store = Self { dirs, names };
-        match open_root(RootKind::Data, &store.dirs.data_root)? {
-            Opened::Found => store.check_format()?,
-            Opened::Fresh => store.make_tree()?,
+        match open_root(RootKind::Data, &store.dirs.data_root) {
+            Ok(Opened::Found) => store.check_format()?,
+            Ok(Opened::Fresh) => store.make_tree()?,
+            // Nobody should close a directory that was named by mistake.
+            Err(open @ StateError::OpenRoot { .. }) => {
+                store.refuse_other_files()?;
+                return Err(open);
+            }
+            Err(error) => return Err(error),
         }
         Ok(store)
     }

@@ -22,4 +22,5 @@ mod rm;
 mod run;
 mod stop;
 mod support;
+mod system;
 mod tty;

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Commands about the store and the host: check, prune, df, doctor, unshare, and the kinds of
+//! objects of which there are none.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use crate::support::host::is_root;
+use crate::support::process::Call;
+use crate::support::sandbox::{IMAGE, Tool, tool};
+use crate::support::{Sandbox, requires};
+
+/// Skips what only coracle has.
+macro_rules! ours {
+    () => {
+        if tool() != Tool::Coracle {
+            return;
+        }
+    };
+}
+
+#[test]
+fn container_prune_takes_what_does_not_run() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let up = sandbox.background("up", &["sleep", "1000"]);
+    let create = |name: &str, label: &str| {
+        let label = format!("--label=of={label}");
+        sandbox.ok([
+            "create",
+            "--name",
+            name,
+            "--network=none",
+            &label,
+            IMAGE,
+            "true",
+        ])
+    };
+    let [one, two] = [create("one", "a"), create("two", "b")];
+    let ended = sandbox.ok(["run", "-d", "--network=none", "--label=of=b", IMAGE, "true"]);
+    sandbox.ok(["wait", &ended]);
+    assert_eq!(
+        sandbox.ok(["container", "prune", "-f", "--filter", "until=1h"]),
+        ""
+    );
+    assert_eq!(
+        sandbox.ok(["container", "prune", "-f", "--filter", "label=of=a"]),
+        one
+    );
+    let asked = sandbox.call(["container", "prune"]).stdin("n\n").run();
+    assert!(
+        asked
+            .expect(0)
+            .out()
+            .starts_with("WARNING! This will remove all non running")
+    );
+    let pruned = sandbox.call(["container", "prune"]).stdin("y\n").run();
+    let pruned = pruned.expect(0);
+    assert!(pruned.out().contains(&two) && pruned.out().contains(&ended));
+    assert_eq!(sandbox.ok(["ps", "-aq", "--no-trunc"]), up);
+    sandbox
+        .run(["container", "prune", "-f", "--filter", "name=x"])
+        .expect(125)
+        .says("name is an invalid filter");
+    sandbox
+        .call(["container", "prune"])
+        .stdin("")
+        .run()
+        .expect(125)
+        .says("EOF");
+}
+
+#[test]
+fn containers_that_share_namespaces_are_pruned_together() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let base = sandbox.ok(["create", "--network=none", IMAGE, "true"]);
+    let shared = format!("--pid=container:{base}");
+    let guest = sandbox.ok(["create", "--network=none", &shared, IMAGE, "true"]);
+    let pruned = sandbox.ok(["container", "prune", "-f"]);
+    assert!(
+        pruned.contains(&base) && pruned.contains(&guest),
+        "{pruned}"
+    );
+}
+
+#[test]
+fn system_prune_tells_what_went_and_how_much() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let script = "echo 12345 > /file";
+    let id = sandbox.ok(["run", "-d", "--network=none", IMAGE, "sh", "-c", script]);
+    sandbox.ok(["wait", &id]);
+    let pruned = sandbox.ok(["system", "prune", "-f"]);
+    assert!(
+        pruned.starts_with(&format!("Deleted Containers\n{id}\n")),
+        "{pruned}"
+    );
+    assert!(pruned.contains("Total reclaimed space: "), "{pruned}");
+    assert_eq!(
+        sandbox.ok(["system", "prune", "-f"]),
+        "Total reclaimed space: 0B"
+    );
+    assert!(
+        sandbox.ok(["images", "-q"]).len() >= 12,
+        "the image is named"
+    );
+}
+
+#[test]
+fn what_killed_commands_left_goes_with_the_next_removal() {
+    ours!();
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let id = sandbox.ok(["create", "--network=none", IMAGE, "true"]);
+    let unfinished = sandbox
+        .path("s/tmp")
+        .join(format!("{}.created", "ab".repeat(32)));
+    fs::create_dir_all(unfinished.join("upper/closed")).unwrap();
+    fs::set_permissions(
+        unfinished.join("upper/closed"),
+        fs::Permissions::from_mode(0o000),
+    )
+    .unwrap();
+    let checked = sandbox.ok(["system", "check"]);
+    assert!(
+        checked.contains("left by a process that was killed"),
+        "{checked}"
+    );
+    sandbox.ok(["rm", &id]);
+    assert!(!unfinished.exists());
+    assert_eq!(sandbox.ok(["system", "check"]), "");
+}
+
+#[test]
+fn damage_is_told_repaired_and_hides_nothing_else() {
+    ours!();
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let create =
+        |name: &str| sandbox.ok(["create", "--name", name, "--network=none", IMAGE, "true"]);
+    let [sound, lost, nameless] = ["sound", "lost", "nameless"].map(create);
+    let file = |id: &str, name: &str| sandbox.path("s/containers").join(id).join(name);
+    fs::write(file(&lost, "container.json"), "{\"id\":").unwrap();
+    fs::remove_file(sandbox.path("s/names/containers/nameless")).unwrap();
+    symlink(
+        "../../containers/none",
+        sandbox.path("s/names/containers/stray"),
+    )
+    .unwrap();
+    let listed = sandbox.run(["ps", "-aq", "--no-trunc"]).expect(0);
+    assert!(listed.out().contains(&sound) && listed.out().contains(&nameless));
+    assert!(listed.err().contains("is damaged"), "{}", listed.err());
+    let checked = sandbox.run(["system", "check"]).expect(125);
+    let checked = checked.says("damage detected in local storage");
+    assert!(
+        checked
+            .out()
+            .contains("its name \"nameless\" is not in the index")
+    );
+    sandbox
+        .run(["system", "check", "--repair"])
+        .expect(125)
+        .says("damage in local storage could not be repaired");
+    assert_eq!(sandbox.field("nameless", ".Name"), "nameless");
+    sandbox.ok(["system", "check", "--repair", "--force"]);
+    assert_eq!(sandbox.ok(["system", "check"]), "");
+    assert!(!sandbox.ok(["ps", "-aq", "--no-trunc"]).contains(&lost));
+}
+
+#[test]
+fn a_store_of_others_is_refused() {
+    ours!();
+    let sandbox = Sandbox::new();
+    sandbox.file("thesis.tex", "");
+    let root = sandbox.shown("");
+    let refused = sandbox.run(["--root", &root, "ps"]).expect(125);
+    refused
+        .says("holds other files")
+        .says("not a store of coracle");
+    fs::create_dir_all(sandbox.path("open/containers")).unwrap();
+    fs::set_permissions(sandbox.path("open"), fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox
+        .run(["--root", &sandbox.shown("open"), "ps"])
+        .expect(125)
+        .says("is open to other users (mode 0755)");
+}
+
+#[test]
+fn df_counts_what_is_there() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    sandbox.ok([
+        "run",
+        "--network=none",
+        IMAGE,
+        "sh",
+        "-c",
+        "echo 12345 > /file",
+    ]);
+    let table = sandbox.ok(["system", "df"]);
+    assert!(
+        table.starts_with("TYPE           TOTAL       ACTIVE      SIZE"),
+        "{table}"
+    );
+    let rows = sandbox.ok([
+        "system",
+        "df",
+        "--format",
+        "{{.Type}}:{{.Total}}:{{.Active}}",
+    ]);
+    let kinds: Vec<&str> = rows.lines().collect();
+    assert_eq!(kinds, ["Images:1:1", "Containers:1:0", "Local Volumes:0:0"]);
+    sandbox.ok(["system", "df", "-v"]);
+}
+
+#[test]
+fn there_are_no_pods_and_no_volumes_and_one_network() {
+    let sandbox = Sandbox::new();
+    for kind in ["pod", "volume"] {
+        assert_eq!(sandbox.ok([kind, "ls", "-q"]), "");
+        assert_eq!(sandbox.ok([kind, "ls", "--noheading"]), "");
+        assert_eq!(sandbox.ok([kind, "ls", "--format", "json"]), "[]");
+        assert_eq!(sandbox.ok([kind, "rm", "-a"]), "");
+        assert_eq!(sandbox.ok([kind, "prune", "-f"]), "");
+        sandbox.run([kind, "exists", "x"]).expect(1);
+        sandbox.run([kind, "rm", "x"]).expect(1).says("no such");
+        sandbox
+            .run([kind, "inspect", "x"])
+            .expect(125)
+            .says("no such");
+    }
+    let network = sandbox.ok(["network", "ls", "--noheading"]);
+    assert_eq!(network, "2f259bab93aa  podman      bridge");
+    sandbox.run(["network", "exists", "podman"]).expect(0);
+    sandbox
+        .run(["network", "rm", "x"])
+        .expect(1)
+        .says("network not found");
+    assert_eq!(sandbox.ok(["network", "prune", "-f"]), "");
+}
+
+#[test]
+fn unshare_enters_the_namespace_and_keeps_the_code() {
+    requires!("userns");
+    let sandbox = Sandbox::new();
+    if is_root() {
+        let refused = sandbox.run(["unshare", "true"]).expect(125);
+        refused.says("please use unshare with rootless");
+        return;
+    }
+    assert_eq!(sandbox.ok(["unshare", "id", "-u"]), "0");
+    sandbox.run(["unshare", "sh", "-c", "exit 7"]).expect(7);
+    sandbox
+        .run(["unshare", "no-such-program"])
+        .expect(127)
+        .says("executable file not found in $PATH");
+    sandbox.run(["unshare", "/etc/passwd"]).expect(126);
+}
+
+#[test]
+fn doctor_looks_at_everything_and_says_whether_containers_run() {
+    ours!();
+    requires!("userns");
+    let sandbox = Sandbox::new();
+    let report = sandbox.ok(["doctor"]);
+    for title in [
+        "user namespaces",
+        "subordinate ids",
+        "FUSE",
+        "cgroups",
+        "store",
+        "lingering",
+    ] {
+        assert!(report.contains(title), "{title} in {report}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&sandbox.ok(["doctor", "--format", "json"])).unwrap();
+    assert_eq!(json["canRun"], true);
+    assert_eq!(json["findings"][0]["feature"], "userNamespaces");
+    sandbox.file("file", "");
+    let refused = sandbox
+        .run(["--root", &sandbox.shown("file"), "doctor"])
+        .expect(1);
+    assert!(refused.out().contains("fatal  store"), "{}", refused.out());
+}
+
+#[test]
+fn the_configuration_chooses_the_words_and_the_defaults() {
+    ours!();
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let text =
+        "[containers]\nenv=['FROM=file']\nannotations=['a=b']\ntz=5\n[engine]\nmode='docker'";
+    let file = sandbox.file("containers.conf", text);
+    let with_file = |words: &[&str]| -> Call {
+        let call = sandbox.call(words.iter().copied());
+        call.env("CONTAINERS_CONF", &file).env("CORACLE_MODE", "")
+    };
+    let network = ["run", "--rm", "--network=none"];
+    let run = with_file(&[&network[..], &[IMAGE, "sh", "-c", "echo $FROM"]].concat()).run();
+    let run = run.expect(0);
+    assert_eq!(run.out(), "file");
+    assert!(
+        run.err()
+            .contains("containers.tz must be a string, not a number"),
+        "{}",
+        run.err()
+    );
+    sandbox.file("containers.conf", "[containers\n");
+    let words = [&network[..], &[IMAGE, "true"]].concat();
+    with_file(&words)
+        .run()
+        .expect(125)
+        .says("containers.conf, line 1");
+}
