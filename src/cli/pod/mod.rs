@@ -17,6 +17,8 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<Remove>(),
 ];
 
+const LATEST_AND_NAMES: &str = "--latest and pods cannot be used together";
+
 const FILTERS: &[&str] = &[
     "ctr-ids",
     "ctr-names",
@@ -142,6 +144,9 @@ impl Subcommand for Inspect {
 
     fn run(self, context: &Context) -> CommandResult {
         let words = |name: &str| format!("no such pod {name}");
+        if self.latest && !self.pods.is_empty() {
+            return Err(Failure::usage(LATEST_AND_NAMES));
+        }
         if self.latest {
             return Err(Failure::tool("no pods found: no such pod"));
         }
@@ -187,6 +192,12 @@ impl Subcommand for Remove {
     const ABOUT: &'static str = "Remove one or more pods";
 
     fn run(self, context: &Context) -> CommandResult {
+        if self.all && self.latest {
+            return Err(Failure::usage("--all and --latest cannot be used together"));
+        }
+        if self.latest && !self.pods.is_empty() {
+            return Err(Failure::usage(LATEST_AND_NAMES));
+        }
         if self.all && !self.pods.is_empty() {
             return Err(Failure::tool("no arguments are needed with --all"));
         }
