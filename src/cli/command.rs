@@ -151,6 +151,10 @@ pub(crate) const GROUPS: &[Group] = &[
         about: "Manage coracle",
     },
     Group {
+        name: "system connection",
+        about: "Manage destinations of remote services",
+    },
+    Group {
         name: "volume",
         about: "Manage volumes",
     },
@@ -318,10 +322,24 @@ impl Shell {
         } else if path == "help" {
             help::of_help(program)
         } else {
-            help::program(program, COMMANDS)
+            help::program(program, COMMANDS, self.remote())
         };
         self.ui.raw(page.as_bytes())?;
         Ok(0)
+    }
+
+    fn remote(&self) -> help::Remote {
+        let names_one = |flag: &OsString| {
+            let flag = flag.to_string_lossy();
+            ["--url=", "--connection=", "--host="]
+                .iter()
+                .any(|prefix| flag.starts_with(prefix))
+        };
+        if self.global_flags.iter().any(names_one) {
+            help::Remote::Named
+        } else {
+            help::Remote::NotNamed
+        }
     }
 
     /// The program or a group without a command: the page, and an error as cobra makes it.
@@ -361,7 +379,8 @@ impl Shell {
             .map_err(|error| usage_error(&entry.definition("", context.engine.dialect), &error))?;
         context.log(LogLevel::Debug, &format!("running `{}`", self.full_path()));
         let outcome = (entry.run)(&matches, &context);
-        context.log(LogLevel::Debug, &format!("ended `{}`", self.full_path()));
+        // Podman's last words, which its suite looks for.
+        context.log(LogLevel::Debug, "Shutting down engines");
         outcome
     }
 
@@ -442,12 +461,12 @@ pub(crate) fn tree() -> clap::Command {
         .about(help::PROGRAM_ABOUT)
         .override_usage("coracle [options] [command]");
     for group in GROUPS {
-        root = root.subcommand(
-            globals::bare_command(group.name)
-                .about(group.about)
-                .override_usage(format!("coracle {} [command]", group.name))
-                .subcommand_required(true),
-        );
+        let (parent, name) = split_path(group.name);
+        let command = globals::bare_command(name)
+            .about(group.about)
+            .override_usage(format!("coracle {} [command]", group.name))
+            .subcommand_required(true);
+        root = add_below(root, parent, command);
     }
     for entry in COMMANDS.iter().copied().flatten() {
         root = plant(root, entry);
@@ -468,12 +487,20 @@ fn plant(mut root: clap::Command, entry: &'static Entry) -> clap::Command {
             .visible_aliases(names)
             .override_usage(usage)
             .after_help(help::examples("coracle", entry));
-        root = match parent {
-            "" => root.subcommand(command),
-            group => root.mut_subcommand(group, |above| above.subcommand(command)),
-        };
+        root = add_below(root, parent, command);
     }
     root
+}
+
+/// Adds `command` below the group at `path`, which is in the tree already.
+fn add_below(root: clap::Command, path: &'static str, command: clap::Command) -> clap::Command {
+    match path.split_once(' ') {
+        _ if path.is_empty() => root.subcommand(command),
+        None => root.mut_subcommand(path, |group| group.subcommand(command)),
+        Some((outer, inner)) => {
+            root.mut_subcommand(outer, |group| add_below(group, inner, command))
+        }
+    }
 }
 
 /// `container ls` as its group and its name.

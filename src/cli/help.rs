@@ -19,8 +19,15 @@ pub(crate) fn of_help(program: &str) -> String {
     format!("{HELP_ABOUT}\n\nUsage:\n  {program} help [command]\n")
 }
 
+/// Whether a flag names a service elsewhere; `--remote` has no place in help then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remote {
+    Named,
+    NotNamed,
+}
+
 /// The page of the whole program.
-pub(crate) fn program(name: &str, commands: &[&[Entry]]) -> String {
+pub(crate) fn program(name: &str, commands: &[&[Entry]], remote: Remote) -> String {
     let mut rows: Vec<(&str, &str)> = GROUPS
         .iter()
         .filter(|group| !group.name.contains(' '))
@@ -29,7 +36,7 @@ pub(crate) fn program(name: &str, commands: &[&[Entry]]) -> String {
     rows.extend(children(commands, ""));
     rows.push(("help", HELP_ABOUT));
     let mut definition = globals::definition();
-    if globals::environment_is_remote() {
+    if remote == Remote::Named || globals::environment_is_remote() {
         definition = definition.mut_arg("remote", |arg| arg.hide(true));
     }
     let mut page = format!("{PROGRAM_ABOUT}\n\nUsage:\n  {name} [options] [command]\n\n");

@@ -3,6 +3,7 @@
 
 mod check;
 mod completion;
+mod connection;
 mod df;
 mod doctor;
 mod info;
@@ -16,6 +17,7 @@ use super::Entry;
 pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<check::Check>(),
     Entry::of::<completion::Completion>(),
+    Entry::of::<connection::Connections>(),
     Entry::of::<df::Df>(),
     Entry::of::<doctor::Doctor>(),
     Entry::of::<info::Info>(),
