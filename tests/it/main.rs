@@ -15,6 +15,7 @@ mod command_line;
 mod crash;
 mod deps;
 mod exec;
+mod images;
 mod lifecycle;
 mod logs;
 mod ps;

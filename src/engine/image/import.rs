@@ -12,8 +12,8 @@ use super::changes;
 use super::error::{ImageError, go_reason};
 use crate::engine::Engine;
 use crate::oci::{
-    ContainerConfig, Descriptor, Digest, History, ImageConfiguration, Manifest, Platform,
-    Reference, RootFs, media_type,
+    ContainerConfig, Descriptor, Digest, History, ImageConfiguration, Manifest, Platform, RootFs,
+    media_type,
 };
 use crate::storage::{Expected, LayerRecord, NewImage};
 
@@ -50,7 +50,8 @@ impl Engine {
     pub fn import_image(&self, request: ImportRequest) -> Result<Digest, ImageError> {
         let mut config = ContainerConfig::default();
         changes::apply(&mut config, &request.changes)?;
-        let names = request.name.as_deref().map(local_name).transpose()?;
+        let names = request.name.as_deref().map(|name| self.new_name(name));
+        let names = names.transpose()?;
         let (file, created) = open(request.source)?;
         let workplace = self.workplace()?;
         let images = self.images()?;
@@ -78,14 +79,6 @@ impl Engine {
         };
         Ok(images.add(&new, vec![pin])?)
     }
-}
-
-/// The full name of something made here.
-pub(super) fn local_name(name: &str) -> Result<Reference, ImageError> {
-    Reference::parse_local(name).map_err(|source| ImageError::Name {
-        name: name.to_owned(),
-        source,
-    })
 }
 
 /// The stream, and when what it holds was made.

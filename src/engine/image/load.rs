@@ -5,10 +5,9 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use super::error::{ImageError, go_reason};
-use super::import::local_name;
 use crate::engine::Engine;
-use crate::oci::{Digest, ImageConfiguration, Reference};
-use crate::storage::archive::{self, ArchivedImage, ArchivedName};
+use crate::oci::{Digest, ImageConfiguration};
+use crate::storage::archive::{self, ArchivedImage};
 use crate::storage::{Expected, Images, NewImage, Pin, Workplace};
 
 /// Where an archive comes from.
@@ -52,51 +51,42 @@ impl Engine {
         let images = self.images()?;
         let loaded = archived.iter();
         loaded
-            .map(|image| keep(&images, image, &*workplace))
+            .map(|image| self.keep_archived(&images, image, &*workplace))
             .collect()
     }
 }
 
-fn keep(
-    images: &Images,
-    archived: &ArchivedImage,
-    workplace: &dyn Workplace,
-) -> Result<LoadedImage, ImageError> {
-    let config = ImageConfiguration::from_json(&archived.config)
-        .expect("the archive's reader has read it before");
-    let names = archived.names.iter().map(full_name);
-    let names = names.collect::<Result<Vec<_>, _>>()?;
-    let mut pins: Vec<Pin> = Vec::with_capacity(archived.layers.len());
-    let mut parent: Option<Digest> = None;
-    for (diff_id, blob) in config.rootfs.diff_ids.iter().zip(&archived.layers) {
-        let expected = Expected {
-            diff_id: Some(diff_id),
-            blob_digest: blob.blob_digest.as_ref(),
-        };
-        let layers = images.layers();
-        let (layer, pin) = layers.add(parent.as_ref(), expected, blob.reader(), workplace)?;
-        pins.push(pin);
-        parent = Some(layer.chain_id);
-    }
-    let new = NewImage {
-        config: &archived.config,
-        manifest: &archived.manifest,
-        names: &names,
-    };
-    Ok(LoadedImage {
-        id: images.add(&new, pins)?,
-        names: names.iter().map(ToString::to_string).collect(),
-    })
-}
-
-fn full_name(name: &ArchivedName) -> Result<Reference, ImageError> {
-    match name {
-        ArchivedName::Local(name) => local_name(name),
-        ArchivedName::Docker(name) => {
-            Reference::parse_normalized(name).map_err(|source| ImageError::Name {
-                name: name.clone(),
-                source,
-            })
+impl Engine {
+    fn keep_archived(
+        &self,
+        images: &Images,
+        archived: &ArchivedImage,
+        workplace: &dyn Workplace,
+    ) -> Result<LoadedImage, ImageError> {
+        let config = ImageConfiguration::from_json(&archived.config)
+            .expect("the archive's reader has read it before");
+        let names = archived.names.iter().map(|name| self.new_name(name));
+        let names = names.collect::<Result<Vec<_>, _>>()?;
+        let mut pins: Vec<Pin> = Vec::with_capacity(archived.layers.len());
+        let mut parent: Option<Digest> = None;
+        for (diff_id, blob) in config.rootfs.diff_ids.iter().zip(&archived.layers) {
+            let expected = Expected {
+                diff_id: Some(diff_id),
+                blob_digest: blob.blob_digest.as_ref(),
+            };
+            let layers = images.layers();
+            let (layer, pin) = layers.add(parent.as_ref(), expected, blob.reader(), workplace)?;
+            pins.push(pin);
+            parent = Some(layer.chain_id);
         }
+        let new = NewImage {
+            config: &archived.config,
+            manifest: &archived.manifest,
+            names: &names,
+        };
+        Ok(LoadedImage {
+            id: images.add(&new, pins)?,
+            names: names.iter().map(ToString::to_string).collect(),
+        })
     }
 }

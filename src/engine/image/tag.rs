@@ -2,7 +2,6 @@
 //! `tag`, `untag` and `exists`: the names of images.
 
 use super::error::ImageError;
-use super::import::local_name;
 use crate::engine::{Dialect, Engine};
 use crate::oci::Reference;
 use crate::storage::StorageError;
@@ -70,15 +69,14 @@ impl Engine {
 
     /// The full name of something that gets a name here: a short one is local in Podman's words
     /// and one of docker.io in Docker's.
-    fn new_name(&self, name: &str) -> Result<Reference, ImageError> {
-        match self.dialect {
-            Dialect::Podman => local_name(name),
-            Dialect::Docker => {
-                Reference::parse_normalized(name).map_err(|source| ImageError::Name {
-                    name: name.to_owned(),
-                    source,
-                })
-            }
-        }
+    pub(super) fn new_name(&self, name: &str) -> Result<Reference, ImageError> {
+        let parsed = match self.dialect {
+            Dialect::Podman => Reference::parse_local(name),
+            Dialect::Docker => Reference::parse_normalized(name),
+        };
+        parsed.map_err(|source| ImageError::Name {
+            name: name.to_owned(),
+            source,
+        })
     }
 }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::files::Files;
-use super::{ArchiveError, ArchivedImage, ArchivedLayer, ArchivedName, FilePart};
+use super::{ArchiveError, ArchivedImage, ArchivedLayer, FilePart};
 use crate::oci::{Descriptor, Digest, ImageConfiguration, media_type};
 
 /// One entry of `manifest.json`.
@@ -26,8 +26,6 @@ pub(super) fn images(files: &Files) -> Result<Vec<ArchivedImage>, ArchiveError> 
 
 fn image(files: &Files, item: &Item) -> Result<ArchivedImage, ArchiveError> {
     let config = files.document(&item.config)?;
-    let names = item.repo_tags.iter().flatten();
-    let names = names.map(|name| ArchivedName::Docker(name.clone()));
     let paths = item.layers.iter().flatten();
     let parts = paths.map(|path| files.part(path));
     let parts = parts.collect::<Result<Vec<FilePart>, _>>()?;
@@ -47,7 +45,7 @@ fn image(files: &Files, item: &Item) -> Result<ArchivedImage, ArchiveError> {
     };
     Ok(ArchivedImage {
         manifest: serde_json::to_vec(&manifest).expect("a manifest has string keys"),
-        names: names.collect(),
+        names: item.repo_tags.clone().unwrap_or_default(),
         layers: parts.into_iter().map(layer).collect(),
         config,
     })

@@ -28,19 +28,10 @@ pub struct ArchivedImage {
     pub config: Vec<u8>,
     /// Its manifest, from the archive or made up as other tools make it up.
     pub manifest: Vec<u8>,
-    /// Its names as the archive has them.
-    pub names: Vec<ArchivedName>,
+    /// Its names as the archive has them, short ones among them.
+    pub names: Vec<String>,
     /// Its layers' blobs, lowest first.
     pub layers: Vec<ArchivedLayer>,
-}
-
-/// A name in an archive; whose short names mean what depends on who writes such archives.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ArchivedName {
-    /// In Docker's archives a short name is one of docker.io.
-    Docker(String),
-    /// In the image specification's archives a short name was made locally.
-    Local(String),
 }
 
 /// The blob of a layer: a part of a file.

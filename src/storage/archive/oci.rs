@@ -2,7 +2,7 @@
 //! The image specification's layout: `index.json` leads to manifests, and those to blobs.
 
 use super::files::{Files, blob_name};
-use super::{ArchiveError, ArchivedImage, ArchivedLayer, ArchivedName};
+use super::{ArchiveError, ArchivedImage, ArchivedLayer};
 use crate::oci::{Descriptor, ImageConfiguration, Index, Manifest, Platform, media_type};
 
 /// Indexes inside indexes.
@@ -29,15 +29,16 @@ pub(super) fn images(
         .collect()
 }
 
-fn name(descriptor: &Descriptor) -> Option<ArchivedName> {
+fn name(descriptor: &Descriptor) -> Option<String> {
     let annotation = |key| {
         descriptor
             .annotations
             .get(key)
             .filter(|name| !name.is_empty())
     };
-    let name = annotation(FULL_NAME).or_else(|| annotation(REF_NAME))?;
-    Some(ArchivedName::Local(name.clone()))
+    annotation(FULL_NAME)
+        .or_else(|| annotation(REF_NAME))
+        .cloned()
 }
 
 /// The manifest itself, or the one for this machine if it is an index.
@@ -73,7 +74,7 @@ fn choose(
 fn image(
     files: &Files,
     descriptor: &Descriptor,
-    name: Option<ArchivedName>,
+    name: Option<String>,
 ) -> Result<ArchivedImage, ArchiveError> {
     let manifest_bytes = files.blob_document(&descriptor.digest)?;
     let damaged = |digest| {

@@ -78,8 +78,7 @@ fn docker_files() -> Content {
 fn docker_archives_hold_several_images_and_links() {
     let images = open(tar_file(&docker_files())).unwrap();
     assert_eq!(images.len(), 2);
-    let docker = |name: &str| ArchivedName::Docker(name.to_owned());
-    assert_eq!(images[0].names, [docker("web:1"), docker("web:2")]);
+    assert_eq!(images[0].names, ["web:1", "web:2"]);
     assert_eq!(
         contents(&images[0]),
         [b"first".to_vec(), b"second".to_vec()]
@@ -157,11 +156,7 @@ fn image_layouts_choose_the_machines_platform_and_the_fullest_name() {
     ] {
         let files = oci_files(&annotations);
         let images = open(tar_file(&files)).unwrap();
-        let expected: Vec<_> = names
-            .iter()
-            .map(|name| ArchivedName::Local((*name).to_owned()))
-            .collect();
-        assert_eq!(images[0].names, expected);
+        assert_eq!(images[0].names, names);
         assert_eq!(contents(&images[0]), [b"packed".to_vec()]);
         assert_eq!(
             images[0].layers[0].blob_digest,

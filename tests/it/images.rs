@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! import, load, images, tag, rmi: from archives to containers and back to nothing.
+
+use std::io::Write as _;
+
+use coracle::oci::Digest;
+use serde_json::{Value, json};
+
+use crate::support::sandbox::{IMAGE, Tool, tool};
+use crate::support::{Sandbox, requires, rootfs};
+
+/// One member of a layer.
+struct Member<'a> {
+    path: &'a str,
+    kind: tar::EntryType,
+    mode: u32,
+    owner: (u64, u64),
+    data: &'a [u8],
+}
+
+fn file(path: &str) -> Member<'_> {
+    Member {
+        path,
+        kind: tar::EntryType::Regular,
+        mode: 0o644,
+        owner: (0, 0),
+        data: b"x\n",
+    }
+}
+
+fn layer(members: &[Member<'_>]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for member in members {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(member.kind);
+        header.set_mode(member.mode);
+        header.set_uid(member.owner.0);
+        header.set_gid(member.owner.1);
+        header.set_mtime(1_600_000_000);
+        header.set_size(member.data.len() as u64);
+        builder
+            .append_data(&mut header, member.path, member.data)
+            .unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+fn configuration(layers: &[&[u8]]) -> Vec<u8> {
+    let diff_ids: Vec<_> = layers.iter().map(|layer| Digest::sha256(layer)).collect();
+    let document = json!({
+        "created": "2020-09-13T12:26:40Z", "architecture": "amd64", "os": "linux",
+        "config": {"Cmd": ["cat", "/etc/issue"], "Labels": {"kind": "test"}},
+        "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        "history": [{"created_by": "first"}, {"created_by": "nothing", "empty_layer": true},
+                    {"created_by": "second", "comment": "the last"}],
+    });
+    document.to_string().into_bytes()
+}
+
+fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(content.len() as u64);
+        builder.append_data(&mut header, name, *content).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+/// The small root file system below a layer that hides and adds things, as `docker save` writes it.
+fn docker_archive(names: &Value, top: &[u8]) -> Vec<u8> {
+    let layers = [rootfs::tar(), top];
+    let manifest = json!([{"Config": "c.json", "RepoTags": names, "Layers": ["1.tar", "2.tar"]}]);
+    archive(&[
+        ("c.json", &configuration(&layers)),
+        ("1.tar", layers[0]),
+        ("2.tar", layers[1]),
+        ("manifest.json", manifest.to_string().as_bytes()),
+    ])
+}
+
+/// The same in the image specification's layout, with compressed layers.
+fn oci_archive(name: &str, top: &[u8]) -> Vec<u8> {
+    let zstd = zstd::encode_all(rootfs::tar(), 1).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(top).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let describe = |kind: &str, bytes: &[u8]| {
+        let kind = format!("application/vnd.oci.image.{kind}");
+        json!({"mediaType": kind, "digest": Digest::sha256(bytes), "size": bytes.len()})
+    };
+    let config = configuration(&[rootfs::tar(), top]);
+    let manifest = json!({
+        "schemaVersion": 2,
+        "config": describe("config.v1+json", &config),
+        "layers": [describe("layer.v1.tar+zstd", &zstd), describe("layer.v1.tar+gzip", &gzip)],
+    });
+    let manifest = manifest.to_string().into_bytes();
+    let mut entry = describe("manifest.v1+json", &manifest);
+    entry["annotations"] = json!({"org.opencontainers.image.ref.name": name});
+    let index = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
+    let blob = |bytes: &[u8]| format!("blobs/sha256/{}", Digest::sha256(bytes).hex());
+    archive(&[
+        ("oci-layout", b"{\"imageLayoutVersion\":\"1.0.0\"}"),
+        ("index.json", index.as_bytes()),
+        (&blob(&manifest), &manifest),
+        (&blob(&config), &config),
+        (&blob(&zstd), &zstd),
+        (&blob(&gzip), &gzip),
+    ])
+}
+
+/// Hides a file, hides what a directory had, and adds files.
+fn top_layer() -> Vec<u8> {
+    layer(&[
+        file("etc/.wh.issue"),
+        file("home/.wh..wh..opq"),
+        file("home/new"),
+        file("etc/motd"),
+    ])
+}
+
+#[test]
+fn an_image_is_named_listed_and_removed() {
+    let sandbox = Sandbox::new();
+    let line = "{{.Repository}}:{{.Tag}}";
+    assert_eq!(sandbox.ok(["images", "--format", line]), "");
+    sandbox.image();
+    assert_eq!(sandbox.ok(["images", "--format", line]), IMAGE);
+    let id = sandbox.ok(["images", "-q", "--no-trunc"]);
+    assert!(Digest::parse(&id).is_ok(), "{id}");
+    sandbox.ok(["tag", "small", "quay.io/x/y:z", "other"]);
+    let table = sandbox.ok(["images", "--noheading", "--sort", "repository"]);
+    let names: Vec<_> = table
+        .lines()
+        .map(|line| line.split_whitespace().next().unwrap())
+        .collect();
+    assert_eq!(names, ["localhost/other", "localhost/small", "quay.io/x/y"]);
+    assert_eq!(sandbox.ok(["images", "-q"]).lines().count(), 1);
+    sandbox.run(["image", "exists", "y:z"]).expect(0);
+    sandbox.run(["image", "exists", "nosuch"]).expect(1);
+    sandbox
+        .run(["rmi", "nosuch"])
+        .expect(1)
+        .says("nosuch: image not known");
+    sandbox.run(["rmi", "-f", "nosuch"]).expect(0);
+    let hex = id.strip_prefix("sha256:").unwrap();
+    sandbox
+        .run(["rmi", &hex[..12]])
+        .expect(125)
+        .says("please force removal");
+    assert_eq!(
+        sandbox.ok(["rmi", "other"]),
+        "Untagged: localhost/other:latest"
+    );
+    assert_eq!(
+        sandbox.ok(["rmi", "small", "quay.io/x/y:z"]),
+        format!("Untagged: {IMAGE}\nUntagged: quay.io/x/y:z\nDeleted: {hex}")
+    );
+    assert_eq!(sandbox.ok(["images", "-aq"]), "");
+    if tool() == Tool::Coracle {
+        for room in ["layers", "images", "blobs/sha256", "names/images", "tmp"] {
+            let left = std::fs::read_dir(sandbox.path("s").join(room))
+                .unwrap()
+                .count();
+            assert_eq!(left, 0, "{room}");
+        }
+    }
+}
+
+#[test]
+fn an_image_in_use_stays_until_it_is_forced() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    sandbox.ok(["create", "--name", "user", IMAGE, "true"]);
+    sandbox
+        .run(["rmi", IMAGE])
+        .expect(2)
+        .says("image is in use by a container");
+    assert_eq!(sandbox.ok(["image", "prune", "-a", "-f"]), "");
+    sandbox.run(["image", "exists", IMAGE]).expect(0);
+    sandbox.ok(["rmi", "-f", IMAGE]);
+    assert_eq!(sandbox.ok(["ps", "-aq"]), "");
+    assert_eq!(sandbox.ok(["images", "-aq"]), "");
+}
+
+#[test]
+fn archives_of_both_kinds_become_containers() {
+    requires!("userns");
+    let sandbox = Sandbox::new();
+    let docker = docker_archive(&json!(["localhost/a:1", "b:2"]), &top_layer());
+    let path = sandbox.path("docker.tar");
+    std::fs::write(&path, &docker).unwrap();
+    let loaded = sandbox.ok(["load", "-q", "-i", &path.to_string_lossy()]);
+    assert_eq!(
+        loaded,
+        "Loaded image: localhost/a:1\nLoaded image: localhost/b:2"
+    );
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&oci_archive("c:3", &top_layer())).unwrap();
+    let loaded = sandbox
+        .call(["load"])
+        .stdin(packed.finish().unwrap())
+        .run()
+        .expect(0);
+    assert_eq!(loaded.out(), "Loaded image: localhost/c:3");
+    assert_eq!(sandbox.ok(["images", "-q"]).lines().count(), 1);
+    let script = "ls /home; ls /etc; cat /etc/motd";
+    let run = [
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "c:3",
+        "sh",
+        "-c",
+        script,
+    ];
+    let shown = sandbox.ok(run);
+    let words: Vec<_> = shown.split_whitespace().collect();
+    assert_eq!(words[0], "new");
+    assert!(
+        !words.contains(&"issue") && !words.contains(&"guest"),
+        "{shown}"
+    );
+    assert!(
+        words.contains(&"motd") && words.contains(&"os-release"),
+        "{shown}"
+    );
+    let missing = ["run", "--rm", "--network", "none", "b:2"];
+    sandbox.run(missing).expect(1).says("/etc/issue");
+    let steps = sandbox.ok(["history", "--format", "{{.CreatedBy}} {{.Comment}}", "a:1"]);
+    assert_eq!(steps, "second the last\nnothing \nfirst");
+    let label = sandbox.ok(["image", "inspect", "-f", "{{.Config.Labels.kind}}", "a:1"]);
+    assert_eq!(label, "test");
+}
+
+#[test]
+fn owners_are_those_of_the_image_whoever_unpacked_it() {
+    requires!("userns");
+    let sandbox = Sandbox::new();
+    let owned = |path, mode, uid, gid| Member {
+        mode,
+        owner: (uid, gid),
+        ..file(path)
+    };
+    let mut members = vec![
+        owned("data/root", 0o600, 0, 0),
+        owned("data/guest", 0o640, 1000, 1001),
+        owned("data/setid", 0o6755, 0, 0),
+        owned("data/closed", 0, 5, 6),
+    ];
+    if tool() == Tool::Coracle {
+        // Other tools refuse an image with such an owner.
+        members.push(owned("data/far", 0o604, 172_761_424, 445_605));
+    }
+    let top = layer(&members);
+    let path = sandbox.path("owners.tar");
+    std::fs::write(&path, docker_archive(&json!(["owners:1"]), &top)).unwrap();
+    sandbox.ok(["load", "-q", "-i", &path.to_string_lossy()]);
+    let script = "cat /proc/self/uid_map; echo ids; cd /data; stat -c '%n %u:%g %a' *";
+    let run = [
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "owners:1",
+        "sh",
+        "-c",
+        script,
+    ];
+    let shown = sandbox.ok(run);
+    let (map, shown) = shown.split_once("ids\n").unwrap();
+    let owner = |uid: u64, gid: u64| {
+        if is_mapped(map, uid) && is_mapped(map, gid) {
+            format!("{uid}:{gid}")
+        } else {
+            // What the kernel shows of an id that the container does not have.
+            "65534:65534".to_owned()
+        }
+    };
+    let mut expected = vec![
+        format!("closed {} 0", owner(5, 6)),
+        format!("guest {} 640", owner(1000, 1001)),
+        "root 0:0 600".to_owned(),
+        "setid 0:0 6755".to_owned(),
+    ];
+    if tool() == Tool::Coracle {
+        expected.insert(1, format!("far {} 604", owner(172_761_424, 445_605)));
+    }
+    assert_eq!(shown, expected.join("\n"));
+}
+
+/// Whether a map of ids, as /proc/self/uid_map shows it, has `id` inside.
+fn is_mapped(map: &str, id: u64) -> bool {
+    map.lines().any(|line| {
+        let numbers: Vec<u64> = line
+            .split_whitespace()
+            .map(|number| number.parse().unwrap())
+            .collect();
+        id >= numbers[0] && id - numbers[0] < numbers[2]
+    })
+}
+
+#[test]
+fn many_loads_of_one_archive_at_once_leave_one_image() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.path("many.tar");
+    std::fs::write(&path, docker_archive(&json!(["many:1"]), &top_layer())).unwrap();
+    let path = path.to_string_lossy();
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| sandbox.ok(["load", "-q", "-i", &path]));
+        }
+    });
+    assert_eq!(sandbox.ok(["images", "-q"]).lines().count(), 1);
+    if tool() == Tool::Coracle {
+        let layers = std::fs::read_dir(sandbox.path("s/layers")).unwrap().count();
+        let unfinished = std::fs::read_dir(sandbox.path("s/tmp")).unwrap().count();
+        assert_eq!((layers, unfinished), (2, 0));
+    }
+}
+
+#[test]
+fn a_load_that_is_killed_leaves_nothing_that_hinders_the_next() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.path("killed.tar");
+    // Large enough to be caught in the middle.
+    let data = vec![b'x'; 64 << 20];
+    let top = layer(&[Member {
+        data: &data,
+        ..file("large")
+    }]);
+    std::fs::write(&path, docker_archive(&json!(["killed:1"]), &top)).unwrap();
+    let path = path.to_string_lossy();
+    for _ in 0..3 {
+        let running = sandbox.call(["load", "-q", "-i", &path]).spawn();
+        running.signal(nix::sys::signal::Signal::SIGKILL);
+        drop(running.finish());
+    }
+    sandbox.ok(["load", "-q", "-i", &path]);
+    assert_eq!(sandbox.ok(["images", "-q"]).lines().count(), 1);
+    sandbox.ok(["rmi", "-a"]);
+    assert_eq!(sandbox.ok(["images", "-aq"]), "");
+}
+
+#[test]
+fn changes_and_a_message_go_into_an_imported_image() {
+    let sandbox = Sandbox::new();
+    let changes = [
+        "import",
+        "-q",
+        "-c",
+        "CMD [\"echo\",\"hi\"]",
+        "--change",
+        "ENV=A=b",
+        "-c",
+        "LABEL k=v",
+        "-m",
+        "a message",
+        "-",
+        "changed:1",
+    ];
+    let imported = sandbox.call(changes).stdin(rootfs::tar()).run().expect(0);
+    assert!(Digest::parse(imported.out()).is_ok());
+    let format = "{{.Config.Cmd}} {{.Config.Env}} {{.Config.Labels}} {{.Comment}}";
+    let shown = sandbox.ok(["image", "inspect", "--format", format, "changed:1"]);
+    assert_eq!(shown, "[echo hi] [A=b] map[k:v] a message");
+    let wrong = ["import", "-c", "FOO bar", "-"];
+    let refused = sandbox.call(wrong).stdin(rootfs::tar()).run().expect(125);
+    refused.says("invalid change \"FOO bar\" - invalid instruction FOO");
+    let cut = &rootfs::tar()[..100_000];
+    let cut = sandbox.call(["import", "-", "cut"]).stdin(cut).run();
+    assert_ne!(cut.code, 0);
+    sandbox.run(["image", "exists", "cut"]).expect(1);
+}
+
+#[test]
+fn hostile_archives_are_refused_and_touch_nothing() {
+    if tool() == Tool::Podman {
+        // It cleans such paths, and takes a text for an empty archive.
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let mut up = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(0);
+    header.set_mode(0o644);
+    header.as_old_mut().name[..11].copy_from_slice(b"../../evil\0");
+    header.set_cksum();
+    up.append(&header, &b""[..]).unwrap();
+    let up = up.into_inner().unwrap();
+    let refused = sandbox.call(["import", "-", "evil"]).stdin(up).run();
+    assert_ne!(refused.code, 0);
+    let text = sandbox
+        .call(["import", "-", "text"])
+        .stdin("no tar at all\n".repeat(99))
+        .run();
+    assert_ne!(text.code, 0);
+    let load = sandbox
+        .call(["load"])
+        .stdin(rootfs::tar())
+        .run()
+        .expect(125);
+    load.says("payload does not match any of the supported image formats");
+    assert_eq!(sandbox.ok(["images", "-aq"]), "");
+}
