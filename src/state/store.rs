@@ -603,7 +603,7 @@ fn to_json(document: &impl serde::Serialize) -> Vec<u8> {
 }
 
 fn read_if_there(path: &Path) -> SysResult<Option<Vec<u8>>> {
-    match fs::read(path) {
+    match atomic::read_document(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).called(|| format!("read({})", path.display())),
