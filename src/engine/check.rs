@@ -95,7 +95,7 @@ impl Engine {
         let store = self.store()?;
         let CheckRequest { repair, depth } = request;
         let mut checked = self.check_containers(&store, repair, report)?;
-        checked.extend(self.check_images());
+        checked.extend(self.check_images(repair));
         if depth == Depth::Full {
             checked.extend(damaged_blobs(&self.dirs.blobs()));
         }
@@ -131,7 +131,7 @@ impl Engine {
     }
 
     /// An image that cannot be used is brought back by whatever brought it.
-    fn check_images(&self) -> Vec<Checked> {
+    fn check_images(&self, repair: Repair) -> Vec<Checked> {
         let images = match Images::open(&self.dirs).list() {
             Ok(images) => images,
             Err(error) => return vec![damage(chain(&error))],
@@ -139,9 +139,28 @@ impl Engine {
         let words = |listed: ListedImage| {
             let (id, reason) = (listed.image.id, listed.damage?);
             let names = listed.names.join(", ");
-            Some(damage(format!("image {} ({names}): {reason}", id.short())))
+            let outcome = match repair {
+                Repair::None | Repair::Lossless => Outcome::Found,
+                Repair::Lossy => self.remove_damaged_image(&id),
+            };
+            Some(Checked {
+                outcome,
+                ..damage(format!("image {} ({names}): {reason}", id.short()))
+            })
         };
         images.into_iter().filter_map(words).collect()
+    }
+
+    /// The layers that containers need stay.
+    fn remove_damaged_image(&self, id: &Digest) -> Outcome {
+        let workplace = match self.workplace() {
+            Ok(workplace) => workplace,
+            Err(error) => return Outcome::Failed(chain(&error)),
+        };
+        match Images::open(&self.dirs).remove(id, &*workplace) {
+            Ok(_) => Outcome::Removed,
+            Err(error) => Outcome::Failed(chain(&error)),
+        }
     }
 
     /// Removes what killed processes left behind, and says what that was.

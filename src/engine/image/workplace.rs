@@ -40,7 +40,7 @@ impl Engine {
     }
 
     /// Where this user's layers are written.
-    pub(super) fn workplace(&self) -> Result<Box<dyn Workplace>, StateError> {
+    pub(in crate::engine) fn workplace(&self) -> Result<Box<dyn Workplace>, StateError> {
         let map = holder_map();
         Ok(match map.reach {
             // Owners are metadata, which mean the same under any map.
