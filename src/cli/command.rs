@@ -303,7 +303,7 @@ impl Shell {
             let word = word.to_string_lossy();
             match word.as_ref() {
                 "--help" | "-h" if self.call.path.is_empty() => {
-                    "help".clone_into(&mut self.call.path)
+                    "help".clone_into(&mut self.call.path);
                 }
                 "--help" | "-h" => {}
                 _ => self.descend(&word)?,

@@ -195,7 +195,8 @@ mod tests {
     fn id_files_give_their_first_line() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("cid");
-        fs::write(&file, "0123\nmore\n").unwrap();
+        let mut written = fs::File::create(&file).unwrap();
+        std::io::Write::write_all(&mut written, b"0123\nmore\n").unwrap();
         let missing = directory.path().join("none");
         let paths = [file, missing.clone()];
         let read = read_id_files(&paths, Missing::Ignore).unwrap();

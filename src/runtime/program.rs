@@ -276,7 +276,8 @@ mod tests {
 
     #[test]
     fn interpreter_lines_are_read_as_the_kernel_does() {
-        let cases: &[(&[u8], Option<(&str, Option<&str>)>)] = &[
+        type Interpreter = Option<(&'static str, Option<&'static str>)>;
+        let cases: &[(&[u8], Interpreter)] = &[
             (b"#!/bin/sh\necho", Some(("/bin/sh", None))),
             (
                 b"#! /usr/bin/env  python3 -u\n",

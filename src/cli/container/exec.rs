@@ -79,10 +79,13 @@ impl Subcommand for Exec {
             context
                 .engine
                 .exec_detached(&id, &request)
-                .map_err(failure)?;
+                .map_err(|error| failure(&error))?;
             return Ok(0);
         }
-        let outcome = context.engine.exec(&id, &request, keys).map_err(failure)?;
+        let outcome = context
+            .engine
+            .exec(&id, &request, keys)
+            .map_err(|error| failure(&error))?;
         Ok(outcome.exit_code())
     }
 }
@@ -130,8 +133,8 @@ impl Exec {
     }
 }
 
-fn failure(error: ExecError) -> Failure {
-    let docker_message = match &error {
+fn failure(error: &ExecError) -> Failure {
+    let docker_message = match error {
         ExecError::NotRunning { id } => Some(format!("container {id} is not running")),
         ExecError::Paused { id } => Some(format!(
             "container {id} is paused, unpause the container before exec"
@@ -140,6 +143,6 @@ fn failure(error: ExecError) -> Failure {
     };
     Failure {
         docker_message,
-        ..Failure::from_error(error.exit_code(), &error)
+        ..Failure::from_error(error.exit_code(), error)
     }
 }
