@@ -231,7 +231,17 @@ fn chain(error: &dyn std::error::Error) -> String {
         text.push_str(&cause.to_string());
         source = cause.source();
     }
-    text
+    without_numbers(&text)
+}
+
+/// Rust's io errors end in the errno's number, which says nothing to people.
+fn without_numbers(text: &str) -> String {
+    const MARK: &str = " (os error ";
+    let Some((before, rest)) = text.split_once(MARK) else {
+        return text.to_owned();
+    };
+    let after = rest.split_once(')').map_or("", |(_, after)| after);
+    format!("{before}{}", without_numbers(after))
 }
 
 impl From<io::Error> for Failure {
@@ -240,7 +250,7 @@ impl From<io::Error> for Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::quiet(BROKEN_PIPE);
         }
-        Self::tool(error)
+        Self::tool(without_numbers(&error.to_string()))
     }
 }
 
@@ -340,6 +350,12 @@ mod tests {
             engine().lines(Dialect::Podman, "rm")[1],
             "hint: try `ps -a`"
         );
+    }
+
+    #[test]
+    fn errnos_are_words() {
+        let text = "read /x: Permission denied (os error 13): twice (os error 2)";
+        assert_eq!(without_numbers(text), "read /x: Permission denied: twice");
     }
 
     #[test]

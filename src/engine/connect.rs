@@ -45,6 +45,14 @@ pub enum ConnectError {
     /// `--add-host`.
     #[error(transparent)]
     Hosts(#[from] HostsError),
+    /// `--hosts-file`.
+    #[error("base hosts file {}", path.display())]
+    BaseHosts {
+        /// As typed.
+        path: PathBuf,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
     /// A file of the container's own.
     #[error("write {}", path.display())]
     File {
@@ -257,9 +265,10 @@ fn hosts(
         .add_host
         .iter()
         .map(|text| HostEntry::parse(text));
-    let base = match connection.namespace {
-        Namespace::Host => fs::read_to_string("/etc/hosts").unwrap_or_default(),
-        Namespace::Own => String::new(),
+    let base = match (record.request.hosts_file.as_deref(), connection.namespace) {
+        (Some("none"), _) | (None, Namespace::Own) => String::new(),
+        (Some(file), _) => base_hosts(Path::new(file))?,
+        (None, Namespace::Host) => fs::read_to_string("/etc/hosts").unwrap_or_default(),
     };
     let loopback = IpAddr::from([127, 0, 1, 1]);
     let own = match (connection.namespace, reached.own.is_empty()) {
@@ -274,6 +283,14 @@ fn hosts(
         names: vec![record.resolved.hostname.clone(), record.name.clone()],
     };
     Ok(hosts.text()?)
+}
+
+/// The file that `--hosts-file` names.
+fn base_hosts(path: &Path) -> Result<String, ConnectError> {
+    fs::read_to_string(path).map_err(|source| ConnectError::BaseHosts {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn resolv_conf(record: &ContainerRecord, connection: &Connection, reached: &Reached) -> String {

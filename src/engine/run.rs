@@ -2,7 +2,9 @@
 //! `run`: a container is made and started in one go. One that was to be removed at its end and
 //! never started is removed as well.
 
+use super::attach::AttachOutcome;
 use super::create::CreateError;
+use super::image::{ImageRemoval, WhichImages};
 use super::launch::{NewContainer, RecordOnDisk, StartError, StartMode, StartOutcome};
 use super::remove::{RemoveOptions, Running};
 use super::selection::{Missing, Scope, Selection};
@@ -64,13 +66,36 @@ impl Engine {
         };
         let new = NewContainer { lock, on_disk };
         match self.start_new(&record.id, Some(new), mode, report) {
-            Ok(start) => Ok(RunOutcome { record, start }),
+            Ok(start) => {
+                let ended = matches!(start, StartOutcome::Attached(AttachOutcome::Exited(_)));
+                if record.request.remove_image && ended {
+                    self.remove_its_image(&record.request.image, report);
+                }
+                Ok(RunOutcome { record, start })
+            }
             Err(error) => {
                 if record.request.auto_remove {
                     self.remove_unstarted(&record.id, report);
                 }
                 Err(error.into())
             }
+        }
+    }
+
+    /// Removes the image of a container that has ended (`--rmi`); one that is in use stays, and
+    /// the exit code is the container's all the same.
+    fn remove_its_image(&self, image: &str, report: &dyn Report) {
+        let removal = ImageRemoval {
+            which: WhichImages::Named(vec![image.to_owned()]),
+            missing: Missing::Ignore,
+            ..ImageRemoval::default()
+        };
+        let errors = match self.remove_images(&removal, report) {
+            Ok(removed) => removed.errors,
+            Err(error) => vec![error],
+        };
+        for error in errors {
+            report.warning(&format!("remove image {image}: {error}"));
         }
     }
 

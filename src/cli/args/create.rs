@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! All flags that `run` and `create` share, and the request that they make together.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -216,6 +216,7 @@ impl CreateArgs {
                 caller.terminals.contains(&true),
             )
             .map_err(Failure::tool)?;
+        make_absolute(&mut request, &caller.current_dir);
         check_together(&request).map_err(Failure::tool)?;
         mounts::check_sources(&request, caller.dialect).map_err(Failure::tool)?;
         process::check_descriptors(&request).map_err(Failure::tool)?;
@@ -235,6 +236,21 @@ impl CreateArgs {
         self.mounts.default_from(conf, ipc);
         self.security
             .default_from(conf, self.network.namespace(), ipc);
+    }
+}
+
+/// Files that are written or read when the container starts, wherever that is.
+fn make_absolute(request: &mut ContainerRequest, current_dir: &Path) {
+    let files = [
+        &mut request.cidfile,
+        &mut request.pidfile,
+        &mut request.monitor_pidfile,
+    ];
+    for path in files.into_iter().flatten() {
+        *path = current_dir.join(&path);
+    }
+    if let Some(file) = request.hosts_file.as_mut().filter(|file| *file != "none") {
+        *file = current_dir.join(&file).to_string_lossy().into_owned();
     }
 }
 
@@ -349,6 +365,7 @@ mod tests {
             "-i",
             "--name",
             "/web",
+            "--pidfile=run/pid",
             "-e",
             "HOME",
             "-v",
@@ -369,6 +386,7 @@ mod tests {
         assert!(warnings.is_empty());
         assert!(request.auto_remove && request.interactive && !request.tty);
         assert_eq!(request.name.as_deref(), Some("web"));
+        assert_eq!(request.pidfile, Some("/home/ana/run/pid".into()));
         assert_eq!(request.image, "busybox");
         assert_eq!(request.command, ["sh", "-c", "--rm"]);
         assert_eq!(request.cap_add, ["CAP_CHOWN", "CAP_KILL"]);

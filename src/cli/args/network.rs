@@ -27,7 +27,7 @@ pub(crate) struct NetworkArgs {
     /// Expose a port or a range of ports
     #[arg(long, value_delimiter = ',')]
     expose: Vec<String>,
-    /// Base file to create the /etc/hosts file inside the container, or "image" or "none"
+    /// Base file to create the /etc/hosts file inside the container, or "none"
     #[arg(long, value_name = "FILE")]
     hosts_file: Option<String>,
     /// Connect a container to a network
@@ -82,6 +82,8 @@ pub(crate) enum NetworkError {
         "cannot set extra host entries when the container is joined to another containers network namespace: invalid configuration"
     )]
     HostsOfAnother,
+    #[error("--hosts-file image: not supported yet")]
+    HostsOfImage,
     #[error("--{flag}: not supported yet")]
     NotYet { flag: &'static str },
     #[error(transparent)]
@@ -152,6 +154,9 @@ impl NetworkArgs {
         check_domains(&self.dns_search)?;
         if self.no_hosts && !self.add_host.is_empty() {
             return Err(NetworkError::NoHosts { other: "add-host" });
+        }
+        if self.hosts_file.as_deref() == Some("image") {
+            return Err(NetworkError::HostsOfImage);
         }
         if self.no_hosts && self.hosts_file.is_some() {
             return Err(NetworkError::NoHosts {

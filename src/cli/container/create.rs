@@ -27,6 +27,9 @@ impl Subcommand for Create {
 
     fn run(self, context: &Context) -> CommandResult {
         let (request, warnings) = self.create.into_request(&Caller::of(context)?)?;
+        if request.remove_image {
+            return Err(Failure::usage("unknown flag: --rmi"));
+        }
         for warning in warnings {
             context.warning(&warning);
         }

@@ -83,6 +83,9 @@ fn check_detached(
     request: &ContainerRequest,
     dialect: Dialect,
 ) -> Result<(), Failure> {
+    if detach && request.remove_image {
+        return Err(Failure::tool("--rmi with --detach: not supported yet"));
+    }
     if detach && dialect == Dialect::Docker && !request.attach.is_empty() {
         return Err(Failure::tool(
             "conflicting options: cannot specify both --attach and --detach",
