@@ -38,6 +38,15 @@ impl ContainerCgroup {
     }
 }
 
+impl ContainerCgroup {
+    /// The file that counts kills by the kernel for want of memory; none without the controller.
+    pub(super) fn memory_events(&self) -> Option<OwnedFd> {
+        let flags = nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_CLOEXEC;
+        let mode = nix::sys::stat::Mode::empty();
+        nix::fcntl::openat(&self.fd, "memory.events", flags, mode).ok()
+    }
+}
+
 /// Whether a cgroup v2 tree is mounted on this host.
 pub(super) fn has_cgroup2() -> bool {
     mount_point().is_some()

@@ -237,7 +237,7 @@ fn start(
     kept.extend(&launch.preserved_fds);
     call(|| close_on_exec_all_but(&kept))?;
     if launch.reaper {
-        reaper::fork_program();
+        reaper::fork_program(process.args().as_deref().unwrap_or_default());
     }
     if let Some(mask) = process.user().umask() {
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));

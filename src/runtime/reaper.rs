@@ -9,17 +9,20 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::sys::Ignored as _;
-use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
+use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now, show_arguments};
 
 /// Forks: the child returns and becomes the program, the caller stays as the reaper and ends
 /// with it. When nothing can be forked the caller itself becomes the program.
-pub fn fork_program() {
+pub fn fork_program(arguments: &[String]) {
     // Blocked before the fork, so that no signal is lost between it and the wait.
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None).ignored();
     match clone3(&CloneRequest::default()) {
         Ok(Forked::Child) | Err(_) => {}
         Ok(Forked::Parent { pid, pidfd }) => {
             drop(pidfd);
+            let mut words = vec!["/dev/init", "--"];
+            words.extend(arguments.iter().map(String::as_str));
+            show_arguments(&words);
             // Holding the streams would keep their readers waiting after the program's end.
             drop(close_all_but(&[]));
             exit_now(reap(Pid::from_raw(pid)))

@@ -267,3 +267,32 @@ pub fn restore_signal_defaults() {
         unsafe { libc::signal(number, libc::SIG_DFL) };
     }
 }
+
+/// Shows `words` in place of this process's arguments (`/proc/PID/cmdline`): a container must not
+/// read the command line that it was started with. Nothing changes where /proc cannot be read.
+pub fn show_arguments(words: &[&str]) {
+    let Some((start, length)) = argument_area() else {
+        return;
+    };
+    let mut text = vec![0_u8; length];
+    let joined = words.join("\0");
+    let shown = joined.len().min(length.saturating_sub(1));
+    text[..shown].copy_from_slice(&joined.as_bytes()[..shown]);
+    let area = std::ptr::with_exposed_provenance_mut::<u8>(start);
+    // SAFETY: the kernel put the arguments into this writable part of our stack, `length` bytes
+    // long; the process is single-threaded and its own copies of the arguments were made before.
+    unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), area, length) };
+}
+
+/// Where the kernel put the arguments: `arg_start` and `arg_end` of proc_pid_stat(5), fields 48
+/// and 49.
+fn argument_area() -> Option<(usize, usize)> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(45).map(str::parse::<usize>);
+    let (start, end) = (fields.next()?.ok()?, fields.next()?.ok()?);
+    let length = end
+        .checked_sub(start)
+        .filter(|length| *length > 0 && start > 0)?;
+    Some((start, length))
+}

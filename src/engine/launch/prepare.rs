@@ -22,7 +22,7 @@ use crate::engine::spec::{
     NamespaceSource, SecurityError, SecurityOptions, SpecContext, bounding_set, runtime_spec,
 };
 use crate::engine::terminal::size_of;
-use crate::engine::{Engine, Report};
+use crate::engine::{Dialect, Engine, Report};
 use crate::monitor::protocol::{Framing, SOCKET_NAME};
 use crate::runtime::idmap::{HolderMap, Reach, is_mapped};
 use crate::runtime::launch::{
@@ -86,6 +86,7 @@ pub enum PrepareError {
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) dirs: Dirs,
+    pub(super) dialect: Dialect,
     pub(super) record: ContainerRecord,
     pub(super) launch: Launch,
     pub(super) fuse: Option<FuseRoot>,
@@ -147,6 +148,7 @@ impl Engine {
         )?;
         let prepared = Prepared {
             dirs: self.dirs.clone(),
+            dialect: self.dialect,
             launch,
             fuse: root.fuse,
             holder,

@@ -15,6 +15,8 @@ use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
 
 use super::attendant::StartAttendant;
 use super::prepare::Prepared;
+use crate::engine::Dialect;
+use crate::engine::cgroup::ContainerCgroup;
 use crate::monitor::protocol::AttachedStreams;
 use crate::monitor::{
     ContainerIo, ExitReport, FirstClient, LogDriver, LogSettings, StdinPolicy, Supervision,
@@ -253,7 +255,10 @@ fn supervision(
             .into_iter()
             .map(|(_, pidfd)| pidfd)
             .collect(),
-        memory_events: None,
+        memory_events: prepared
+            .cgroup
+            .as_ref()
+            .and_then(ContainerCgroup::memory_events),
         record_exit: Box::new(move |report| {
             // A lock that cannot be had is that of a container that is gone.
             held.set(recorded.0.lock(&recorded.1).ok());
@@ -305,7 +310,8 @@ fn record_exit(
 fn log_settings(prepared: &Prepared) -> LogSettings {
     let resolved = &prepared.record.resolved;
     let driver = match resolved.log_driver.as_str() {
-        "json-file" => LogDriver::JsonFile,
+        // Podman's json-file is a name for its own format.
+        "json-file" if prepared.dialect == Dialect::Docker => LogDriver::JsonFile,
         "none" => LogDriver::None,
         "passthrough" => LogDriver::Passthrough,
         _ => LogDriver::K8sFile,
