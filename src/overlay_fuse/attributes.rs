@@ -24,6 +24,8 @@ pub(super) struct Shown {
     /// Type and permissions.
     pub(super) mode: u32,
     pub(super) owner: Owner,
+    /// The owner that the metadata name, which may be one that cannot be shown.
+    pub(super) kept_owner: Owner,
     pub(super) rdev: u64,
     pub(super) nlink: i64,
     pub(super) size: i64,
@@ -158,9 +160,11 @@ impl Overlay {
             uid: status.st_uid,
             gid: status.st_gid,
         };
+        let owner = self.ids.shown(on_disk);
         let mut shown = Shown {
             mode: status.st_mode,
-            owner: self.ids.shown(on_disk),
+            owner,
+            kept_owner: owner,
             rdev: status.st_rdev,
             nlink: i64::try_from(status.st_nlink).unwrap_or(i64::MAX),
             size: status.st_size,
@@ -171,10 +175,11 @@ impl Overlay {
             ctime: TimeSpec::new(status.st_ctime, status.st_ctime_nsec),
         };
         if let Some(recorded) = self.metadata(layer, shown.mode, place)? {
-            shown.owner = self.ids.recorded(Owner {
+            shown.kept_owner = Owner {
                 uid: recorded.uid,
                 gid: recorded.gid,
-            });
+            };
+            shown.owner = self.ids.recorded(shown.kept_owner);
             let kind = match recorded.kind {
                 // What is a directory on disk is one, and nothing else is.
                 Some(kind)

@@ -15,6 +15,7 @@ use nix::sys::time::TimeSpec;
 use nix::sys::uio::{pread, pwrite};
 use nix::unistd::{Whence, ftruncate, linkat, lseek};
 
+use super::Ownership;
 use super::attributes::{PERMISSIONS, Shown, Wanted};
 use super::backing::{Name, Spot, magic_link};
 use super::create::New;
@@ -213,7 +214,10 @@ impl Overlay {
         content: Content,
     ) -> nix::Result<Option<OwnedFd>> {
         let wanted = Wanted {
-            owner: original.shown.owner,
+            owner: match self.ownership {
+                Ownership::Real => original.shown.owner,
+                Ownership::Metadata => original.shown.kept_owner,
+            },
             mode: original.shown.mode & PERMISSIONS,
             kind: original.kind,
         };

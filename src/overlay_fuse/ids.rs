@@ -23,8 +23,10 @@ pub enum Squash {
     /// Nobody's.
     #[default]
     None,
-    /// Files whose owner has no id here appear as root's: a host's own files, seen from a user
-    /// namespace.
+    /// Files whose owner has no id in the server's user namespace appear as root's: a host's own
+    /// files, and files whose metadata name an owner that the namespace has no id for. The kernel
+    /// could show such an owner only as nobody, and lets nobody write such a file. What the
+    /// metadata say is kept.
     UnmappedToRoot,
     /// All files appear as this user's, and changes of ownership are accepted and forgotten.
     All {
@@ -48,6 +50,32 @@ pub(super) struct Ids {
     pub(super) uids: Vec<IdMapping>,
     pub(super) gids: Vec<IdMapping>,
     pub(super) squash: Squash,
+    /// The ids that exist in this user namespace.
+    pub(super) known_uids: IdSet,
+    pub(super) known_gids: IdSet,
+}
+
+/// Ids that a user namespace maps: the first of each range and how many.
+#[derive(Debug, Default)]
+pub(super) struct IdSet(Vec<(u32, u32)>);
+
+impl IdSet {
+    /// Reads `/proc/self/uid_map` or `gid_map`.
+    pub(super) fn parse(map: &str) -> Self {
+        let ranges = map.lines().filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let first = words.next()?.parse().ok()?;
+            let count = words.nth(1)?.parse().ok()?;
+            Some((first, count))
+        });
+        Self(ranges.collect())
+    }
+
+    fn has(&self, id: u32) -> bool {
+        let holds =
+            |(first, count): &(u32, u32)| id.checked_sub(*first).is_some_and(|at| at < *count);
+        self.0.iter().any(holds)
+    }
 }
 
 impl Ids {
@@ -74,7 +102,19 @@ impl Ids {
     pub(super) fn recorded(&self, owner: Owner) -> Owner {
         match self.squash {
             Squash::All { uid, gid } => Owner { uid, gid },
-            Squash::None | Squash::UnmappedToRoot => owner,
+            Squash::UnmappedToRoot => Owner {
+                uid: if self.known_uids.has(owner.uid) {
+                    owner.uid
+                } else {
+                    0
+                },
+                gid: if self.known_gids.has(owner.gid) {
+                    owner.gid
+                } else {
+                    0
+                },
+            },
+            Squash::None => owner,
         }
     }
 
@@ -147,6 +187,8 @@ mod tests {
             uids: map.clone(),
             gids: map,
             squash,
+            known_uids: IdSet::parse("         0       1000          1\n 1 100000 65536\n"),
+            known_gids: IdSet::parse("0 1000 1"),
         }
     }
 
@@ -177,6 +219,15 @@ mod tests {
         let root = Owner { uid: 0, gid: 0 };
         let five = Owner { uid: 5, gid: 6 };
         assert_eq!(ids(Squash::UnmappedToRoot).shown(stranger), root);
+        let recorded = [
+            ((7, 0), (7, 0)),
+            ((65536, 7), (65536, 0)),
+            ((65537, 7), (0, 0)),
+        ];
+        for (owner, expected) in recorded {
+            let [owner, expected] = [owner, expected].map(|(uid, gid)| Owner { uid, gid });
+            assert_eq!(ids(Squash::UnmappedToRoot).recorded(owner), expected);
+        }
         let all = ids(Squash::All { uid: 5, gid: 6 });
         assert_eq!(all.shown(stranger), five);
         assert_eq!(all.recorded(root), five);

@@ -39,6 +39,12 @@
 //! kept as regular files. Permissions are enforced by the kernel: the mount must have
 //! `default_permissions`.
 //!
+//! The kernel knows only owners that the mount's user namespace has ids for; chown(2) to any other
+//! never arrives here, and a file shown with any other is nobody's and cannot be written. With
+//! one id everything is therefore root's to look at ([`Squash::UnmappedToRoot`]), while the
+//! metadata keep what the image says. mknod(2) of devices never arrives from a user namespace
+//! either.
+//!
 //! # Limits
 //!
 //! Hard links of a lower layer stay together over copy-up while the mount lasts, but not over a

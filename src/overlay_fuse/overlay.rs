@@ -11,7 +11,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::fstat;
 
 use super::backing::Spot;
-use super::ids::{Ids, Owner};
+use super::ids::{IdSet, Ids, Owner};
 use super::layer::Layer;
 use super::nodes::{Key, NodeId, Part, Table};
 use super::work::Work;
@@ -68,6 +68,8 @@ impl Overlay {
             uids: options.uid_map.clone(),
             gids: options.gid_map.clone(),
             squash: options.squash,
+            known_uids: known_ids("/proc/self/uid_map"),
+            known_gids: known_ids("/proc/self/gid_map"),
         };
         let plain_owner = ids.shown(Owner {
             uid: nix::unistd::geteuid().as_raw(),
@@ -248,6 +250,10 @@ fn has_acl(layer: &Layer) -> bool {
     let name = c"system.posix_acl_access";
     let answer = xattr::get(Place::Directory(layer.root.as_fd()), name, &mut []);
     matches!(answer, Ok(_) | Err(Errno::ENODATA))
+}
+
+fn known_ids(map: &str) -> IdSet {
+    IdSet::parse(&std::fs::read_to_string(map).unwrap_or_default())
 }
 
 /// Whether we have rights over the whole machine and not only over a user namespace.

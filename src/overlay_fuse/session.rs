@@ -145,6 +145,7 @@ fn nothing() -> fuser::FileAttr {
     let shown = Shown {
         mode: libc::S_IFREG,
         owner: Owner { uid: 0, gid: 0 },
+        kept_owner: Owner { uid: 0, gid: 0 },
         rdev: 0,
         nlink: 0,
         size: 0,

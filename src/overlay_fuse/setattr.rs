@@ -100,7 +100,7 @@ impl Overlay {
         let shown = self.shown(UPPER, &spot.stat()?, spot.place())?;
         let kind = FileKind::of_stat(shown.mode, shown.rdev).ok_or(Errno::EINVAL)?;
         let before = Wanted {
-            owner: shown.owner,
+            owner: shown.kept_owner,
             mode: shown.mode & PERMISSIONS,
             kind,
         };
@@ -197,7 +197,7 @@ impl Overlay {
                 if had_setid {
                     let shown = self.shown(UPPER, &spot.stat()?, spot.place())?;
                     let wanted = Wanted {
-                        owner: shown.owner,
+                        owner: shown.kept_owner,
                         mode: without_setid(shown.mode & PERMISSIONS),
                         kind: FileKind::Regular,
                     };

@@ -18,6 +18,7 @@ mod exec;
 mod images;
 mod lifecycle;
 mod logs;
+mod overlay_fuse;
 mod ps;
 mod rm;
 mod run;
