@@ -63,7 +63,11 @@ impl ContainerState {
 /// A [`Observed::Lost`] may be out of date already, when the monitor wrote the exit record after
 /// `state` was read: [`super::store::Store::observe`] reads it again.
 pub fn observe(state: &ContainerState) -> Observed {
-    observe_from(state, Place::here())
+    match state.status {
+        Status::Created => Observed::Created,
+        Status::Exited => Observed::Exited,
+        Status::Running | Status::Paused => observe_from(state, Place::here()),
+    }
 }
 
 fn observe_from(state: &ContainerState, here: &Place) -> Observed {
