@@ -100,6 +100,9 @@ pub(crate) struct Inherited {
     /// Path to the directory for temporary state
     #[arg(long, value_name = "DIR")]
     pub(crate) tmpdir: Option<PathBuf>,
+    /// Path to the directory in which volumes are stored
+    #[arg(long, value_name = "DIR")]
+    pub(crate) volumepath: Option<PathBuf>,
 }
 
 /// The clap definition of all flags of the program, without commands.

@@ -309,14 +309,15 @@ fn resolv_conf(record: &ContainerRecord, connection: &Connection, reached: &Reac
     resolver.text()
 }
 
-/// The mark by which programs tell that they are in a container, with what podman writes into it.
+/// The mark by which programs tell that they are in a container, with what podman writes into it;
+/// they know the engine by the start of its name, as they do by the variable `container=podman`.
 fn container_env(record: &ContainerRecord) -> String {
     if !record.request.privileged {
         return String::new();
     }
     let rootless = i32::from(!nix::unistd::geteuid().is_root());
     format!(
-        "engine=\"coracle-{}\"\nname=\"{}\"\nid=\"{}\"\nimage=\"{}\"\nimageid=\"{}\"\n\
+        "engine=\"podman-coracle-{}\"\nname=\"{}\"\nid=\"{}\"\nimage=\"{}\"\nimageid=\"{}\"\n\
          rootless={rootless}\n",
         env!("CARGO_PKG_VERSION"),
         record.name,

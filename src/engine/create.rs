@@ -137,7 +137,7 @@ impl Engine {
         if record.request.replace {
             self.make_room(&record.name, report)?;
         }
-        keep(&store, record, durability)
+        keep(&store, record, durability, self.dialect)
     }
 
     /// Removes the container that is called `name`, if there is one (`--replace`).
@@ -248,9 +248,10 @@ fn keep(
     store: &Store,
     mut record: ContainerRecord,
     durability: Durability,
+    dialect: Dialect,
 ) -> Result<(ContainerRecord, ContainerLock), CreateError> {
     if let Some(path) = &record.request.cidfile {
-        write_cidfile(path, &record.id)?;
+        write_cidfile(path, &record.id, dialect)?;
     }
     if !record.name.is_empty() {
         let lock = store.create(&record, durability)?;
@@ -270,13 +271,18 @@ fn keep(
     Err(last.expect("at least one name was tried").into())
 }
 
-/// `--cidfile` must be new: a script that finds an old id in it acts on the wrong container.
-fn write_cidfile(path: &std::path::Path, id: &ContainerId) -> Result<(), CreateError> {
+/// Docker wants `--cidfile` to be new; podman writes over what an earlier container left.
+fn write_cidfile(
+    path: &std::path::Path,
+    id: &ContainerId,
+    dialect: Dialect,
+) -> Result<(), CreateError> {
     use std::io::Write as _;
-    let file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path);
+    let mut options = std::fs::OpenOptions::new();
+    let file = match dialect {
+        Dialect::Podman => options.write(true).create(true).truncate(true).open(path),
+        Dialect::Docker => options.write(true).create_new(true).open(path),
+    };
     let written = file.and_then(|mut file| file.write_all(id.as_str().as_bytes()));
     written.map_err(|error| {
         let reason = match error.kind() {

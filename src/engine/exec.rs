@@ -18,7 +18,7 @@ use super::attach::{
 use super::launch::{PrepareError, container_filter};
 use super::spec::{SecurityError, SecurityOptions, bounding_set, session_process};
 use super::terminal::{DetachKeys, size_of};
-use super::{Engine, cgroup};
+use super::{Dialect, Engine, cgroup};
 use crate::monitor::protocol::AttachedStreams;
 use crate::runtime::exec::{Running, Session, start};
 use crate::runtime::launch::{GroupPolicy, ProgramIo, StageFailure, UserChoice};
@@ -193,10 +193,20 @@ impl Engine {
         let message = line.receive().map_err(call)?;
         match message.bytes.split_first() {
             Some((b's', _)) => Ok(()),
-            Some((_, json)) => Err(serde_json::from_slice::<StageFailure>(json)
-                .unwrap_or_else(|_| StageFailure::setup(String::from_utf8_lossy(json)))
-                .into()),
+            Some((_, json)) => {
+                let failure = serde_json::from_slice::<StageFailure>(json)
+                    .unwrap_or_else(|_| StageFailure::setup(String::from_utf8_lossy(json)));
+                Err(self.detached_failure(failure).into())
+            }
             None => Err(StageFailure::setup("the session ended before its program ran").into()),
+        }
+    }
+
+    /// Podman keeps 126 and 127 for who waits for the program.
+    fn detached_failure(&self, failure: StageFailure) -> StageFailure {
+        match self.dialect {
+            Dialect::Podman => StageFailure::setup(failure.message),
+            Dialect::Docker => failure,
         }
     }
 

@@ -105,7 +105,8 @@ pub fn session_process(
 ) -> Process {
     let request = &record.request;
     let mut process = Process::default();
-    process.set_env(Some(environment(record, tty)));
+    // A session without a terminal sees the TERM of a container that has one, as with podman.
+    process.set_env(Some(environment(record, tty || request.tty)));
     process.set_cwd(PathBuf::from(&record.resolved.workdir));
     process.set_terminal(Some(tty));
     process.set_no_new_privileges(Some(security.no_new_privileges));

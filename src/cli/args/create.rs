@@ -18,7 +18,7 @@ use super::security::SecurityArgs;
 use crate::cli::command::NotYet;
 use crate::cli::{Context, Failure};
 use crate::config::containers_conf::ContainersSection;
-use crate::engine::Dialect;
+use crate::engine::{Dialect, Report as _};
 use crate::state::record::ContainerRequest;
 
 /// Flags and words of `run` and `create`.
@@ -114,6 +114,25 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet::long("volumes-from"),
 ];
 
+/// What the user is told before the container is made.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// In the form of a warning.
+    Warning(String),
+    /// As it is.
+    Plain(String),
+}
+
+impl Notice {
+    /// Tells it.
+    pub(crate) fn tell(&self, context: &Context) {
+        match self {
+            Self::Warning(text) => context.warning(text),
+            Self::Plain(text) => context.ui.note(text),
+        }
+    }
+}
+
 /// What a request takes from its caller.
 #[derive(Debug)]
 pub(crate) struct Caller {
@@ -173,7 +192,7 @@ impl CreateArgs {
     pub(crate) fn into_request(
         mut self,
         caller: &Caller,
-    ) -> Result<(ContainerRequest, Vec<String>), Failure> {
+    ) -> Result<(ContainerRequest, Vec<Notice>), Failure> {
         self.default_from(caller);
         let mut request = ContainerRequest {
             command: self.command,
@@ -181,14 +200,16 @@ impl CreateArgs {
             storage_engine: caller.storage_engine.clone(),
             ..ContainerRequest::default()
         };
-        let mut warnings = Vec::new();
+        let mut notices = Vec::new();
         let notified = caller.variable("NOTIFY_SOCKET").is_some();
         check_isolation(self.isolation.as_deref())?;
-        warnings.extend(check_terminal(&self.process, caller)?);
+        let terminal = check_terminal(&self.process, caller)?;
+        notices.extend(terminal.map(Notice::Warning));
         self.lifecycle
             .fill(&mut request, caller.dialect, notified)
             .map_err(Failure::tool)?;
-        warnings.extend(self.resources.check().map_err(Failure::tool)?);
+        let ignored = self.resources.check().map_err(Failure::tool)?;
+        notices.extend(ignored.into_iter().map(Notice::Warning));
         self.image_flags
             .fill(&mut request, &self.image, &caller.current_dir)
             .map_err(Failure::tool)?;
@@ -204,7 +225,8 @@ impl CreateArgs {
                     .or(caller.conf.userns.as_deref()),
             )
             .map_err(Failure::tool)?;
-        warnings.extend(self.network.fill(&mut request).map_err(Failure::tool)?);
+        let discarded = self.network.fill(&mut request).map_err(Failure::tool)?;
+        notices.extend(discarded.map(Notice::Plain));
         self.security.fill(&mut request).map_err(Failure::tool)?;
         self.mounts
             .fill(&mut request, &caller.current_dir)
@@ -220,7 +242,7 @@ impl CreateArgs {
         check_together(&request).map_err(Failure::tool)?;
         mounts::check_sources(&request, caller.dialect).map_err(Failure::tool)?;
         process::check_descriptors(&request).map_err(Failure::tool)?;
-        Ok((request, warnings))
+        Ok((request, notices))
     }
 }
 
@@ -337,7 +359,7 @@ mod tests {
         }
     }
 
-    fn request(line: &[&str], dialect: Dialect) -> Result<(ContainerRequest, Vec<String>), String> {
+    fn request(line: &[&str], dialect: Dialect) -> Result<(ContainerRequest, Vec<Notice>), String> {
         parse(line)
             .into_request(&caller(dialect))
             .map_err(|failure| failure.message)
@@ -382,8 +404,8 @@ mod tests {
             "-c",
             "--rm",
         ];
-        let (request, warnings) = request(&line, Dialect::Podman).unwrap();
-        assert!(warnings.is_empty());
+        let (request, notices) = request(&line, Dialect::Podman).unwrap();
+        assert!(notices.is_empty());
         assert!(request.auto_remove && request.interactive && !request.tty);
         assert_eq!(request.name.as_deref(), Some("web"));
         assert_eq!(request.pidfile, Some("/home/ana/run/pid".into()));
@@ -504,8 +526,9 @@ mod tests {
 
     #[test]
     fn a_terminal_is_missed_in_each_dialects_way() {
-        let (_, warnings) = request(&["-it", "x"], Dialect::Podman).unwrap();
-        assert!(warnings[0].starts_with("The input device is not a TTY."));
+        let (_, notices) = request(&["-it", "x"], Dialect::Podman).unwrap();
+        let words = "The input device is not a TTY.";
+        assert!(matches!(&notices[..], [Notice::Warning(text)] if text.starts_with(words)));
         assert_eq!(
             request(&["-it", "x"], Dialect::Docker).unwrap_err(),
             "the input device is not a TTY"

@@ -27,8 +27,8 @@ pub(crate) struct MountArgs {
     #[arg(long)]
     mount: Vec<String>,
     /// Make the container's root file system read-only
-    #[arg(long)]
-    read_only: bool,
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = super::boolean)]
+    read_only: Option<bool>,
     /// With --read-only, mount writable tmpfs on /run, /tmp and /var/tmp
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = super::boolean)]
     read_only_tmpfs: Option<bool>,
@@ -100,7 +100,7 @@ impl MountArgs {
         self.mount.splice(0..0, mounts.cloned());
         self.device
             .splice(0..0, conf.devices.iter().flatten().cloned());
-        self.read_only |= conf.read_only == Some(true);
+        self.read_only = self.read_only.or(conf.read_only);
         if self.shm_size.is_none() && ipc == Namespace::Own {
             self.shm_size.clone_from(&conf.shm_size);
         }
@@ -129,7 +129,7 @@ impl MountArgs {
         self.device.iter().try_for_each(|text| check_device(text))?;
         request.devices = self.device;
         request.image_volume = self.image_volume.map(image_volume).transpose()?;
-        request.read_only = self.read_only;
+        request.read_only = self.read_only == Some(true);
         request.no_read_only_tmpfs = self.read_only_tmpfs == Some(false);
         request.shm_size_bytes = self.shm_size.as_deref().map(shm_size).transpose()?;
         Ok(())

@@ -127,10 +127,13 @@ impl NetworkArgs {
     }
 
     /// Writes what these flags ask for into `request`; the value is what the user should be told.
-    pub(crate) fn fill(self, request: &mut ContainerRequest) -> Result<Vec<String>, NetworkError> {
+    pub(crate) fn fill(
+        self,
+        request: &mut ContainerRequest,
+    ) -> Result<Option<String>, NetworkError> {
         self.check()?;
         let mode = self.network.first().map_or("", String::as_str);
-        let warnings = publishing(mode, !self.publish.is_empty(), self.publish_all)?;
+        let discarded = publishing(mode, !self.publish.is_empty(), self.publish_all)?;
         request.networks = match mode {
             "" | "default" | "private" => Vec::new(),
             _ => self.network,
@@ -143,7 +146,7 @@ impl NetworkArgs {
         request.hosts_file = self.hosts_file;
         request.no_hostname = self.no_hostname;
         request.no_hosts = self.no_hosts;
-        Ok(warnings)
+        Ok(discarded)
     }
 
     fn check(&self) -> Result<(), NetworkError> {
@@ -284,20 +287,20 @@ fn check_networks(networks: &[String]) -> Result<(), NetworkError> {
     Ok(())
 }
 
-/// Ports of a container without a network of its own are discarded with a warning, as in podman;
-/// others are not there yet.
-fn publishing(mode: &str, some: bool, all: bool) -> Result<Vec<String>, NetworkError> {
+/// Ports of a container without a network of its own are discarded and told, as in podman; others
+/// are not there yet.
+fn publishing(mode: &str, some: bool, all: bool) -> Result<Option<String>, NetworkError> {
     let flag = match (some, all) {
         (true, _) => "publish",
         (false, true) => "publish-all",
-        (false, false) => return Ok(Vec::new()),
+        (false, false) => return Ok(None),
     };
-    if ["none", "host"].contains(&mode) || mode.starts_with("container:") {
-        return Ok(vec![
-            "Port mappings have been discarded as one of the Host, Container, Pod, and None \
-             network modes are in use"
-                .to_owned(),
-        ]);
+    let (kind, _) = mode.split_once(':').unwrap_or((mode, ""));
+    if ["none", "host", "container"].contains(&kind) {
+        return Ok(Some(format!(
+            "Port mappings have been discarded because \"{kind}\" network namespace mode does not \
+             support them"
+        )));
     }
     Err(NetworkError::NotYet { flag })
 }
@@ -373,8 +376,9 @@ mod tests {
 
     #[test]
     fn ports_need_a_network() {
-        assert!(publishing("host", true, false).unwrap()[0].starts_with("Port mappings"));
-        assert_eq!(publishing("", false, false), Ok(Vec::new()));
+        let discarded = publishing("container:web", true, false).unwrap();
+        assert!(discarded.unwrap().contains("because \"container\" network"));
+        assert_eq!(publishing("", false, false), Ok(None));
         assert_eq!(
             publishing("", true, false).unwrap_err().to_string(),
             "--publish: not supported yet"

@@ -5,7 +5,6 @@ use crate::cli::args::{Caller, CreateArgs, NOT_YET};
 use crate::cli::command::NotYet;
 use crate::cli::failure::TOOL_ERROR;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
-use crate::engine::Report as _;
 
 /// Flags of `create`.
 #[derive(Debug, clap::Args)]
@@ -26,12 +25,12 @@ impl Subcommand for Create {
     const NOT_YET: &'static [NotYet] = NOT_YET;
 
     fn run(self, context: &Context) -> CommandResult {
-        let (request, warnings) = self.create.into_request(&Caller::of(context)?)?;
+        let (request, notices) = self.create.into_request(&Caller::of(context)?)?;
         if request.remove_image {
             return Err(Failure::usage("unknown flag: --rmi"));
         }
-        for warning in warnings {
-            context.warning(&warning);
+        for notice in notices {
+            notice.tell(context);
         }
         let record = context
             .engine

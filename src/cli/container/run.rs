@@ -5,9 +5,9 @@ use super::foreground;
 use crate::cli::args::{Caller, CreateArgs, NOT_YET};
 use crate::cli::command::NotYet;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::engine::Dialect;
 use crate::engine::launch::{StartMode, StartOutcome};
 use crate::engine::terminal::DetachKeys;
-use crate::engine::{Dialect, Report as _};
 use crate::state::record::ContainerRequest;
 
 /// Flags of `run`.
@@ -39,9 +39,9 @@ impl Subcommand for Run {
     const NOT_YET: &'static [NotYet] = NOT_YET;
 
     fn run(self, context: &Context) -> CommandResult {
-        let (mut request, warnings) = self.create.into_request(&Caller::of(context)?)?;
-        for warning in warnings {
-            context.warning(&warning);
+        let (mut request, notices) = self.create.into_request(&Caller::of(context)?)?;
+        for notice in notices {
+            notice.tell(context);
         }
         check_detached(self.detach, &request, context.engine.dialect)?;
         request.detach_keys.clone_from(&self.detach_keys);

@@ -34,7 +34,10 @@ impl Subcommand for Info {
         let request = InfoRequest {
             driver: flags.storage_driver.clone(),
             options: flags.storage_opt.clone(),
-            volume_path: None,
+            volume_path: flags
+                .volumepath
+                .as_ref()
+                .map(|path| path.display().to_string()),
         };
         let (podman, docker) = context.engine.info(&request, context)?;
         let dialect = context.engine.dialect;

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use nix::sys::resource::{Resource, getrlimit};
+use oci_spec::runtime::{PosixRlimit, PosixRlimitType};
 use serde::Serialize;
 
 use super::podman::HostPort;
@@ -304,19 +306,41 @@ fn devices(typed: &[String]) -> Vec<Device> {
     typed.iter().map(device).collect()
 }
 
-/// The limits of its first process, those that podman sets by itself among them.
+/// The limits of its first process. Those that nobody asked for are there once it was started, as
+/// high as its caller may set them.
 fn ulimits(subject: &Subject<'_>) -> Vec<Ulimit> {
     let security = SecurityOptions::default();
     let process = session_process(subject.record, subject.dialect, &security, false);
-    let number = |limit: u64| i64::try_from(limit).unwrap_or(-1);
+    let asked = |limit: &PosixRlimit| {
+        let name = limit.typ().to_string();
+        let typed = &subject.record.request.ulimits;
+        let is_it = |typed: &str| name == format!("RLIMIT_{}", typed.to_uppercase());
+        typed.iter().any(|limit| is_it(&limit.name))
+    };
+    let started = subject.state.started_at.is_some();
     let limits = process.rlimits().iter().flatten();
     limits
-        .map(|limit| Ulimit {
-            name: limit.typ().to_string(),
-            soft: number(limit.soft()),
-            hard: number(limit.hard()),
+        .filter(|limit| started || asked(limit))
+        .map(|limit| {
+            let most = caller_limit(limit.typ());
+            let number = |value: u64| i64::try_from(value.min(most)).unwrap_or(-1);
+            Ulimit {
+                name: limit.typ().to_string(),
+                soft: number(limit.soft()),
+                hard: number(limit.hard()),
+            }
         })
         .collect()
+}
+
+/// What the kernel lets an ordinary caller set at most.
+fn caller_limit(kind: PosixRlimitType) -> u64 {
+    let resource = match kind {
+        PosixRlimitType::RlimitNproc => Resource::RLIMIT_NPROC,
+        PosixRlimitType::RlimitNofile => Resource::RLIMIT_NOFILE,
+        _ => return u64::MAX,
+    };
+    getrlimit(resource).map_or(u64::MAX, |(_, hard)| hard)
 }
 
 #[cfg(test)]
