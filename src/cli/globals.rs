@@ -118,6 +118,8 @@ pub(crate) fn inherited() -> Command {
 /// A clap command that brings no flags of its own and lets the last value win.
 pub(crate) fn bare_command(name: impl Into<clap::builder::Str>) -> Command {
     Command::new(name)
+        // Sorted by name in manual pages.
+        .next_display_order(None)
         .disable_help_flag(true)
         .disable_version_flag(true)
         .disable_help_subcommand(true)

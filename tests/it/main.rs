@@ -15,6 +15,7 @@ mod command_line;
 mod crash;
 mod deps;
 mod exec;
+mod generated;
 mod images;
 mod lifecycle;
 mod logs;
