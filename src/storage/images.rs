@@ -44,6 +44,8 @@ pub struct Image {
     pub manifests: Vec<Digest>,
     /// The name that it was found under; `None` if it was found by id.
     pub name: Option<String>,
+    /// Every name that it has or had, the latest first.
+    pub names_history: Vec<String>,
     /// Its configuration.
     pub config: ImageConfiguration,
     /// Its layers, lowest first.
@@ -86,6 +88,9 @@ struct ImageRecord {
     layers: Vec<Digest>,
     /// When it came here.
     added: Timestamp,
+    /// Every name that it had, the latest first.
+    #[serde(default)]
+    names_history: Vec<String>,
 }
 
 /// What a removal did.
@@ -214,15 +219,19 @@ impl Images {
                 manifests.push(older.clone());
             }
         }
+        let (added, history) = match known {
+            Some(known) => (known.added, known.names_history),
+            None => (Timestamp::now(), Vec::new()),
+        };
+        let names = new.names.iter().rev().map(ToString::to_string);
         let record = ImageRecord {
             id: id.clone(),
             manifests,
             layers,
-            added: known.map_or_else(Timestamp::now, |record| record.added),
+            added,
+            names_history: latest_first(names.collect(), history),
         };
-        let bytes = serde_json::to_vec(&record).expect("a record has string keys");
-        atomic::replace_file(&self.record_path(&id), &bytes, Durability::Synced)
-            .map_err(StorageError::call("keep image"))?;
+        self.write_record(&record)?;
         for name in new.names {
             names::set(&self.dirs, &name.to_string(), &id)?;
         }
@@ -237,10 +246,13 @@ impl Images {
     /// [`StorageError::NoSuchImage`] if the image has gone meanwhile.
     pub fn tag(&self, id: &Digest, name: &Reference) -> Result<(), StorageError> {
         let _lock = self.lock()?;
-        if self.record(id)?.is_none() {
+        let Some(mut record) = self.record(id)? else {
             return Err(no_such(id.short()));
-        }
-        names::set(&self.dirs, &name.to_string(), id)
+        };
+        let name = name.to_string();
+        record.names_history = latest_first(vec![name.clone()], record.names_history);
+        self.write_record(&record)?;
+        names::set(&self.dirs, &name, id)
     }
 
     /// Takes a name from an image.
@@ -253,6 +265,12 @@ impl Images {
         if names::get(&self.dirs, name)?.as_ref() != Some(id) || !names::remove(&self.dirs, name)? {
             let name = name.to_owned();
             return Err(StorageError::NoSuchName { name });
+        }
+        // What is left counts as given anew, as in Podman's history.
+        if let Ok(Some(mut record)) = self.record(id) {
+            let left = self.names_of(id)?;
+            record.names_history = latest_first(left, record.names_history);
+            self.write_record(&record)?;
         }
         Ok(())
     }
@@ -333,6 +351,12 @@ impl Images {
         serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(|source| StorageError::Damaged { path, source })
+    }
+
+    fn write_record(&self, record: &ImageRecord) -> Result<(), StorageError> {
+        let bytes = serde_json::to_vec(record).expect("a record has string keys");
+        atomic::replace_file(&self.record_path(&record.id), &bytes, Durability::Synced)
+            .map_err(StorageError::call("keep image"))
     }
 
     fn records(&self) -> Result<Vec<ImageRecord>, StorageError> {
@@ -481,6 +505,7 @@ fn assemble(
         digest,
         manifests: record.manifests.clone(),
         name,
+        names_history: record.names_history.clone(),
         created: config.created.unwrap_or(record.added),
         size_bytes: layers
             .iter()
@@ -489,6 +514,17 @@ fn assemble(
         config,
         layers,
     }
+}
+
+/// `names` before what is in `history`, each once.
+fn latest_first(names: Vec<String>, history: Vec<String>) -> Vec<String> {
+    let mut merged: Vec<String> = Vec::new();
+    for name in names.into_iter().chain(history) {
+        if !merged.contains(&name) {
+            merged.push(name);
+        }
+    }
+    merged
 }
 
 /// The full names that a typed one may mean, the likeliest first.

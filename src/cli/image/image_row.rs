@@ -131,7 +131,6 @@ impl Row<'_> {
             Dialect::Podman => Time::utc(whole_seconds(image.created)).go_string(),
             Dialect::Docker => Time::local(image.created).format("2006-01-02 15:04:05 -0700 MST"),
         };
-        let history: Vec<&str> = names.iter().rev().map(String::as_str).collect();
         Struct::new("images.imageReporter")
             .with("ID", self.id())
             .with("Id", image.id.hex())
@@ -160,7 +159,7 @@ impl Row<'_> {
             .with("ParentId", "")
             .with("Arch", image.config.architecture.as_str())
             .with("Os", image.config.os.as_str())
-            .with("History", history.join(", "))
+            .with("History", image.names_history.join(", "))
             .into()
     }
 
@@ -175,7 +174,6 @@ impl Row<'_> {
     fn podman_document(&self) -> Value {
         let image = self.image();
         let names = &self.entry.listed.names;
-        let history: Vec<String> = names.iter().rev().cloned().collect();
         let created = image.created;
         Struct::new("images.imageReporter")
             .with("Id", image.id.hex())
@@ -193,7 +191,7 @@ impl Row<'_> {
             .with("Dangling,,omitempty", names.is_empty())
             .with("Arch", image.config.architecture.as_str())
             .with("Digest", image.digest.to_string())
-            .with("History,,omitempty", strings(&history))
+            .with("History,,omitempty", strings(&image.names_history))
             .with("Names,,omitempty", strings(names))
             .with("Os", image.config.os.as_str())
             .with("Created", Value::Int(created.as_second()))

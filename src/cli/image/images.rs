@@ -199,7 +199,10 @@ impl Sort {
         match self {
             Self::Created => {}
             Self::Id => rows.sort_by(|a, b| a.image().id.cmp(&b.image().id)),
-            Self::Repository => rows.sort_by(|a, b| a.repository().cmp(b.repository())),
+            Self::Repository => rows.sort_by(|a, b| {
+                let key = |row: &Row<'_>| (row.repository().to_owned(), row.tag().to_owned());
+                key(a).cmp(&key(b))
+            }),
             Self::Size => rows.sort_by_key(|row| row.image().size_bytes),
             Self::Tag => rows.sort_by(|a, b| a.tag().cmp(b.tag())),
         }

@@ -231,7 +231,7 @@ fn podman(detail: &ImageDetail) -> PodmanImage {
         manifest_type,
         user: config.config.user.clone(),
         history: config.history.iter().map(step).collect(),
-        names_history: detail.names.iter().rev().cloned().collect(),
+        names_history: image.names_history.clone(),
         healthcheck: config.config.healthcheck.as_ref().map(health),
     }
 }
