@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::EngineError;
-use super::list::{ListRequest, ListScope, Listed, Sizes};
+use super::list::{ListRequest, ListScope, Listed};
+use super::usage::tree_bytes;
 use super::{Engine, Report};
 use crate::storage::{Images, ListedImage, StorageError};
 
@@ -24,12 +25,22 @@ pub enum DiskUsageError {
 pub struct DiskUsage {
     /// The images.
     pub images: Vec<ImageUsage>,
-    /// The containers, with their sizes.
-    pub containers: Vec<Listed>,
+    /// The containers.
+    pub containers: Vec<ContainerUsage>,
     /// Bytes of all layers, each counted once.
     pub layer_bytes: u64,
     /// Bytes of the layers that no container needs.
     pub unused_layer_bytes: u64,
+}
+
+/// The room that one container takes.
+#[derive(Debug)]
+pub struct ContainerUsage {
+    /// The container.
+    pub listed: Listed,
+    /// Bytes of all its files: what it wrote, its log, its record. What other ids of the user's
+    /// range have closed to the caller is not counted.
+    pub size_bytes: u64,
 }
 
 /// The room that one image takes.
@@ -67,17 +78,21 @@ impl Engine {
     pub fn disk_usage(&self, report: &dyn Report) -> Result<DiskUsage, DiskUsageError> {
         let request = ListRequest {
             scope: ListScope::All,
-            sizes: Sizes::Measured,
             ..ListRequest::default()
         };
-        let containers = self.list_containers(&request, report)?;
+        let listed = self.list_containers(&request, report)?;
+        let measured = |listed: Listed| ContainerUsage {
+            size_bytes: tree_bytes(self.dirs.container(&listed.summary.id)),
+            listed,
+        };
+        let containers = listed.into_iter().map(measured).collect();
         let images = Images::open(&self.dirs).list()?;
         Ok(DiskUsage::of(images, containers))
     }
 }
 
 impl DiskUsage {
-    fn of(images: Vec<ListedImage>, containers: Vec<Listed>) -> Self {
+    fn of(images: Vec<ListedImage>, containers: Vec<ContainerUsage>) -> Self {
         let mut layers: BTreeMap<String, (u64, usize)> = BTreeMap::new();
         for layer in images.iter().flat_map(|one| &one.image.layers) {
             let size = layer.record.content.size_bytes;
@@ -88,7 +103,7 @@ impl DiskUsage {
         }
         let needed: BTreeSet<&String> = containers
             .iter()
-            .flat_map(|one| &one.summary.resolved.layers)
+            .flat_map(|one| &one.listed.summary.resolved.layers)
             .collect();
         let sum = |wanted: &dyn Fn(&String) -> bool| -> u64 {
             let wanted = layers.iter().filter(|(chain_id, _)| wanted(chain_id));
@@ -120,13 +135,14 @@ impl DiskUsage {
 
     /// The line of containers.
     pub fn container_total(&self) -> Total {
-        let own = |one: &Listed| one.sizes.map_or(0, |sizes| sizes.own_bytes);
-        let idle = self.containers.iter().filter(|one| !one.observed.is_up());
+        let size = |one: &ContainerUsage| one.size_bytes;
+        let containers = self.containers.iter();
+        let idle = containers.filter(|one| !one.listed.observed.is_up());
         Total {
             total: self.containers.len(),
             active: self.containers.len() - idle.clone().count(),
-            size_bytes: self.containers.iter().map(own).sum(),
-            reclaimable_bytes: idle.map(own).sum(),
+            size_bytes: self.containers.iter().map(size).sum(),
+            reclaimable_bytes: idle.map(size).sum(),
         }
     }
 }
@@ -135,7 +151,7 @@ impl ImageUsage {
     fn of(
         listed: ListedImage,
         layers: &BTreeMap<String, (u64, usize)>,
-        containers: &[Listed],
+        containers: &[ContainerUsage],
     ) -> Self {
         let sizes = listed.image.layers.iter().map(|layer| {
             let (size, users) = layers[&layer.chain_id.to_string()];
@@ -145,7 +161,7 @@ impl ImageUsage {
             (all + size, shared + of_it)
         });
         let id = listed.image.id.hex();
-        let made_from_it = |one: &&Listed| one.summary.resolved.image_id == id;
+        let made_from_it = |one: &&ContainerUsage| one.listed.summary.resolved.image_id == id;
         Self {
             size_bytes,
             shared_bytes,

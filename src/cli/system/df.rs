@@ -5,8 +5,7 @@ use jiff::Timestamp;
 
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
-use crate::engine::disk::{DiskUsage, ImageUsage, Total};
-use crate::engine::list::Listed;
+use crate::engine::disk::{ContainerUsage, DiskUsage, ImageUsage, Total};
 use crate::output::listing::{Headings, RowTemplate, Style, is_json, json_lines};
 use crate::output::table::Table;
 use crate::output::units::duration::rough_span;
@@ -167,9 +166,8 @@ fn image_lines(image: &ImageUsage, now: Timestamp) -> Vec<[String; 8]> {
     listed.names.iter().map(|name| line(name)).collect()
 }
 
-fn container_line(container: &Listed, now: Timestamp) -> [String; 8] {
-    let summary = &container.summary;
-    let own_bytes = container.sizes.map_or(0, |sizes| sizes.own_bytes);
+fn container_line(container: &ContainerUsage, now: Timestamp) -> [String; 8] {
+    let summary = &container.listed.summary;
     let resolved = &summary.resolved;
     let command = resolved.entrypoint.iter().chain(&resolved.command);
     [
@@ -177,9 +175,9 @@ fn container_line(container: &Listed, now: Timestamp) -> [String; 8] {
         resolved.image_name.clone(),
         command.cloned().collect::<Vec<_>>().join(" "),
         "0".to_owned(),
-        human_size(own_bytes, 4),
+        human_size(container.size_bytes, 4),
         rough_span(summary.created, now),
-        container.status().to_owned(),
+        container.listed.status().to_owned(),
         summary.name.clone(),
     ]
 }
