@@ -124,6 +124,8 @@ pub struct EngineSection {
     pub stop_timeout: Option<i64>,
     /// Where volumes are.
     pub volume_path: Option<String>,
+    /// Names of volume plugins, which info lists; coracle runs none.
+    pub volume_plugins: Vec<String>,
 }
 
 /// `[network]`.
@@ -216,6 +218,7 @@ impl ContainersConf {
         from.text("runtime", &mut into.runtime);
         from.number("stop_timeout", &mut into.stop_timeout);
         from.text("volume_path", &mut into.volume_path);
+        from.keys("volume_plugins", &mut into.volume_plugins);
     }
 
     fn merge_network(&mut self, document: &Document) {

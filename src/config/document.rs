@@ -168,6 +168,15 @@ impl Section<'_> {
         }
     }
 
+    /// The keys of a table, added to those of earlier files.
+    pub(super) fn keys(&mut self, key: &str, target: &mut Vec<String>) {
+        if let Some(table) = self.typed(key, "a table", Value::as_table) {
+            let new = table.keys().filter(|name| !target.contains(name));
+            let new: Vec<String> = new.cloned().collect();
+            target.extend(new);
+        }
+    }
+
     /// The value of `key` by `read`; a value that `read` cannot take is noted as ignored.
     fn typed<'a, T>(
         &'a mut self,

@@ -3,6 +3,7 @@
 
 use clap::ValueEnum;
 
+use crate::cli::network::inspected;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::image::ImageDocument;
@@ -199,7 +200,11 @@ impl Flags {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(missing(name, kind, context.engine.dialect))
+        let network = match kind {
+            Kind::All | Kind::Network => inspected(context, name),
+            Kind::Container | Kind::Image | Kind::Pod | Kind::Volume => None,
+        };
+        network.ok_or_else(|| missing(name, kind, context.engine.dialect))
     }
 }
 

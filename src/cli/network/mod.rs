@@ -156,6 +156,14 @@ fn find(context: &Context, text: &str) -> Option<DefaultNetwork> {
         .find(|network| network.name == text || (text.len() >= 2 && network.id.starts_with(text)))
 }
 
+/// The document of the network that `name` means.
+pub(in crate::cli) fn inspected(context: &Context, name: &str) -> Option<Value> {
+    let network = find(context, name)?;
+    let document = document(&network, &network.id, "types.Network");
+    let none = Value::Map(crate::output::value::Map::default());
+    Some(document.with("Containers,containers", none).into())
+}
+
 /// Flags of `network inspect`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Inspect {
@@ -175,12 +183,8 @@ impl Subcommand for Inspect {
         let mut found = Vec::new();
         let mut missing = Vec::new();
         for name in &self.networks {
-            match find(context, name) {
-                Some(network) => {
-                    let document = document(&network, &network.id, "types.Network");
-                    let none = Value::Map(crate::output::value::Map::default());
-                    found.push(Value::from(document.with("Containers,containers", none)));
-                }
+            match inspected(context, name) {
+                Some(document) => found.push(document),
                 None => missing.push(name.clone()),
             }
         }

@@ -105,7 +105,7 @@ struct ImageStore {
 #[serde(rename = "define.Plugins")]
 struct Plugins {
     #[serde(rename = "Volume,volume")]
-    volume: Vec<&'static str>,
+    volume: Vec<String>,
     #[serde(rename = "Network,network")]
     network: Vec<&'static str>,
     #[serde(rename = "Log,log")]
@@ -126,17 +126,26 @@ impl Engine {
         report: &dyn Report,
     ) -> Result<(Info, DockerInfo), EngineError> {
         let configured = self.containers_conf().ok();
-        let log_driver = configured.and_then(|conf| conf.containers.log_driver.clone());
-        let log_driver = match log_driver.as_deref() {
+        let log_driver = configured
+            .as_ref()
+            .and_then(|conf| conf.containers.log_driver.as_deref());
+        let log_driver = match log_driver {
             None | Some("journald") => "k8s-file".to_owned(),
             Some(driver) => driver.to_owned(),
         };
+        let mut volume_plugins = vec!["local".to_owned()];
+        let mut request = request.clone();
+        if let Some(conf) = &configured {
+            volume_plugins.extend(conf.engine.volume_plugins.iter().cloned());
+            let configured = || conf.engine.volume_path.clone();
+            request.volume_path = request.volume_path.or_else(configured);
+        }
         let info = Info {
             host: host::host(&self.dirs, log_driver),
-            store: self.store_info(request, report)?,
+            store: self.store_info(&request, report)?,
             registries: AnyMap::default(),
             plugins: Plugins {
-                volume: vec!["local"],
+                volume: volume_plugins,
                 network: Vec::new(),
                 log: vec!["k8s-file", "json-file", "none", "passthrough"],
                 authorization: Vec::new(),
