@@ -33,6 +33,8 @@ pub struct SpecContext {
     pub etc_files: Vec<&'static str>,
     /// Whether group 5 (tty) is mapped.
     pub tty_group_mapped: bool,
+    /// The group that may send pings: root's, or the only one that is mapped.
+    pub ping_group: u32,
     /// Whether a cgroup2 tree can be shown.
     pub cgroup2: bool,
     /// Device nodes of the host to show, for `--privileged`.
@@ -258,12 +260,18 @@ fn namespaces(context: &SpecContext) -> Vec<LinuxNamespace> {
     kinds.into_iter().filter_map(build).collect()
 }
 
+/// Which groups may open the sockets of ping(8).
+const PING_GROUPS: &str = "net.ipv4.ping_group_range";
+
 /// ping works for everyone and low ports bind for everyone inside, as people expect of a
 /// container that is a machine of its own.
 fn sysctls(record: &ContainerRecord, context: &SpecContext) -> HashMap<String, String> {
     let mut values = HashMap::new();
     if *context.source(LinuxNamespaceType::Network) == NamespaceSource::Private {
-        values.insert("net.ipv4.ping_group_range".to_owned(), "0 0".to_owned());
+        values.insert(
+            PING_GROUPS.to_owned(),
+            format!("{0} {0}", context.ping_group),
+        );
     }
     values.extend(
         record
@@ -272,5 +280,9 @@ fn sysctls(record: &ContainerRecord, context: &SpecContext) -> HashMap<String, S
             .iter()
             .map(|(k, v)| (k.clone(), v.clone())),
     );
+    // What a configuration says for a container whose root group is mapped.
+    if let Some(range) = values.get_mut(PING_GROUPS).filter(|range| *range == "0 0") {
+        *range = format!("{0} {0}", context.ping_group);
+    }
     values
 }

@@ -28,6 +28,7 @@ use crate::runtime::idmap::{HolderMap, Reach, is_mapped};
 use crate::runtime::launch::{
     GroupPolicy, Launch, PasswdPolicy, Root, StageFailure, UserChoice, WorkdirPolicy,
 };
+use crate::runtime::mounts::target::{self, Links, TargetKind};
 use crate::runtime::seccomp::{self, Host, Profile};
 use crate::runtime::subid::holder_map;
 use crate::runtime::user;
@@ -135,6 +136,9 @@ impl Engine {
         let connection = connect::plan(&record, &|| self.containers_conf(), report)?;
         connect::write_files(&run_directory, &record, &connection, &Reached::default())?;
         make_upper(&root)?;
+        if holder.reach == Reach::Single && single.0 != 0 {
+            make_places(&root, &record)?;
+        }
         let listener = listen_on(&run_directory)?;
         let launch = launch(
             self,
@@ -241,6 +245,44 @@ fn warn_of_single_id(record: &ContainerRecord, holder: &HolderMap, report: &dyn 
     }
 }
 
+/// Without root inside, the stage may make nothing in the root directory: the places of the
+/// user's mounts there are made beforehand, in the upper layer.
+fn make_places(root: &RootPlan, record: &ContainerRecord) -> Result<(), PrepareError> {
+    let Root::Fuse(layers) = &root.root else {
+        return Ok(());
+    };
+    let file = |source| PrepareError::File {
+        path: layers.upper.clone(),
+        source,
+    };
+    let upper = fs::File::open(&layers.upper)
+        .called(|| "open(upper)")
+        .map_err(file)?;
+    for mount in &record.request.mounts {
+        let path = Path::new(&mount.container_path);
+        let mut parts = path.components().skip(1);
+        if parts.next().is_none() || parts.next().is_some() {
+            continue;
+        }
+        let relative = path.strip_prefix("/").unwrap_or(path);
+        if layers
+            .lower
+            .iter()
+            .any(|lower| lower.join(relative).symlink_metadata().is_ok())
+        {
+            continue;
+        }
+        let is_file = fs::metadata(&mount.source).is_ok_and(|source| source.is_file());
+        let kind = if is_file {
+            TargetKind::File
+        } else {
+            TargetKind::Directory
+        };
+        target::open_or_make(upper.as_fd(), path, kind, Links::Refuse).map_err(file)?;
+    }
+    Ok(())
+}
+
 fn make_upper(root: &RootPlan) -> Result<(), PrepareError> {
     let layers = match (&root.root, &root.fuse) {
         (Root::Kernel(layers) | Root::Fuse(layers) | Root::Machine(layers), _) => layers,
@@ -288,6 +330,7 @@ fn launch(
         files: run_directory.to_owned(),
         etc_files: connect::etc_files(record, connection),
         tty_group_mapped: is_mapped(&ids.maps.gids, 5),
+        ping_group: ids.maps.gids.first().map_or(0, |extent| extent.inside),
         cgroup2: cgroup::has_cgroup2(),
         host_devices: host_devices(record),
         shared_shm,
