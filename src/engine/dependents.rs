@@ -15,8 +15,19 @@ pub(super) type Links = Vec<(ContainerId, Vec<ContainerId>)>;
 
 /// All containers that share namespaces of others.
 pub(super) fn links(store: &Store) -> Result<Links, StateError> {
+    Ok(links_among(store, store.list()?))
+}
+
+/// Those that share namespaces of `id` itself, looked up now.
+pub(super) fn of(store: &Store, id: &ContainerId) -> Result<Vec<ContainerId>, StateError> {
+    let mut others = store.list()?;
+    others.retain(|other| other != id);
+    Ok(direct(&links_among(store, others), id))
+}
+
+fn links_among(store: &Store, ids: Vec<ContainerId>) -> Links {
     let mut links = Links::new();
-    for id in store.list()? {
+    for id in ids {
         // One that goes away meanwhile, or cannot be read, depends on nobody.
         let Ok(bytes) = fs::read(store.record_path(&id)) else {
             continue;
@@ -36,11 +47,11 @@ pub(super) fn links(store: &Store) -> Result<Links, StateError> {
             links.push((id, others));
         }
     }
-    Ok(links)
+    links
 }
 
 /// Those that share namespaces of `id` itself.
-pub(super) fn direct(links: &Links, id: &ContainerId) -> Vec<ContainerId> {
+fn direct(links: &Links, id: &ContainerId) -> Vec<ContainerId> {
     links
         .iter()
         .filter(|(dependent, others)| dependent != id && others.contains(id))

@@ -104,7 +104,7 @@ pub(super) fn begin(
     state.restarting = after == After::Restart;
     state.stopping = ProcessIdentity::of(own_pid()).ok();
     store.write_state(id, &state)?;
-    let ending = Ending {
+    let mut ending = Ending {
         id: id.clone(),
         name: name.to_owned(),
         request,
@@ -155,10 +155,13 @@ pub(super) fn finish(
 }
 
 impl Ending {
-    fn ask(&self) -> Result<(), EngineError> {
+    fn ask(&mut self) -> Result<(), EngineError> {
         match self.request {
             Request::Ask { signal, grace } if grace != Some(Duration::ZERO) => self.send(signal),
-            Request::Ask { .. } | Request::Kill => self.send(libc::SIGKILL),
+            Request::Ask { .. } | Request::Kill => {
+                self.killed_at = Some(self.asked_at);
+                self.send(libc::SIGKILL)
+            }
         }
     }
 
@@ -229,7 +232,6 @@ impl Ending {
             signal,
             grace: Some(grace),
         } = self.request
-            && grace != Duration::ZERO
         {
             report.warning(&format!(
                 "StopSignal {} failed to stop container {} in {} seconds, resorting to SIGKILL",

@@ -237,7 +237,7 @@ fn remove_unless_needed(
     id: &ContainerId,
     leftovers: &mut Leftovers,
 ) -> Result<(), EngineError> {
-    let dependents = dependents::direct(&dependents::links(store)?, id);
+    let dependents = dependents::of(store, id)?;
     if !dependents.is_empty() {
         return Err(EngineError::HasDependents {
             id: id.clone(),
