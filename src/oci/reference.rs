@@ -440,4 +440,16 @@ mod tests {
             assert!(Reference::parse(text).is_err(), "{text:?} was accepted");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_parses_prints_as_it_was(text in "[a-zA-Z0-9._:/@-]{0,40}|.{0,20}") {
+            if let Ok(reference) = Reference::parse(&text) {
+                assert_eq!(reference.to_string(), text);
+                let full = reference.with_domain(DOCKER_DOMAIN).with_default_tag();
+                assert_eq!(Reference::parse_normalized(&full.to_string()).unwrap(), full);
+                assert_eq!(Reference::parse_normalized(&full.familiar()).unwrap(), full);
+            }
+        }
+    }
 }

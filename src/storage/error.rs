@@ -79,12 +79,16 @@ pub enum StorageError {
         /// Why, with every cause.
         words: String,
     },
-    /// Work on files of other ids could not be done.
-    #[error("{action}: {words}")]
-    Workplace {
-        /// What was to be done.
-        action: &'static str,
-        /// Why it was not.
+    /// A removed layer's files could not be deleted.
+    #[error(
+        "the files of a removed layer cannot be deleted: {words}; what is left is in {}: if its \
+         owners are ids of an old range, put that range back and prune, or delete it as root",
+        path.display()
+    )]
+    LeftBehind {
+        /// Where they are.
+        path: PathBuf,
+        /// Why they could not.
         words: String,
     },
     /// The layers were unpacked for another range of ids.

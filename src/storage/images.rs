@@ -93,11 +93,27 @@ struct ImageRecord {
     names_history: Vec<String>,
 }
 
+impl ImageRecord {
+    /// What a file's name alone says of an image.
+    fn nothing_but(id: &Digest) -> Self {
+        Self {
+            id: id.clone(),
+            manifests: Vec::new(),
+            layers: Vec::new(),
+            added: Timestamp::UNIX_EPOCH,
+            names_history: Vec::new(),
+        }
+    }
+}
+
 /// What a removal did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Removed {
     /// How many layers went with it.
     pub layers: usize,
+    /// Layers that are gone from the store, but whose files are not; see
+    /// [`StorageError::LeftBehind`].
+    pub left_behind: Vec<StorageError>,
 }
 
 impl Images {
@@ -162,16 +178,19 @@ impl Images {
     pub fn list(&self) -> Result<Vec<ListedImage>, StorageError> {
         let mut names = names::all(&self.dirs)?;
         let mut listed = Vec::new();
-        for record in self.records()? {
-            let (image, damage) = match self.read(&record, None) {
-                Ok(image) => (image, None),
+        for id in self.ids()? {
+            let (image, damage) = match self.record(&id) {
+                // It went away while we read.
+                Ok(None) => continue,
+                Ok(Some(record)) => self.read_or_what_is_left(&record),
                 Err(error) => {
-                    let words = super::error::chain(&error);
-                    (self.read_what_is_left(&record), Some(words))
+                    let record = ImageRecord::nothing_but(&id);
+                    let image = self.read_what_is_left(&record);
+                    (image, Some(super::error::chain(&error)))
                 }
             };
             listed.push(ListedImage {
-                names: names.remove(&record.id).unwrap_or_default(),
+                names: names.remove(&id).unwrap_or_default(),
                 image,
                 damage,
             });
@@ -320,9 +339,9 @@ impl Images {
             }
             self.layers.take_out(|layer| named.contains(layer))?
         };
-        Layers::discard(&taken, workplace)?;
         Ok(Removed {
             layers: taken.len(),
+            left_behind: Layers::discard(&taken, workplace),
         })
     }
 
@@ -390,6 +409,17 @@ impl Images {
         let layers = record.layers.iter().map(|layer| self.layers.read(layer));
         let layers = layers.collect::<Result<Vec<_>, _>>()?;
         Ok(assemble(record, name, config, layers))
+    }
+
+    /// The image, or its remains and why it cannot be used.
+    fn read_or_what_is_left(&self, record: &ImageRecord) -> (Image, Option<String>) {
+        match self.read(record, None) {
+            Ok(image) => (image, None),
+            Err(error) => {
+                let words = super::error::chain(&error);
+                (self.read_what_is_left(record), Some(words))
+            }
+        }
     }
 
     fn read_what_is_left(&self, record: &ImageRecord) -> Image {

@@ -329,15 +329,10 @@ impl Layers {
         Ok(taken)
     }
 
-    /// Removes trees that [`Layers::take_out`] took.
-    pub(super) fn discard(
-        taken: &[PathBuf],
-        workplace: &dyn Workplace,
-    ) -> Result<(), StorageError> {
-        for path in taken {
-            workplace::remove(path, workplace)?;
-        }
-        Ok(())
+    /// Removes trees that [`Layers::take_out`] took; what cannot be removed is returned.
+    pub(super) fn discard(taken: &[PathBuf], workplace: &dyn Workplace) -> Vec<StorageError> {
+        let removed = taken.iter().map(|path| workplace::remove(path, workplace));
+        removed.filter_map(Result::err).collect()
     }
 }
 

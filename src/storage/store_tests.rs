@@ -282,6 +282,13 @@ fn a_damaged_image_is_listed_and_can_be_removed() {
             .count(),
         1
     );
+    // As a power cut may leave it.
+    let record = store.dirs.images().join(format!("{}.json", id.hex()));
+    fs::File::create(&record).unwrap();
+    let listed = store.images.list().unwrap();
+    assert_eq!(listed.len(), 2);
+    assert!(store.images.collect(&ONE_ID).is_err(), "it may name layers");
     store.images.remove(&id, &ONE_ID).unwrap();
     assert_eq!(store.images.list().unwrap()[0].image.id, kept);
+    assert_eq!(store.layer_count(), 1);
 }

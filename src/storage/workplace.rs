@@ -50,12 +50,14 @@ impl Workplace for InPlace {
 
 /// Removes a tree here, or in `workplace` where it holds files of other ids.
 pub(super) fn remove(path: &Path, workplace: &dyn Workplace) -> Result<(), StorageError> {
-    const ACTION: &str = "remove layer";
     match remove_tree(path) {
         Ok(()) => return Ok(()),
         Err(RemoveTreeError::NeedsNamespace { .. }) => {}
         Err(RemoveTreeError::Refused { source, .. }) => {
-            return Err(StorageError::call(ACTION)(source));
+            return Err(StorageError::LeftBehind {
+                path: path.to_owned(),
+                words: source.to_string(),
+            });
         }
     }
     let mut work = || match remove_tree(path) {
@@ -66,8 +68,8 @@ pub(super) fn remove(path: &Path, workplace: &dyn Workplace) -> Result<(), Stora
     let words = words.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     match words {
         Ok(words) if words.is_empty() => Ok(()),
-        Ok(words) | Err(words) => Err(StorageError::Workplace {
-            action: ACTION,
+        Ok(words) | Err(words) => Err(StorageError::LeftBehind {
+            path: path.to_owned(),
             words,
         }),
     }

@@ -7,6 +7,7 @@ use crate::cli::confirm::{Answer, confirm};
 use crate::cli::{CommandResult, Context, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::image::{PruneScope, PrunedImage};
+use crate::oci::Reference;
 use crate::output::units::size::human_size;
 
 /// Flags of `image prune`.
@@ -44,7 +45,7 @@ impl Subcommand for Prune {
         } else {
             PruneScope::Dangling
         };
-        let pruned = context.engine.prune_images(scope, &self.filter)?;
+        let pruned = context.engine.prune_images(scope, &self.filter, context)?;
         let freed_bytes = print_pruned_images(context, &pruned)?;
         if dialect == Dialect::Docker {
             let freed = human_size(freed_bytes, 4);
@@ -82,6 +83,7 @@ pub(crate) fn print_pruned_images(context: &Context, pruned: &[PrunedImage]) -> 
             Dialect::Podman => context.ui.line(image.id.hex())?,
             Dialect::Docker => {
                 for name in &image.names {
+                    let name = Reference::parse(name).map_or(name.clone(), |name| name.familiar());
                     context.ui.line(format_args!("untagged: {name}"))?;
                 }
                 context.ui.line(format_args!("deleted: {}", image.id))?;

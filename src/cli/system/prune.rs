@@ -61,7 +61,7 @@ impl Subcommand for Prune {
             } else {
                 PruneScope::Dangling
             };
-            let pruned = context.engine.prune_images(scope, &self.filter)?;
+            let pruned = context.engine.prune_images(scope, &self.filter, context)?;
             if context.engine.dialect == Dialect::Podman && !pruned.is_empty() {
                 context.ui.line("Deleted Images")?;
             }

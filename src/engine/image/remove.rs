@@ -8,7 +8,7 @@ use crate::engine::remove::{Dependents, RemoveOptions, Running};
 use crate::engine::selection::{Missing, Selection};
 use crate::engine::{Engine, Report};
 use crate::oci::Digest;
-use crate::storage::{Images, ListedImage, StorageError, Workplace};
+use crate::storage::{Images, ListedImage, Removed, StorageError, Workplace};
 
 /// What is asked of a removal.
 #[derive(Debug, Clone, Default)]
@@ -125,6 +125,7 @@ impl Engine {
         &self,
         scope: PruneScope,
         filters: &[String],
+        report: &dyn Report,
     ) -> Result<Vec<PrunedImage>, ImageError> {
         let workplace = self.workplace()?;
         let images = self.images()?;
@@ -141,7 +142,7 @@ impl Engine {
                 continue;
             }
             match images.remove(&listed.image.id, &*workplace) {
-                Ok(_) => {}
+                Ok(removed) => warn(removed, report),
                 // Somebody else was faster.
                 Err(StorageError::NoSuchImage { .. }) => continue,
                 Err(error) => return Err(error.into()),
@@ -152,8 +153,15 @@ impl Engine {
                 size_bytes: listed.image.size_bytes,
             });
         }
-        images.collect(&*workplace)?;
+        warn(images.collect(&*workplace)?, report);
         Ok(pruned)
+    }
+}
+
+/// The images are gone; files that are not cost room, nothing else.
+fn warn(removed: Removed, report: &dyn Report) {
+    for error in removed.left_behind {
+        report.warning(&error.to_string());
     }
 }
 
@@ -205,9 +213,10 @@ impl Run<'_> {
             }
             self.remove_containers(containers)?;
         }
-        self.images.remove(id, self.workplace)?;
+        let removed = self.images.remove(id, self.workplace)?;
         self.done.untagged.extend(names);
         self.done.deleted.push(id.clone());
+        warn(removed, self.report);
         Ok(())
     }
 

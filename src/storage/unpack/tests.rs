@@ -330,3 +330,43 @@ fn a_stale_link_in_the_layer_is_not_followed() {
     unpack(&bytes[..], opened.as_fd(), Ownership::Metadata).unwrap();
     assert!(!layer.join("x").is_symlink());
 }
+
+/// Names that meet each other: directories, links to each other and outwards, whiteouts.
+fn any_member() -> impl proptest::strategy::Strategy<Value = (String, Kind, String)> {
+    use proptest::prelude::*;
+    let part = prop::sample::select(vec!["a", "b", "..", ".", ".wh.a", ".wh..wh..opq", "c"]);
+    let path = prop::collection::vec(part, 1..4).prop_map(|parts| parts.join("/"));
+    let root = prop::sample::select(vec!["", "/", "../"]);
+    let target = prop::sample::select(vec!["..", "a", "/", "../..", "b/a", "/a", "../secret", "."]);
+    let kind = prop::sample::select(vec![
+        Kind::Regular,
+        Kind::Directory,
+        Kind::Symlink,
+        Kind::Symlink,
+        Kind::Link,
+        Kind::Fifo,
+        Kind::Char,
+    ]);
+    (root, path, kind, target)
+        .prop_map(|(root, path, kind, target)| (format!("{root}{path}"), kind, target.to_owned()))
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+    #[test]
+    fn no_sequence_of_members_touches_what_is_outside(
+        members in proptest::collection::vec(any_member(), 1..12)
+    ) {
+        let root = tempfile::tempdir().unwrap();
+        let entries: Vec<_> = members
+            .iter()
+            .map(|(path, kind, target)| match kind {
+                Kind::Regular => entry(path, *kind, "", b"evil"),
+                Kind::Symlink | Kind::Link => entry(path, *kind, target, b""),
+                _ => entry(path, *kind, "", b""),
+            })
+            .collect();
+        // Whether it is taken or refused, `unpacked` checks what stands beside the layer.
+        drop(unpacked(root.path(), &archive(&entries)));
+    }
+}
