@@ -19,6 +19,7 @@ mod generated;
 mod images;
 mod lifecycle;
 mod logs;
+mod look;
 mod overlay_fuse;
 mod ps;
 mod rm;

@@ -18,7 +18,7 @@ use super::error::EngineError;
 use super::filter::status_word;
 use super::list::Sizes;
 use super::usage::{self, ContainerSizes};
-use super::{Dialect, Engine};
+use super::{Dialect, Engine, Report, connect};
 use crate::state::dirs::Dirs;
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
@@ -69,6 +69,16 @@ struct Subject<'a> {
     state: &'a ContainerState,
     observed: Observed,
     sizes: Option<ContainerSizes>,
+    network_mode: String,
+}
+
+/// Says nothing: what inspect would be told was told at the start.
+struct Silent;
+
+impl Report for Silent {
+    fn warning(&self, _text: &str) {}
+
+    fn progress(&self, _text: &str) {}
 }
 
 impl Engine {
@@ -124,11 +134,30 @@ impl Engine {
             state: &state,
             observed,
             sizes,
+            network_mode: self.network_mode(&record),
         };
         Ok(match self.dialect {
             Dialect::Podman => ContainerDocument::Podman(Box::new(podman::document(&subject))),
             Dialect::Docker => ContainerDocument::Docker(Box::new(docker::document(&subject))),
         })
+    }
+}
+
+impl Engine {
+    /// The mode of `--network`; where none was named, what connects the container on this host.
+    fn network_mode(&self, record: &ContainerRecord) -> String {
+        if let Some(mode) = record.request.networks.first() {
+            return mode.clone();
+        }
+        if self.dialect == Dialect::Docker {
+            return "default".to_owned();
+        }
+        let planned = connect::plan(record, &|| self.containers_conf(), &Silent);
+        let program = planned.ok().and_then(|connection| connection.uplink);
+        program.map_or_else(
+            || "private".to_owned(),
+            |(program, _)| program.kind.to_string(),
+        )
     }
 }
 
@@ -175,12 +204,8 @@ impl Subject<'_> {
         }
     }
 
-    /// The mode of `--network` in podman's words.
     fn network_mode(&self) -> String {
-        match self.record.request.networks.first() {
-            None => "default".to_owned(),
-            Some(mode) => mode.clone(),
-        }
+        self.network_mode.clone()
     }
 
     /// The directories of its root, as a storage driver would call them.

@@ -193,7 +193,7 @@ pub(super) fn document(subject: &Subject<'_>) -> Container {
         mount_label: "",
         process_label: "",
         app_armor_profile: "",
-        effective_caps: caps.clone(),
+        effective_caps: effective(subject, &caps),
         bounding_caps: caps,
         exec_ids: subject.state.exec_ids.clone(),
         graph_driver: graph_driver(subject),
@@ -212,6 +212,17 @@ pub(super) fn document(subject: &Subject<'_>) -> Container {
         use_image_hosts: false,
         use_image_hostname: false,
     }
+}
+
+/// A program of another user than root starts with what was added by name, and nothing else.
+fn effective(subject: &Subject<'_>, bounding: &[String]) -> Vec<String> {
+    let record = subject.record;
+    let user = record.resolved.user.split(':').next().unwrap_or_default();
+    if matches!(user, "" | "0" | "root") {
+        return bounding.to_vec();
+    }
+    let added = |name: &&String| record.request.cap_add.contains(name);
+    bounding.iter().filter(added).cloned().collect()
 }
 
 fn state(subject: &Subject<'_>) -> State {
