@@ -78,7 +78,9 @@ impl Channel {
             let answer =
                 recvmsg::<()>(self.socket.as_raw_fd(), &mut parts, Some(&mut space), flags);
             let message = match answer {
-                Err(nix::errno::Errno::EINTR) => continue,
+                // ECONNRESET: the other end was closed with a message of ours unread. It is told
+                // once, before what was sent to us and still waits here.
+                Err(nix::errno::Errno::EINTR | nix::errno::Errno::ECONNRESET) => continue,
                 answer => answer.called(|| "recvmsg")?,
             };
             let mut fds = Vec::new();
