@@ -98,9 +98,8 @@ impl Failure {
 
     /// What the engine refused, with its sources, and what of the host it comes of.
     pub(crate) fn from_error(code: u8, error: &(dyn std::error::Error + 'static)) -> Self {
-        let lack = host::explain(error);
         Self {
-            hints: lack.map(|lack| lack.hints()).unwrap_or_default(),
+            hints: host::hints(error),
             ..Self::engine(code, chain(error))
         }
     }

@@ -227,10 +227,7 @@ impl Engine {
             }
             Err(error) => {
                 let code = error.exit_code();
-                let failure = StageFailure {
-                    code,
-                    message: error.to_string(),
-                };
+                let failure = StageFailure::with_code(code, error.to_string());
                 let mut bytes = vec![b'f'];
                 bytes.extend(serde_json::to_vec(&failure).unwrap_or_default());
                 drop(line.send(&bytes, None));

@@ -328,7 +328,7 @@ pub(super) fn enter_workdir(
             workdir.display(),
             error.errno.desc()
         );
-        StageFailure { code, message }
+        StageFailure::with_code(code, message)
     })?;
     nix::unistd::fchdir(&directory).map_err(|errno| refused(&errno.desc()))?;
     let now = nix::unistd::getcwd().map_err(|errno| refused(&errno.desc()))?;

@@ -149,14 +149,26 @@ pub struct StageFailure {
     pub code: u8,
     /// One line: what was attempted, on what, what the kernel said.
     pub message: String,
+    /// What the user can do about it, a line each.
+    #[serde(default)]
+    pub hints: Vec<String>,
 }
 
 impl StageFailure {
+    /// A failure with the exit code `code`.
+    pub fn with_code(code: u8, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            ..Self::setup(message)
+        }
+    }
+
     /// A failure of the set-up (125).
     pub fn setup(message: impl Into<String>) -> Self {
         Self {
             code: 125,
             message: message.into(),
+            hints: Vec::new(),
         }
     }
 }

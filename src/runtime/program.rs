@@ -193,10 +193,8 @@ fn refuse_own_binary(
         inode: status.st_ino,
     };
     if Some(found) == own {
-        return Err(StageFailure {
-            code: 126,
-            message: format!("{name}: a container may not execute the engine's own binary"),
-        });
+        let message = format!("{name}: a container may not execute the engine's own binary");
+        return Err(StageFailure::with_code(126, message));
     }
     Ok(())
 }
@@ -254,7 +252,7 @@ fn missing(name: &str, why: &str) -> StageFailure {
         "executable file `{name}` {why}: No such file or directory: \
          OCI runtime attempted to invoke a command that was not found"
     );
-    StageFailure { code: 127, message }
+    StageFailure::with_code(127, message)
 }
 
 fn denied(name: &str, errno: Errno) -> StageFailure {
@@ -267,7 +265,7 @@ fn denied(name: &str, errno: Errno) -> StageFailure {
         "cannot execute `{name}`: {}: OCI permission denied",
         why.to_lowercase()
     );
-    StageFailure { code: 126, message }
+    StageFailure::with_code(126, message)
 }
 
 #[cfg(test)]

@@ -26,10 +26,22 @@ pub fn holder_map() -> HolderMap {
         let own = |file| parse_map(&fs::read_to_string(file).unwrap_or_default());
         return HolderMap::of_root(&own("/proc/self/uid_map"), &own("/proc/self/gid_map"));
     }
+    // Distributions give new users a range and do not install what writes it: one id is better
+    // than no container.
+    if !has_helpers() {
+        return HolderMap::of_user(uid.as_raw(), gid.as_raw(), &[], &[]);
+    }
     let name = user_name(uid);
     let uids = ranges("/etc/subuid", "-u", name.as_deref(), uid.as_raw());
     let gids = ranges("/etc/subgid", "-g", name.as_deref(), uid.as_raw());
     HolderMap::of_user(uid.as_raw(), gid.as_raw(), &uids, &gids)
+}
+
+/// Whether both programs are there that write the map of a range.
+pub fn has_helpers() -> bool {
+    ["newuidmap", "newgidmap"]
+        .iter()
+        .all(|program| find_helper(program).is_some())
 }
 
 /// The path of a setuid helper such as `newuidmap`, if it is installed.

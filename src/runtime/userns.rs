@@ -15,6 +15,7 @@ use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
+use serde::{Deserialize, Serialize};
 
 use super::idmap::{HolderMap, IdMaps, Reach};
 use super::subid::find_helper;
@@ -294,7 +295,7 @@ pub fn run_mapped(
             drop(answer_read);
             let answer = match enter_holder(map, run_root) {
                 Ok(_) => [vec![b'+'], work()].concat(),
-                Err(error) => [vec![b'-'], chain(&error).into_bytes()].concat(),
+                Err(error) => [vec![b'-'], Refusal::of(&error).to_bytes()].concat(),
             };
             let written = fs::File::from(answer_write).write_all(&answer);
             exit_now(i32::from(written.is_err()))
@@ -308,13 +309,91 @@ pub fn run_mapped(
             let status = waitpid(Pid::from_raw(pid), None).called(|| "waitpid(child)")?;
             match answer.split_first() {
                 Some((b'+', rest)) => Ok(rest.to_vec()),
-                Some((_, words)) => Err(UsernsError::NoAnswer {
-                    status: String::from_utf8_lossy(words).into(),
-                }),
+                Some((_, refusal)) => Err(Refusal::error(refusal)),
                 None => Err(UsernsError::NoAnswer {
                     status: format!("{status:?}"),
                 }),
             }
+        }
+    }
+}
+
+/// What a child says that could not enter the namespace, so that the parent has the same error.
+#[derive(Debug, Serialize, Deserialize)]
+enum Refusal {
+    Refused {
+        call: String,
+        errno: i32,
+    },
+    HelperMissing {
+        program: String,
+    },
+    HelperFailed {
+        program: String,
+        map: String,
+        words: String,
+    },
+    Other {
+        words: String,
+    },
+}
+
+impl Refusal {
+    fn of(error: &UsernsError) -> Self {
+        match error {
+            UsernsError::Refused(SysError { call, errno }) => Self::Refused {
+                call: call.clone(),
+                errno: *errno as i32,
+            },
+            UsernsError::HelperMissing { program } => Self::HelperMissing {
+                program: (*program).to_owned(),
+            },
+            UsernsError::HelperFailed {
+                program,
+                map,
+                words,
+            } => Self::HelperFailed {
+                program: (*program).to_owned(),
+                map: map.clone(),
+                words: words.clone(),
+            },
+            UsernsError::Map(_) | UsernsError::Call(_) | UsernsError::NoAnswer { .. } => {
+                Self::Other {
+                    words: chain(error),
+                }
+            }
+        }
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("it holds texts and numbers")
+    }
+
+    fn error(bytes: &[u8]) -> UsernsError {
+        let known = |program: &str| match program {
+            "newgidmap" => "newgidmap",
+            _ => "newuidmap",
+        };
+        match serde_json::from_slice(bytes) {
+            Ok(Self::Refused { call, errno }) => {
+                UsernsError::Refused(SysError::new(call, Errno::from_raw(errno)))
+            }
+            Ok(Self::HelperMissing { program }) => UsernsError::HelperMissing {
+                program: known(&program),
+            },
+            Ok(Self::HelperFailed {
+                program,
+                map,
+                words,
+            }) => UsernsError::HelperFailed {
+                program: known(&program),
+                map,
+                words,
+            },
+            Ok(Self::Other { words }) => UsernsError::NoAnswer { status: words },
+            Err(_) => UsernsError::NoAnswer {
+                status: String::from_utf8_lossy(bytes).into_owned(),
+            },
         }
     }
 }

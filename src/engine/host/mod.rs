@@ -4,6 +4,7 @@
 
 mod cgroups;
 mod devices;
+mod hints;
 mod lack;
 mod namespaces;
 mod packages;
@@ -16,8 +17,9 @@ use super::Engine;
 use crate::state::tree::remove_tree;
 use crate::sys::account::account_of;
 
+pub use hints::hints;
 pub use lack::{By, Cure, Lack};
-pub use namespaces::{explain, why_no_user_namespace};
+pub use namespaces::why_no_user_namespace;
 
 /// What is looked at, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

@@ -2,7 +2,6 @@
 //! User namespaces and what lives in them: id ranges, the setuid helpers, the kernel's overlay.
 //! A child process enters the very namespace that containers get, and tries.
 
-use std::error::Error;
 use std::fs;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -151,21 +150,8 @@ pub fn why_no_user_namespace(errno: Errno) -> Lack {
     Lack::UserNamespacesRefused { reason }
 }
 
-/// What of the host an error comes of, if anything: looks through its sources. A transparent
-/// wrapper hides what it wraps from this look.
-pub fn explain(error: &(dyn Error + 'static)) -> Option<Lack> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<UsernsError>() {
-            return Some(explain_userns(error));
-        }
-        cause = error.source();
-    }
-    None
-}
-
 /// What an error on the way into the user's namespace comes of.
-fn explain_userns(error: &UsernsError) -> Lack {
+pub(super) fn explain_userns(error: &UsernsError) -> Lack {
     match error {
         UsernsError::Refused(refusal) => why_no_user_namespace(refusal.errno),
         UsernsError::HelperMissing { program } => Lack::HelperMissing { program },

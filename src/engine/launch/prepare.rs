@@ -433,9 +433,9 @@ fn host_lines(users: &[String]) -> Result<Vec<String>, StageFailure> {
             .lines()
             .find(names)
             .map(str::to_owned)
-            .ok_or_else(|| StageFailure {
-                code: 126,
-                message: format!("--hostuser {user}: the host has no such user"),
+            .ok_or_else(|| {
+                let message = format!("--hostuser {user}: the host has no such user");
+                StageFailure::with_code(126, message)
             })
     };
     users.iter().map(find).collect()
@@ -534,11 +534,6 @@ impl Prepared {
             Root::Fuse(_) => "fuse",
             Root::Directory(_) => "bind",
         }
-    }
-
-    /// Adds what mends it to a refusal of the user namespace.
-    pub(super) fn explain(words: &str) -> String {
-        format!("{words} (`coracle doctor` says what this host lacks)")
     }
 
     /// Removes what a start that failed has made.

@@ -17,13 +17,14 @@ use super::attendant::StartAttendant;
 use super::prepare::Prepared;
 use crate::engine::Dialect;
 use crate::engine::cgroup::ContainerCgroup;
+use crate::engine::host;
 use crate::monitor::protocol::AttachedStreams;
 use crate::monitor::{
     ContainerIo, ExitReport, FirstClient, LogDriver, LogSettings, StdinPolicy, Supervision,
 };
 use crate::runtime::launch::{ProgramIo, StageFailure};
 use crate::runtime::spawn::{Spawned, spawn};
-use crate::runtime::userns::{chain, enter_holder};
+use crate::runtime::userns::{UsernsError, chain, enter_holder};
 use crate::state::record::{ContainerState, Place, ProcessIdentity, Status};
 use crate::state::store::{ContainerLock, Store};
 use crate::sys::channel::Channel;
@@ -69,7 +70,7 @@ fn start(
     let (program_io, io) = call(|| streams(prepared))?;
     call(detach_standard_streams)?;
     enter_holder(&prepared.holder, &prepared.run_root)
-        .map_err(|error| StageFailure::setup(Prepared::explain(&chain(&error))))?;
+        .map_err(|error| refused_namespace(&error))?;
     let mut attendant = StartAttendant {
         fuse: prepared.fuse.as_ref(),
         record: &prepared.record,
@@ -98,6 +99,14 @@ fn start(
     Ok(supervision(
         prepared, spawned, io, client, attendant, store, state,
     ))
+}
+
+/// Without the user's namespace there is no container: what mends that goes with the refusal.
+fn refused_namespace(error: &UsernsError) -> StageFailure {
+    StageFailure {
+        hints: host::hints(error),
+        ..StageFailure::setup(chain(error))
+    }
 }
 
 fn call<T>(step: impl FnOnce() -> SysResult<T>) -> Result<T, StageFailure> {
