@@ -252,7 +252,12 @@ pub fn write_files(
         };
         write(&directory.join(name), &text)?;
     }
-    write(&directory.join(".containerenv"), &container_env(record))
+    let mark = directory.join(".containerenv");
+    if mark.exists() {
+        return Ok(());
+    }
+    // Written before the namespace is entered, where everybody is root.
+    write(&mark, &container_env(record))
 }
 
 fn hosts(

@@ -194,7 +194,7 @@ impl Engine {
         SecurityOptions::parse(&request.security_opt)?;
         let id = ContainerId::from_random(&random_bytes());
         let (entrypoint, command) = program_words(&request, &image.config);
-        if entrypoint.is_empty() && command.is_empty() {
+        if entrypoint.is_empty() && command.is_empty() && request.rootfs.is_none() {
             return Err(CreateError::NoCommand);
         }
         let defaults = &image.config;

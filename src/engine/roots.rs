@@ -249,7 +249,10 @@ pub fn make_directories(layers: &OverlayLayers) -> std::io::Result<()> {
         // lost in a crash; what a container of `--rm` lost is of no interest to its next run.
         drop(remove_tree(&layers.work));
     }
-    make_directory(&layers.upper, 0o755)?;
+    // The root directory inside is the upper layer's, with the mode that the image gives it.
+    let top = layers.lower.first().and_then(|top| fs::metadata(top).ok());
+    let mode = top.map_or(0o755, |metadata| metadata.mode() & 0o7777);
+    make_directory(&layers.upper, mode)?;
     make_directory(&layers.work, 0o700)
 }
 

@@ -47,11 +47,22 @@ fn prepare_and_exec(
     let own = OwnBinary::look();
     call(|| prctl::set_pdeathsig(Signal::SIGKILL).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
     ToInit::Mapped.wait(line)?;
+    let adjustment = launch
+        .spec
+        .process()
+        .as_ref()
+        .and_then(Process::oom_score_adj);
+    if let Some(adjustment) = adjustment {
+        adjust_oom_score(adjustment)?;
+    }
     become_root(launch)?;
     // Processes of a joined container could look into this one at once; in a namespace of its own
     // it is alone until the program runs, and the network program finds it by /proc until then.
     if launch.join.is_some() {
         hide()?;
+    } else {
+        // Changing ids hid it.
+        call(|| prctl::set_dumpable(true).called(|| "prctl(PR_SET_DUMPABLE)"))?;
     }
     // Changing ids clears it.
     call(|| prctl::set_pdeathsig(Signal::SIGKILL).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
@@ -78,6 +89,15 @@ fn prepare_and_exec(
     hide()?;
     drop(root);
     start(launch, process, io, console.as_ref(), &identity, own)
+}
+
+/// While the file is still this process's own: changing ids gives it to root.
+fn adjust_oom_score(adjustment: i32) -> Result<(), StageFailure> {
+    use std::io::Write as _;
+    let path = "/proc/self/oom_score_adj";
+    let file = std::fs::OpenOptions::new().write(true).open(path);
+    let written = file.and_then(|mut file| write!(file, "{adjustment}"));
+    written.map_err(|error| StageFailure::setup(format!("write {path}, {adjustment}: {error}")))
 }
 
 /// Keeps every other process of the user from looking into this one (CVE-2016-9962).

@@ -61,10 +61,7 @@ pub fn find(
     own: Option<OwnBinary>,
 ) -> Result<Program, StageFailure> {
     let Some(name) = arguments.first() else {
-        return Err(StageFailure::setup(
-            "no command specified on the command line or in the image: \
-             add one after the image's name",
-        ));
+        return Err(missing("", "not found in $PATH"));
     };
     let file = find_file(name, environment)?;
     let words = arguments

@@ -132,6 +132,7 @@ impl Engine {
             report.warning(text);
         }
         warn_of_single_id(&record, &holder, report);
+        let record = with_possible_oom_score(record, report);
         let run_directory = self.make_run_directory(&record)?;
         let connection = connect::plan(&record, &|| self.containers_conf(), report)?;
         connect::write_files(&run_directory, &record, &connection, &Reached::default())?;
@@ -237,6 +238,23 @@ fn engine_choice(record: &ContainerRecord) -> EngineChoice {
         Some("fuse") => EngineChoice::Fuse,
         _ => EngineChoice::Auto,
     }
+}
+
+/// A process may not lower its score below the caller's.
+fn with_possible_oom_score(mut record: ContainerRecord, report: &dyn Report) -> ContainerRecord {
+    let text = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+    let current: i32 = text.trim().parse().unwrap_or(0);
+    if let Some(asked) = record
+        .request
+        .oom_score_adj
+        .filter(|asked| *asked < current)
+    {
+        report.warning(&format!(
+            "Requested oom_score_adj={asked} is lower than the current one, changing to {current}"
+        ));
+        record.request.oom_score_adj = Some(current);
+    }
+    record
 }
 
 fn warn_of_single_id(record: &ContainerRecord, holder: &HolderMap, report: &dyn Report) {
@@ -484,7 +502,13 @@ fn host_devices(record: &ContainerRecord) -> Vec<PathBuf> {
     let devices = entries.filter(|entry| {
         let kind = entry.file_type();
         let node = kind.is_ok_and(|kind| kind.is_char_device() || kind.is_block_device());
-        node && !own.iter().any(|name| entry.file_name() == *name)
+        let name = entry.file_name();
+        // The consoles of the host are nobody's in a container.
+        let console = name
+            .to_string_lossy()
+            .strip_prefix("tty")
+            .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()));
+        node && !console && !own.iter().any(|each| name == *each)
     });
     devices.map(|entry| entry.path()).collect()
 }

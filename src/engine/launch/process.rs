@@ -302,7 +302,8 @@ fn record_exit(
     let now = store.read_state(id).unwrap_or_else(|_| running.clone());
     let state = ContainerState {
         status: Status::Exited,
-        exit_code: Some(report.code),
+        // What podman shows of a container whose time was up.
+        exit_code: Some(if report.timed_out { -1 } else { report.code }),
         oom_killed: report.oom_killed,
         finished_at: Some(report.finished_at),
         stopped_by_user: now.stopped_by_user || report.stopped_by_user,
