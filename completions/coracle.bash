@@ -329,7 +329,7 @@ _coracle() {
 
     case "${cmd}" in
         coracle)
-            opts="-c -D -H -r -v --config --connection --context --debug --host --identity --noout --out --remote --ssh --tls-ca --tls-cert --tls-key --url --version --cgroup-manager --conmon --events-backend --log-level --registries-conf --root --runroot --runtime --storage-driver --storage-opt --syslog --tmpdir attach exec inspect kill logs pause port create ps rename restart rm run start stop top unpause wait container history images import load rmi tag untag image network pod completion doctor info system unshare version volume"
+            opts="-c -D -H -r -v --config --connection --context --debug --host --identity --noout --out --remote --ssh --tls-ca --tls-cert --tls-key --url --version --cgroup-manager --conmon --events-backend --log-level --registries-conf --root --runroot --runtime --storage-driver --storage-opt --syslog --tmpdir --volumepath attach exec inspect kill logs pause port create ps rename restart rm run start stop top unpause wait container history images import load rmi tag untag image network pod completion doctor info system unshare version volume"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -428,6 +428,10 @@ _coracle() {
                     return 0
                     ;;
                 --tmpdir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --volumepath)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -672,6 +676,10 @@ _coracle() {
                     return 0
                     ;;
                 --mount)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --read-only)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1413,6 +1421,10 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --read-only)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --read-only-tmpfs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1970,6 +1982,10 @@ _coracle() {
                     return 0
                     ;;
                 --mount)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --read-only)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3328,6 +3344,10 @@ _coracle() {
                     return 0
                     ;;
                 --mount)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --read-only)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_coracle_global_optspecs
-    string join \n config= c/connection= context= D/debug H/host= identity= noout out= r/remote ssh= tls-ca= tls-cert= tls-key= url= v/version cgroup-manager= conmon= events-backend= log-level= registries-conf= root= runroot= runtime= storage-driver= storage-opt= syslog tmpdir=
+    string join \n config= c/connection= context= D/debug H/host= identity= noout out= r/remote ssh= tls-ca= tls-cert= tls-key= url= v/version cgroup-manager= conmon= events-backend= log-level= registries-conf= root= runroot= runtime= storage-driver= storage-opt= syslog tmpdir= volumepath=
 end
 
 function __fish_coracle_needs_command
@@ -46,6 +46,7 @@ complete -c coracle -n "__fish_coracle_needs_command" -l runtime -d 'OCI runtime
 complete -c coracle -n "__fish_coracle_needs_command" -l storage-driver -d 'Select which storage driver is used to manage storage of images and containers' -r
 complete -c coracle -n "__fish_coracle_needs_command" -l storage-opt -d 'Pass an option to the storage driver, such as engine=fuse' -r
 complete -c coracle -n "__fish_coracle_needs_command" -l tmpdir -d 'Path to the directory for temporary state' -r -F
+complete -c coracle -n "__fish_coracle_needs_command" -l volumepath -d 'Path to the directory in which volumes are stored' -r -F
 complete -c coracle -n "__fish_coracle_needs_command" -s D -l debug -d 'Docker compatibility: sets the log level to debug'
 complete -c coracle -n "__fish_coracle_needs_command" -l noout -d 'Do not output to stdout'
 complete -c coracle -n "__fish_coracle_needs_command" -s r -l remote -d 'Access a remote service'
@@ -166,6 +167,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand create" -l log-opt -d 'L
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l device -d 'Add a host device to the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l image-volume -d 'How to treat volumes of the image ("bind"|"tmpfs"|"ignore")' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l mount -d 'Attach a file system mount to the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l read-only -d 'Make the container\'s root file system read-only' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l read-only-tmpfs -d 'With --read-only, mount writable tmpfs on /run, /tmp and /var/tmp' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l shm-size -d 'Size of /dev/shm' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l tmpfs -d 'Mount a temporary file system into the container' -r
@@ -230,7 +232,6 @@ complete -c coracle -n "__fish_coracle_using_subcommand create" -l rootfs -d 'Th
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l no-healthcheck -d 'Disable healthchecks on the container'
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l replace -d 'Replace a container of the same name'
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l rmi -d 'Remove the image unless other containers use it, implies --rm'
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l read-only -d 'Make the container\'s root file system read-only'
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l no-hostname -d 'Do not create /etc/hostname within the container'
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l no-hosts -d 'Do not create /etc/hosts within the container'
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s P -l publish-all -d 'Publish all exposed ports to random ports on the host interface'
@@ -308,6 +309,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -l log-opt -d 'Logg
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l device -d 'Add a host device to the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l image-volume -d 'How to treat volumes of the image ("bind"|"tmpfs"|"ignore")' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l mount -d 'Attach a file system mount to the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l read-only -d 'Make the container\'s root file system read-only' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l read-only-tmpfs -d 'With --read-only, mount writable tmpfs on /run, /tmp and /var/tmp' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l shm-size -d 'Size of /dev/shm' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l tmpfs -d 'Mount a temporary file system into the container' -r
@@ -374,7 +376,6 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -l rootfs -d 'The f
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l no-healthcheck -d 'Disable healthchecks on the container'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l replace -d 'Replace a container of the same name'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l rmi -d 'Remove the image unless other containers use it, implies --rm'
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l read-only -d 'Make the container\'s root file system read-only'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l no-hostname -d 'Do not create /etc/hostname within the container'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l no-hosts -d 'Do not create /etc/hosts within the container'
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s P -l publish-all -d 'Publish all exposed ports to random ports on the host interface'
@@ -510,6 +511,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l device -d 'Add a host device to the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l image-volume -d 'How to treat volumes of the image ("bind"|"tmpfs"|"ignore")' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l mount -d 'Attach a file system mount to the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'Make the container\'s root file system read-only' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only-tmpfs -d 'With --read-only, mount writable tmpfs on /run, /tmp and /var/tmp' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l shm-size -d 'Size of /dev/shm' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tmpfs -d 'Mount a temporary file system into the container' -r
@@ -574,7 +576,6 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l no-healthcheck -d 'Disable healthchecks on the container'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l replace -d 'Replace a container of the same name'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l rmi -d 'Remove the image unless other containers use it, implies --rm'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l read-only -d 'Make the container\'s root file system read-only'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l no-hostname -d 'Do not create /etc/hostname within the container'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l no-hosts -d 'Do not create /etc/hosts within the container'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s P -l publish-all -d 'Publish all exposed ports to random ports on the host interface'
@@ -705,6 +706,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l device -d 'Add a host device to the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l image-volume -d 'How to treat volumes of the image ("bind"|"tmpfs"|"ignore")' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l mount -d 'Attach a file system mount to the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Make the container\'s root file system read-only' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only-tmpfs -d 'With --read-only, mount writable tmpfs on /run, /tmp and /var/tmp' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l shm-size -d 'Size of /dev/shm' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tmpfs -d 'Mount a temporary file system into the container' -r
@@ -771,7 +773,6 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l no-healthcheck -d 'Disable healthchecks on the container'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l replace -d 'Replace a container of the same name'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l rmi -d 'Remove the image unless other containers use it, implies --rm'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l read-only -d 'Make the container\'s root file system read-only'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l no-hostname -d 'Do not create /etc/hostname within the container'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l no-hosts -d 'Do not create /etc/hosts within the container'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s P -l publish-all -d 'Publish all exposed ports to random ports on the host interface'
