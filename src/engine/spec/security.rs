@@ -8,7 +8,7 @@ use oci_spec::runtime::LinuxNamespaceType;
 use super::{NamespaceSource, SpecContext};
 use crate::state::record::ContainerRecord;
 
-/// Covered in every container (RUNTIME: what leaks of the host through /proc and /sys).
+/// Covered in every container: what leaks of the host through /proc and /sys.
 const MASKED: &[&str] = &[
     "/proc/acpi",
     "/proc/kcore",
