@@ -76,8 +76,8 @@ impl RowTemplate {
             plain.push('\n');
         }
         // An escape inside a quoted text must stay one: `{{"\n"}}`.
-        let template = Template::parse(name, &wrap(&plain))
-            .or_else(|_| Template::parse(name, &wrap(&format!("{row}\n"))))?;
+        let template =
+            Template::parse(name, &wrap(&plain)).or_else(|_| Template::parse(name, &wrap(row)))?;
         Ok(Self {
             template,
             is_table: table.is_some(),
@@ -113,6 +113,7 @@ impl RowTemplate {
             self.template.execute_headings(&row, &mut out)?;
         }
         self.template.execute(&Value::List(rows), &mut out)?;
+        end_line(&mut out);
         if self.is_table {
             out = align(&out, self.columns);
         }
@@ -156,21 +157,25 @@ pub fn is_json(format: &str) -> bool {
 /// [`TemplateError`].
 pub fn render_one(name: &str, format: &str, value: &Value) -> Result<String, TemplateError> {
     let row = format.strip_prefix("table ").unwrap_or(format);
-    let plain = row.replace("\\t", "\t").replace("\\n", "\n");
-    let with_newline = |mut text: String| {
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
-        text
-    };
-    let template = Template::parse(name, &with_newline(plain))
-        .or_else(|_| Template::parse(name, &with_newline(row.to_owned())))?;
+    let mut plain = row.replace("\\t", "\t").replace("\\n", "\n");
+    if !plain.ends_with('\n') {
+        plain.push('\n');
+    }
+    let template = Template::parse(name, &plain).or_else(|_| Template::parse(name, row))?;
     let mut out = String::new();
     template.execute(value, &mut out)?;
+    end_line(&mut out);
     if format.starts_with("table ") {
         out = align(&out, Columns::PODMAN);
     }
     Ok(out)
+}
+
+/// Ends the last line, if there is any that has no end.
+fn end_line(out: &mut String) {
+    if !out.is_empty() && !out.ends_with('\n') {
+        out.push('\n');
+    }
 }
 
 /// Every value as one line of JSON, as Docker's `--format json` prints lists.
@@ -211,7 +216,7 @@ mod tests {
                 "0123456789ab\ta\n0123456789ac\tlonger name\n",
             ),
             ("{{range .}}{{.PodName}};{{end}}", "a;longer name;\n"),
-            ("{{\"\\n\"}}", "\n\n\n\n"),
+            ("{{\"\\n\"}}", "\n\n"),
             ("x", "x\nx\n"),
         ];
         for (format, expected) in table {
@@ -249,7 +254,7 @@ mod tests {
     fn one_thing() {
         let value = &rows()[0];
         assert_eq!(render_one("i", "{{.ID}}", value).unwrap(), "0123456789ab\n");
-        assert_eq!(render_one("i", "{{\"\\n\"}}", value).unwrap(), "\n\n");
+        assert_eq!(render_one("i", "{{\"\\n\"}}", value).unwrap(), "\n");
         assert_eq!(
             json_lines(&rows()[..1]),
             "{\"ID\":\"0123456789ab\",\"PodName\":\"a\"}\n"

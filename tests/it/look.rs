@@ -105,7 +105,7 @@ fn a_template_that_does_not_fit_says_where() {
     let cases = [
         ("{{.Nosuch}}", "can't evaluate field Nosuch in type"),
         ("{{nosuch}}", "function \"nosuch\" not defined"),
-        ("{{.Id", "unexpected \"{\" in operand"),
+        ("{{.Id", "bad character U+007B"),
         ("{{index .Mounts 3}}", "index out of range: 3"),
     ];
     for (format, message) in cases {
