@@ -13,6 +13,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getpid, getppid};
 
 use super::process::{close_on_exec_from, restore_signal_defaults};
+use super::signals::unblock_all;
 use super::{Called, SysResult};
 
 /// Starts `command` with its standard streams and `inherited`, at their own numbers, and with no
@@ -36,6 +37,8 @@ pub fn spawn(command: &mut Command, inherited: &[BorrowedFd<'_>]) -> SysResult<C
 
 fn prepare(parent: Pid, inherited: &[RawFd]) -> std::io::Result<()> {
     restore_signal_defaults();
+    // A blocked SIGTERM would be inherited, and the program could not be asked to end.
+    unblock_all()?;
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     // Too late to be told, if the parent ended before.
     if getppid() != parent {
@@ -90,6 +93,16 @@ mod tests {
         let ignored = status.split_whitespace().nth(1).expect("a mask");
         let ignored = u64::from_str_radix(ignored, 16).expect("hexadecimal");
         assert_eq!(ignored & 1 << (libc::SIGPIPE - 1), 0, "{status}");
+    }
+
+    #[test]
+    fn signals_get_through() {
+        use nix::sys::signal::SigSet;
+        let blocked = SigSet::from(Signal::SIGTERM);
+        blocked.thread_block().expect("a mask");
+        let status = output(&mut shell("grep SigBlk /proc/self/status"), &[]);
+        blocked.thread_unblock().expect("a mask");
+        assert_eq!(status, "SigBlk:\t0000000000000000\n");
     }
 
     #[test]
