@@ -287,7 +287,13 @@ fn owners_are_those_of_the_image_whoever_unpacked_it() {
         "setid 0:0 6755".to_owned(),
     ];
     if tool() == Tool::Coracle {
-        expected.insert(1, format!("far {} 604", owner(172_761_424, 445_605)));
+        // The kernel's overlay, where it is forced, cannot show an owner that is kept as metadata.
+        let forced = std::env::var("CORACLE_TEST_ENGINE");
+        let far = match forced.as_deref() {
+            Ok("kernel") if !is_mapped(map, 172_761_424) => "0:0".to_owned(),
+            _ => owner(172_761_424, 445_605),
+        };
+        expected.insert(1, format!("far {far} 604"));
     }
     assert_eq!(shown, expected.join("\n"));
 }

@@ -192,12 +192,17 @@ fn port_answers_for_containers_that_publish_nothing() {
 #[test]
 fn info_and_version_answer_scripts_of_both_tools() {
     let sandbox = Sandbox::with_image();
+    // A pass that forces an engine does so by an option of the store.
+    let options = match std::env::var("CORACLE_TEST_ENGINE") {
+        Ok(engine) if !engine.is_empty() => format!("map[engine:{engine}]"),
+        _ => "map[]".to_owned(),
+    };
     let cases = [
         ("{{.Host.OCIRuntime.Name}}", "coracle"),
         ("{{.Host.OS}}", "linux"),
         ("{{.Store.GraphDriverName}}", "overlay"),
         ("{{.OSType}}", "linux"),
-        ("{{.Store.GraphOptions}}", "map[]"),
+        ("{{.Store.GraphOptions}}", options.as_str()),
         ("{{index .Store.GraphOptions \"nosuch\"}}", "<no value>"),
     ];
     for (format, expected) in cases {

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::host;
 use crate::support::process::Call;
-use crate::support::sandbox::IMAGE;
+use crate::support::sandbox::{IMAGE, Tool, tool};
 use crate::support::{Sandbox, requires};
 
 /// `run --rm --network none` with more flags, the image, and a command.
@@ -327,10 +327,13 @@ fn files_about_a_container_are_written() {
     assert_eq!(fs::read_to_string(&cidfile).unwrap(), id);
     let pid = fs::read_to_string(&pidfile).unwrap();
     assert_eq!(pid, sandbox.field(&id, ".State.Pid"));
-    let refused = run(&sandbox, &["--cidfile", &cidfile], &["true"])
-        .run()
-        .expect(125);
-    assert!(refused.stderr.contains("cid"), "{}", refused.stderr);
+    // podman writes over an old file since its fifth version.
+    if tool() == Tool::Coracle {
+        run(&sandbox, &["--cidfile", &cidfile], &["true"])
+            .run()
+            .expect(0);
+        assert_ne!(fs::read_to_string(&cidfile).unwrap_or_default(), id);
+    }
 }
 
 #[test]
