@@ -354,7 +354,8 @@ impl Overlay {
             let body = Directory::new(parent, name.clone(), vec![part]);
             return Ok(self.table.insert(key, Body::Directory(body)));
         }
-        let file = File::new(kind.type_bits(), UPPER);
+        let mut file = File::new(kind.type_bits(), UPPER);
+        file.has_caps = Some(false);
         let id = self.table.insert(key, Body::File(file));
         let link = Link {
             parent,

@@ -31,6 +31,13 @@ pub(super) enum SyncWhat {
     Content,
 }
 
+/// What a write does to setuid, setgid and file capabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rights {
+    Kept,
+    Taken,
+}
+
 /// How much one copy_file_range(2) copies at most: others wait meanwhile.
 const COPY_LIMIT: u64 = 64 << 20;
 
@@ -85,19 +92,20 @@ impl Overlay {
         }
     }
 
-    /// Writes and returns how much. `takes_rights` says that the writer may not keep setuid.
+    /// Writes and returns how much.
     pub(super) fn write(
         &mut self,
         id: NodeId,
         offset: u64,
         bytes: &[u8],
-        takes_rights: bool,
+        rights: Rights,
     ) -> nix::Result<usize> {
         self.copy_up(id, Content::All)?;
         let opened = self.data(id, Access::Write)?;
         let written = write_all(&opened, bytes, signed(offset)?)?;
-        if takes_rights {
-            self.may_take_rights(id)?;
+        match rights {
+            Rights::Kept => {}
+            Rights::Taken => self.may_take_rights(id)?,
         }
         Ok(written)
     }
@@ -124,9 +132,6 @@ impl Overlay {
         self.copy_up(id, Content::All)?;
         let opened = self.data(id, Access::Write)?;
         fallocate(&opened, mode, signed(offset)?, signed(length)?)?;
-        if self.is_host_root {
-            return Ok(());
-        }
         self.may_take_rights(id)
     }
 
@@ -154,9 +159,7 @@ impl Overlay {
         let length = usize::try_from(length.min(COPY_LIMIT)).unwrap_or(usize::MAX);
         let (from_here, to_here) = (Some(&mut read_at), Some(&mut write_at));
         let copied = copy_file_range(&source, from_here, &target, to_here, length)?;
-        if !self.is_host_root {
-            self.may_take_rights(to.0)?;
-        }
+        self.may_take_rights(to.0)?;
         Ok(copied)
     }
 

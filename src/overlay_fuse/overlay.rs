@@ -46,8 +46,7 @@ pub(super) struct Overlay {
     pub(super) xattrs: Xattrs,
     /// Attributes that make a directory of our own layers opaque.
     pub(super) opaque_forms: &'static [&'static CStr],
-    /// The server is root outside of all user namespaces: the kernel clears setuid bits itself
-    /// and knows better when not to.
+    /// The server is root outside of all user namespaces: its own writes take no rights away.
     pub(super) is_host_root: bool,
     /// Tells the kernel of changes that it did not ask for.
     pub(super) notifier: Arc<OnceLock<Notifier>>,

@@ -30,7 +30,7 @@ use super::OverlayError;
 use super::attributes::{Shown, device_of_protocol, file_type, time_of_request};
 use super::backing::Name;
 use super::create::Caller;
-use super::data::{SyncWhat, link_target};
+use super::data::{Rights, SyncWhat, link_target};
 use super::ids::Owner;
 use super::listing::Listing;
 use super::nodes::NodeId;
@@ -47,7 +47,8 @@ const FOREVER: Duration = Duration::from_secs(1_000_000_000);
 const MAX_WRITE: u32 = 1 << 20;
 
 /// What makes opens free and writes cheap, each if the kernel has it.
-const WISHES: [InitFlags; 10] = [
+const WISHES: [InitFlags; 11] = [
+    InitFlags::FUSE_HANDLE_KILLPRIV_V2,
     InitFlags::FUSE_ASYNC_READ,
     InitFlags::FUSE_DONT_MASK,
     InitFlags::FUSE_DO_READDIRPLUS,
@@ -189,9 +190,6 @@ impl Filesystem for Server {
         let mut wishes = WISHES.to_vec();
         if overlay.acl {
             wishes.push(InitFlags::FUSE_POSIX_ACL);
-        }
-        if !overlay.is_host_root {
-            wishes.push(InitFlags::FUSE_HANDLE_KILLPRIV_V2);
         }
         for wish in wishes {
             // A kernel that lacks one works without it, only slower.
@@ -415,8 +413,12 @@ impl Filesystem for Server {
         _owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        let takes_rights = write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID);
-        let written = self.call(|overlay| overlay.write(id.0, offset, data, takes_rights));
+        let rights = if write_flags.contains(WriteFlags::FUSE_WRITE_KILL_SUIDGID) {
+            Rights::Taken
+        } else {
+            Rights::Kept
+        };
+        let written = self.call(|overlay| overlay.write(id.0, offset, data, rights));
         reply_written(reply, written);
     }
 

@@ -19,6 +19,7 @@ use super::ids::Owner;
 use super::nodes::NodeId;
 use super::overlay::{Overlay, UPPER};
 use super::work::Replaced;
+use super::xattrs::{CAPABILITY, RECORDED_CAPABILITY};
 use crate::layer_format::FileKind;
 use crate::sys::xattr;
 
@@ -75,6 +76,9 @@ impl Overlay {
     }
 
     fn change_real(&mut self, id: NodeId, changes: &Changes) -> nix::Result<()> {
+        if changes.size.is_some() {
+            self.take_rights(id)?;
+        }
         let spot = self.table.spot(id)?;
         if changes.owner() && !self.ids.ignores_owners() {
             let on_disk = |map: fn(&super::ids::Ids, u32) -> nix::Result<u32>, new| match new {
@@ -92,7 +96,7 @@ impl Overlay {
     }
 
     fn change_recorded(&mut self, id: NodeId, changes: &Changes) -> nix::Result<()> {
-        let takes_rights = changes.size.is_some() && !self.is_host_root;
+        let takes_rights = changes.size.is_some();
         if !changes.owner() && changes.mode.is_none() && !takes_rights {
             return Ok(());
         }
@@ -188,20 +192,20 @@ impl Overlay {
     /// What a write takes away from a file when the writer has not the right to keep it.
     pub(super) fn take_rights(&mut self, id: NodeId) -> nix::Result<()> {
         let had_setid = std::mem::take(&mut self.table.file(id)?.setid);
-        match self.ownership {
-            // The layer's file system has done it: the server has not the right either.
-            Ownership::Real => {}
-            Ownership::Metadata => {
-                let spot = self.table.spot(id)?;
-                self.drop_capabilities(id, &spot)?;
-                if had_setid {
-                    let shown = self.shown(UPPER, &spot.stat()?, spot.place())?;
-                    let wanted = Wanted {
-                        owner: shown.kept_owner,
-                        mode: without_setid(shown.mode & PERMISSIONS),
-                        kind: FileKind::Regular,
-                    };
-                    record(&spot, &wanted)?;
+        // Otherwise the layer's file system has done it: the server has not the right either.
+        if self.ownership == Ownership::Metadata || self.is_host_root {
+            let spot = self.table.spot(id)?;
+            self.drop_capabilities(id, &spot)?;
+            if had_setid {
+                let shown = self.shown(UPPER, &spot.stat()?, spot.place())?;
+                let wanted = Wanted {
+                    owner: shown.kept_owner,
+                    mode: without_setid(shown.mode & PERMISSIONS),
+                    kind: FileKind::Regular,
+                };
+                match self.ownership {
+                    Ownership::Real => spot.chmod(wanted.mode)?,
+                    Ownership::Metadata => record(&spot, &wanted)?,
                 }
             }
         }
@@ -212,7 +216,7 @@ impl Overlay {
         Ok(())
     }
 
-    /// Removes recorded file capabilities.
+    /// Removes file capabilities.
     fn drop_capabilities(&mut self, id: NodeId, spot: &Spot) -> nix::Result<()> {
         let Ok(file) = self.table.file(id) else {
             return Ok(());
@@ -221,7 +225,11 @@ impl Overlay {
             return Ok(());
         }
         file.has_caps = Some(false);
-        match xattr::remove(spot.place(), super::xattrs::RECORDED_CAPABILITY) {
+        let name = match self.ownership {
+            Ownership::Real => CAPABILITY,
+            Ownership::Metadata => RECORDED_CAPABILITY,
+        };
+        match xattr::remove(spot.place(), name) {
             // A symbolic link has none.
             Ok(()) | Err(Errno::ENODATA | Errno::EOPNOTSUPP | Errno::EPERM) => Ok(()),
             Err(errno) => Err(errno),

@@ -19,7 +19,8 @@ use crate::sys::xattr::{self, Place, SetMode};
 /// Where file capabilities are kept that the kernel must not act on outside of the container.
 pub(super) const RECORDED_CAPABILITY: &CStr = c"user.containers.override_security.capability";
 
-const CAPABILITY: &[u8] = b"security.capability";
+/// File capabilities, where the kernel acts on them.
+pub(super) const CAPABILITY: &CStr = c"security.capability";
 const OVERLAY: &[u8] = b"user.overlay.";
 const ESCAPED_OVERLAY: &[u8] = b"user.overlay.overlay.";
 const ACL: &[u8] = b"system.posix_acl_";
@@ -38,7 +39,7 @@ fn kept_name(name: &[u8], keeping: Keeping) -> Option<CString> {
         [ESCAPED_OVERLAY, rest].concat()
     } else if is_reserved_xattr(name) || (name.starts_with(ACL) && !keeping.acl) {
         return None;
-    } else if name == CAPABILITY && keeping.metadata {
+    } else if name == CAPABILITY.to_bytes() && keeping.metadata {
         RECORDED_CAPABILITY.to_bytes().to_vec()
     } else {
         name.to_vec()
@@ -53,11 +54,11 @@ fn shown_name(kept: &CStr, keeping: Keeping) -> Option<Vec<u8>> {
         return Some([OVERLAY, rest].concat());
     }
     if kept == RECORDED_CAPABILITY && keeping.metadata {
-        return Some(CAPABILITY.to_vec());
+        return Some(CAPABILITY.to_bytes().to_vec());
     }
     let is_hidden = is_reserved_xattr(name)
         || (name.starts_with(ACL) && !keeping.acl)
-        || (name == CAPABILITY && keeping.metadata);
+        || (name == CAPABILITY.to_bytes() && keeping.metadata);
     (!is_hidden).then(|| name.to_vec())
 }
 
@@ -100,7 +101,9 @@ impl Overlay {
         let spot = self.table.spot(id)?;
         match xattr::get(spot.place(), &kept, buffer) {
             // A file without `user.` attributes has not this one either.
-            Err(Errno::EOPNOTSUPP | Errno::EPERM) if name == CAPABILITY => Err(Errno::ENODATA),
+            Err(Errno::EOPNOTSUPP | Errno::EPERM) if name == CAPABILITY.to_bytes() => {
+                Err(Errno::ENODATA)
+            }
             answer => answer,
         }
     }
@@ -130,7 +133,7 @@ impl Overlay {
         mode: SetMode,
     ) -> nix::Result<()> {
         let kept = self.settable(id, name)?;
-        if name == CAPABILITY
+        if name == CAPABILITY.to_bytes()
             && let Ok(file) = self.table.file(id)
         {
             file.has_caps = Some(true);
