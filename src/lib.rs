@@ -10,7 +10,7 @@
 //! main
 //!  └─ cli ── output                      parse, one engine call, one output call
 //!      └─ engine                         the life of containers and images; never prints
-//!          ├─ runtime  storage  network  monitor     (siblings)
+//!          ├─ runtime  storage  network  registry  monitor     (siblings)
 //!          ├─ state    config   layer_format         (siblings)
 //!          ├─ oci                        names, digests, image documents
 //!          └─ sys                        the only unsafe code
@@ -38,6 +38,7 @@ pub mod network;
 pub mod oci;
 pub mod output;
 pub mod overlay_fuse;
+pub mod registry;
 pub mod runtime;
 pub mod state;
 pub mod storage;

@@ -40,6 +40,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "monitor",
             "network",
             "oci",
+            "registry",
             "runtime",
             "state",
             "storage",
@@ -54,6 +55,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "network",
         &["config", "layer_format", "oci", "state", "sys"],
     ),
+    ("registry", &["config", "oci", "state", "sys"]),
     (
         "runtime",
         &["config", "layer_format", "oci", "state", "sys"],

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Talks with registries: the OCI distribution protocol over HTTP, and nothing else.
+//!
+//! It yields verified bytes and takes streams; where layers and images are kept is the engine's
+//! to join. Which registries, mirrors and secrets are configured comes in as an [`Endpoint`] and
+//! [`Credentials`]. This is the only room with an async runtime and with TLS, both behind a
+//! blocking client: a process that forks containers must not have called into it.
+
+mod endpoint;
+
+pub use endpoint::{Certificates, ClientCertificate, Credentials, Endpoint, Secret, Trust};
