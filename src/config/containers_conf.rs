@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::document::{Document, Missing};
+use super::document::{Document, Missing, drop_ins, variable};
 use super::{ConfigError, Ignored};
 use crate::sys::account::{Environment, xdg_directory};
 
@@ -274,29 +274,6 @@ fn directories(env: Environment<'_>) -> [PathBuf; 3] {
         PathBuf::from("/etc/containers"),
         xdg_directory(env, "XDG_CONFIG_HOME", ".config").join("containers"),
     ]
-}
-
-/// The `*.conf` files of a directory in the order of their names.
-fn drop_ins(directory: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return Vec::new();
-    };
-    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    let mut paths: Vec<PathBuf> = paths
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "conf")
-        })
-        .collect();
-    paths.sort();
-    paths
-}
-
-/// An empty variable is as good as none; `/dev/null` is a file like any other.
-fn variable(env: Environment<'_>, name: &str) -> Option<PathBuf> {
-    env(name)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::{ConfigError, Ignored};
 use crate::sys::Called;
+use crate::sys::account::Environment;
 
 /// A file that was read.
 #[derive(Debug)]
@@ -29,24 +31,9 @@ pub(super) enum Missing {
 impl Document {
     /// Reads `path`; `None` where there is no such file.
     pub(super) fn read(path: &Path, missing: Missing) -> Result<Option<Self>, ConfigError> {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if missing == Missing::IsFine && is_absent(&error) => return Ok(None),
-            Err(error) => {
-                return Err(error)
-                    .called(|| format!("open({})", path.display()))
-                    .map_err(|source| ConfigError::Unreadable {
-                        path: path.to_owned(),
-                        source,
-                    });
-            }
-        };
-        // The file that distributions ship explains every key and sets none: parsing it would cost
-        // each command a quarter of a millisecond.
-        if sets_nothing(&text) {
+        let Some(text) = read_text(path, missing)? else {
             return Ok(None);
-        }
-        let text = without_comments(text);
+        };
         match text.parse::<Table>() {
             Ok(table) => Ok(Some(Self {
                 path: path.to_owned(),
@@ -74,6 +61,42 @@ impl Document {
             ignored,
         }
     }
+}
+
+/// Reads the whole of `path` as a `T`; `None` where there is no such file, or nothing in it. A
+/// value of another type than `T` has is an error here, as it is for Podman's registries.conf.
+pub(super) fn read_as<T: DeserializeOwned>(
+    path: &Path,
+    missing: Missing,
+) -> Result<Option<T>, ConfigError> {
+    let Some(text) = read_text(path, missing)? else {
+        return Ok(None);
+    };
+    toml::from_str(&text)
+        .map(Some)
+        .map_err(|error| syntax_error(path, &text, &error))
+}
+
+/// The text of a file without its comments; `None` where there is no such file, or nothing in it.
+fn read_text(path: &Path, missing: Missing) -> Result<Option<String>, ConfigError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if missing == Missing::IsFine && is_absent(&error) => return Ok(None),
+        Err(error) => {
+            return Err(error)
+                .called(|| format!("open({})", path.display()))
+                .map_err(|source| ConfigError::Unreadable {
+                    path: path.to_owned(),
+                    source,
+                });
+        }
+    };
+    // The file that distributions ship explains every key and sets none: parsing it would cost
+    // each command a quarter of a millisecond.
+    if sets_nothing(&text) {
+        return Ok(None);
+    }
+    Ok(Some(without_comments(text)))
 }
 
 /// Whether a file holds comments and headers of sections alone.
@@ -110,8 +133,31 @@ fn without_comments(text: String) -> String {
     kept
 }
 
+/// The `*.conf` files of a directory in the order of their names.
+pub(super) fn drop_ins(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let mut paths: Vec<PathBuf> = paths
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "conf")
+        })
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// An empty variable is as good as none; `/dev/null` is a file like any other.
+pub(super) fn variable(env: Environment<'_>, name: &str) -> Option<PathBuf> {
+    env(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
 /// ENOTDIR: /etc/containers may be a file.
-fn is_absent(error: &io::Error) -> bool {
+pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! containers.conf and storage.conf: what exists is read, what is unknown is ignored. Where no
-//! file exists this costs a handful of refused opens. Nothing here decides what a value means.
+//! containers.conf, storage.conf and the files about registries: what exists is read, what is
+//! unknown is ignored. Where no file exists this costs a handful of refused opens.
 //!
 //! | file | searched in, later ones over earlier ones |
 //! |---|---|
 //! | containers.conf | /usr/share/containers, /etc/containers and its .conf.d, ~/.config/containers and its .conf.d; `CONTAINERS_CONF` replaces them all, `CONTAINERS_CONF_OVERRIDE` comes last |
 //! | storage.conf | /usr/share/containers, else /etc/containers; ~/.config/containers on top; `CONTAINERS_STORAGE_CONF` replaces them all |
 
+pub mod certificates;
 pub mod containers_conf;
+pub mod credentials;
 mod document;
+pub mod registries;
 pub mod storage_conf;
 
 use std::path::PathBuf;

@@ -40,7 +40,7 @@ pub enum ReferenceError {
         text: String,
     },
     /// The name holds upper-case letters.
-    #[error("invalid reference format: repository name {text:?} must be lowercase")]
+    #[error("invalid reference format: repository name must be lowercase: {text:?}")]
     UpperCase {
         /// What was read.
         text: String,
@@ -172,6 +172,17 @@ impl Reference {
         Self {
             tag: None,
             digest: Some(digest),
+            ..self.clone()
+        }
+    }
+
+    /// The name `repository` with this one's tag and digest.
+    #[must_use]
+    pub fn in_repository_of(&self, repository: &Self) -> Self {
+        let normal = repository.clone().with_domain(DOCKER_DOMAIN);
+        Self {
+            domain: normal.domain,
+            path: normal.path,
             ..self.clone()
         }
     }
