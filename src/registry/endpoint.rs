@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Where a registry is, how far it is trusted, and who we are there: plain data, from the
-//! configuration to the client.
+//! Where a registry is: plain data, from the configuration to the client.
 
-use std::fmt;
-use std::path::PathBuf;
-
+use crate::config::certificates::Certificates;
+use crate::config::registries::Trust;
 use crate::oci::DOCKER_DOMAIN;
 
 /// The host that serves the images of docker.io.
@@ -19,74 +17,6 @@ pub struct Endpoint {
     pub trust: Trust,
     /// What certs.d says for it.
     pub certificates: Certificates,
-}
-
-/// Whether a registry must prove who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Trust {
-    /// HTTPS with a certificate that holds.
-    #[default]
-    Verified,
-    /// HTTPS with any certificate, or plain HTTP where no TLS is spoken: only because the user
-    /// asked for it (`--tls-verify=false`, `insecure`), or for loopback where Docker allows it.
-    Insecure,
-}
-
-/// Certificates for one registry.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Certificates {
-    /// PEM files with roots that are trusted beside the system's (`*.crt`).
-    pub roots: Vec<PathBuf>,
-    /// What we show the server.
-    pub client: Option<ClientCertificate>,
-}
-
-/// A client certificate (`NAME.cert` and `NAME.key`), both PEM files.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ClientCertificate {
-    /// The certificate and those that vouch for it.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-}
-
-/// Who we are at a registry.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Credentials {
-    /// Nobody.
-    #[default]
-    Anonymous,
-    /// A user with a password, or with what a registry takes in its place.
-    Basic {
-        /// The user.
-        user: String,
-        /// The password.
-        password: Secret,
-    },
-    /// A refresh token that a token server gave us in exchange for a password.
-    IdentityToken(Secret),
-}
-
-/// A text that is never shown.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps `text` from being shown.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text, for the one who needs it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("<hidden>")
-    }
 }
 
 impl Endpoint {
@@ -142,14 +72,5 @@ mod tests {
         }
         let hub = Endpoint::of_domain("docker.io", Trust::Verified);
         assert_eq!(hub.authority, "registry-1.docker.io");
-    }
-
-    #[test]
-    fn secrets_are_not_shown() {
-        let credentials = Credentials::Basic {
-            user: "ana".to_owned(),
-            password: Secret::new("hunter2"),
-        };
-        assert!(!format!("{credentials:?}").contains("hunter2"));
     }
 }

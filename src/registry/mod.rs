@@ -8,4 +8,7 @@
 
 mod endpoint;
 
-pub use endpoint::{Certificates, ClientCertificate, Credentials, Endpoint, Secret, Trust};
+pub use crate::config::certificates::{Certificates, ClientCertificate};
+pub use crate::config::credentials::{Credentials, Secret};
+pub use crate::config::registries::Trust;
+pub use endpoint::Endpoint;

@@ -53,12 +53,14 @@ pub enum TlsVerify {
     Never,
 }
 
-/// How much a registry has to prove.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether a registry must prove who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Trust {
     /// HTTPS with a certificate that holds.
+    #[default]
     Verified,
-    /// HTTPS with any certificate, or plain HTTP.
+    /// HTTPS with any certificate, or plain HTTP where no TLS is spoken: only because the user
+    /// asked for it (`--tls-verify=false`, `insecure`), or for loopback where Docker allows it.
     Insecure,
 }
 
