@@ -6,9 +6,22 @@
 //! [`Credentials`]. This is the only room with an async runtime and with TLS, both behind a
 //! blocking client: a process that forks containers must not have called into it.
 
+mod auth;
+mod blob;
+mod challenge;
+mod client;
 mod endpoint;
+mod error;
+mod http;
+mod reply;
+mod resolve;
+mod tls;
 
 pub use crate::config::certificates::{Certificates, ClientCertificate};
 pub use crate::config::credentials::{Credentials, Secret};
 pub use crate::config::registries::Trust;
+pub use blob::BlobReader;
+pub use client::{DOCUMENT_MAX, Fetched, Registry};
 pub use endpoint::Endpoint;
+pub use error::RegistryError;
+pub use http::Patience;
