@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::Report;
@@ -250,14 +250,14 @@ pub fn write_files(
             "hostname" => files::hostname(&record.resolved.hostname),
             _ => resolv_conf(record, connection, reached),
         };
-        write(&directory.join(name), &text)?;
+        write(&directory.join(name), text.as_bytes())?;
     }
     let mark = directory.join(".containerenv");
     if mark.exists() {
         return Ok(());
     }
     // Written before the namespace is entered, where everybody is root.
-    write(&mark, &container_env(record))
+    write(&mark, container_env(record).as_bytes())
 }
 
 fn hosts(
@@ -332,7 +332,8 @@ fn container_env(record: &ContainerRecord) -> String {
     )
 }
 
-fn write(path: &Path, text: &str) -> Result<(), ConnectError> {
+/// Writes a file that everybody in the container may read.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), ConnectError> {
     let mut options = fs::OpenOptions::new();
     let opened = options
         .write(true)
@@ -341,7 +342,11 @@ fn write(path: &Path, text: &str) -> Result<(), ConnectError> {
         .mode(0o644)
         .open(path);
     opened
-        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            // The caller's umask has no say.
+            file.set_permissions(fs::Permissions::from_mode(0o644))
+        })
         .called(|| format!("write({path:?})"))
         .map_err(|source| ConnectError::File {
             path: path.to_owned(),

@@ -164,6 +164,16 @@ pub enum EngineError {
         /// How long it was waited for.
         seconds: u64,
     },
+    /// `stop` of a container whose monitor was killed: it is down, and nobody saw how it ended.
+    /// The words are podman's.
+    #[error(
+        "container {id} conmon exited prematurely, exit code could not be retrieved: conmon \
+         process killed"
+    )]
+    MonitorKilled {
+        /// The container.
+        id: ContainerId,
+    },
     /// SIGKILL did not end it, as happens in an uninterruptible call of a broken device.
     #[error("container {id} (process {pid}) has not ended {seconds} seconds after SIGKILL")]
     Unkillable {

@@ -11,6 +11,7 @@
 mod attendant;
 mod prepare;
 mod process;
+mod time_zone;
 
 use std::os::fd::OwnedFd;
 

@@ -136,14 +136,6 @@ pub fn environment(record: &ContainerRecord, tty: bool) -> Vec<String> {
     if !has(&pairs, "HOSTNAME") && !record.request.unset_env.iter().any(|key| key == "HOSTNAME") {
         pairs.push(("HOSTNAME".to_owned(), record.resolved.hostname.clone()));
     }
-    if let Some(zone) = record
-        .request
-        .timezone
-        .as_ref()
-        .filter(|_| !has(&pairs, "TZ"))
-    {
-        pairs.push(("TZ".to_owned(), zone.clone()));
-    }
     pairs
         .into_iter()
         .map(|(key, value)| format!("{key}={value}"))

@@ -8,9 +8,10 @@ use super::ending::{self, After, Ending, Request};
 use super::error::EngineError;
 use super::remove::{self, Leftovers};
 use super::selection::{Chosen, ItemResult, Selection};
-use super::{Engine, Report};
+use super::{Dialect, Engine, Report};
 use crate::state::StateError;
 use crate::state::id::ContainerId;
+use crate::state::liveness::{Loss, Observed};
 use crate::state::store::Store;
 
 /// How `stop` asks.
@@ -66,7 +67,7 @@ impl Engine {
         let begun: Vec<_> = chosen
             .into_iter()
             .map(|Chosen { typed, id }| {
-                let begun = id.and_then(|id| begin(&store, &id, options, &mut endings));
+                let begun = id.and_then(|id| self.begin_stop(&store, &id, options, &mut endings));
                 (typed, begun)
             })
             .collect();
@@ -87,6 +88,29 @@ impl Engine {
         results.extend(leftovers.remove(&self.dirs));
         Ok(results)
     }
+
+    fn begin_stop(
+        &self,
+        store: &Store,
+        id: &ContainerId,
+        options: StopOptions,
+        endings: &mut Vec<Ending>,
+    ) -> Result<Begun, EngineError> {
+        let record = store.load(id)?;
+        let request = Request::stop(&record.resolved, options.signal, options.grace);
+        let (_, observed) = store.observe(id)?;
+        let Some(ending) = ending::begin(store, id, &record.name, request, After::Nothing)? else {
+            let unseen = observed == Observed::Lost(Loss::MonitorGone);
+            return match self.dialect {
+                // Who stops it wants its exit code: that there is none is told once.
+                Dialect::Podman if unseen => Err(EngineError::MonitorKilled { id: id.clone() }),
+                Dialect::Podman | Dialect::Docker => Ok(Begun::NotRunning),
+            };
+        };
+        endings.push(ending);
+        let remove = record.request.auto_remove.then(|| id.clone());
+        Ok(Begun::Asked { remove })
+    }
 }
 
 /// What became of the request to stop.
@@ -95,22 +119,6 @@ enum Begun {
     NotRunning,
     /// The end is awaited; with `--rm` the container goes with it.
     Asked { remove: Option<ContainerId> },
-}
-
-fn begin(
-    store: &Store,
-    id: &ContainerId,
-    options: StopOptions,
-    endings: &mut Vec<Ending>,
-) -> Result<Begun, EngineError> {
-    let record = store.load(id)?;
-    let request = Request::stop(&record.resolved, options.signal, options.grace);
-    let Some(ending) = ending::begin(store, id, &record.name, request, After::Nothing)? else {
-        return Ok(Begun::NotRunning);
-    };
-    endings.push(ending);
-    let remove = record.request.auto_remove.then(|| id.clone());
-    Ok(Begun::Asked { remove })
 }
 
 /// The monitor removes a container of `--rm`; one that was killed could not.

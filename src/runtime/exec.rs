@@ -226,7 +226,13 @@ fn identify(session: &Session<'_>, root: &OwnedFd) -> Result<Identity, StageFail
         } => {
             let passwd = user::read_database(root.as_fd(), "/etc/passwd");
             let group = user::read_database(root.as_fd(), "/etc/group");
-            user::resolve(user, additional_groups, &passwd, &group)
+            user::resolve(user, additional_groups, &passwd, &group).map_err(|failure| {
+                StageFailure {
+                    // A session that cannot begin is an error of ours, as with podman.
+                    code: 125,
+                    ..failure
+                }
+            })
         }
     }
 }

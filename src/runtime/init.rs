@@ -3,6 +3,7 @@
 //! root of the container's user namespace; no process of the container can look into it
 //! (PR_SET_DUMPABLE is 0 before there is one).
 
+use std::borrow::Cow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -15,13 +16,15 @@ use oci_spec::runtime::{Linux, LinuxNamespaceType, Process, Spec};
 use super::handshake::{self, ToInit};
 use super::launch::{GroupPolicy, Launch, ProgramIo, StageFailure, UserChoice, WorkdirPolicy};
 use super::mounts::apply::{self, Mask};
-use super::mounts::{plan, target};
+use super::mounts::plan::{self, MountOp};
+use super::mounts::target;
 use super::program::{self, OwnBinary};
 use super::rights::{self, Rights};
 use super::rootfs::Fallback;
 use super::user::{self, Identity};
-use super::{devices, passwd, reaper, rootfs, session, sysctl};
+use super::{devices, localtime, passwd, reaper, rootfs, session, sysctl};
 use crate::sys::channel::Channel;
+use crate::sys::mount::MountAttr;
 use crate::sys::process::{close_on_exec_all_but, exit_now, new_session_keyring};
 use crate::sys::{Called, Ignored, SysResult, pty};
 
@@ -182,15 +185,41 @@ fn make_root(
     };
     let root = rootfs::mount_root(&launch.root, fallback, mountpoint, &mut serve)
         .map_err(|error| StageFailure::setup(format!("mount the root file system: {error}")))?;
+    if let Some(local) = &launch.local_time {
+        localtime::set(local, root.as_fd())?;
+    }
     let mounts = launch.spec.mounts().as_deref().unwrap_or_default();
     let plan = plan::plan(mounts).map_err(|error| StageFailure::setup(error.to_string()))?;
     for op in &plan {
+        let op = &without_seal(op);
         apply::apply(op, root.as_fd()).map_err(|error| StageFailure::setup(error.to_string()))?;
-        if op.container_path == Path::new("/dev") {
+        if op.container_path == Path::new(DEV) {
             call(|| devices::fill(root.as_fd(), linux))?;
         }
     }
     Ok(root)
+}
+
+const DEV: &str = "/dev";
+
+/// A /dev that is to be read-only takes nodes, places of mounts and the console first.
+fn without_seal(op: &MountOp) -> Cow<'_, MountOp> {
+    if op.container_path != Path::new(DEV) {
+        return Cow::Borrowed(op);
+    }
+    Cow::Owned(MountOp {
+        set: op.set.without(MountAttr::RDONLY),
+        ..op.clone()
+    })
+}
+
+/// Whether the spec asks for a read-only /dev.
+fn seals_dev(spec: &Spec) -> bool {
+    let mut mounts = spec.mounts().iter().flatten();
+    mounts.any(|mount| {
+        let mut options = mount.options().iter().flatten();
+        mount.destination() == Path::new(DEV) && options.any(|option| option == "ro")
+    })
 }
 
 /// What comes after the mounts: sysctls, masked and read-only paths, a read-only root.
@@ -206,6 +235,9 @@ fn finish_root(launch: &Launch, linux: &Linux, root: &OwnedFd) -> Result<(), Sta
     }
     for path in linux.readonly_paths().iter().flatten() {
         call(|| apply::read_only(root.as_fd(), Path::new(path)))?;
+    }
+    if seals_dev(&launch.spec) {
+        call(|| apply::seal(root.as_fd(), Path::new(DEV)))?;
     }
     let read_only = launch
         .spec

@@ -10,6 +10,7 @@ use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 
 use super::idmap::IdMaps;
+use super::localtime::LocalTime;
 use crate::sys::seccomp::Instruction;
 
 /// Everything that the stages need to turn a spec into a running process.
@@ -38,6 +39,8 @@ pub struct Launch {
     pub join: Option<i32>,
     /// `--group-entry`/passwd entries to append inside, when the user has none.
     pub passwd: PasswdPolicy,
+    /// What /etc/localtime becomes; `None` leaves the image's.
+    pub local_time: Option<LocalTime>,
     /// Descriptors after 2 that stay open for the program.
     pub preserved_fds: Vec<i32>,
 }

@@ -8,6 +8,7 @@ pub mod handshake;
 pub mod idmap;
 pub mod init;
 pub mod launch;
+pub mod localtime;
 pub mod machine;
 pub mod mounts;
 pub mod passwd;

@@ -90,9 +90,10 @@ fn resolve_user(user: &str, passwd: &str) -> Result<Identity, StageFailure> {
                 ..Identity::default()
             })
         }
-        (None, None) => Err(StageFailure::setup(format!(
-            "unable to find user {wanted}: no matching entries in passwd file"
-        ))),
+        (None, None) => Err(StageFailure::with_code(
+            126,
+            format!("unable to find user {wanted}: no matching entries in passwd file"),
+        )),
     }
 }
 
@@ -105,9 +106,10 @@ fn resolve_group(named: &str, group: &str) -> Result<u32, StageFailure> {
         .filter_map(GroupLine::parse)
         .find(|line| line.name == named);
     found.map(|line| line.gid).ok_or_else(|| {
-        StageFailure::setup(format!(
-            "unable to find group {named}: no matching entries in group file"
-        ))
+        StageFailure::with_code(
+            126,
+            format!("unable to find group {named}: no matching entries in group file"),
+        )
     })
 }
 

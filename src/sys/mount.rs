@@ -34,6 +34,12 @@ impl MountAttr {
         Self(self.0 | other.0)
     }
 
+    /// These bits but those of `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether no bit is set.
     pub const fn is_empty(self) -> bool {
         self.0 == 0

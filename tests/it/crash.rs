@@ -92,6 +92,11 @@ fn a_killed_monitor_takes_its_container_with_it() {
     assert_eq!(sandbox.field("web", ".State.Status"), "running");
     assert!(is_gone(container));
     kill_and_wait(&[process(&sandbox, "web", ".State.ConmonPid")]);
+    sandbox
+        .run(["stop", "-t", "0", "web"])
+        .expect(125)
+        .says("exit code could not be retrieved: conmon process killed");
+    assert_eq!(sandbox.ok(["stop", "web"]), "web", "told once");
     assert_eq!(sandbox.ok(["rm", "-f", "web"]), "web");
     assert_nothing_left(&sandbox);
 }

@@ -421,3 +421,67 @@ fn limits_and_kernel_settings_hold_inside() {
     );
     assert!(shm.split_whitespace().any(|word| word == "2048"), "{shm}");
 }
+
+#[test]
+fn a_time_zone_is_the_images_file_or_a_copy() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    fs::create_dir_all(sandbox.path("zones/Far")).unwrap();
+    sandbox.file("zones/Far/Away", "the machine's zone");
+    let zones = sandbox.shown("zones");
+    let shown = |zone: &str, command: &[&str]| {
+        run(&sandbox, &["--tz", zone], command)
+            .env("TZDIR", &zones)
+            .run()
+    };
+    let copy = shown("Far/Away", &["cat", "/etc/localtime"]).expect(0);
+    assert_eq!(copy.stdout, "the machine's zone");
+    shown("Far/Gone", &["true"]).expect(125).says("Far/Gone");
+    let script = "mkdir -p /usr/share/zoneinfo/Far; echo own >/usr/share/zoneinfo/Far/Away";
+    let flags = ["--name", "zoned", "--network", "none", "--tz", "Far/Away"];
+    let first = ["create", IMAGE, "sh", "-c"];
+    let script = format!("readlink /etc/localtime || {{ {script}; }}");
+    let line = [&first[..1], &flags, &first[1..], &[script.as_str()]].concat();
+    sandbox.call(line).env("TZDIR", &zones).run().expect(0);
+    let start = || {
+        let call = sandbox.call(["start", "-a", "zoned"]);
+        call.env("TZDIR", &zones).run().expect(0).stdout
+    };
+    assert_eq!(start(), "");
+    assert_eq!(start(), "../usr/share/zoneinfo/Far/Away\n");
+}
+
+#[test]
+fn nothing_is_writable_without_scratch_places() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let flags = ["--read-only", "--read-only-tmpfs=false"];
+    let places = ["/tmp/a", "/dev/a", "/dev/shm/a", "/run/a"];
+    let outcome = run(&sandbox, &flags, &[&["touch"][..], &places].concat()).run();
+    for place in places {
+        let refusal = format!("{place}: Read-only file system");
+        assert!(outcome.stderr.contains(&refusal), "{}", outcome.stderr);
+    }
+    // Devices work all the same.
+    let script = "echo x >/dev/null; echo y >/dev/stdout; ls /dev/pts/ptmx";
+    assert_eq!(
+        prints(&sandbox, &flags, &["sh", "-c", script]),
+        "y\n/dev/pts/ptmx"
+    );
+}
+
+#[test]
+fn the_id_is_shown_where_nothing_of_the_container_is() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let flags = ["--name", "mute", "--attach", "stdin", "--network", "none"];
+    let line = [&["run"][..], &flags, &[IMAGE, "echo", "unseen"]].concat();
+    let id = sandbox.ok(line);
+    assert_eq!(sandbox.field("mute", ".Id"), id);
+    // The caller's account is known inside, its group is not.
+    let user = ["--hostuser", "root", "--user", "root:nosuchgroup"];
+    run(&sandbox, &user, &["true"])
+        .run()
+        .expect(126)
+        .says("no matching entries in group file");
+}

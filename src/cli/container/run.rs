@@ -45,10 +45,12 @@ impl Subcommand for Run {
         }
         check_detached(self.detach, &request, context.engine.dialect)?;
         request.detach_keys.clone_from(&self.detach_keys);
+        let mut shows_id = false;
         let mode = if self.detach {
             StartMode::Detached
         } else {
             let streams = foreground::streams(&request.attach, request.interactive);
+            shows_id = !streams.stdout && !streams.stderr;
             let keys = match &self.detach_keys {
                 // Without a terminal no keys are typed, and no configuration is read for them.
                 None if !request.tty => DetachKeys::default(),
@@ -72,7 +74,13 @@ impl Subcommand for Run {
                 }
                 Ok(0)
             }
-            StartOutcome::Attached(outcome) => Ok(outcome.exit_code()),
+            StartOutcome::Attached(attached) => {
+                // Nothing of the container is shown, so its id can be: scripts read it.
+                if shows_id {
+                    context.ui.line(&outcome.record.id)?;
+                }
+                Ok(attached.exit_code())
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use nix::sys::socket::{
 };
 use oci_spec::runtime::LinuxNamespaceType;
 
+use super::time_zone::local_time;
 use crate::engine::cgroup::{self, ContainerCgroup};
 use crate::engine::connect::{self, ConnectError, Connection, Reached};
 use crate::engine::maps::{Caller, ContainerIds, MapError, container_ids};
@@ -395,6 +396,10 @@ fn launch(
         seccomp,
         join: namespaces.joined.map(|(_, pid)| pid),
         passwd: passwd_policy(record, ids, caller)?,
+        local_time: match &record.request.timezone {
+            Some(zone) => local_time(zone, run_directory)?,
+            None => None,
+        },
         preserved_fds: preserved_fds(&record.request),
     })
 }

@@ -38,12 +38,11 @@ pub(super) fn mounts(record: &ContainerRecord, context: &SpecContext) -> Vec<Mou
 
 fn kernel_filesystems(record: &ContainerRecord, context: &SpecContext) -> Vec<Mount> {
     let mut list = vec![proc(context)];
-    list.push(mount(
-        "/dev",
-        "tmpfs",
-        "tmpfs",
-        &["nosuid", "mode=755", "size=65536k"],
-    ));
+    let mut dev = vec!["nosuid", "mode=755", "size=65536k"];
+    if no_scratch(record) {
+        dev.push("ro");
+    }
+    list.push(mount("/dev", "tmpfs", "tmpfs", &dev));
     list.push(sysfs(record, context));
     let mut pts = vec![
         "nosuid",
@@ -117,7 +116,10 @@ fn ipc(record: &ContainerRecord, context: &SpecContext) -> Vec<Mount> {
     } else {
         let size = record.request.shm_size_bytes.unwrap_or(SHM_SIZE_BYTES);
         let size = format!("size={size}");
-        let options = ["nosuid", "noexec", "nodev", "mode=1777", &size];
+        let mut options = vec!["nosuid", "noexec", "nodev", "mode=1777", &size];
+        if no_scratch(record) {
+            options.push("ro");
+        }
         list.push(mount("/dev/shm", "tmpfs", "shm", &options));
     }
     list
@@ -157,6 +159,11 @@ fn etc_files(context: &SpecContext) -> Vec<Mount> {
     let mut list: Vec<Mount> = etc.collect();
     list.push(file(".containerenv", "/run/.containerenv"));
     list
+}
+
+/// A read-only container without any place in memory to write to.
+fn no_scratch(record: &ContainerRecord) -> bool {
+    record.request.read_only && record.request.no_read_only_tmpfs
 }
 
 /// Writable places of a container whose root is read-only.

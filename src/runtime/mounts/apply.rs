@@ -148,6 +148,22 @@ pub fn read_only(root: BorrowedFd<'_>, path: &Path) -> SysResult<()> {
     attach(mount.as_fd(), place.as_fd())
 }
 
+/// Makes the mount at `path` below `root` read-only, and none of those below it.
+///
+/// # Errors
+///
+/// What the mount calls say.
+pub fn seal(root: BorrowedFd<'_>, path: &Path) -> SysResult<()> {
+    let place = target::open(root, path, Links::Refuse)?;
+    set_attr(
+        place.as_fd(),
+        MountAttr::RDONLY,
+        MountAttr::NONE,
+        0,
+        Depth::One,
+    )
+}
+
 /// Hides what is below masked paths.
 #[derive(Debug)]
 pub struct Mask {
