@@ -11,6 +11,7 @@ use super::pflag;
 use crate::engine::Dialect;
 use crate::engine::attach::AttachError;
 use crate::engine::error::EngineError;
+use crate::engine::files::FilesError;
 use crate::engine::host;
 use crate::engine::image::ImageError;
 use crate::engine::logs::LogsError;
@@ -184,6 +185,20 @@ impl From<ImageError> for Failure {
         Self {
             docker_message: error.docker_message(),
             ..Self::from_error(TOOL_ERROR, &error)
+        }
+    }
+}
+
+impl From<FilesError> for Failure {
+    fn from(error: FilesError) -> Self {
+        match error {
+            FilesError::Container(error) => error.into(),
+            FilesError::Image(error) => error.into(),
+            FilesError::State(error) => error.into(),
+            FilesError::Storage(error) => ImageError::from(error).into(),
+            FilesError::Neither { .. } | FilesError::Machine { .. } | FilesError::Work { .. } => {
+                Self::from_error(TOOL_ERROR, &error)
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod disk;
 mod ending;
 pub mod error;
 pub mod exec;
+pub mod files;
 pub mod filter;
 pub mod host;
 pub mod image;

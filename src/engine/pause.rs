@@ -53,7 +53,7 @@ fn is_improper_state(error: &EngineError) -> bool {
     )
 }
 
-fn turn(store: &Store, id: &ContainerId, freezer: Freezer) -> Result<(), EngineError> {
+pub(super) fn turn(store: &Store, id: &ContainerId, freezer: Freezer) -> Result<(), EngineError> {
     let _lock = store.lock(id)?;
     let (mut state, observed) = store.observe(id)?;
     check(id, &state, observed, freezer)?;

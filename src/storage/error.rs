@@ -91,6 +91,9 @@ pub enum StorageError {
         /// Why they could not.
         words: String,
     },
+    /// The user's namespace cannot be reached.
+    #[error(transparent)]
+    State(#[from] crate::state::StateError),
     /// The layers were unpacked for another range of ids.
     #[error(
         "the layers of this image were unpacked for the id range {layers}, but the range is {now} \

@@ -5,6 +5,7 @@
 //! ```text
 //! layers/<chain id>/     diff/        the unpacked tree
 //!                        layer.json   what it is
+//!                        recipe.zst   its tar stream but for the content of files
 //!                        .lock        locked shared by whoever has pinned the layer
 //! tmp/layer-<chain id>/  the same while it is unpacked; locked by the process that unpacks
 //! tmp/<chain id>-<random>.removed/    while it is removed
@@ -24,8 +25,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::error::{StorageError, chain};
+use super::pack::LayerRoot;
 use super::pipeline::{Algorithms, Passed, unpack_blob};
-use super::unpack::Unpacked;
+use super::tar::{RecipeReader, RecipeWriter};
+use super::unpack::{Destination, RootDirectory, Unpacked};
 use super::workplace::{self, Workplace};
 use crate::oci::{Algorithm, Digest};
 use crate::state::atomic::{self, Durability};
@@ -36,6 +39,9 @@ use crate::sys::{Called, SysResult};
 
 /// The file of a layer that pins lock.
 const LOCK: &str = ".lock";
+
+/// The file of a layer that says how its tar stream is put together again.
+const RECIPE: &str = "recipe.zst";
 
 /// The layers below one data root.
 #[derive(Debug, Clone)]
@@ -124,6 +130,37 @@ pub fn chain_ids(diff_ids: &[Digest]) -> Vec<Digest> {
     chain
 }
 
+impl Layer {
+    /// The layer's tar stream, byte for byte as it came. To be called, and read, in a
+    /// [`Workplace`]: nobody else may read all of its files.
+    ///
+    /// # Errors
+    ///
+    /// A layer whose stream cannot be put together again: its archive held two files of one name,
+    /// or it was unpacked by a coracle that did not keep how.
+    pub fn stream(&self) -> io::Result<impl Read + Send + use<>> {
+        let path = self.diff_path.with_file_name(RECIPE);
+        let recipe = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let words = format!(
+                    "the archive of layer {} cannot be put together again: get its image anew",
+                    self.record.diff_id
+                );
+                return Err(io::Error::new(io::ErrorKind::Unsupported, words));
+            }
+            result => result?,
+        };
+        if self.record.content.replaced {
+            let words = format!(
+                "the archive of layer {} held several files of one name, and only the last is kept",
+                self.record.diff_id
+            );
+            return Err(io::Error::new(io::ErrorKind::Unsupported, words));
+        }
+        RecipeReader::new(recipe, File::open(&self.diff_path)?.into())
+    }
+}
+
 impl Layers {
     /// The layers below `dirs.data_root`. Touches nothing.
     pub fn new(dirs: Dirs) -> Self {
@@ -208,7 +245,8 @@ impl Layers {
             diff_id: algorithm(expected.diff_id),
             blob: algorithm(expected.blob_digest),
         };
-        let passed = stage.unpack(source, algorithms, workplace)?;
+        let below = parent.map(|parent| self.path(parent).join("diff"));
+        let passed = stage.unpack(source, algorithms, below.as_deref(), workplace)?;
         check(expected.diff_id, &passed.diff_id)?;
         check(expected.blob_digest, &passed.blob_digest)?;
         let chain_id = chain_id(parent, &passed.diff_id);
@@ -347,15 +385,25 @@ impl Stage {
         &self,
         source: impl Read + Send,
         algorithms: Algorithms,
+        below: Option<&Path>,
         workplace: &dyn Workplace,
     ) -> Result<Passed, StorageError> {
         let diff_path = self.path.join("diff");
         let root = File::open(&diff_path).map_err(StorageError::file("open", &diff_path))?;
+        let recipe_path = self.path.join(RECIPE);
+        let recipe = File::create_new(&recipe_path)
+            .and_then(RecipeWriter::new)
+            .map_err(StorageError::file("write", &recipe_path))?;
         let ownership = workplace.ownership();
-        let mut source = Some(source);
+        let mut once = Some((source, recipe));
         let mut work = || {
-            let source = source.take().expect("the work is done once");
-            let result = unpack_blob(source, root.as_fd(), ownership, algorithms)
+            let (source, recipe) = once.take().expect("the work is done once");
+            let destination = Destination {
+                root: root.as_fd(),
+                ownership,
+                usual_root: below.map_or_else(RootDirectory::default, root_directory),
+            };
+            let result = unpack_blob(source, destination, algorithms, Some(recipe))
                 .map_err(|error| chain(&error));
             serde_json::to_vec(&result).expect("a result has string keys")
         };
@@ -375,6 +423,13 @@ impl Stage {
     fn discard(&self, workplace: &dyn Workplace) {
         drop(workplace::remove(&self.path, workplace));
     }
+}
+
+/// A layer's root is as the one below it, unless it says otherwise.
+fn root_directory(below: &Path) -> RootDirectory {
+    LayerRoot::open(below)
+        .and_then(|layer| layer.root_directory())
+        .unwrap_or_default()
 }
 
 fn check(expected: Option<&Digest>, found: &Digest) -> Result<(), StorageError> {

@@ -19,6 +19,7 @@ mod error;
 mod images;
 mod layers;
 mod names;
+pub mod pack;
 mod pipeline;
 mod references;
 mod tar;

@@ -3,15 +3,14 @@
 //! hashes, the other makes files. Both digests are known when the last byte was written.
 
 use std::io::{self, BufRead, Read};
-use std::os::fd::BorrowedFd;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use serde::{Deserialize, Serialize};
 
 use super::compression::decompress;
-use super::tar::TarInput;
-use super::unpack::{Ownership, UnpackError, Unpacked, unpack};
+use super::tar::{RecipeWriter, TarInput};
+use super::unpack::{Destination, UnpackError, Unpacked, unpack};
 use crate::oci::{Algorithm, Digest, Digester};
 
 const CHUNK: usize = 256 << 10;
@@ -40,17 +39,17 @@ pub(crate) struct Algorithms {
     pub(crate) blob: Algorithm,
 }
 
-/// Unpacks the blob `source` below `root`.
+/// Unpacks the blob `source`.
 pub(crate) fn unpack_blob(
     source: impl Read + Send,
-    root: BorrowedFd<'_>,
-    ownership: Ownership,
+    destination: Destination<'_>,
     algorithms: Algorithms,
+    recipe: Option<RecipeWriter>,
 ) -> Result<Passed, UnpackError> {
     let (sender, receiver) = sync_channel(AHEAD);
     thread::scope(|scope| {
         let reader = scope.spawn(move || read_all(source, &sender, algorithms));
-        let unpacked = unpack(Chunks::new(receiver), root, ownership);
+        let unpacked = unpack(Chunks::new(receiver), destination, recipe);
         // The reader ends with the stream, or when nobody takes its chunks any more.
         let digests = reader.join().expect("the reader returns its errors");
         let unpacked = unpacked?;

@@ -3,9 +3,12 @@
 
 mod attach;
 mod cleanup;
+mod commit;
 mod create;
+mod diff;
 mod exec;
 mod exists;
+mod export;
 mod foreground;
 mod inspect;
 mod kill;
@@ -36,8 +39,13 @@ pub(super) use which::{print_errors, tool_error};
 /// The rows of this group.
 pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<attach::Attach>(),
+    Entry::of::<commit::Commit>(),
+    Entry::of::<diff::ContainerDiff>(),
+    Entry::of::<diff::Diff>(),
+    Entry::of::<diff::ImageDiff>(),
     Entry::of::<exec::Exec>(),
     Entry::of::<exists::Exists>(),
+    Entry::of::<export::Export>(),
     Entry::of::<inspect::ContainerInspect>(),
     Entry::of::<inspect::Inspect>(),
     Entry::of::<kill::Kill>(),

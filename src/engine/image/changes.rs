@@ -3,8 +3,9 @@
 
 use serde_json::json;
 
-use crate::engine::signal;
-use crate::oci::ContainerConfig;
+use super::error::ImageError;
+use crate::engine::{quantity, signal};
+use crate::oci::{ContainerConfig, Healthcheck};
 
 /// What is wrong with a `--change`. The words are podman's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +26,139 @@ pub(super) fn apply(config: &mut ContainerConfig, changes: &[String]) -> Result<
         })?;
     }
     Ok(())
+}
+
+/// Applies the instructions of a commit: those of a Dockerfile, which know a few more than
+/// [`apply`] does.
+pub(super) fn apply_instructions(
+    config: &mut ContainerConfig,
+    changes: &[String],
+) -> Result<(), ImageError> {
+    for change in changes {
+        let refused = |reason: String| {
+            // The instruction as it is understood: `BOGUS=foo` is `BOGUS foo`.
+            let change = match split(change) {
+                Some((key, value)) => format!("{key} {value}"),
+                None => change.clone(),
+            };
+            ImageError::Instruction { change, reason }
+        };
+        let Some((instruction, value)) = split(change) else {
+            let shown = change.to_uppercase();
+            return Err(refused(format!(
+                "did not understand change instruction {shown:?}"
+            )));
+        };
+        let done = match instruction.as_str() {
+            "HEALTHCHECK" => health_check(value).map(|check| config.healthcheck = Some(check)),
+            "SHELL" => serde_json::from_str(value)
+                .map(|words| config.shell = words)
+                .map_err(|_not_json| "SHELL requires the arguments to be in JSON form".to_owned()),
+            "ENV" => {
+                environment(config, value);
+                Ok(())
+            }
+            "LABEL" if value.contains('=') => {
+                for (key, value) in pairs(value) {
+                    config.labels.insert(key, value);
+                }
+                Ok(())
+            }
+            "CMD" | "ENTRYPOINT" | "EXPOSE" | "LABEL" | "ONBUILD" | "STOPSIGNAL" | "USER"
+            | "VOLUME" | "WORKDIR" => apply_one(config, change),
+            other => Err(format!(
+                "did not understand change instruction {:?}",
+                format!("{other} {value}")
+            )),
+        };
+        done.map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// `NAME=value…` or `NAME value`; a name that is there already gets the new value.
+fn environment(config: &mut ContainerConfig, value: &str) {
+    let first = value.split(' ').next().unwrap_or_default();
+    let pairs = if first.contains('=') {
+        pairs(value)
+    } else {
+        let (name, value) = value.split_once(' ').unwrap_or((value, ""));
+        vec![(name.to_owned(), value.trim().to_owned())]
+    };
+    for (name, value) in pairs {
+        let prefix = format!("{name}=");
+        let pair = format!("{name}={value}");
+        match config.env.iter_mut().find(|pair| pair.starts_with(&prefix)) {
+            Some(old) => *old = pair,
+            None => config.env.push(pair),
+        }
+    }
+}
+
+/// `a=b c="d e" f='g'`, as a Dockerfile has them; a backslash takes the next character as it is.
+fn pairs(text: &str) -> Vec<(String, String)> {
+    let mut words: Vec<String> = Vec::new();
+    let (mut word, mut quote, mut escaped) = (String::new(), None, false);
+    for character in text.chars() {
+        match (character, quote) {
+            _ if escaped => {
+                word.push(character);
+                escaped = false;
+            }
+            ('\\', None | Some('"')) => escaped = true,
+            (_, Some(end)) if character == end => quote = None,
+            ('"' | '\'', None) => quote = Some(character),
+            (' ' | '\t', None) => {
+                if !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+            }
+            _ => word.push(character),
+        }
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    let split = |word: String| match word.split_once('=') {
+        Some((key, value)) => (key.to_owned(), value.to_owned()),
+        None => (word, String::new()),
+    };
+    words.into_iter().map(split).collect()
+}
+
+/// `[--interval=… --timeout=… --start-period=… --start-interval=… --retries=…] CMD words` or
+/// `NONE`.
+fn health_check(value: &str) -> Result<Healthcheck, String> {
+    let mut check = Healthcheck::default();
+    let mut rest = value.trim();
+    while let Some(option) = rest.strip_prefix("--") {
+        let (option, after) = option.split_once(' ').unwrap_or((option, ""));
+        rest = after.trim_start();
+        let (key, value) = option.split_once('=').unwrap_or((option, ""));
+        let bad = || format!("HEALTHCHECK --{key}={value}: not a value that it can have");
+        if key == "retries" {
+            check.retries = value.parse().map_err(|_not_a_number| bad())?;
+            continue;
+        }
+        let nanoseconds = quantity::parse_duration(value).ok_or_else(bad)?;
+        match key {
+            "interval" => check.interval = nanoseconds,
+            "timeout" => check.timeout = nanoseconds,
+            "start-period" => check.start_period = nanoseconds,
+            "start-interval" => check.start_interval = nanoseconds,
+            _ => return Err(format!("HEALTHCHECK does not know the option --{key}")),
+        }
+    }
+    let (kind, words) = rest.split_once(' ').unwrap_or((rest, ""));
+    check.test = match (kind.to_uppercase().as_str(), words.trim()) {
+        ("NONE", "") => vec!["NONE".to_owned()],
+        ("CMD", words) if !words.is_empty() => match serde_json::from_str::<Vec<String>>(words) {
+            Ok(list) => [vec!["CMD".to_owned()], list].concat(),
+            Err(_) => vec!["CMD-SHELL".to_owned(), words.to_owned()],
+        },
+        _ => return Err("HEALTHCHECK is NONE, or CMD and a command".to_owned()),
+    };
+    Ok(check)
 }
 
 fn apply_one(config: &mut ContainerConfig, change: &str) -> Result<(), String> {

@@ -27,6 +27,23 @@ pub enum ImageError {
     /// `--change` that cannot be understood.
     #[error(transparent)]
     Change(#[from] ChangeError),
+    /// `--change` of a commit, in the words that its scripts know.
+    #[error("applying changes: processing change {change:?}: {reason}")]
+    Instruction {
+        /// The instruction.
+        change: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// `--config` that does not read.
+    #[error("--config: the container configuration does not read")]
+    Config {
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// There are no layers that the changes could be put on.
+    #[error("cannot commit a container that uses an exploded rootfs")]
+    NoImageBelow,
     /// A text that is no image name.
     #[error("normalizing name {name:?}")]
     Name {

@@ -9,12 +9,10 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 
 use super::changes;
+use super::commit::ImageFormat;
 use super::error::{ImageError, go_reason};
 use crate::engine::Engine;
-use crate::oci::{
-    ContainerConfig, Descriptor, Digest, History, ImageConfiguration, Manifest, Platform, RootFs,
-    media_type,
-};
+use crate::oci::{ContainerConfig, Digest, History, ImageConfiguration, Platform, RootFs};
 use crate::storage::{Expected, LayerRecord, NewImage};
 
 /// What is asked of an import.
@@ -71,10 +69,10 @@ impl Engine {
             ..ImageConfiguration::default()
         };
         let config = serde_json::to_vec(&config).expect("a configuration has string keys");
-        let manifest = manifest(&config, &layer.record);
+        let manifest = ImageFormat::Oci.manifest(&config, std::slice::from_ref(&layer));
         let new = NewImage {
             config: &config,
-            manifest: &serde_json::to_vec(&manifest).expect("a manifest has string keys"),
+            manifest: &manifest,
             names: names.as_slice(),
         };
         Ok(images.add(&new, vec![pin])?)
@@ -120,18 +118,5 @@ fn history(layer: &LayerRecord, created: Timestamp, message: Option<String>) -> 
         created_by: format!("/bin/sh -c #(nop) ADD file:{hex} in /"),
         comment: message.unwrap_or_else(|| "imported from tarball".to_owned()),
         ..History::default()
-    }
-}
-
-fn manifest(config: &[u8], layer: &LayerRecord) -> Manifest {
-    let mut blob = Descriptor::of(media_type::OCI_LAYER, b"");
-    blob.digest = layer.diff_id.clone();
-    blob.size = layer.content.size_bytes;
-    Manifest {
-        schema_version: 2,
-        media_type: String::new(),
-        config: Descriptor::of(media_type::OCI_CONFIG, config),
-        layers: vec![blob],
-        annotations: std::collections::BTreeMap::new(),
     }
 }

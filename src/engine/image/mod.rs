@@ -2,6 +2,7 @@
 //! What can be done with images: import, load, list, name, look at, remove.
 
 mod changes;
+mod commit;
 mod document;
 mod error;
 mod filter;
@@ -17,6 +18,7 @@ mod workplace;
 
 pub use crate::storage::{Image, ListedImage};
 pub use changes::ChangeError;
+pub use commit::{CommitRequest, ImageFormat, Pausing, Squash, VolumePolicy};
 pub use document::{DockerImage, ImageDocument, PodmanImage};
 pub use error::ImageError;
 pub use filter::ImageFilterError;

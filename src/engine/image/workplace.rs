@@ -34,7 +34,7 @@ impl Workplace for InHolder {
 
 impl Engine {
     /// The images of this user's store, which is checked, and made where there is none.
-    pub(super) fn images(&self) -> Result<Images, StateError> {
+    pub(in crate::engine) fn images(&self) -> Result<Images, StateError> {
         Store::open(self.dirs.clone())?;
         Ok(Images::open(&self.dirs))
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Reads tar streams that nobody vouches for: bounded headers, counted members, no seeking.
+//! Reads tar streams that nobody vouches for: bounded headers, counted members, no seeking; and
+//! writes the headers of our own.
 //!
 //! The fixed header is the tar crate's; what stands around it is ours, because that crate keeps
 //! extension headers of any size in memory and splits PAX records at newlines, which binary
@@ -8,12 +9,16 @@
 mod header;
 mod input;
 mod pax;
+mod recipe;
 mod stream;
+mod write;
 
 use std::io;
 
 pub(crate) use input::{SeekableInput, TarInput};
+pub(crate) use recipe::{RecipeReader, RecipeWriter};
 pub(crate) use stream::{DataError, TarStream};
+pub(crate) use write::{END, padding, write_document_header, write_header};
 
 /// What a member of an archive is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use tar::{GnuExtSparseHeader, Header};
 
 use super::header::{self, BLOCK, HeaderKind};
 use super::pax::{PaxRecords, decimal};
+use super::recipe::RecipeWriter;
 use super::{Limits, Member, MemberKind, SparseMap, TarError, TarInput, printable};
 
 /// A tar stream, read member by member.
@@ -22,6 +23,7 @@ pub(crate) struct TarStream<R> {
     /// Padding after it.
     padding_left: u64,
     ended: bool,
+    recipe: Option<RecipeWriter>,
 }
 
 /// What extension headers said about the member to come.
@@ -44,7 +46,27 @@ impl<R: TarInput> TarStream<R> {
             data_left: 0,
             padding_left: 0,
             ended: false,
+            recipe: None,
         }
+    }
+
+    /// Notes down everything that is not the data of files. From then on whoever reads a member's
+    /// data must say where they are kept: [`TarStream::keep_data_at`].
+    pub(crate) fn record(&mut self, recipe: Option<RecipeWriter>) {
+        self.recipe = recipe;
+    }
+
+    /// The data of this member, not read yet, will be these pieces of the file at `path`.
+    pub(crate) fn keep_data_at(&mut self, path: &[u8], pieces: &[(u64, u64)]) -> io::Result<()> {
+        match &mut self.recipe {
+            Some(recipe) => recipe.file(path, pieces),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the recipe; to be called after [`TarStream::drain`].
+    pub(crate) fn finish_recipe(&mut self) -> io::Result<()> {
+        self.recipe.take().map_or(Ok(()), RecipeWriter::finish)
     }
 
     /// How many bytes of the stream were read.
@@ -115,9 +137,13 @@ impl<R: TarInput> TarStream<R> {
     /// Reads what stands after the end mark, so that everything that came was seen and hashed.
     pub(crate) fn drain(&mut self) -> Result<(), TarError> {
         loop {
-            let length = self.input.fill_buf()?.len();
+            let available = self.input.fill_buf()?;
+            let length = available.len();
             if length == 0 {
                 return Ok(());
+            }
+            if let Some(recipe) = &mut self.recipe {
+                recipe.raw(available)?;
             }
             self.input.consume(length);
             self.position += length as u64;
@@ -195,7 +221,11 @@ impl<R: TarInput> TarStream<R> {
         let left = self.data_left + self.padding_left;
         self.data_left = 0;
         self.padding_left = 0;
-        if self.input.skip(left)? < left {
+        let skipped = match &mut self.recipe {
+            Some(recipe) => copy_raw(&mut self.input, left, recipe)?,
+            None => self.input.skip(left)?,
+        };
+        if skipped < left {
             return Err(TarError::Truncated);
         }
         self.position += left;
@@ -228,6 +258,9 @@ impl<R: TarInput> TarStream<R> {
                 Err(error) => return Err(error.into()),
             }
         }
+        if let Some(recipe) = &mut self.recipe {
+            recipe.raw(block)?;
+        }
         self.position += BLOCK as u64;
         Ok(true)
     }
@@ -245,6 +278,9 @@ impl<R: TarInput> TarStream<R> {
                 Ok(())
             })
             .map_err(DataError::into_tar)?;
+        }
+        if let Some(recipe) = &mut self.recipe {
+            recipe.raw(&bytes)?;
         }
         self.skip_data()?;
         Ok(bytes)
@@ -409,6 +445,23 @@ impl From<TarError> for DataError {
     fn from(error: TarError) -> Self {
         Self::Tar(error)
     }
+}
+
+/// Passes over `length` bytes that the recipe must have; returns how many there were.
+fn copy_raw(input: &mut impl TarInput, length: u64, recipe: &mut RecipeWriter) -> io::Result<u64> {
+    let mut left = length;
+    while left > 0 {
+        let available = input.fill_buf()?;
+        if available.is_empty() {
+            break;
+        }
+        let most = usize::try_from(left).unwrap_or(usize::MAX);
+        let step = most.min(available.len());
+        recipe.raw(&available[..step])?;
+        input.consume(step);
+        left -= step as u64;
+    }
+    Ok(length - left)
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use self::path::CleanPath;
 use self::tree::Tree;
-use super::tar::{Limits, Member, MemberKind, TarError, TarInput, TarStream, printable};
+use super::tar::{
+    Limits, Member, MemberKind, RecipeWriter, TarError, TarInput, TarStream, printable,
+};
 use crate::sys::SysError;
 
 /// Whose the files of a layer are.
@@ -46,6 +48,9 @@ pub struct Unpacked {
     pub ids_as_metadata: bool,
     /// Device nodes are kept as metadata; containers have their own /dev, so few care.
     pub devices_as_metadata: bool,
+    /// A later member took the place of an earlier one, whose data are gone: the stream cannot be
+    /// put together again.
+    pub replaced: bool,
 }
 
 /// Why a layer could not be unpacked.
@@ -63,24 +68,60 @@ pub(crate) enum UnpackError {
     Member { path: String, source: SysError },
     #[error("finish the layer")]
     Finish { source: SysError },
+    #[error("keep how the layer's archive was made")]
+    Recipe { source: io::Error },
     #[error("read the id map of this process")]
     IdMap { source: io::Error },
 }
 
-/// Unpacks the stream below `root`, to its very end.
+/// Where a layer is unpacked, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Destination<'a> {
+    /// An empty directory.
+    pub(crate) root: BorrowedFd<'a>,
+    /// Whose the files are.
+    pub(crate) ownership: Ownership,
+    /// The root directory, unless the stream says otherwise.
+    pub(crate) usual_root: RootDirectory,
+}
+
+/// Whose a layer's root directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RootDirectory {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) mode: u32,
+}
+
+impl Default for RootDirectory {
+    /// What other tools give a lowest layer that does not say.
+    fn default() -> Self {
+        Self {
+            uid: 0,
+            gid: 0,
+            mode: 0o555,
+        }
+    }
+}
+
+/// Unpacks the stream to its very end, and notes in `recipe` how it is put together again.
 pub(crate) fn unpack(
     input: impl TarInput,
-    root: BorrowedFd<'_>,
-    ownership: Ownership,
+    destination: Destination<'_>,
+    recipe: Option<RecipeWriter>,
 ) -> Result<Unpacked, UnpackError> {
     let mut stream = TarStream::new(input, Limits::default());
-    let mut tree = Tree::new(root, ownership)?;
+    stream.record(recipe);
+    let mut tree = Tree::new(destination)?;
     let mut members = 0;
     while let Some(member) = stream.next_member()? {
         members += 1;
         place_member(&mut tree, &member, &mut stream)?;
     }
     stream.drain()?;
+    stream
+        .finish_recipe()
+        .map_err(|source| UnpackError::Recipe { source })?;
     tree.finish()
         .map_err(|source| UnpackError::Finish { source })?;
     Ok(Unpacked {
@@ -88,6 +129,7 @@ pub(crate) fn unpack(
         members,
         ids_as_metadata: tree.ids_as_metadata(),
         devices_as_metadata: tree.devices_as_metadata(),
+        replaced: tree.replaced(),
     })
 }
 

@@ -52,13 +52,21 @@ fn archive(entries: &[Entry<'_>]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
+fn destination(root: &File) -> Destination<'_> {
+    Destination {
+        root: root.as_fd(),
+        ownership: Ownership::Metadata,
+        usual_root: RootDirectory::default(),
+    }
+}
+
 /// Unpacks into `root/layer`, with a secret beside it that nothing may touch.
 fn unpacked(root: &Path, bytes: &[u8]) -> Result<Unpacked, UnpackError> {
     let layer = root.join("layer");
     fs::create_dir(&layer).unwrap();
     File::create(root.join("secret")).unwrap();
     let opened = File::open(&layer).unwrap();
-    let result = unpack(bytes, opened.as_fd(), Ownership::Metadata);
+    let result = unpack(bytes, destination(&opened), None);
     assert_eq!(fs::metadata(root.join("secret")).unwrap().len(), 0);
     let mut beside: Vec<_> = fs::read_dir(root)
         .unwrap()
@@ -327,7 +335,7 @@ fn a_stale_link_in_the_layer_is_not_followed() {
     symlink("/etc/hostname", layer.join("x")).unwrap();
     let opened = File::open(&layer).unwrap();
     let bytes = archive(&[entry("x", Kind::Regular, "", b"mine")]);
-    unpack(&bytes[..], opened.as_fd(), Ownership::Metadata).unwrap();
+    unpack(&bytes[..], destination(&opened), None).unwrap();
     assert!(!layer.join("x").is_symlink());
 }
 

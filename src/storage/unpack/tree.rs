@@ -22,7 +22,7 @@ use super::entries::{
 use super::ids::KnownIds;
 use super::path::CleanPath;
 use super::place::{Parents, c_name, stat_entry};
-use super::{Ownership, UnpackError};
+use super::{Destination, Ownership, RootDirectory, UnpackError};
 use crate::layer_format::{
     DotWh, FileKind, OverrideStat, XATTR_OVERRIDE_PREFIX, has_ownership_metadata,
     is_reserved_xattr, is_whiteout_device, write_opaque, write_override_stat,
@@ -38,12 +38,16 @@ const NOBODY: u32 = 65534;
 #[derive(Debug)]
 pub(super) struct Tree<'a> {
     parents: Parents<'a>,
+    usual_root: RootDirectory,
+    /// Whether the stream says whose the root is.
+    root_is_member: bool,
     ownership: Ownership,
     known: KnownIds,
     /// Directories get their times last, since filling them changes these.
     directory_times: Vec<(Vec<u8>, FileTime)>,
     ids_as_metadata: bool,
     devices_as_metadata: bool,
+    replaced: bool,
 }
 
 /// How a member's owner and mode are written down.
@@ -56,15 +60,21 @@ enum Record {
 }
 
 impl<'a> Tree<'a> {
-    pub(super) fn new(root: BorrowedFd<'a>, ownership: Ownership) -> Result<Self, UnpackError> {
+    pub(super) fn new(destination: Destination<'a>) -> Result<Self, UnpackError> {
         let known = KnownIds::of_self().map_err(|source| UnpackError::IdMap { source })?;
+        let Destination {
+            root, ownership, ..
+        } = destination;
         Ok(Self {
             parents: Parents::new(root),
+            usual_root: destination.usual_root,
+            root_is_member: false,
             ownership,
             known,
             directory_times: Vec::new(),
             ids_as_metadata: ownership == Ownership::Metadata,
             devices_as_metadata: false,
+            replaced: false,
         })
     }
 
@@ -74,6 +84,10 @@ impl<'a> Tree<'a> {
 
     pub(super) fn devices_as_metadata(&self) -> bool {
         self.devices_as_metadata
+    }
+
+    pub(super) fn replaced(&self) -> bool {
+        self.replaced
     }
 
     /// Makes a regular file with the data that follow in `stream`. The outer error is the stream's.
@@ -88,7 +102,7 @@ impl<'a> Tree<'a> {
             Ok(None) => return Ok(Ok(())),
             Err(error) => return Ok(Err(error)),
         };
-        match write_data(&file, member, stream) {
+        match write_data(path, &file, member, stream) {
             Ok(()) => {}
             Err(DataError::Tar(error)) => return Err(error.into()),
             Err(DataError::Sink(error)) => {
@@ -151,6 +165,9 @@ impl<'a> Tree<'a> {
 
     /// Sets the directories' times and brings everything to the disk.
     pub(super) fn finish(&mut self) -> SysResult<()> {
+        if !self.root_is_member {
+            self.dress_root()?;
+        }
         if self.ids_as_metadata || self.devices_as_metadata {
             self.mark_root()?;
         }
@@ -165,6 +182,18 @@ impl<'a> Tree<'a> {
         syncfs(self.parents.root()).called(|| "syncfs")
     }
 
+    /// Makes the root what it usually is. Where owners are metadata, [`Tree::mark_root`] does.
+    fn dress_root(&self) -> SysResult<()> {
+        let RootDirectory { uid, gid, mode } = self.usual_root;
+        if self.ownership == Ownership::Metadata || !self.known.has(uid, gid) {
+            return Ok(());
+        }
+        let root = self.parents.root();
+        fchown(root, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+            .called(|| format!("fchown({uid}, {gid})"))?;
+        fchmod(root, Mode::from_bits_truncate(mode)).called(|| format!("fchmod({mode:o})"))
+    }
+
     /// A reader of ownership metadata looks for it on the root first.
     fn mark_root(&self) -> SysResult<()> {
         let root = self.parents.root();
@@ -173,7 +202,10 @@ impl<'a> Tree<'a> {
             return Ok(());
         }
         let (uid, gid, mode) = match self.ownership {
-            Ownership::Metadata => (0, 0, 0o755),
+            Ownership::Metadata => {
+                let RootDirectory { uid, gid, mode } = self.usual_root;
+                (uid, gid, mode)
+            }
             Ownership::Mapped => {
                 let stat = fstat(root).called(|| "fstat")?;
                 (stat.st_uid, stat.st_gid, stat.st_mode & 0o7777)
@@ -214,9 +246,11 @@ impl<'a> Tree<'a> {
         }
         let name = c_name(name);
         match unlinkat(directory, name.as_c_str(), UnlinkatFlags::NoRemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(Errno::ENOENT) => {}
+            Ok(()) => self.replaced = true,
             Err(Errno::EISDIR) => {
                 remove_directory(directory, &name)?;
+                self.replaced = true;
                 self.parents.forget();
             }
             Err(errno) => return Err(errno).called(|| format!("unlinkat({name:?})")),
@@ -258,6 +292,7 @@ impl<'a> Tree<'a> {
             write_opaque(directory.as_fd()).called(|| "setxattr(opaque)")?;
         }
         if made == Made::InPlaceOfOther {
+            self.replaced = true;
             self.parents.forget();
         }
         self.directory_times
@@ -267,6 +302,7 @@ impl<'a> Tree<'a> {
 
     fn root_directory(&mut self, member: &Member) -> SysResult<()> {
         self.directory_times.push((Vec::new(), member.modified));
+        self.root_is_member = true;
         let root = self.parents.root();
         self.dress(root, member, FileKind::Directory)
     }
@@ -490,6 +526,7 @@ fn ids(member: &Member) -> (u32, u32) {
 }
 
 fn write_data(
+    path: &CleanPath,
     file: &File,
     member: &Member,
     stream: &mut TarStream<impl TarInput>,
@@ -502,6 +539,10 @@ fn write_data(
         }
         None => &whole[..],
     };
+    if member.stored_size > 0 {
+        let kept = stream.keep_data_at(path.bytes(), pieces);
+        kept.map_err(DataError::Sink)?;
+    }
     for &(offset, length) in pieces {
         let mut written = 0;
         while written < length {

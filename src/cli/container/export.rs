@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `export`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::which::without_slash;
+use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::engine::Dialect;
+
+/// Flags of `export`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Export {
+    /// Write to a specified file (default: stdout, which must be redirected)
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Name or id of a container
+    #[arg(value_name = "CONTAINER", required = true)]
+    container: String,
+}
+
+impl Subcommand for Export {
+    const PATHS: &'static [&'static str] = &["export", "container export"];
+    const ABOUT: &'static str = "Export container's filesystem contents as a tar archive";
+    const EXAMPLES: &'static [&'static str] = &[
+        "export ctrID > myCtr.tar",
+        "export --output=\"myCtr.tar\" ctrID",
+    ];
+
+    fn run(self, context: &Context) -> CommandResult {
+        let words = match context.engine.dialect {
+            Dialect::Podman => "refusing to export to terminal. Use -o flag or redirect",
+            Dialect::Docker => {
+                "cowardly refusing to save to a terminal. Use the -o flag or redirect"
+            }
+        };
+        let output = open_output(self.output.as_deref(), words)?;
+        context
+            .engine
+            .export(&without_slash(&self.container), &output)?;
+        Ok(0)
+    }
+}
+
+/// The file to write, or standard output unless it is a terminal.
+pub(crate) fn open_output(path: Option<&Path>, terminal_words: &str) -> Result<File, Failure> {
+    let Some(path) = path else {
+        let stdout = io::stdout();
+        if stdout.is_terminal() {
+            return Err(Failure::tool(terminal_words));
+        }
+        return Ok(stdout.as_fd().try_clone_to_owned()?.into());
+    };
+    check_file_name(path)?;
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o644)
+        .open(path)
+        .map_err(|error| Failure::tool(format_args!("open {}: {error}", path.display())))
+}
+
+/// Podman keeps the colon for other things than files.
+pub(crate) fn check_file_name(path: &Path) -> Result<(), Failure> {
+    if path.to_string_lossy().contains(':') {
+        return Err(Failure::tool(format_args!(
+            "invalid filename (should not contain ':') {path:?}"
+        )));
+    }
+    Ok(())
+}
