@@ -7,6 +7,7 @@
 //! | containers.conf | /usr/share/containers, /etc/containers and its .conf.d, ~/.config/containers and its .conf.d; `CONTAINERS_CONF` replaces them all, `CONTAINERS_CONF_OVERRIDE` comes last |
 //! | storage.conf | /usr/share/containers, else /etc/containers; ~/.config/containers on top; `CONTAINERS_STORAGE_CONF` replaces them all |
 
+pub mod auth_files;
 pub mod certificates;
 pub mod containers_conf;
 pub mod credentials;

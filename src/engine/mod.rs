@@ -2,6 +2,7 @@
 //! The life of containers and images: the one place where runtime, storage, network and monitor
 //! meet. Never prints and never reads argv: it takes requests and reports through a trait.
 
+pub mod access;
 pub mod attach;
 mod cgroup;
 pub mod check;
