@@ -2,7 +2,8 @@
 //! `--pid`, `--ipc`, `--uts`, `--cgroupns` and the namespace side of `--network`, resolved to
 //! what exists at this moment.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::LinuxNamespaceType;
 
@@ -31,6 +32,15 @@ pub enum NamespaceError {
         kind: &'static str,
         /// As typed.
         name: String,
+    },
+    /// `--ipc private` keeps others out.
+    #[error(
+        "joining IPC of container {id} is not allowed: non-shareable IPC \
+         (hint: use IpcMode:shareable for the donor container)"
+    )]
+    NotShareable {
+        /// Whose it is.
+        id: ContainerId,
     },
     /// Namespaces of two containers at once.
     #[error(
@@ -104,35 +114,41 @@ impl Namespaces {
                 mode: mode.to_owned(),
             });
         };
-        let pid = self.join(kind, name, store)?;
-        Ok(NamespaceSource::Path(PathBuf::from(format!(
-            "/proc/{pid}/ns/{typ}"
-        ))))
-    }
-
-    fn join(
-        &mut self,
-        kind: &'static str,
-        name: &str,
-        store: &Store,
-    ) -> Result<i32, NamespaceError> {
-        let id = store.resolve(name)?;
-        let (state, observed) = store.observe(&id)?;
-        let running = matches!(observed, Observed::Running | Observed::Paused);
-        let pid = state
-            .container
-            .filter(|_| running)
-            .map(|process| process.pid);
-        let pid = pid.ok_or(NamespaceError::NotRunning {
-            kind,
-            name: name.to_owned(),
-        })?;
-        match &self.joined {
-            Some((other, _)) if *other != id => Err(NamespaceError::TwoContainers),
-            _ => {
-                self.joined = Some((id, pid));
-                Ok(pid)
-            }
+        let (id, pid) = running(kind, name, store)?;
+        let path = PathBuf::from(format!("/proc/{pid}/ns/{typ}"));
+        // The host's is not joined: that takes rights which nobody has, and it is ours already.
+        if is_own(&path, typ) {
+            return Ok(NamespaceSource::Host);
         }
+        match &self.joined {
+            Some((other, _)) if *other != id => return Err(NamespaceError::TwoContainers),
+            _ => self.joined = Some((id, pid)),
+        }
+        Ok(NamespaceSource::Path(path))
     }
+}
+
+/// The container `name` and its first process.
+fn running(
+    kind: &'static str,
+    name: &str,
+    store: &Store,
+) -> Result<(ContainerId, i32), NamespaceError> {
+    let id = store.resolve(name)?;
+    let (state, observed) = store.observe(&id)?;
+    let running = matches!(observed, Observed::Running | Observed::Paused);
+    let process = state.container.filter(|_| running);
+    let process = process.ok_or(NamespaceError::NotRunning {
+        kind,
+        name: name.to_owned(),
+    })?;
+    if kind == "ipc" && store.load(&id)?.request.ipc.as_deref() == Some("private") {
+        return Err(NamespaceError::NotShareable { id });
+    }
+    Ok((id, process.pid))
+}
+
+fn is_own(path: &Path, typ: LinuxNamespaceType) -> bool {
+    let own = fs::read_link(format!("/proc/self/ns/{typ}"));
+    own.is_ok_and(|own| fs::read_link(path).is_ok_and(|theirs| own == theirs))
 }

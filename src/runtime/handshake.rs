@@ -5,16 +5,23 @@
 //! init  -> monitor   Device(fd)    the FUSE device of the root, to be served
 //! init  -> monitor   Console(fd)   the master of the container's terminal
 //! init  -> monitor   Failure       why it could not go on, as JSON; the stage ends
+//! monitor -> init    Source(fd)    a mount source that the stage cannot open, with its path
 //! monitor -> init    Mapped        the id maps are written
 //! monitor -> init    Network       the network is ready
 //! (the line closes at exec: the program runs)
 //! ```
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use super::launch::StageFailure;
+use super::mounts::sources::Sources;
 use crate::sys::SysResult;
 use crate::sys::channel::{Channel, Message};
+
+const MONITOR_ENDED: &str = "the monitor ended while the container was being made";
 
 /// What the init stage says.
 #[derive(Debug)]
@@ -67,9 +74,38 @@ impl ToInit {
         if message.bytes == [self.byte()] {
             return Ok(());
         }
-        Err(StageFailure::setup(
-            "the monitor ended while the container was being made",
-        ))
+        Err(StageFailure::setup(MONITOR_ENDED))
+    }
+}
+
+/// Sends what was opened for the stage under the path `name`.
+///
+/// # Errors
+///
+/// sendmsg(2)'s.
+pub fn send_source(line: &Channel, name: &Path, opened: &OwnedFd) -> SysResult<()> {
+    let words = [b"b", name.as_os_str().as_bytes()].concat();
+    line.send(&words, Some(opened.as_fd()))
+}
+
+/// Waits until the id maps are written; what was opened for the stage comes before.
+///
+/// # Errors
+///
+/// A failure of the set-up when the monitor said something else or died.
+pub fn wait_mapped(line: &Channel) -> Result<Sources, StageFailure> {
+    let mut sources = Sources::default();
+    loop {
+        let message = line
+            .receive()
+            .map_err(|error| StageFailure::setup(error.to_string()))?;
+        match (message.bytes.split_first(), message.fd) {
+            (Some((b'b', name)), Some(fd)) => {
+                sources.add(PathBuf::from(OsStr::from_bytes(name)), fd);
+            }
+            (Some((byte, [])), None) if *byte == ToInit::Mapped.byte() => return Ok(sources),
+            _ => return Err(StageFailure::setup(MONITOR_ENDED)),
+        }
     }
 }
 

@@ -171,6 +171,13 @@ impl IdMaps {
         }
     }
 
+    /// Whether the caller, id 0 of the holder, is one of the mapped ids. Files of others the
+    /// container's root cannot reach by its rights.
+    pub fn hold_caller(&self) -> bool {
+        let held = |extents: &[IdMapping]| extents.iter().any(|extent| extent.outside == 0);
+        held(&self.uids) && held(&self.gids)
+    }
+
     /// Whether every mapped id has the same number inside and in the parent.
     pub fn is_identity(&self) -> bool {
         let same = |extents: &[IdMapping]| extents.iter().all(|e| e.inside == e.outside);

@@ -17,6 +17,7 @@ use super::handshake::{self, ToInit};
 use super::launch::{GroupPolicy, Launch, ProgramIo, StageFailure, UserChoice, WorkdirPolicy};
 use super::mounts::apply::{self, Mask};
 use super::mounts::plan::{self, MountOp};
+use super::mounts::sources::Sources;
 use super::mounts::target;
 use super::program::{self, OwnBinary};
 use super::rights::{self, Rights};
@@ -49,7 +50,7 @@ fn prepare_and_exec(
 ) -> Result<Never, StageFailure> {
     let own = OwnBinary::look();
     call(|| prctl::set_pdeathsig(Signal::SIGKILL).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
-    ToInit::Mapped.wait(line)?;
+    let mut sources = handshake::wait_mapped(line)?;
     let adjustment = launch
         .spec
         .process()
@@ -73,7 +74,7 @@ fn prepare_and_exec(
     enter_namespaces(&launch.spec, linux)?;
     // Sockets of a kernel without keyrings answer ENOSYS: nothing to hide there.
     drop(new_session_keyring());
-    let root = make_root(launch, linux, mountpoint, line)?;
+    let root = make_root(launch, linux, (mountpoint, &mut sources), line)?;
     let console = match io {
         ProgramIo::Terminal { size } => {
             let console = call(|| session::make_console(root.as_fd(), *size))?;
@@ -174,7 +175,7 @@ pub(super) fn makes(linux: &Linux, kind: LinuxNamespaceType) -> bool {
 fn make_root(
     launch: &Launch,
     linux: &Linux,
-    mountpoint: &Path,
+    (mountpoint, sources): (&Path, &mut Sources),
     line: &Channel,
 ) -> Result<OwnedFd, StageFailure> {
     let mut serve = |device: OwnedFd| handshake::send_device(line, &device);
@@ -183,7 +184,7 @@ fn make_root(
     } else {
         Fallback::None
     };
-    let root = rootfs::mount_root(&launch.root, fallback, mountpoint, &mut serve)
+    let root = rootfs::mount_root(&launch.root, fallback, (mountpoint, sources), &mut serve)
         .map_err(|error| StageFailure::setup(format!("mount the root file system: {error}")))?;
     if let Some(local) = &launch.local_time {
         localtime::set(local, root.as_fd())?;
@@ -192,7 +193,8 @@ fn make_root(
     let plan = plan::plan(mounts).map_err(|error| StageFailure::setup(error.to_string()))?;
     for op in &plan {
         let op = &without_seal(op);
-        apply::apply(op, root.as_fd()).map_err(|error| StageFailure::setup(error.to_string()))?;
+        apply::apply(op, root.as_fd(), sources)
+            .map_err(|error| StageFailure::setup(error.to_string()))?;
         if op.container_path == Path::new(DEV) {
             call(|| devices::fill(root.as_fd(), linux))?;
         }

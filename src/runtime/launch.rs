@@ -37,6 +37,9 @@ pub struct Launch {
     /// The process whose namespaces are joined (`container:ID`), by which its user namespace is
     /// found.
     pub join: Option<i32>,
+    /// The /dev/shm that is shared: the source by which the spec's mount names it, and a process
+    /// of the container that has it.
+    pub shared_shm: Option<(PathBuf, i32)>,
     /// `--group-entry`/passwd entries to append inside, when the user has none.
     pub passwd: PasswdPolicy,
     /// What /etc/localtime becomes; `None` leaves the image's.

@@ -11,6 +11,7 @@ use nix::mount::{MntFlags, umount2};
 use nix::unistd::{chdir, fchdir, pivot_root};
 
 use super::launch::{OverlayLayers, Root, StageFailure};
+use super::mounts::sources::Sources;
 use crate::sys::mount::{Depth, FsContext, MountAttr, attach, clone_tree, current_dir, set_attr};
 use crate::sys::{Called, SysResult};
 
@@ -24,7 +25,7 @@ use crate::sys::{Called, SysResult};
 pub fn mount_root(
     root: &Root,
     fallback: Fallback,
-    mountpoint: &Path,
+    (mountpoint, sources): (&Path, &mut Sources),
     serve: &mut dyn FnMut(OwnedFd) -> SysResult<()>,
 ) -> SysResult<OwnedFd> {
     let mount = match root {
@@ -35,7 +36,10 @@ pub fn mount_root(
         Root::Fuse(_) => served_root(serve)?,
         Root::Machine(layers) => return super::machine::make_root(layers, mountpoint),
         Root::Directory(path) => {
-            let mount = clone_tree(current_dir(), path, Depth::Recursive)?;
+            let mount = match sources.take(path) {
+                Some(opened) => opened,
+                None => clone_tree(current_dir(), path, Depth::Recursive)?,
+            };
             let private = nix::mount::MsFlags::MS_PRIVATE.bits();
             set_attr(
                 mount.as_fd(),
@@ -47,7 +51,12 @@ pub fn mount_root(
             mount
         }
     };
-    let place = std::fs::File::open(mountpoint).called(|| format!("open({mountpoint:?})"))?;
+    let place = match sources.take(mountpoint) {
+        Some(opened) => opened,
+        None => std::fs::File::open(mountpoint)
+            .called(|| format!("open({mountpoint:?})"))?
+            .into(),
+    };
     attach(mount.as_fd(), place.as_fd())?;
     Ok(mount)
 }

@@ -11,6 +11,7 @@ use oci_spec::runtime::{LinuxNamespaceType, Spec};
 use super::handshake::{self, FromInit, ToInit};
 use super::init;
 use super::launch::{GroupPolicy, Launch, ProgramIo, StageFailure};
+use super::mounts::sources;
 use super::userns;
 use crate::sys::channel::Channel;
 use crate::sys::process::{CloneRequest, Forked, clone3};
@@ -73,7 +74,7 @@ pub fn spawn(
     };
     drop(theirs);
     drop(io);
-    let outcome = attend(launch, &ours, pid, attendant);
+    let outcome = attend(launch, &ours, (pid, mountpoint), attendant);
     match outcome {
         Ok(console) => Ok(Spawned {
             pid,
@@ -92,12 +93,13 @@ pub fn spawn(
 fn attend(
     launch: &Launch,
     line: &Channel,
-    pid: i32,
+    (pid, mountpoint): (i32, &Path),
     attendant: &mut dyn Attendant,
 ) -> Result<Option<OwnedFd>, StageFailure> {
     if launch.join.is_none() {
         write_maps(launch, pid)?;
     }
+    setup(|| sources::lend(launch, pid, mountpoint, line))?;
     setup(|| ToInit::Mapped.send(line))?;
     let mut console = None;
     // A stage that died early has said why: the line tells.

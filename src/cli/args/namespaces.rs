@@ -11,7 +11,7 @@ use crate::state::record::ContainerRequest;
 /// Flags about namespaces and cgroups.
 #[derive(Debug, Default, Args)]
 pub(crate) struct NamespaceArgs {
-    /// Cgroup namespace to use ("host"|"private")
+    /// Cgroup namespace to use ("host"|"private"|"container:ID"|"ns:PATH")
     #[arg(long)]
     cgroupns: Option<String>,
     /// Control container cgroup configuration ("enabled"|"disabled"|"no-conmon"|"split")
@@ -45,8 +45,6 @@ pub(crate) struct NamespaceArgs {
 pub(crate) enum NamespaceError {
     #[error("unrecognized namespace mode {value} passed")]
     Mode { value: String },
-    #[error("unrecognized cgroup namespace mode {value} passed")]
-    CgroupMode { value: String },
     #[error("invalid cgroup mode \"{value}\", want enabled, disabled, no-conmon or split")]
     Cgroups { value: String },
     #[error(
@@ -124,13 +122,8 @@ impl NamespaceArgs {
         check_mode("pid", self.pid.as_deref(), &[])?;
         check_mode("ipc", self.ipc.as_deref(), &["shareable", "none"])?;
         check_mode("uts", self.uts.as_deref(), &[])?;
+        check_mode("cgroupns", self.cgroupns.as_deref(), &[])?;
         check_userns(self.userns.as_deref().unwrap_or_default())?;
-        let cgroupns = self.cgroupns.as_deref().unwrap_or_default();
-        if !["", "host", "private"].contains(&cgroupns) {
-            return Err(NamespaceError::CgroupMode {
-                value: cgroupns.to_owned(),
-            });
-        }
         let cgroups = self.cgroups.as_deref().unwrap_or_default();
         if !["", "enabled", "disabled", "no-conmon", "split"].contains(&cgroups) {
             return Err(NamespaceError::Cgroups {

@@ -332,17 +332,7 @@ fn launch(
     (run_directory, connection): (&Path, &Connection),
 ) -> Result<Launch, PrepareError> {
     let security = SecurityOptions::parse(&record.request.security_opt)?;
-    let shares_ipc = namespaces.joined.as_ref().map(|(_, pid)| *pid).filter(|_| {
-        let source = namespaces
-            .sources
-            .iter()
-            .find(|(kind, _)| *kind == LinuxNamespaceType::Ipc);
-        matches!(source, Some((_, NamespaceSource::Path(_))))
-    });
-    let shared_shm = match record.request.ipc.as_deref() {
-        Some("host") => Some(PathBuf::from("/dev/shm")),
-        _ => shares_ipc.map(|pid| PathBuf::from(format!("/proc/{pid}/root/dev/shm"))),
-    };
+    let shared_shm = shared_shm(&namespaces);
     let context = SpecContext {
         dialect: engine.dialect,
         namespaces: namespaces.sources,
@@ -352,7 +342,7 @@ fn launch(
         ping_group: ids.maps.gids.first().map_or(0, |extent| extent.inside),
         cgroup2: cgroup::has_cgroup2(),
         host_devices: host_devices(record),
-        shared_shm,
+        shared_shm: shared_shm.as_ref().map(|(path, _)| path.clone()),
         security,
     };
     let spec = runtime_spec(record, &context);
@@ -395,6 +385,7 @@ fn launch(
         reaper: record.request.init,
         seccomp,
         join: namespaces.joined.map(|(_, pid)| pid),
+        shared_shm,
         passwd: passwd_policy(record, ids, caller)?,
         local_time: match &record.request.timezone {
             Some(zone) => local_time(zone, run_directory)?,
@@ -402,6 +393,18 @@ fn launch(
         },
         preserved_fds: preserved_fds(&record.request),
     })
+}
+
+/// The /dev/shm of the container whose IPC namespace is joined, if it has one.
+fn shared_shm(namespaces: &Namespaces) -> Option<(PathBuf, i32)> {
+    let (_, pid) = namespaces.joined.as_ref()?;
+    let mut sources = namespaces.sources.iter();
+    let ipc = sources.find(|(kind, _)| *kind == LinuxNamespaceType::Ipc);
+    if !matches!(ipc, Some((_, NamespaceSource::Path(_)))) {
+        return None;
+    }
+    let path = PathBuf::from(format!("/proc/{pid}/root/dev/shm"));
+    path.is_dir().then_some((path, *pid))
 }
 
 /// The numbers of the caller's descriptors that the program gets.

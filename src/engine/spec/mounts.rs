@@ -98,22 +98,19 @@ fn sysfs(record: &ContainerRecord, context: &SpecContext) -> Mount {
 fn ipc(record: &ContainerRecord, context: &SpecContext) -> Vec<Mount> {
     let mut list = Vec::new();
     let flags = ["nosuid", "noexec", "nodev"];
-    match context.source(LinuxNamespaceType::Ipc) {
-        NamespaceSource::Private => list.push(mount("/dev/mqueue", "mqueue", "mqueue", &flags)),
-        NamespaceSource::Host | NamespaceSource::Path(_) => {
-            if Path::new("/dev/mqueue").is_dir() && context.is_host(LinuxNamespaceType::Ipc) {
-                list.push(bind(
-                    Path::new("/dev/mqueue"),
-                    "/dev/mqueue",
-                    &["rbind", "rprivate"],
-                ));
-            }
-        }
+    let host = context.is_host(LinuxNamespaceType::Ipc);
+    if !host {
+        list.push(mount("/dev/mqueue", "mqueue", "mqueue", &flags));
+    } else if Path::new("/dev/mqueue").is_dir() {
+        let options = ["rbind", "rprivate"];
+        list.push(bind(Path::new("/dev/mqueue"), "/dev/mqueue", &options));
     }
-    if let Some(path) = &context.shared_shm {
-        let options = ["bind", "rprivate", "nosuid", "nodev"];
+    let options = ["bind", "rprivate", "nosuid", "noexec", "nodev"];
+    if host {
+        list.push(bind(Path::new("/dev/shm"), "/dev/shm", &options));
+    } else if let Some(path) = &context.shared_shm {
         list.push(bind(path, "/dev/shm", &options));
-    } else {
+    } else if record.request.ipc.as_deref() != Some("none") {
         let size = record.request.shm_size_bytes.unwrap_or(SHM_SIZE_BYTES);
         let size = format!("size={size}");
         let mut options = vec!["nosuid", "noexec", "nodev", "mode=1777", &size];
@@ -126,7 +123,7 @@ fn ipc(record: &ContainerRecord, context: &SpecContext) -> Vec<Mount> {
 }
 
 fn cgroup(record: &ContainerRecord, context: &SpecContext) -> Option<Mount> {
-    let own = *context.source(LinuxNamespaceType::Cgroup) == NamespaceSource::Private;
+    let own = !context.is_host(LinuxNamespaceType::Cgroup);
     if !context.cgroup2 {
         return None;
     }

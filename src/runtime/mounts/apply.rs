@@ -8,8 +8,10 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::sys::stat::SFlag;
 
 use super::plan::{MountOp, MountSource};
+use super::sources::Sources;
 use super::target::{self, Links, TargetKind};
 use crate::sys::mount::{Depth, FsContext, MountAttr, attach, clone_tree, current_dir, set_attr};
 use crate::sys::{Called, SysError, SysResult};
@@ -32,12 +34,12 @@ pub enum MountError {
     },
 }
 
-/// Makes the mount of `op` below `root`.
+/// Makes the mount of `op` below `root`; its source may have been opened already.
 ///
 /// # Errors
 ///
 /// See [`MountError`].
-pub fn apply(op: &MountOp, root: BorrowedFd<'_>) -> Result<(), MountError> {
+pub fn apply(op: &MountOp, root: BorrowedFd<'_>, sources: &mut Sources) -> Result<(), MountError> {
     let what = match &op.source {
         MountSource::Bind { host_path, .. } => host_path.display().to_string(),
         MountSource::New { kind, .. } => kind.clone(),
@@ -48,7 +50,9 @@ pub fn apply(op: &MountOp, root: BorrowedFd<'_>) -> Result<(), MountError> {
         source,
     };
     let (mount, kind) = match &op.source {
-        MountSource::Bind { host_path, depth } => bind(host_path, *depth, op)?,
+        MountSource::Bind { host_path, depth } => {
+            bind(host_path, *depth, op, sources.take(host_path))?
+        }
         MountSource::New { kind, parameters } => (
             new_filesystem(kind, parameters, op).map_err(refused)?,
             TargetKind::Directory,
@@ -70,7 +74,12 @@ fn links(container_path: &Path) -> Links {
     if ours { Links::Refuse } else { Links::Follow }
 }
 
-fn bind(host_path: &Path, depth: Depth, op: &MountOp) -> Result<(OwnedFd, TargetKind), MountError> {
+fn bind(
+    host_path: &Path,
+    depth: Depth,
+    op: &MountOp,
+    opened: Option<OwnedFd>,
+) -> Result<(OwnedFd, TargetKind), MountError> {
     let refused = |source: SysError| match source.errno {
         Errno::ENOENT => MountError::MissingSource(host_path.to_owned()),
         _ => MountError::Refused {
@@ -79,14 +88,18 @@ fn bind(host_path: &Path, depth: Depth, op: &MountOp) -> Result<(OwnedFd, Target
             source,
         },
     };
-    let mount = clone_tree(current_dir(), host_path, depth).map_err(refused)?;
-    let metadata = fs::metadata(host_path)
+    let mount = match opened {
+        Some(mount) => mount,
+        None => clone_tree(current_dir(), host_path, depth).map_err(refused)?,
+    };
+    let status = nix::sys::stat::fstat(&mount)
         .called(|| format!("stat({host_path:?})"))
         .map_err(refused)?;
+    let format = SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits());
     if op.chown {
         super::copy_up::chown_tree(host_path).map_err(refused)?;
     }
-    let clear = keepable(op.clear, metadata.file_type().is_block_device());
+    let clear = keepable(op.clear, format == SFlag::S_IFBLK);
     if !op.set.is_empty() || !clear.is_empty() {
         set_attr(mount.as_fd(), op.set, clear, 0, op.attr_depth).map_err(refused)?;
     }
@@ -98,7 +111,7 @@ fn bind(host_path: &Path, depth: Depth, op: &MountOp) -> Result<(OwnedFd, Target
         Depth::Recursive,
     )
     .map_err(refused)?;
-    let kind = if metadata.is_dir() {
+    let kind = if format == SFlag::S_IFDIR {
         TargetKind::Directory
     } else {
         TargetKind::File

@@ -4,4 +4,5 @@
 pub mod apply;
 pub mod copy_up;
 pub mod plan;
+pub mod sources;
 pub mod target;

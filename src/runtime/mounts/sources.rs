@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the init stage cannot open itself: the sources of its mounts, when the container's map
+//! does not hold the caller's id (`--userns nomap`, `auto`, `--uidmap`), and the /dev/shm of
+//! another container, which stands in that one's mount namespace. A child of the monitor, which
+//! has the caller's rights, opens them and sends them over the stage's line.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::sched::{CloneFlags, setns};
+
+use super::plan::{MountSource, plan};
+use super::target::{self, Links};
+use crate::runtime::handshake;
+use crate::runtime::launch::{Launch, Root};
+use crate::sys::channel::Channel;
+use crate::sys::mount::{Depth, clone_tree};
+use crate::sys::process::{CloneRequest, Forked, clone3, exit_now};
+use crate::sys::{Called, Ignored, SysResult};
+
+/// Descriptors that were opened for the stage, each under the path that the plan names.
+#[derive(Debug, Default)]
+pub struct Sources {
+    opened: Vec<(PathBuf, OwnedFd)>,
+}
+
+impl Sources {
+    /// Keeps one more.
+    pub fn add(&mut self, path: PathBuf, opened: OwnedFd) {
+        self.opened.push((path, opened));
+    }
+
+    /// The next descriptor of `path`, if there is one: each mount of a source has its own.
+    pub fn take(&mut self, path: &Path) -> Option<OwnedFd> {
+        let place = self.opened.iter().position(|(known, _)| known == path)?;
+        Some(self.opened.remove(place).1)
+    }
+}
+
+/// A path that is opened for the stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Wanted {
+    /// What the stage looks it up by.
+    name: PathBuf,
+    /// Where it is in the namespace that it is opened in.
+    path: PathBuf,
+    /// How it is opened.
+    how: How,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// As a location.
+    Location,
+    /// As a detached copy of its mount.
+    Tree(Depth),
+}
+
+/// Opens for the stage `pid` what it cannot open and sends it over `line`.
+///
+/// # Errors
+///
+/// What forking says. What cannot be opened is left to the stage, whose own attempt has the error.
+pub fn lend(launch: &Launch, pid: i32, mountpoint: &Path, line: &Channel) -> SysResult<()> {
+    if !launch.maps.hold_caller() {
+        lend_from(pid, &unreachable_by_stage(launch, mountpoint), line)?;
+    }
+    let Some((name, owner)) = &launch.shared_shm else {
+        return Ok(());
+    };
+    let shm = Wanted {
+        name: name.clone(),
+        path: PathBuf::from("/dev/shm"),
+        how: How::Tree(Depth::One),
+    };
+    lend_from(*owner, &[shm], line)
+}
+
+fn unreachable_by_stage(launch: &Launch, mountpoint: &Path) -> Vec<Wanted> {
+    let want = |path: &Path, how: How| Wanted {
+        name: path.to_owned(),
+        path: path.to_owned(),
+        how,
+    };
+    let mut list = vec![want(mountpoint, How::Location)];
+    if let Root::Directory(path) = &launch.root {
+        list.push(want(path, How::Tree(Depth::Recursive)));
+    }
+    // A plan that makes no sense is the stage's to report.
+    let mounts = launch.spec.mounts().as_deref().unwrap_or_default();
+    let mounts = plan(mounts).unwrap_or_default();
+    list.extend(mounts.iter().filter_map(|op| match &op.source {
+        MountSource::Bind { host_path, depth } => Some(want(host_path, How::Tree(*depth))),
+        MountSource::New { .. } => None,
+    }));
+    list
+}
+
+/// Forks into the mount namespace of `pid`: only there a mount can be copied from.
+fn lend_from(pid: i32, list: &[Wanted], line: &Channel) -> SysResult<()> {
+    match clone3(&CloneRequest::default())? {
+        Forked::Child => {
+            let sent = enter_mounts(pid).and_then(|root| {
+                list.iter()
+                    .filter_map(|wanted| Some((wanted, open(&root, wanted).ok()?)))
+                    .try_for_each(|(wanted, fd)| handshake::send_source(line, &wanted.name, &fd))
+            });
+            exit_now(i32::from(sent.is_err()))
+        }
+        Forked::Parent { pid, .. } => {
+            nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).ignored();
+            Ok(())
+        }
+    }
+}
+
+fn enter_mounts(pid: i32) -> SysResult<File> {
+    let path = format!("/proc/{pid}/ns/mnt");
+    let namespace = File::open(&path).called(|| format!("open({path:?})"))?;
+    setns(&namespace, CloneFlags::CLONE_NEWNS).called(|| "setns(CLONE_NEWNS)")?;
+    File::open("/").called(|| "open(\"/\")")
+}
+
+fn open(root: &File, wanted: &Wanted) -> SysResult<OwnedFd> {
+    let Wanted { name, path, how } = wanted;
+    match how {
+        How::Location => target::open(root.as_fd(), path, Links::Follow),
+        // Another container's path may have been turned into a link by that container.
+        How::Tree(depth) if name != path => {
+            let place = target::open(root.as_fd(), path, Links::Refuse)?;
+            clone_tree(place.as_fd(), Path::new(""), *depth)
+        }
+        How::Tree(depth) => clone_tree(root.as_fd(), path, *depth),
+    }
+}
