@@ -11,6 +11,7 @@ use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 use super::launch::StageFailure;
 use super::mounts::apply;
 use super::mounts::plan::{MountOp, MountSource};
+use super::mounts::sources::Sources;
 use super::mounts::target::{self, Links, TargetKind};
 use crate::sys::mount::{Depth, MountAttr};
 use crate::sys::{Called, SysResult};
@@ -44,9 +45,8 @@ pub fn set(local: &LocalTime, root: BorrowedFd<'_>) -> Result<(), StageFailure> 
     }
     replace(root, own_file.as_deref()).map_err(|error| refused(error.to_string()))?;
     match (own_file, &local.copy) {
-        (None, Some(copy)) => {
-            apply::apply(&mount_of(copy), root).map_err(|error| refused(error.to_string()))
-        }
+        (None, Some(copy)) => apply::apply(&mount_of(copy), root, &mut Sources::default())
+            .map_err(|error| refused(error.to_string())),
         (Some(_), _) | (None, None) => Ok(()),
     }
 }
