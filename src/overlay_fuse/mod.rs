@@ -7,7 +7,7 @@
 //! ([`command_line`]). It knows nothing of images and containers.
 //!
 //! ```text
-//! session       the protocol: requests in, replies out
+//! session       the server's life; requests: what the kernel asks; replies: what it is told
 //! nodes         what the kernel knows: nodes, their names, their descriptors
 //! merge         one name through all layers; listing: one directory through all layers
 //! attributes    what stat(2) shows; ids: whose a file is; xattrs
@@ -65,6 +65,8 @@ mod nodes;
 mod overlay;
 mod remove;
 mod rename;
+mod replies;
+mod requests;
 mod session;
 mod setattr;
 mod work;
