@@ -3,13 +3,15 @@
 
 mod frames;
 mod pump;
+mod sides;
 #[cfg(test)]
 mod tests;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-pub use pump::{Control, Ending, Endpoint, LocalStreams, Pump, SignalGate, SignalProxy, pump};
+pub use pump::{Ending, Pump, pump};
+pub use sides::{Control, Endpoint, LocalStreams, SignalGate, SignalProxy};
 
 use super::Engine;
 use super::terminal::{DetachKeys, DetachKeysError, set_size};

@@ -29,6 +29,7 @@ pub mod maps;
 pub mod names;
 pub mod namespaces;
 pub mod networks;
+mod pattern;
 pub mod pause;
 pub mod prune;
 pub mod quantity;

@@ -8,7 +8,7 @@
 
 use std::io::IsTerminal;
 use std::ops::Range;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -16,144 +16,15 @@ use nix::unistd;
 
 use super::AttachError;
 use super::frames::{FrameReader, Piece};
-use crate::engine::terminal::{DetachKeys, DetachMatcher, TerminalSession, Typed, size_of};
-use crate::monitor::protocol::{Framing, OutputStream, TerminalSize, end_input};
+use super::sides::{Control, Endpoint, LocalStreams, SignalGate, SignalProxy};
+use crate::engine::terminal::{DetachKeys, DetachMatcher, TerminalSession, Typed};
+use crate::monitor::protocol::{Framing, OutputStream, end_input};
 use crate::sys::poll::{Interest, PollSet, Readiness};
-use crate::sys::signals::{self, SignalQueue};
-use crate::sys::stream::{Blocking, set_blocking, write_after_poll};
-use crate::sys::{Called, SysError, SysResult};
+use crate::sys::stream::write_after_poll;
+use crate::sys::{SysError, SysResult};
 
 const OUTPUT_BUFFER_BYTES: usize = 64 * 1024;
 const INPUT_BUFFER_BYTES: usize = 16 * 1024;
-
-/// The container's side of a pump.
-#[derive(Debug)]
-pub enum Endpoint {
-    /// A connection to a monitor.
-    Socket {
-        /// The stream socket.
-        stream: OwnedFd,
-        /// How output travels on it.
-        framing: Framing,
-    },
-    /// A pseudo-terminal that nobody else reads.
-    Terminal {
-        /// Its master side.
-        master: OwnedFd,
-    },
-    /// Pipes that nobody else reads or writes.
-    Pipes {
-        /// The write end of standard input.
-        stdin: Option<OwnedFd>,
-        /// The read end of standard output.
-        stdout: Option<OwnedFd>,
-        /// The read end of standard error.
-        stderr: Option<OwnedFd>,
-    },
-}
-
-impl Endpoint {
-    fn is_terminal(&self) -> bool {
-        match self {
-            Self::Socket { framing, .. } => *framing == Framing::Raw,
-            Self::Terminal { .. } => true,
-            Self::Pipes { .. } => false,
-        }
-    }
-}
-
-/// The user's own streams; those that are not attached are `None`.
-#[derive(Debug, Default)]
-pub struct LocalStreams {
-    /// Read and passed on.
-    pub stdin: Option<OwnedFd>,
-    /// Where standard output and terminal output goes.
-    pub stdout: Option<OwnedFd>,
-    /// Where standard error goes.
-    pub stderr: Option<OwnedFd>,
-}
-
-impl LocalStreams {
-    /// This process's own streams, those of `streams`.
-    ///
-    /// # Errors
-    ///
-    /// What fcntl(2) says when a descriptor cannot be duplicated.
-    pub fn of_process(streams: crate::monitor::protocol::AttachedStreams) -> SysResult<Self> {
-        let duplicate = |wanted: bool, descriptor: BorrowedFd<'_>| {
-            wanted
-                .then(|| descriptor.try_clone_to_owned())
-                .transpose()
-                .called(|| "fcntl(F_DUPFD_CLOEXEC)")
-        };
-        Ok(Self {
-            stdin: duplicate(streams.stdin, std::io::stdin().as_fd())?,
-            stdout: duplicate(streams.stdout, std::io::stdout().as_fd())?,
-            stderr: duplicate(streams.stderr, std::io::stderr().as_fd())?,
-        })
-    }
-
-    /// The size of the user's terminal, if there is one among the streams.
-    pub fn terminal_size(&self) -> Option<TerminalSize> {
-        let sides = [&self.stdin, &self.stdout];
-        let mut sides = sides.into_iter().flatten();
-        sides.find_map(|side| size_of(side.as_fd()))
-    }
-
-    fn output(&self, stream: OutputStream) -> Option<&OwnedFd> {
-        match stream {
-            OutputStream::Stdout => self.stdout.as_ref(),
-            OutputStream::Stderr => self.stderr.as_ref(),
-        }
-    }
-}
-
-/// What a pump asks of the container beside its streams.
-pub trait Control {
-    /// Changes the size of its terminal; a container that has ended ignores it.
-    fn resize(&self, size: TerminalSize);
-    /// Sends it the signal of that number; a container that has ended ignores it.
-    fn signal(&self, signal: i32);
-}
-
-/// What happens to the signals that this process gets while it is attached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignalProxy {
-    /// They go to the container (`--sig-proxy`).
-    Forward,
-    /// They end the attachment as they would end any program.
-    Keep,
-}
-
-/// Signals held back for a pump. Made early, so that none that comes before it is lost.
-#[derive(Debug)]
-pub struct SignalGate {
-    queue: SignalQueue,
-    proxy: SignalProxy,
-}
-
-impl SignalGate {
-    /// Holds signals back from now on, in a process with a single thread.
-    ///
-    /// # Errors
-    ///
-    /// What signalfd(2) says.
-    pub fn hold(proxy: SignalProxy) -> SysResult<Self> {
-        let mut held = match proxy {
-            SignalProxy::Forward => signals::forwardable(),
-            SignalProxy::Keep => vec![libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM],
-        };
-        held.push(libc::SIGWINCH);
-        let queue = SignalQueue::hold(&held)?;
-        Ok(Self { queue, proxy })
-    }
-}
-
-impl AsFd for SignalGate {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.queue.as_fd()
-    }
-}
 
 /// All that a pump works with.
 #[allow(missing_debug_implementations, reason = "a trait object is among it")]
@@ -248,7 +119,9 @@ struct Running<'a> {
 
 impl<'a> Running<'a> {
     fn start(pump: Pump<'a>) -> Result<Self, AttachError> {
-        make_non_blocking(&pump.endpoint).map_err(AttachError::Streams)?;
+        pump.endpoint
+            .make_non_blocking()
+            .map_err(AttachError::Streams)?;
         let framing = match &pump.endpoint {
             Endpoint::Socket { framing, .. } => *framing,
             Endpoint::Terminal { .. } | Endpoint::Pipes { .. } => Framing::Raw,
@@ -598,20 +471,4 @@ fn has_room(output: BorrowedFd<'_>) -> SysResult<bool> {
     set.watch(output, Interest::Write, ());
     set.wait(Some(Duration::ZERO))?;
     Ok(set.next_ready(0).is_some())
-}
-
-fn make_non_blocking(endpoint: &Endpoint) -> SysResult<()> {
-    match endpoint {
-        Endpoint::Socket { stream: both, .. } | Endpoint::Terminal { master: both } => {
-            set_blocking(both, Blocking::No)
-        }
-        Endpoint::Pipes {
-            stdin,
-            stdout,
-            stderr,
-        } => [stdin, stdout, stderr]
-            .into_iter()
-            .flatten()
-            .try_for_each(|pipe| set_blocking(pipe, Blocking::No)),
-    }
 }

@@ -5,8 +5,8 @@
 use jiff::Timestamp;
 
 use super::error::ImageError;
-use super::pattern::{matches_label, matches_path};
 use super::users::ImageUsers;
+use crate::engine::pattern::{matches_label, matches_path};
 use crate::engine::quantity::{NoMoment, parse_moment};
 use crate::oci::{Digest, Reference};
 use crate::storage::{Images, ListedImage};

@@ -10,7 +10,6 @@ mod import;
 mod inspect;
 mod list;
 mod load;
-mod pattern;
 mod remove;
 mod tag;
 mod users;

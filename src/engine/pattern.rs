@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Patterns of image filters: Go's `path.Match`, and labels.
+//! Patterns of filters: Go's `path.Match`, and labels.
 
 use std::collections::BTreeMap;
 
@@ -65,16 +65,18 @@ fn set(pattern: &[char], character: char) -> Option<usize> {
     (found != negated).then_some(end + 1)
 }
 
-/// Whether `labels` hold what `KEY[=VALUE]` asks for; `*` in the key stands for anything.
+/// Whether `labels` hold what `KEY[=VALUE]` asks for. A key with `*` is a pattern of any part of a
+/// label's name; no value and an empty one stand for any.
 pub(super) fn matches_label(labels: &BTreeMap<String, String>, wanted: &str) -> bool {
-    let (key, value) = match wanted.split_once('=') {
-        Some((key, value)) => (key, Some(value)),
-        None => (wanted, None),
+    let (key, value) = wanted.split_once('=').unwrap_or((wanted, ""));
+    // A slash is a character like others here.
+    let pattern = format!("*{}*", key.replace('/', "|"));
+    let fits = |known: &str| {
+        known == key || key.contains('*') && matches_path(&pattern, &known.replace('/', "|"))
     };
-    let fits = |known: &str| known == key || (key.contains('*') && matches_path(key, known));
     labels
         .iter()
-        .any(|(known, found)| fits(known) && value.is_none_or(|value| value == found))
+        .any(|(known, found)| (value.is_empty() || value == found) && fits(known))
 }
 
 #[cfg(test)]
@@ -108,12 +110,17 @@ mod tests {
 
     #[test]
     fn labels() {
-        let labels = BTreeMap::from([("a.b".to_owned(), "1=2".to_owned())]);
+        let labels = [("a.b", "1=2"), ("example.com/tier", "x")];
+        let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        let labels = BTreeMap::from(labels.map(owned));
         for (wanted, expected) in [
             ("a.b", true),
             ("a.b=1=2", true),
-            ("a.b=", false),
+            ("a.b=", true),
+            ("a.b=1", false),
             ("a.*", true),
+            ("com*er", true),
+            ("com*y", false),
             ("a.*=1=2", true),
             ("x", false),
         ] {

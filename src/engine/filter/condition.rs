@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One understood filter, and whether a container fulfils it.
+
+use jiff::Timestamp;
+use regex_lite::Regex;
+
+use super::candidate::{Candidate, exit_code_of, status_word};
+use crate::engine::pattern::matches_label;
+use crate::state::liveness::Observed;
+use crate::state::summary::ContainerSummary;
+
+/// What a container must be to be let through.
+#[derive(Debug)]
+pub(super) enum Filter {
+    Id(Vec<IdPattern>),
+    Status(Vec<String>),
+    Exited(Vec<i32>),
+    Record(RecordFilter),
+    /// What no container here can fulfil: a pod, a published port.
+    Nothing,
+    Everything,
+}
+
+/// What stands in a container's record, which is the most expensive to look at.
+#[derive(Debug)]
+pub(super) enum RecordFilter {
+    Name(Vec<Regex>),
+    Label(Vec<String>),
+    NotLabel(Vec<String>),
+    Ancestor(Vec<(String, Regex)>),
+    CreatedBefore(Timestamp),
+    CreatedAfter(Timestamp),
+    Volume(Vec<String>),
+    Network(Vec<String>),
+    Health(Vec<String>),
+    RestartPolicy(Vec<String>),
+    Command(Vec<Regex>),
+    Expose(Vec<String>),
+}
+
+/// Hexadecimal digits are the beginning of an id, anything else is a pattern.
+#[derive(Debug)]
+pub(super) enum IdPattern {
+    Prefix(String),
+    Pattern(Regex),
+}
+
+impl Filter {
+    /// What it has to read: nothing, the state, the record.
+    pub(super) fn cost(&self) -> u8 {
+        match self {
+            Self::Id(_) | Self::Nothing | Self::Everything => 0,
+            Self::Status(_) | Self::Exited(_) => 1,
+            Self::Record(_) => 2,
+        }
+    }
+
+    pub(super) fn matches(&self, candidate: &Candidate<'_>) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Everything => true,
+            Self::Id(patterns) => patterns.iter().any(|pattern| match pattern {
+                IdPattern::Prefix(prefix) => candidate.id().as_str().starts_with(prefix),
+                IdPattern::Pattern(pattern) => pattern.is_match(candidate.id().as_str()),
+            }),
+            Self::Status(words) => candidate.state().is_some_and(|(state, observed)| {
+                words
+                    .iter()
+                    .any(|word| word == status_word(state, *observed))
+            }),
+            Self::Exited(codes) => candidate.state().is_some_and(|(state, observed)| {
+                let ended = matches!(observed, Observed::Exited | Observed::Lost(_));
+                ended && codes.contains(&exit_code_of(state, *observed))
+            }),
+            Self::Record(filter) => candidate
+                .summary()
+                .is_some_and(|summary| filter.matches(summary)),
+        }
+    }
+}
+
+impl RecordFilter {
+    fn matches(&self, summary: &ContainerSummary) -> bool {
+        let (request, resolved) = (&summary.request, &summary.resolved);
+        match self {
+            Self::Name(patterns) => patterns.iter().any(|one| one.is_match(&summary.name)),
+            Self::Label(wanted) => wanted
+                .iter()
+                .all(|one| matches_label(&resolved.labels, one)),
+            Self::NotLabel(wanted) => !wanted
+                .iter()
+                .all(|one| matches_label(&resolved.labels, one)),
+            Self::Ancestor(images) => images
+                .iter()
+                .any(|(text, pattern)| is_of_image(summary, text, pattern)),
+            Self::CreatedBefore(moment) => summary.created < *moment,
+            Self::CreatedAfter(moment) => summary.created > *moment,
+            Self::Volume(volumes) => volumes.iter().any(|one| has_volume(summary, one)),
+            Self::Network(names) => names.iter().any(|one| request.networks.contains(one)),
+            // Health checks come later: no container has one.
+            Self::Health(words) => words.iter().any(|word| word == "none"),
+            Self::RestartPolicy(policies) => {
+                let own = plain_policy(request.restart.as_deref().unwrap_or("no"));
+                policies.iter().any(|policy| policy == own)
+            }
+            Self::Command(patterns) => {
+                let first = resolved.command.first();
+                first.is_some_and(|word| patterns.iter().any(|one| one.is_match(word)))
+            }
+            Self::Expose(ports) => ports.iter().any(|port| {
+                let with_protocol = format!("{port}/tcp");
+                let exposed = &resolved.exposed_ports;
+                exposed
+                    .iter()
+                    .any(|one| one == port || *one == with_protocol)
+            }),
+        }
+    }
+}
+
+/// Four words mean that a container is not started again.
+pub(super) fn plain_policy(policy: &str) -> &str {
+    match policy.split_once(':').map_or(policy, |(name, _)| name) {
+        "" | "none" | "never" => "no",
+        other => other,
+    }
+}
+
+/// `ancestor`: a part of the image's id, or a pattern of its name, whose tag may be left out when
+/// it is `latest`.
+fn is_of_image(summary: &ContainerSummary, text: &str, pattern: &Regex) -> bool {
+    let (id, name) = (&summary.resolved.image_id, &summary.resolved.image_name);
+    if id.is_empty() {
+        return false;
+    }
+    let id_text = text.strip_prefix("sha256:").unwrap_or(text);
+    let untagged = name.strip_suffix(":latest");
+    !text.is_empty() && id.contains(id_text)
+        || pattern.is_match(name)
+        || untagged.is_some_and(|untagged| pattern.is_match(untagged))
+}
+
+/// `volume`: a volume's name, a path in the container, or `SOURCE:PATH`.
+fn has_volume(summary: &ContainerSummary, text: &str) -> bool {
+    let (source, path) = text.split_once(':').unwrap_or((text, ""));
+    let named = summary.request.mounts.iter().any(|mount| {
+        if path.is_empty() {
+            mount.container_path == source || mount.source == source
+        } else {
+            mount.source == source && mount.container_path == path
+        }
+    });
+    named
+        || path.is_empty()
+            && summary
+                .resolved
+                .volumes
+                .iter()
+                .any(|volume| volume == source)
+}
