@@ -278,13 +278,13 @@ complete -c coracle -n "__fish_coracle_using_subcommand ps" -s p -l pod -d 'Prin
 complete -c coracle -n "__fish_coracle_using_subcommand ps" -s q -l quiet -d 'Print the numeric IDs of the containers only'
 complete -c coracle -n "__fish_coracle_using_subcommand ps" -s s -l size -d 'Display the total file sizes'
 complete -c coracle -n "__fish_coracle_using_subcommand ps" -l sync -d 'Accepted: what is shown is always true now'
-complete -c coracle -n "__fish_coracle_using_subcommand restart" -l cidfile -d 'Read the container ID from the file' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand restart" -s f -l filter -d 'Filter output based on conditions given' -r
 complete -c coracle -n "__fish_coracle_using_subcommand restart" -s s -l signal -d 'Signal to send in place of the container\'s own' -r
 complete -c coracle -n "__fish_coracle_using_subcommand restart" -s t -l time -d 'Seconds to wait for stop before killing the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -l cidfile -d 'Read the container ID from the file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -s f -l filter -d 'Filter output based on conditions given' -r
 complete -c coracle -n "__fish_coracle_using_subcommand restart" -s a -l all -d 'Restart all non-running containers'
-complete -c coracle -n "__fish_coracle_using_subcommand restart" -s l -l latest -d 'Act on the latest container'
 complete -c coracle -n "__fish_coracle_using_subcommand restart" -l running -d 'Restart only running containers'
+complete -c coracle -n "__fish_coracle_using_subcommand restart" -s l -l latest -d 'Act on the latest container'
 complete -c coracle -n "__fish_coracle_using_subcommand rm" -l cidfile -d 'Read the container ID from the file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand rm" -l filter -d 'Filter output based on conditions given' -r
 complete -c coracle -n "__fish_coracle_using_subcommand rm" -s t -l time -d 'Seconds to wait for stop before killing the container' -r
@@ -409,10 +409,10 @@ complete -c coracle -n "__fish_coracle_using_subcommand start" -l all -d 'Start 
 complete -c coracle -n "__fish_coracle_using_subcommand start" -s a -l attach -d 'Attach container\'s STDOUT and STDERR'
 complete -c coracle -n "__fish_coracle_using_subcommand start" -s i -l interactive -d 'Make STDIN available to the contained process'
 complete -c coracle -n "__fish_coracle_using_subcommand start" -s l -l latest -d 'Act on the latest container'
-complete -c coracle -n "__fish_coracle_using_subcommand stop" -l cidfile -d 'Read the container ID from the file' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand stop" -s f -l filter -d 'Filter output based on conditions given' -r
 complete -c coracle -n "__fish_coracle_using_subcommand stop" -s s -l signal -d 'Signal to send in place of the container\'s own' -r
 complete -c coracle -n "__fish_coracle_using_subcommand stop" -s t -l time -d 'Seconds to wait for stop before killing the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -l cidfile -d 'Read the container ID from the file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand stop" -s f -l filter -d 'Filter output based on conditions given' -r
 complete -c coracle -n "__fish_coracle_using_subcommand stop" -s a -l all -d 'Stop all running containers'
 complete -c coracle -n "__fish_coracle_using_subcommand stop" -s i -l ignore -d 'Ignore errors when a specified container is missing'
 complete -c coracle -n "__fish_coracle_using_subcommand stop" -s l -l latest -d 'Act on the latest container'
@@ -684,13 +684,13 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print the numeric IDs of the containers only'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -s s -l size -d 'Display the total file sizes'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from list" -l sync -d 'Accepted: what is shown is always true now'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -l cidfile -d 'Read the container ID from the file' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s f -l filter -d 'Filter output based on conditions given' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s s -l signal -d 'Signal to send in place of the container\'s own' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s t -l time -d 'Seconds to wait for stop before killing the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -l cidfile -d 'Read the container ID from the file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s f -l filter -d 'Filter output based on conditions given' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s a -l all -d 'Restart all non-running containers'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s l -l latest -d 'Act on the latest container'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -l running -d 'Restart only running containers'
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from restart" -s l -l latest -d 'Act on the latest container'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -l cidfile -d 'Read the container ID from the file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -l filter -d 'Filter output based on conditions given' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from rm" -s t -l time -d 'Seconds to wait for stop before killing the container' -r
@@ -824,10 +824,10 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -s a -l attach -d 'Attach container\'s STDOUT and STDERR'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -s i -l interactive -d 'Make STDIN available to the contained process'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from start" -s l -l latest -d 'Act on the latest container'
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -l cidfile -d 'Read the container ID from the file' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s f -l filter -d 'Filter output based on conditions given' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s s -l signal -d 'Signal to send in place of the container\'s own' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s t -l time -d 'Seconds to wait for stop before killing the container' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -l cidfile -d 'Read the container ID from the file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s f -l filter -d 'Filter output based on conditions given' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s a -l all -d 'Stop all running containers'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s i -l ignore -d 'Ignore errors when a specified container is missing'
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from stop" -s l -l latest -d 'Act on the latest container'

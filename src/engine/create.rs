@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 
 use super::error::EngineError;
-use super::image_source::PinnedImage;
+use super::image_source::{ImageFacts, PinnedImage};
 use super::remove::{RemoveOptions, Running};
 use super::selection::{Missing, Scope, Selection};
 use super::signal::{self, SignalError};
@@ -77,21 +77,6 @@ pub enum CreateError {
         /// What is wrong with it.
         reason: String,
     },
-}
-
-/// What a container takes from its image.
-#[derive(Debug, Clone, Default)]
-pub struct ImageFacts {
-    /// 64 hexadecimal digits; empty without an image.
-    pub id: String,
-    /// Full name.
-    pub name: String,
-    /// The manifest's digest with its algorithm.
-    pub digest: String,
-    /// Chain ids, lowest first.
-    pub layers: Vec<String>,
-    /// Defaults for the container.
-    pub config: ContainerConfig,
 }
 
 impl Engine {

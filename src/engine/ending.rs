@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use super::error::EngineError;
-use super::stop::Grace;
 use super::{Report, cgroup, recovery, signal};
 use crate::state::StateError;
 use crate::state::id::ContainerId;
@@ -21,6 +20,31 @@ use crate::sys::poll::{Interest, PollSet};
 
 /// How long a container may take to end after SIGKILL, and its monitor after it.
 const LAST_PATIENCE: Duration = Duration::from_mins(1);
+
+/// The time between the stop signal and SIGKILL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grace {
+    /// So long; zero sends SIGKILL at once.
+    For(Duration),
+    /// SIGKILL is never sent.
+    Forever,
+}
+
+impl Grace {
+    /// Reads seconds as people give them: a negative number is for ever.
+    pub fn from_seconds(seconds: i64) -> Self {
+        u64::try_from(seconds).map_or(Self::Forever, |seconds| {
+            Self::For(Duration::from_secs(seconds))
+        })
+    }
+
+    fn duration(self) -> Option<Duration> {
+        match self {
+            Self::For(duration) => Some(duration),
+            Self::Forever => None,
+        }
+    }
+}
 
 /// How a container is asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

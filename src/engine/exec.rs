@@ -6,9 +6,8 @@ use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-use nix::fcntl::OFlag;
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
+use nix::unistd::{Pid, setsid};
 use oci_spec::runtime::{Capabilities, LinuxCapabilities, Process};
 
 use super::attach::{
@@ -16,6 +15,7 @@ use super::attach::{
     SignalProxy, pump,
 };
 use super::launch::{PrepareError, container_filter};
+use super::pipes::{Input, piped};
 use super::spec::{SecurityError, SecurityOptions, bounding_set, session_process};
 use super::terminal::{DetachKeys, size_of};
 use super::{Dialect, Engine, cgroup};
@@ -30,6 +30,7 @@ use crate::state::store::Store;
 use crate::sys::channel::Channel;
 use crate::sys::pidfd::Pidfd;
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
+use crate::sys::stream::{drop_standard_streams, open_null};
 use crate::sys::{Called, Ignored, SysError, SysResult};
 
 /// What is executed, and how.
@@ -365,36 +366,13 @@ fn streams(request: &ExecRequest) -> SysResult<(ProgramIo, Endpoint)> {
         let size = size(std::io::stdin().as_fd()).or_else(|| size(std::io::stdout().as_fd()));
         return Ok((ProgramIo::Terminal { size }, none));
     }
-    let pipe = || pipe2(OFlag::O_CLOEXEC).called(|| "pipe2");
-    let (stdin, writer) = if request.interactive {
-        let (reader, writer) = pipe()?;
-        (reader, Some(writer))
-    } else {
-        (null()?, None)
-    };
-    let (stdout_reader, stdout) = pipe()?;
-    let (stderr_reader, stderr) = pipe()?;
+    let (program, ours) = piped(Input::of(request.interactive))?;
     let endpoint = Endpoint::Pipes {
-        stdin: writer,
-        stdout: Some(stdout_reader),
-        stderr: Some(stderr_reader),
+        stdin: ours.stdin,
+        stdout: Some(ours.stdout),
+        stderr: Some(ours.stderr),
     };
-    Ok((
-        ProgramIo::Streams {
-            stdin,
-            stdout,
-            stderr,
-        },
-        endpoint,
-    ))
-}
-
-fn null() -> SysResult<OwnedFd> {
-    let file = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/null");
-    file.map(OwnedFd::from).called(|| "open(\"/dev/null\")")
+    Ok((program, endpoint))
 }
 
 /// Lets go of every stream of the caller's, and gives the program none.
@@ -402,10 +380,8 @@ fn quiet_streams(kept: &[i32]) -> SysResult<ProgramIo> {
     let mut kept = kept.to_vec();
     kept.extend([0, 1, 2]);
     close_all_but(&kept)?;
-    let null = null()?;
-    dup2_stdin(&null).called(|| "dup2(stdin)")?;
-    dup2_stdout(&null).called(|| "dup2(stdout)")?;
-    dup2_stderr(&null).called(|| "dup2(stderr)")?;
+    drop_standard_streams()?;
+    let null = open_null()?;
     let copy = || null.try_clone().called(|| "dup(\"/dev/null\")");
     Ok(ProgramIo::Streams {
         stdin: copy()?,

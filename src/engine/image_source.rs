@@ -4,12 +4,26 @@
 use std::path::Path;
 
 use super::Engine;
-use super::create::ImageFacts;
 use super::roots::{RootSource, ensure_places};
-use crate::oci::Digest;
+use crate::oci::{ContainerConfig, Digest};
 use crate::runtime::subid::holder_map;
 use crate::state::record::ContainerRecord;
 use crate::storage::{Images, Layers, Pin, StorageError};
+
+/// What a container takes from its image.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ImageFacts {
+    /// 64 hexadecimal digits; empty without an image.
+    pub(super) id: String,
+    /// Full name.
+    pub(super) name: String,
+    /// The manifest's digest with its algorithm.
+    pub(super) digest: String,
+    /// Chain ids, lowest first.
+    pub(super) layers: Vec<String>,
+    /// Defaults for the container.
+    pub(super) config: ContainerConfig,
+}
 
 /// The image of a container that is being made. Its layers stay as long as the pins, which go
 /// when the container's record names them.

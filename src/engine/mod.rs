@@ -31,6 +31,7 @@ pub mod namespaces;
 pub mod networks;
 mod pattern;
 pub mod pause;
+mod pipes;
 pub mod prune;
 pub mod quantity;
 mod recovery;

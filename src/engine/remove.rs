@@ -6,10 +6,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use super::ending::{self, After, Request};
+use super::ending::{self, After, Grace, Request};
 use super::error::EngineError;
 use super::selection::{Chosen, ItemResult, Selection};
-use super::stop::Grace;
 use super::{Engine, Report, dependents, recovery};
 use crate::runtime::subid::holder_map;
 use crate::runtime::userns::run_mapped;

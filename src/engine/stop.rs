@@ -2,8 +2,7 @@
 //! `stop`: the container's own stop signal, a grace, then SIGKILL. Returns when the exit is on
 //! record, so that what follows sees a stopped container.
 
-use std::time::Duration;
-
+pub use super::ending::Grace;
 use super::ending::{self, After, Ending, Request};
 use super::error::EngineError;
 use super::remove::{self, Leftovers};
@@ -21,31 +20,6 @@ pub struct StopOptions {
     pub grace: Option<Grace>,
     /// The signal in place of its own.
     pub signal: Option<i32>,
-}
-
-/// The time between the stop signal and SIGKILL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grace {
-    /// So long; zero sends SIGKILL at once.
-    For(Duration),
-    /// SIGKILL is never sent.
-    Forever,
-}
-
-impl Grace {
-    /// Reads seconds as people give them: a negative number is for ever.
-    pub fn from_seconds(seconds: i64) -> Self {
-        u64::try_from(seconds).map_or(Self::Forever, |seconds| {
-            Self::For(Duration::from_secs(seconds))
-        })
-    }
-
-    pub(super) fn duration(self) -> Option<Duration> {
-        match self {
-            Self::For(duration) => Some(duration),
-            Self::Forever => None,
-        }
-    }
 }
 
 impl Engine {
@@ -139,6 +113,8 @@ fn remove_if_asked(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

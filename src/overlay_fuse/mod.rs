@@ -81,6 +81,8 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use thiserror::Error;
 
+use crate::sys::SysError;
+
 pub use ids::{IdMapping, Squash};
 
 /// Where owner, mode and kind of a file are kept.
@@ -207,7 +209,7 @@ pub enum OverlayError {
     #[error("detach the overlay server from its caller")]
     Detach {
         /// The kernel's answer.
-        source: Errno,
+        source: SysError,
     },
     /// The conversation with the kernel.
     #[error("serve the overlay file system")]

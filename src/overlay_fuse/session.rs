@@ -4,7 +4,6 @@
 //! One thread serves all requests. A round trip costs 6-11 microseconds where the server runs on
 //! the client's CPU and many times that where it does not, so more threads make most work slower.
 
-use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
@@ -12,26 +11,23 @@ use std::sync::{Mutex, PoisonError};
 use fuser::{Config, Session, SessionACL};
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{chdir, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
+use nix::unistd::{chdir, setsid};
 
 use super::OverlayError;
 use super::overlay::Overlay;
+use crate::sys::stream::drop_standard_streams;
+use crate::sys::{Called, SysResult};
 
 /// Lets go of everything of the caller's: streams, terminal, working directory.
-pub(super) fn detach() -> nix::Result<()> {
+pub(super) fn detach() -> SysResult<()> {
     match setsid() {
         // A process that leads its group has its own session, or was made by someone who
         // thought of that.
         Ok(_) | Err(Errno::EPERM) => {}
-        Err(errno) => return Err(errno),
+        Err(errno) => return Err(errno).called(|| "setsid()"),
     }
-    chdir("/")?;
-    let nowhere = OpenOptions::new().read(true).write(true).open("/dev/null");
-    let nowhere =
-        nowhere.map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
-    dup2_stdin(&nowhere)?;
-    dup2_stdout(&nowhere)?;
-    dup2_stderr(&nowhere)
+    chdir("/").called(|| "chdir(\"/\")")?;
+    drop_standard_streams()
 }
 
 /// Answers requests until the file system is unmounted; `on_ready` is called when the first one

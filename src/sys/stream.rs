@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Reading and writing streams without waiting for them.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::{Called, SysResult};
 
@@ -33,6 +35,29 @@ pub fn set_blocking(descriptor: impl AsFd, blocking: Blocking) -> SysResult<()> 
     fcntl(&descriptor, FcntlArg::F_SETFL(flags))
         .map(drop)
         .called(|| "fcntl(F_SETFL)")
+}
+
+/// `/dev/null`, for reading and writing.
+///
+/// # Errors
+///
+/// What open(2) says.
+pub fn open_null() -> SysResult<OwnedFd> {
+    let null = File::options().read(true).write(true).open("/dev/null");
+    null.map(OwnedFd::from).called(|| "open(\"/dev/null\")")
+}
+
+/// Lets go of this process's own standard streams: whoever reads them would wait for a process
+/// that kept them.
+///
+/// # Errors
+///
+/// What open(2) or dup2(2) says.
+pub fn drop_standard_streams() -> SysResult<()> {
+    let null = open_null()?;
+    dup2_stdin(&null).called(|| "dup2(stdin)")?;
+    dup2_stdout(&null).called(|| "dup2(stdout)")?;
+    dup2_stderr(&null).called(|| "dup2(stderr)")
 }
 
 /// Writes as much of `bytes` as goes without waiting, once poll(2) has said that there is room; for

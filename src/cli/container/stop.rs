@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `stop`.
 
-use std::path::PathBuf;
-
-use super::which::{Which, print_items, tool_error};
+use super::which::{StopFlags, Which, WhichFlags, print_items, tool_error};
 use crate::cli::{CommandResult, Context, Subcommand};
-use crate::engine::signal;
-use crate::engine::stop::{Grace, StopOptions};
 
 /// Flags of `stop`.
 #[derive(Debug, clap::Args)]
@@ -14,33 +10,13 @@ pub(crate) struct Stop {
     /// Stop all running containers
     #[arg(long, short)]
     all: bool,
-    /// Read the container ID from the file
-    #[arg(long, value_name = "FILE")]
-    cidfile: Vec<PathBuf>,
-    /// Filter output based on conditions given
-    #[arg(long, short, value_name = "KEY=VALUE")]
-    filter: Vec<String>,
     /// Ignore errors when a specified container is missing
     #[arg(long, short)]
     ignore: bool,
-    /// Act on the latest container
-    #[arg(long, short)]
-    latest: bool,
-    /// Signal to send in place of the container's own
-    #[arg(long, short, hide = true)]
-    signal: Option<String>,
-    /// Seconds to wait for stop before killing the container
-    #[arg(
-        long,
-        short,
-        alias = "timeout",
-        value_name = "SECONDS",
-        allow_negative_numbers = true
-    )]
-    time: Option<i64>,
-    /// Names or ids of containers
-    #[arg(value_name = "CONTAINER")]
-    containers: Vec<String>,
+    #[command(flatten)]
+    stop: StopFlags,
+    #[command(flatten)]
+    which: WhichFlags,
 }
 
 impl Subcommand for Stop {
@@ -50,18 +26,11 @@ impl Subcommand for Stop {
 
     fn run(self, context: &Context) -> CommandResult {
         let which = Which {
-            words: self.containers,
             all: self.all,
-            latest: self.latest,
-            filters: self.filter,
-            cidfiles: self.cidfile,
             ignore: self.ignore,
-            running: false,
+            ..self.which.into()
         };
-        let options = StopOptions {
-            grace: self.time.map(Grace::from_seconds),
-            signal: self.signal.as_deref().map(signal::parse).transpose()?,
-        };
+        let options = self.stop.options()?;
         let selection = which.selection()?;
         let stopped = context.engine.stop(&selection, options, context);
         print_items(context, stopped, tool_error)

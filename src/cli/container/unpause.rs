@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `unpause`.
 
-use std::path::PathBuf;
-
-use super::which::{Which, print_items, tool_error};
+use super::which::{Which, WhichFlags, print_items, tool_error};
 use crate::cli::{CommandResult, Context, Subcommand};
 use crate::engine::pause::Freezer;
 
@@ -13,18 +11,8 @@ pub(crate) struct Unpause {
     /// Unpause all paused containers
     #[arg(long, short)]
     all: bool,
-    /// Read the container ID from the file
-    #[arg(long, value_name = "FILE")]
-    cidfile: Vec<PathBuf>,
-    /// Filter output based on conditions given
-    #[arg(long, short, value_name = "KEY=VALUE")]
-    filter: Vec<String>,
-    /// Act on the latest container
-    #[arg(long, short)]
-    latest: bool,
-    /// Names or ids of containers
-    #[arg(value_name = "CONTAINER")]
-    containers: Vec<String>,
+    #[command(flatten)]
+    which: WhichFlags,
 }
 
 impl Subcommand for Unpause {
@@ -34,12 +22,8 @@ impl Subcommand for Unpause {
 
     fn run(self, context: &Context) -> CommandResult {
         let which = Which {
-            words: self.containers,
             all: self.all,
-            latest: self.latest,
-            filters: self.filter,
-            cidfiles: self.cidfile,
-            ..Which::default()
+            ..self.which.into()
         };
         let selection = which.selection()?;
         let turned = context.engine.set_frozen(&selection, Freezer::Unpause);

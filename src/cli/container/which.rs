@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use crate::cli::{CommandResult, Context, Failure};
 use crate::engine::error::EngineError;
 use crate::engine::selection::{self, ItemResult, Missing, Scope, Selection};
+use crate::engine::signal;
+use crate::engine::stop::{Grace, StopOptions};
 
 /// What stood on the command line about which containers are meant.
 #[derive(Debug, Default)]
@@ -25,6 +27,66 @@ pub(super) struct Which {
     pub(super) cidfiles: Vec<PathBuf>,
     /// `--ignore`.
     pub(super) ignore: bool,
+}
+
+/// Flags of commands that act on containers which filters can choose.
+#[derive(Debug, clap::Args)]
+pub(super) struct WhichFlags {
+    /// Read the container ID from the file
+    #[arg(long, value_name = "FILE")]
+    cidfile: Vec<PathBuf>,
+    /// Filter output based on conditions given
+    #[arg(long, short, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// Act on the latest container
+    #[arg(long, short)]
+    latest: bool,
+    /// Names or ids of containers
+    #[arg(value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+impl From<WhichFlags> for Which {
+    fn from(flags: WhichFlags) -> Self {
+        Self {
+            words: flags.containers,
+            latest: flags.latest,
+            filters: flags.filter,
+            cidfiles: flags.cidfile,
+            ..Self::default()
+        }
+    }
+}
+
+/// Flags of commands that stop containers.
+#[derive(Debug, clap::Args)]
+pub(super) struct StopFlags {
+    /// Signal to send in place of the container's own
+    #[arg(long, short, hide = true)]
+    signal: Option<String>,
+    /// Seconds to wait for stop before killing the container
+    #[arg(
+        long,
+        short,
+        alias = "timeout",
+        value_name = "SECONDS",
+        allow_negative_numbers = true
+    )]
+    time: Option<i64>,
+}
+
+impl StopFlags {
+    /// How the engine is to stop.
+    ///
+    /// # Errors
+    ///
+    /// No such signal.
+    pub(super) fn options(&self) -> Result<StopOptions, Failure> {
+        Ok(StopOptions {
+            grace: self.time.map(Grace::from_seconds),
+            signal: self.signal.as_deref().map(signal::parse).transpose()?,
+        })
+    }
 }
 
 impl Which {

@@ -19,6 +19,7 @@ use crate::sys::account::account_of;
 
 pub use hints::hints;
 pub use lack::{By, Cure, Lack};
+pub(super) use namespaces::explain_userns;
 pub use namespaces::why_no_user_namespace;
 
 /// What is looked at, in this order.

@@ -151,7 +151,7 @@ pub fn why_no_user_namespace(errno: Errno) -> Lack {
 }
 
 /// What an error on the way into the user's namespace comes of.
-pub(super) fn explain_userns(error: &UsernsError) -> Lack {
+pub(in crate::engine) fn explain_userns(error: &UsernsError) -> Lack {
     match error {
         UsernsError::Refused(refusal) => why_no_user_namespace(refusal.errno),
         UsernsError::HelperMissing { program } => Lack::HelperMissing { program },

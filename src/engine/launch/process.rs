@@ -9,15 +9,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use nix::fcntl::OFlag;
 use nix::sys::prctl;
-use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, pipe2, setsid};
+use nix::unistd::setsid;
 
 use super::attendant::StartAttendant;
 use super::prepare::Prepared;
 use crate::engine::Dialect;
 use crate::engine::cgroup::ContainerCgroup;
 use crate::engine::host;
+use crate::engine::pipes::{Input, piped};
 use crate::monitor::protocol::AttachedStreams;
 use crate::monitor::{
     ContainerIo, ExitReport, FirstClient, LogDriver, LogSettings, StdinPolicy, Supervision,
@@ -29,6 +29,7 @@ use crate::state::record::{ContainerState, Place, ProcessIdentity, Status};
 use crate::state::store::{ContainerLock, Store};
 use crate::sys::channel::Channel;
 use crate::sys::process::{close_all_but, exit_now};
+use crate::sys::stream::drop_standard_streams;
 use crate::sys::{Called, Ignored, SysResult};
 
 /// Runs the monitor of `prepared` to its end.
@@ -68,7 +69,7 @@ fn start(
     kept.extend(&prepared.launch.preserved_fds);
     call(|| close_all_but(&kept))?;
     let (program_io, io) = call(|| streams(prepared))?;
-    call(detach_standard_streams)?;
+    call(drop_standard_streams)?;
     enter_holder(&prepared.holder, &prepared.run_root)
         .map_err(|error| refused_namespace(&error))?;
     let mut attendant = StartAttendant {
@@ -104,7 +105,7 @@ fn start(
 /// Without the user's namespace there is no container: what mends that goes with the refusal.
 fn refused_namespace(error: &UsernsError) -> StageFailure {
     StageFailure {
-        hints: host::hints(error),
+        hints: host::explain_userns(error).hints(),
         ..StageFailure::setup(chain(error))
     }
 }
@@ -136,44 +137,13 @@ fn streams(prepared: &Prepared) -> SysResult<(ProgramIo, ContainerIo)> {
         };
         return Ok((io, ContainerIo::Inherited));
     }
-    let pipe = || pipe2(OFlag::O_CLOEXEC).called(|| "pipe2");
-    let (stdin, stdin_writer) = if request.interactive {
-        let (reader, writer) = pipe()?;
-        (reader, Some(writer))
-    } else {
-        (null()?, None)
-    };
-    let (stdout_reader, stdout) = pipe()?;
-    let (stderr_reader, stderr) = pipe()?;
+    let (program, ours) = piped(Input::of(request.interactive))?;
     let ours = ContainerIo::Pipes {
-        stdin: stdin_writer,
-        stdout: Some(stdout_reader),
-        stderr: Some(stderr_reader),
+        stdin: ours.stdin,
+        stdout: Some(ours.stdout),
+        stderr: Some(ours.stderr),
     };
-    Ok((
-        ProgramIo::Streams {
-            stdin,
-            stdout,
-            stderr,
-        },
-        ours,
-    ))
-}
-
-fn null() -> SysResult<OwnedFd> {
-    let file = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/null");
-    file.map(OwnedFd::from).called(|| "open(\"/dev/null\")")
-}
-
-/// A monitor that kept the caller's output open would keep its readers waiting.
-fn detach_standard_streams() -> SysResult<()> {
-    let null = null()?;
-    dup2_stdin(&null).called(|| "dup2(stdin)")?;
-    dup2_stdout(&null).called(|| "dup2(stdout)")?;
-    dup2_stderr(&null).called(|| "dup2(stderr)")
+    Ok((program, ours))
 }
 
 fn running_state(
