@@ -9,12 +9,14 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::pflag;
 use crate::engine::Dialect;
+use crate::engine::access::AccessError;
 use crate::engine::attach::AttachError;
 use crate::engine::error::EngineError;
 use crate::engine::files::FilesError;
 use crate::engine::host;
 use crate::engine::image::ImageError;
 use crate::engine::logs::LogsError;
+use crate::engine::search::SearchError;
 use crate::engine::signal::SignalError;
 use crate::output::ui::Ui;
 use crate::state::StateError;
@@ -199,6 +201,24 @@ impl From<FilesError> for Failure {
             FilesError::Neither { .. } | FilesError::Machine { .. } | FilesError::Work { .. } => {
                 Self::from_error(TOOL_ERROR, &error)
             }
+        }
+    }
+}
+
+impl From<AccessError> for Failure {
+    fn from(error: AccessError) -> Self {
+        Self {
+            docker_message: error.docker_message(),
+            ..Self::from_error(TOOL_ERROR, &error)
+        }
+    }
+}
+
+impl From<SearchError> for Failure {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Access(error) => error.into(),
+            error => Self::from_error(TOOL_ERROR, &error),
         }
     }
 }

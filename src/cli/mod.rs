@@ -16,6 +16,7 @@ mod network;
 mod nothing;
 mod pflag;
 mod pod;
+mod registry;
 mod system;
 mod volume;
 
@@ -32,6 +33,7 @@ pub(crate) const COMMANDS: &[&[Entry]] = &[
     image::COMMANDS,
     network::COMMANDS,
     pod::COMMANDS,
+    registry::COMMANDS,
     system::COMMANDS,
     volume::COMMANDS,
 ];

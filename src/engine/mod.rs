@@ -40,6 +40,7 @@ pub mod rename;
 pub mod restart;
 pub mod roots;
 pub mod run;
+pub mod search;
 pub mod selection;
 pub mod signal;
 pub mod spec;

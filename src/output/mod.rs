@@ -4,6 +4,7 @@
 //! A document is given as any `Serialize` type or built as a [`value::Value`]; both know which
 //! parts are structs and which are maps, because Go templates treat the two differently.
 
+pub mod ask;
 pub mod listing;
 pub mod log_lines;
 pub mod table;

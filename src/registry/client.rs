@@ -22,7 +22,7 @@ use crate::oci::{Descriptor, Digest, Digester, media_type};
 pub const DOCUMENT_MAX: u64 = 4 << 20;
 
 /// Pages of a list that are read.
-const PAGES_MAX: usize = 1000;
+pub(super) const PAGES_MAX: usize = 1000;
 
 /// Which names a [`Registry`] is asked for, and for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -507,7 +507,7 @@ fn media_type_of(what: &str, bytes: &[u8], headers: &HeaderMap) -> Result<String
 }
 
 /// `<URL>; rel="next"`
-fn next_page(url: &Url, headers: &HeaderMap) -> Option<Url> {
+pub(super) fn next_page(url: &Url, headers: &HeaderMap) -> Option<Url> {
     let link = headers.get(LINK)?.to_str().ok()?;
     let (target, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
     if !rest.contains("next") {

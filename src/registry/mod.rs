@@ -8,6 +8,7 @@
 
 mod auth;
 mod blob;
+mod catalog;
 mod challenge;
 mod client;
 mod endpoint;

@@ -18,6 +18,7 @@ mod exec;
 mod generated;
 mod images;
 mod lifecycle;
+mod login;
 mod logs;
 mod look;
 mod overlay_fuse;

@@ -139,6 +139,16 @@ pub enum AccessError {
     State(#[from] StateError),
 }
 
+impl AccessError {
+    /// Docker's words, where its users search for others.
+    pub fn docker_message(&self) -> Option<String> {
+        match self {
+            Self::BadLogin { key, words } => Some(format!("Get \"https://{key}/v2/\": {words}")),
+            _ => None,
+        }
+    }
+}
+
 impl Engine {
     /// Reads the configuration of registries.
     ///

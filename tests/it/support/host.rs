@@ -31,9 +31,11 @@ pub(crate) enum Need {
     Pasta,
     /// The program slirp4netns.
     Slirp4netns,
+    /// The program docker-registry.
+    Registry,
 }
 
-const NEEDS: [(&str, Need); 9] = [
+const NEEDS: [(&str, Need); 10] = [
     ("userns", Need::Userns),
     ("fuse", Need::Fuse),
     ("overlay", Need::Overlay),
@@ -43,6 +45,7 @@ const NEEDS: [(&str, Need); 9] = [
     ("cgroup", Need::Cgroup),
     ("pasta", Need::Pasta),
     ("slirp4netns", Need::Slirp4netns),
+    ("registry", Need::Registry),
 ];
 
 /// Whether the test must end as a skip because of `needs`, names between commas, or because the
@@ -124,6 +127,7 @@ fn probe(need: Need) -> bool {
         Need::Cgroup => own_cgroup_is_writable(),
         Need::Pasta => works("pasta", &["--version"]),
         Need::Slirp4netns => works("slirp4netns", &["--version"]),
+        Need::Registry => works("docker-registry", &["--version"]),
     }
 }
 
@@ -138,6 +142,7 @@ fn explain(need: Need) -> &'static str {
         Need::Cgroup => "this user cannot make a cgroup below its own on cgroup v2",
         Need::Pasta => "the program pasta does not run",
         Need::Slirp4netns => "the program slirp4netns does not run",
+        Need::Registry => "the program docker-registry does not run",
     }
 }
 

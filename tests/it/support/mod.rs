@@ -14,6 +14,7 @@ pub(crate) mod differences;
 pub(crate) mod host;
 pub(crate) mod process;
 pub(crate) mod pty;
+pub(crate) mod registry;
 pub(crate) mod rootfs;
 pub(crate) mod sandbox;
 
