@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_coracle_global_optspecs
-    string join \n config= c/connection= context= D/debug H/host= identity= noout out= r/remote ssh= tls-ca= tls-cert= tls-key= url= v/version cgroup-manager= conmon= events-backend= log-level= registries-conf= root= runroot= runtime= storage-driver= storage-opt= syslog tmpdir= volumepath=
+    string join \n config= c/connection= context= D/debug H/host= identity= noout out= r/remote ssh= tls-ca= tls-cert= tls-key= url= v/version cgroup-manager= conmon= db-backend= default-mounts-file= events-backend= log-level= registries-conf= root= runroot= runtime= runtime-flag= storage-driver= storage-opt= syslog tmpdir= volumepath=
 end
 
 function __fish_coracle_needs_command
@@ -37,12 +37,15 @@ complete -c coracle -n "__fish_coracle_needs_command" -l tls-key -d 'Accepted: m
 complete -c coracle -n "__fish_coracle_needs_command" -l url -d 'URL to access a remote service' -r
 complete -c coracle -n "__fish_coracle_needs_command" -l cgroup-manager -d 'Cgroup manager to use ("cgroupfs"|"systemd")' -r
 complete -c coracle -n "__fish_coracle_needs_command" -l conmon -d 'Accepted: coracle has a monitor of its own' -r -F
+complete -c coracle -n "__fish_coracle_needs_command" -l db-backend -d 'Accepted: records are files' -r
+complete -c coracle -n "__fish_coracle_needs_command" -l default-mounts-file -d 'Path to a file that lists mounts of every container, in place of mounts.conf' -r -F
 complete -c coracle -n "__fish_coracle_needs_command" -l events-backend -d 'Events backend to use ("file"|"none")' -r
 complete -c coracle -n "__fish_coracle_needs_command" -l log-level -d 'Log messages above specified level (trace, debug, info, warn, warning, error, fatal, panic)' -r
 complete -c coracle -n "__fish_coracle_needs_command" -l registries-conf -d 'Path to a registries.conf to use for image processing' -r -F
 complete -c coracle -n "__fish_coracle_needs_command" -l root -d 'Path to the root directory in which data, including images, is stored' -r -F
 complete -c coracle -n "__fish_coracle_needs_command" -l runroot -d 'Path to the directory where all state of running containers is stored' -r -F
-complete -c coracle -n "__fish_coracle_needs_command" -l runtime -d 'OCI runtime used to run containers; coracle is its own' -r
+complete -c coracle -n "__fish_coracle_needs_command" -l runtime -d 'OCI runtime used to run containers: coracle, or the path of a copy of it' -r
+complete -c coracle -n "__fish_coracle_needs_command" -l runtime-flag -d 'Flag for the OCI runtime, without the dashes; coracle takes none' -r
 complete -c coracle -n "__fish_coracle_needs_command" -l storage-driver -d 'Select which storage driver is used to manage storage of images and containers' -r
 complete -c coracle -n "__fish_coracle_needs_command" -l storage-opt -d 'Pass an option to the storage driver, such as engine=fuse' -r
 complete -c coracle -n "__fish_coracle_needs_command" -l tmpdir -d 'Path to the directory for temporary state' -r -F
@@ -1056,12 +1059,13 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand doctor" -s f -l format -d 'Change the output format to JSON' -r
 complete -c coracle -n "__fish_coracle_using_subcommand info" -s f -l format -d 'Change the output format to JSON or a Go template' -r
 complete -c coracle -n "__fish_coracle_using_subcommand info" -s D -l debug -d 'Accepted: there is nothing more to tell'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check connection df doctor info prune" -f -a "check" -d 'Check storage consistency'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check connection df doctor info prune" -f -a "connection" -d 'Manage destinations of remote services'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check connection df doctor info prune" -f -a "df" -d 'Show disk usage'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check connection df doctor info prune" -f -a "doctor" -d 'Look at what this host offers to containers and how to mend the rest'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check connection df doctor info prune" -f -a "info" -d 'Display coracle system information'
-complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check connection df doctor info prune" -f -a "prune" -d 'Remove unused data'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check connection df doctor info prune reset" -f -a "check" -d 'Check storage consistency'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check connection df doctor info prune reset" -f -a "connection" -d 'Manage destinations of remote services'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check connection df doctor info prune reset" -f -a "df" -d 'Show disk usage'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check connection df doctor info prune reset" -f -a "doctor" -d 'Look at what this host offers to containers and how to mend the rest'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check connection df doctor info prune reset" -f -a "info" -d 'Display coracle system information'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check connection df doctor info prune reset" -f -a "prune" -d 'Remove unused data'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and not __fish_seen_subcommand_from check connection df doctor info prune reset" -f -a "reset" -d 'Remove all containers, images and what belongs to them'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -s m -l max -d 'Accepted: what nobody is working on is left over, however young it is' -r
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -s f -l force -d 'Remove what cannot be repaired, with its data'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from check" -s q -l quick -d 'Skip what takes long: the digests of documents'
@@ -1079,6 +1083,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from prune" -l external -d 'Remove container data in storage that no container has a record of'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from prune" -s f -l force -d 'Do not prompt for confirmation'
 complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from prune" -l volumes -d 'Prune volumes'
+complete -c coracle -n "__fish_coracle_using_subcommand system; and __fish_seen_subcommand_from reset" -s f -l force -d 'Do not prompt for confirmation'
 complete -c coracle -n "__fish_coracle_using_subcommand version" -s f -l format -d 'Change the output format to JSON or a Go template' -r
 complete -c coracle -n "__fish_coracle_using_subcommand volume; and not __fish_seen_subcommand_from exists inspect ls list prune rm remove" -f -a "exists" -d 'Check if a volume exists'
 complete -c coracle -n "__fish_coracle_using_subcommand volume; and not __fish_seen_subcommand_from exists inspect ls list prune rm remove" -f -a "inspect" -d 'Display detailed information on one or more volumes'

@@ -101,7 +101,6 @@ const COMMANDS: &[(&str, Absence)] = &[
     ("system locks", NotYet),
     ("system migrate", NotYet),
     ("system renumber", NotYet),
-    ("system reset", NotYet),
     ("system service", NotYet),
     ("trust", Never("coracle has no Docker content trust")),
     ("umount", NotYet),

@@ -9,12 +9,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::absent::{self, Absence};
-use super::context::{Call, LogLevel};
+use super::context::{Call, LogLevel, early_configuration};
 use super::failure::usage_error;
 use super::globals::{self, Globals};
 use super::pflag::{self, FlagError, Line, Order};
 use super::{COMMANDS, CommandResult, Context, Failure, help};
-use crate::config::containers_conf;
 use crate::engine::Dialect;
 use crate::output::ui::Ui;
 
@@ -424,7 +423,7 @@ fn dialect(program: &str) -> Dialect {
     let mode = match std::env::var("CORACLE_MODE") {
         Ok(mode) => Some(mode),
         Err(_) if program == "docker" || program == "podman" => Some(program.to_owned()),
-        Err(_) => containers_conf::mode(&|name| std::env::var_os(name)),
+        Err(_) => early_configuration().mode.clone(),
     };
     match mode.as_deref() {
         Some("docker") => Dialect::Docker,

@@ -3,12 +3,14 @@
 //! command was called.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
 use super::Failure;
 use super::globals::Globals;
-use crate::config::storage_conf::StorageConf;
+use crate::config::containers_conf::{self, EngineSection};
+use crate::config::storage_conf::{StorageConf, additional_store};
 use crate::engine::{Dialect, Engine, Report};
 use crate::output::ui::Ui;
 use crate::runtime::userns::chain;
@@ -128,6 +130,7 @@ impl Context {
             engine: Engine {
                 dirs: dirs(&globals)?,
                 dialect,
+                runtime_flags: globals.inherited.runtime_flag.clone(),
             },
             ui,
             globals,
@@ -151,6 +154,11 @@ impl Context {
                 dirs.run_root.display()
             ),
         );
+        if self.globals.wants_bolt_database() {
+            let text =
+                "Allowing deprecated database backend boltdb: records are files all the same";
+            self.log(LogLevel::Debug, text);
+        }
         self.log(LogLevel::Trace, &format!("arguments {:?}", self.call.argv));
     }
 
@@ -182,7 +190,7 @@ impl Report for Context {
 }
 
 /// Where the store is: flags win over `CONTAINERS_GRAPHROOT` and `CONTAINERS_RUNROOT`, these over
-/// storage.conf.
+/// storage.conf; containers.conf may keep the containers of the usual store apart.
 fn dirs(globals: &Globals) -> Result<Dirs, Failure> {
     let env = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let asked = |flag: &Option<PathBuf>, variable| {
@@ -190,13 +198,31 @@ fn dirs(globals: &Globals) -> Result<Dirs, Failure> {
     };
     let root = asked(&globals.inherited.root, "CONTAINERS_GRAPHROOT");
     let run_root = asked(&globals.inherited.runroot, "CONTAINERS_RUNROOT");
-    if root.is_some() && run_root.is_some() {
-        return Ok(Dirs::resolve(root.as_deref(), run_root.as_deref(), &env));
-    }
-    let conf = StorageConf::load(&env).map_err(|error| Failure::tool(chain(&error)))?;
+    let conf = match (&root, &run_root) {
+        (Some(_), Some(_)) => StorageConf::default(),
+        _ => StorageConf::load(&env).map_err(|error| Failure::tool(chain(&error)))?,
+    };
+    let static_dir = early_configuration().static_dir.as_deref();
+    let static_dir = static_dir.filter(|path| root.is_none() && !path.is_empty());
     let root = root.or(conf.data_root);
     let run_root = run_root.or(conf.run_root);
-    Ok(Dirs::resolve(root.as_deref(), run_root.as_deref(), &env))
+    let mut dirs = Dirs::resolve(root.as_deref(), run_root.as_deref(), &env);
+    if let Some(path) = static_dir {
+        dirs = dirs.with_static_dir(Path::new(path));
+    }
+    let stores = globals.image_stores();
+    dirs.images.additional = if stores.is_empty() {
+        conf.additional_image_stores
+    } else {
+        stores.iter().map(|path| additional_store(path)).collect()
+    };
+    Ok(dirs)
+}
+
+/// What every command asks of containers.conf, read once.
+pub(crate) fn early_configuration() -> &'static EngineSection {
+    static EARLY: OnceLock<EngineSection> = OnceLock::new();
+    EARLY.get_or_init(|| containers_conf::early(&|name| std::env::var_os(name)))
 }
 
 #[cfg(test)]

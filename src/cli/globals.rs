@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Flags of the program itself, which may stand before or after the command.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Command, FromArgMatches};
 
 use super::failure::{Failure, usage_error};
 use super::pflag::parse_bool;
-use crate::engine::Dialect;
+use crate::engine::{Dialect, oci_runtime};
 
 /// Flags of the program, as typed.
 #[derive(Debug, Default, Clone, Args)]
@@ -70,6 +70,12 @@ pub(crate) struct Inherited {
     /// Accepted: coracle has a monitor of its own
     #[arg(long, hide = true)]
     pub(crate) conmon: Option<PathBuf>,
+    /// Accepted: records are files
+    #[arg(long, hide = true)]
+    pub(crate) db_backend: Option<String>,
+    /// Path to a file that lists mounts of every container, in place of mounts.conf
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub(crate) default_mounts_file: Option<PathBuf>,
     /// Events backend to use ("file"|"none")
     #[arg(long)]
     pub(crate) events_backend: Option<String>,
@@ -85,9 +91,12 @@ pub(crate) struct Inherited {
     /// Path to the directory where all state of running containers is stored
     #[arg(long, value_name = "DIR")]
     pub(crate) runroot: Option<PathBuf>,
-    /// OCI runtime used to run containers; coracle is its own
+    /// OCI runtime used to run containers: coracle, or the path of a copy of it
     #[arg(long)]
     pub(crate) runtime: Option<String>,
+    /// Flag for the OCI runtime, without the dashes; coracle takes none
+    #[arg(long)]
+    pub(crate) runtime_flag: Vec<String>,
     /// Select which storage driver is used to manage storage of images and containers
     #[arg(long)]
     pub(crate) storage_driver: Option<String>,
@@ -153,7 +162,10 @@ impl Globals {
             self.inherited.events_backend.as_deref(),
             &["file", "none"],
         )?;
-        known("--runtime", self.inherited.runtime.as_deref(), &["coracle"])?;
+        if let Some(runtime) = &self.inherited.runtime {
+            oci_runtime::check(runtime).map_err(|error| Failure::from_error(125, &error))?;
+        }
+        self.check_database()?;
         known(
             "--storage-driver",
             self.inherited.storage_driver.as_deref(),
@@ -172,6 +184,34 @@ impl Globals {
             .iter()
             .rev()
             .find_map(|option| option.strip_prefix("engine="))
+    }
+
+    /// The additional stores of images that `--storage-opt overlay.imagestore=…` names.
+    pub(crate) fn image_stores(&self) -> Vec<PathBuf> {
+        let options = self.inherited.storage_opt.iter();
+        let values = options.filter_map(|option| {
+            let (key, value) = option.split_once('=')?;
+            (bare_key(key) == IMAGE_STORE).then(|| PathBuf::from(value))
+        });
+        values.collect()
+    }
+
+    /// Podman's databases: a new one of the older kind is only for who asks twice.
+    pub(crate) fn wants_bolt_database(&self) -> bool {
+        self.inherited.db_backend.as_deref() == Some("boltdb")
+    }
+
+    fn check_database(&self) -> Result<(), Failure> {
+        let asked_twice =
+            || std::env::var("CI_DESIRED_DATABASE").is_ok_and(|value| value == "boltdb");
+        if self.wants_bolt_database() && !asked_twice() {
+            return Err(Failure::tool(
+                "--db-backend boltdb: deprecated, no new BoltDB databases can be created; coracle \
+                 keeps its records in files",
+            ));
+        }
+        let backend = self.inherited.db_backend.as_deref();
+        known("--db-backend", backend, &["", "sqlite", "boltdb"])
     }
 
     fn refuse_remote(&self) -> Result<(), Failure> {
@@ -236,6 +276,17 @@ fn known(flag: &str, value: Option<&str>, choices: &[&str]) -> Result<(), Failur
 /// program that coracle does not need.
 const ACCEPTED_STORAGE_KEYS: &[&str] = &["ignore_chown_errors", "mount_program", "mountopt"];
 
+/// Names an additional store of images.
+const IMAGE_STORE: &str = "imagestore";
+
+/// A key without the name of a driver.
+fn bare_key(key: &str) -> &str {
+    let bare = key
+        .strip_prefix("overlay.")
+        .or_else(|| key.strip_prefix("vfs."));
+    bare.unwrap_or(key)
+}
+
 fn check_storage_option(option: &str) -> Result<(), Failure> {
     let Some((key, value)) = option.split_once('=') else {
         return Err(Failure::tool(format!(
@@ -249,15 +300,16 @@ fn check_storage_option(option: &str) -> Result<(), Failure> {
             &["kernel", "hybrid", "fuse", "copy"],
         );
     }
-    let bare = key
-        .strip_prefix("overlay.")
-        .or_else(|| key.strip_prefix("vfs."));
-    if !ACCEPTED_STORAGE_KEYS.contains(&bare.unwrap_or(key)) {
+    let bare = bare_key(key);
+    if bare != IMAGE_STORE && !ACCEPTED_STORAGE_KEYS.contains(&bare) {
         return Err(Failure::tool(format!(
             "--storage-opt {key}: not supported yet"
         )));
     }
-    match bare.unwrap_or(key) {
+    match bare {
+        IMAGE_STORE if !Path::new(value).is_absolute() => Err(Failure::tool(format!(
+            "--storage-opt {option}: want an absolute path"
+        ))),
         "ignore_chown_errors" if parse_bool(value).is_none() => Err(Failure::tool(format!(
             "--storage-opt {option}: want true or false"
         ))),

@@ -120,6 +120,10 @@ pub struct EngineSection {
     pub pull_policy: Option<String>,
     /// The OCI runtime; coracle is its own.
     pub runtime: Option<String>,
+    /// Flags for the runtime that is called coracle.
+    pub runtime_flags: Option<Vec<String>>,
+    /// Where containers are kept, in place of the data root.
+    pub static_dir: Option<String>,
     /// Seconds.
     pub stop_timeout: Option<i64>,
     /// Where volumes are.
@@ -216,9 +220,12 @@ impl ContainersConf {
         from.texts("network_cmd_options", &mut into.network_cmd_options);
         from.text("pull_policy", &mut into.pull_policy);
         from.text("runtime", &mut into.runtime);
+        from.text("static_dir", &mut into.static_dir);
         from.number("stop_timeout", &mut into.stop_timeout);
         from.text("volume_path", &mut into.volume_path);
         from.keys("volume_plugins", &mut into.volume_plugins);
+        let mut flags = document.section("engine.runtimes_flags", &mut self.ignored);
+        flags.texts("coracle", &mut into.runtime_flags);
     }
 
     fn merge_network(&mut self, document: &Document) {
@@ -233,21 +240,24 @@ impl ContainersConf {
     }
 }
 
-/// `engine.mode` alone, without the price of parsing a file that does not have it: every command
-/// asks for it. A file that cannot be parsed is told when it is really needed.
-pub fn mode(env: Environment<'_>) -> Option<String> {
-    let names_mode = |path: &Path| {
+/// The keys of `[engine]` that every command asks for.
+const EARLY_KEYS: [&str; 2] = ["mode", "static_dir"];
+
+/// `engine.mode` and `engine.static_dir` alone, without the price of parsing a file that has
+/// neither. A file that cannot be parsed is told when it is really needed.
+pub fn early(env: Environment<'_>) -> EngineSection {
+    let names_one = |path: &Path| {
         let text = fs::read_to_string(path).unwrap_or_default();
-        text.lines()
-            .any(|line| line.trim_start().starts_with("mode"))
+        let mut lines = text.lines().map(str::trim_start);
+        lines.any(|line| EARLY_KEYS.iter().any(|key| line.starts_with(key)))
     };
     let mut conf = ContainersConf::default();
     for (path, missing) in search_path(env) {
-        if names_mode(&path) {
-            conf.merge_file(&path, missing).ok()?;
+        if names_one(&path) && conf.merge_file(&path, missing).is_err() {
+            return EngineSection::default();
         }
     }
-    conf.engine.mode
+    conf.engine
 }
 
 /// The files to read, the least important first.
@@ -395,7 +405,7 @@ mod tests {
         assert_eq!(load(&[config_home, replace, append]).unwrap().0, Some(9));
         let docker = write(home, "docker.conf", "[engine]\n  mode = 'docker'");
         let env = |name: &str| (name == "CONTAINERS_CONF").then(|| docker.clone().into());
-        assert_eq!(mode(&env).as_deref(), Some("docker"));
+        assert_eq!(early(&env).mode.as_deref(), Some("docker"));
         let missing = ("CONTAINERS_CONF", "/nowhere/containers.conf".into());
         assert!(load(&[missing]).is_err());
     }

@@ -43,7 +43,7 @@ impl Document {
         }
     }
 
-    /// The section `[name]`; values at the top with `""`.
+    /// The section `[name]` or `[name.below]`; values at the top with `""`.
     pub(super) fn section<'a>(
         &'a self,
         name: &'static str,
@@ -52,7 +52,8 @@ impl Document {
         let table = if name.is_empty() {
             Some(&self.table)
         } else {
-            self.table.get(name).and_then(Value::as_table)
+            let mut names = name.split('.');
+            names.try_fold(&self.table, |table, name| table.get(name)?.as_table())
         };
         Section {
             path: &self.path,

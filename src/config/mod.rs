@@ -5,6 +5,7 @@
 //! | file | searched in, later ones over earlier ones |
 //! |---|---|
 //! | containers.conf | /usr/share/containers, /etc/containers and its .conf.d, ~/.config/containers and its .conf.d; `CONTAINERS_CONF` replaces them all, `CONTAINERS_CONF_OVERRIDE` comes last |
+//! | mounts.conf | the first of ~/.config/containers, /etc/containers and /usr/share/containers that has one |
 //! | storage.conf | /usr/share/containers, else /etc/containers; ~/.config/containers on top; `CONTAINERS_STORAGE_CONF` replaces them all |
 
 pub mod auth_files;
@@ -12,6 +13,7 @@ pub mod certificates;
 pub mod containers_conf;
 pub mod credentials;
 mod document;
+pub mod mounts_conf;
 pub mod registries;
 pub mod storage_conf;
 

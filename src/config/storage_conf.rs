@@ -19,6 +19,8 @@ pub struct StorageConf {
     pub data_root: Option<PathBuf>,
     /// The run root: a directory of our own below `runroot`.
     pub run_root: Option<PathBuf>,
+    /// Stores whose images are used and never changed.
+    pub additional_image_stores: Vec<PathBuf>,
     /// The values that were ignored, for one warning each.
     pub ignored: Vec<Ignored>,
 }
@@ -30,6 +32,7 @@ struct Written {
     graphroot: Option<String>,
     runroot: Option<String>,
     rootless_storage_path: Option<String>,
+    additional_image_stores: Option<Vec<String>>,
 }
 
 /// Whose file it is: the system's `graphroot` is root's store, not that of other users.
@@ -93,6 +96,9 @@ impl StorageConf {
         section.text("graphroot", &mut written.graphroot);
         section.text("runroot", &mut written.runroot);
         section.text("rootless_storage_path", &mut written.rootless_storage_path);
+        let mut section = document.section("storage.options", &mut self.ignored);
+        let stores = &mut written.additional_image_stores;
+        section.texts("additionalimagestores", stores);
         self.merge(written, scope, env);
         Ok(true)
     }
@@ -110,6 +116,10 @@ impl StorageConf {
         self.data_root = data_root.or(self.data_root.take());
         let run_root = runroot.and_then(|path| own_room(&path, env));
         self.run_root = run_root.or(self.run_root.take());
+        if let Some(stores) = written.additional_image_stores {
+            let expanded = stores.iter().map(|store| expand(store, env));
+            self.additional_image_stores = expanded.map(|path| additional_store(&path)).collect();
+        }
     }
 }
 
@@ -122,6 +132,12 @@ fn own_room(path: &str, env: Environment<'_>) -> Option<PathBuf> {
         .any(|default| Path::new(default) == expanded)
         || expanded.ends_with(".local/share/containers/storage");
     (expanded.is_absolute() && !is_default).then(|| expanded.join("coracle"))
+}
+
+/// An additional store is one of ours, or has one as its room beside podman's.
+pub fn additional_store(path: &Path) -> PathBuf {
+    let room = path.join("coracle");
+    if room.is_dir() { room } else { path.to_owned() }
 }
 
 /// `$HOME`, `$USER` and `$UID` are the only variables that the file knows.
@@ -183,6 +199,22 @@ mod tests {
             Scope::Caller,
         )]);
         assert_eq!(conf.data_root, None);
+    }
+
+    #[test]
+    fn additional_stores_are_those_of_the_last_file() {
+        let room = tempfile::tempdir().unwrap();
+        std::fs::create_dir(room.path().join("coracle")).unwrap();
+        let first = "[storage.options]\nadditionalimagestores=['/a']";
+        let shared = room.path().to_str().unwrap();
+        let second = format!("[storage.options]\nadditionalimagestores=['/b', '{shared}']");
+        let conf = merged(&[
+            (first, Scope::System),
+            (&second, Scope::Caller),
+            ("[storage]\ndriver='overlay'", Scope::Caller),
+        ]);
+        let stores = [PathBuf::from("/b"), room.path().join("coracle")];
+        assert_eq!(conf.additional_image_stores, stores);
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Engine {
     }
 
     fn layers_of(&self, record: &ContainerRecord) -> Result<RootSource, StorageError> {
-        let layers = Layers::new(self.dirs.clone());
+        let layers = Layers::new(&self.dirs);
         let mut directories = Vec::with_capacity(record.resolved.layers.len());
         let mut ids_as_metadata = false;
         for text in record.resolved.layers.iter().rev() {

@@ -9,6 +9,7 @@
 //! ```
 
 mod attendant;
+mod default_mounts;
 mod prepare;
 mod process;
 mod time_zone;
@@ -26,6 +27,8 @@ use super::attach::{
     AttachError, AttachOutcome, Ending, Endpoint, LocalStreams, MonitorControl, Pump, SignalGate,
     SignalProxy, pump,
 };
+use super::connect::ConnectError;
+use super::oci_runtime::FlagsError;
 use super::terminal::DetachKeys;
 use super::{Engine, Report, recovery};
 use crate::monitor::protocol::{AttachedStreams, Framing};
@@ -179,6 +182,10 @@ impl Engine {
             Observed::Elsewhere => return Err(StartError::Elsewhere { id: id.clone() }),
         }
         let record = store.load(id)?;
+        self.check_runtime_flags().map_err(|error| match error {
+            FlagsError::Config(error) => StartError::Prepare(ConnectError::from(error).into()),
+            FlagsError::Flag(failure) => failure.into(),
+        })?;
         let prepared = self.prepare(&store, record, report)?;
         let started = Started::fork(prepared, &mode)?;
         let synced = match on_disk {

@@ -29,6 +29,7 @@ pub mod maps;
 pub mod names;
 pub mod namespaces;
 pub mod networks;
+pub mod oci_runtime;
 mod pattern;
 pub mod pause;
 mod pipes;
@@ -37,6 +38,7 @@ pub mod quantity;
 mod recovery;
 pub mod remove;
 pub mod rename;
+pub mod reset;
 pub mod restart;
 pub mod roots;
 pub mod run;
@@ -80,6 +82,8 @@ pub struct Engine {
     pub dirs: Dirs,
     /// Whose words and defaults apply.
     pub dialect: Dialect,
+    /// `--runtime-flag`: what is passed to the runtime.
+    pub runtime_flags: Vec<String>,
 }
 
 /// Who calls: for `keep-id`, and for the words of errors.

@@ -17,6 +17,7 @@ use oci_spec::runtime::{
 pub use security::{SecurityError, SecurityOptions};
 
 use super::Dialect;
+use crate::config::mounts_conf::DefaultMount;
 use crate::runtime::capability::{self, DOCKER_ADDS, PODMAN_DEFAULT};
 use crate::state::record::ContainerRecord;
 
@@ -39,6 +40,8 @@ pub struct SpecContext {
     pub cgroup2: bool,
     /// Device nodes of the host to show, for `--privileged`.
     pub host_devices: Vec<PathBuf>,
+    /// Copies of what mounts.conf names.
+    pub default_mounts: Vec<DefaultMount>,
     /// Where a shared /dev/shm comes from, with `--ipc host` or `container:ID`.
     pub shared_shm: Option<PathBuf>,
     /// Parsed `--security-opt`.

@@ -23,7 +23,7 @@ pub struct ContainerSizes {
 /// the user's range have closed to the caller is not counted.
 pub(super) fn measure(dirs: &Dirs, id: &ContainerId, layers: &[String]) -> ContainerSizes {
     let own_bytes = tree_bytes(dirs.container(id).join("upper"));
-    let store = Layers::new(dirs.clone());
+    let store = Layers::new(dirs);
     let below: u64 = layers
         .iter()
         .filter_map(|text| Digest::parse(text).ok())

@@ -57,13 +57,11 @@ struct Fake {
 impl Bench {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let dirs = Dirs {
-            data_root: directory.path().join("s"),
-            run_root: directory.path().join("r"),
-        };
+        let dirs = Dirs::new(directory.path().join("s"), directory.path().join("r"));
         let engine = Engine {
             dirs,
             dialect: Dialect::Podman,
+            runtime_flags: Vec::new(),
         };
         let store = engine.store().unwrap();
         Self {
@@ -311,7 +309,11 @@ fn many_remove_one_container_at_once() {
         .map(|_| {
             let (dirs, dialect) = (bench.engine.dirs.clone(), bench.engine.dialect);
             thread::spawn(move || {
-                let engine = Engine { dirs, dialect };
+                let engine = Engine {
+                    dirs,
+                    dialect,
+                    runtime_flags: Vec::new(),
+                };
                 let options = RemoveOptions {
                     running: Running::Kill,
                     ..RemoveOptions::default()

@@ -337,10 +337,7 @@ mod tests {
 
     fn store() -> (tempfile::TempDir, Store) {
         let directory = tempfile::tempdir().unwrap();
-        let dirs = Dirs {
-            data_root: directory.path().join("data"),
-            run_root: directory.path().join("run"),
-        };
+        let dirs = Dirs::new(directory.path().join("data"), directory.path().join("run"));
         let store = Store::open(dirs).unwrap();
         (directory, store)
     }

@@ -35,6 +35,18 @@ pub struct Dirs {
     pub data_root: PathBuf,
     /// `--runroot`.
     pub run_root: PathBuf,
+    /// Where images are, beside the data root or in its place.
+    pub images: ImageDirs,
+}
+
+/// Stores of images apart from the data root.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageDirs {
+    /// The store that images are kept in, if it is not the data root: containers of another
+    /// `static_dir` share the images of the usual one.
+    pub root: Option<PathBuf>,
+    /// Other stores whose images can be used and are never changed.
+    pub additional: Vec<PathBuf>,
 }
 
 /// Which of the two roots.
@@ -75,10 +87,47 @@ impl Dirs {
         let data_home = || xdg_directory(env, "XDG_DATA_HOME", ".local/share");
         let data_root = root.map_or_else(|| data_home().join("coracle"), absolute);
         let run_root = runroot.map_or_else(|| default_run_root(env), absolute);
+        Self::new(data_root, run_root)
+    }
+
+    /// A store that is in one place.
+    pub fn new(data_root: PathBuf, run_root: PathBuf) -> Self {
         Self {
             data_root,
             run_root,
+            images: ImageDirs::default(),
         }
+    }
+
+    /// Keeps containers in `static_dir` and leaves images where they are.
+    #[must_use]
+    pub fn with_static_dir(self, static_dir: &Path) -> Self {
+        let root = self.data_root;
+        Self {
+            data_root: absolute(static_dir),
+            images: ImageDirs {
+                root: Some(root),
+                ..self.images
+            },
+            ..self
+        }
+    }
+
+    /// The store that images are kept in.
+    pub fn image_root(&self) -> &Path {
+        self.images.root.as_deref().unwrap_or(&self.data_root)
+    }
+
+    /// The same store as the images see it: everything is below the image root.
+    #[must_use]
+    pub fn of_images(&self) -> Self {
+        Self::new(self.image_root().to_owned(), self.run_root.clone())
+    }
+
+    /// The additional stores, each as one of its own.
+    pub fn of_additional_images(&self) -> impl Iterator<Item = Self> + '_ {
+        let stores = self.images.additional.iter();
+        stores.map(|store| Self::new(store.clone(), self.run_root.clone()))
     }
 
     /// Makes the run root where it is missing, and refuses one that others could look into.
@@ -117,6 +166,11 @@ impl Dirs {
     /// `names/<kind>/`, where kind is `containers`, `volumes`…
     pub fn names(&self, kind: &str) -> PathBuf {
         self.data_root.join("names").join(kind)
+    }
+
+    /// `names/stores/`: links to the stores of containers that use the images of this one.
+    pub fn sharers(&self) -> PathBuf {
+        self.names("stores")
     }
 
     /// `blobs/sha256/`.

@@ -170,6 +170,10 @@ pub struct ContainerRequest {
     pub passwd_entry: Option<String>,
     /// `--group-entry`.
     pub group_entry: Option<String>,
+    /// `--runtime`, where it is a path.
+    pub runtime: Option<String>,
+    /// `--default-mounts-file`: in place of mounts.conf.
+    pub default_mounts_file: Option<PathBuf>,
     /// `--storage-opt engine=…`.
     pub storage_engine: Option<String>,
     /// `--systemd`: `true`, `false`, `always`.

@@ -31,6 +31,8 @@ use crate::state::locks::{Contention, DirectoryLock};
 pub struct Images {
     dirs: Dirs,
     layers: Layers,
+    /// Stores whose images are used and never changed.
+    additional: Vec<Self>,
 }
 
 /// An image with all that a container needs of it.
@@ -117,11 +119,13 @@ pub struct Removed {
 }
 
 impl Images {
-    /// The images below `dirs.data_root`. Touches nothing.
+    /// The images below the image root of `dirs`, and of its additional stores. Touches nothing.
     pub fn open(dirs: &Dirs) -> Self {
+        let additional = dirs.of_additional_images();
         Self {
-            dirs: dirs.clone(),
-            layers: Layers::new(dirs.clone()),
+            dirs: dirs.of_images(),
+            layers: Layers::new(dirs),
+            additional: additional.map(|dirs| Self::open(&dirs)).collect(),
         }
     }
 
@@ -139,7 +143,14 @@ impl Images {
     /// [`StorageError::NoSuchImage`], [`StorageError::AmbiguousId`], and what makes the image
     /// unusable.
     pub fn resolve(&self, text: &str) -> Result<Image, StorageError> {
-        let (id, name) = self.find(text)?;
+        let (id, name) = match self.find(text) {
+            Err(missing @ StorageError::NoSuchImage { .. }) => {
+                let mut elsewhere = self.additional.iter();
+                let found = elsewhere.find_map(|images| images.resolve(text).ok());
+                return found.ok_or(missing);
+            }
+            found => found?,
+        };
         let record = self.record(&id)?.ok_or_else(|| no_such(text))?;
         self.read(&record, name)
     }
@@ -198,13 +209,37 @@ impl Images {
         Ok(listed)
     }
 
+    /// As [`Images::list`], with the images of the additional stores, which cannot be changed.
+    ///
+    /// # Errors
+    ///
+    /// What readdir(3) says.
+    pub fn list_all(&self) -> Result<Vec<ListedImage>, StorageError> {
+        let mut all = self.list()?;
+        for store in &self.additional {
+            let more = store.list()?;
+            let known =
+                |listed: &ListedImage| all.iter().any(|own| own.image.id == listed.image.id);
+            let new: Vec<_> = more.into_iter().filter(|listed| !known(listed)).collect();
+            all.extend(new);
+        }
+        Ok(all)
+    }
+
     /// All names of an image, the oldest first.
     ///
     /// # Errors
     ///
     /// What readdir(3) says.
     pub fn names_of(&self, id: &Digest) -> Result<Vec<String>, StorageError> {
-        Ok(names::all(&self.dirs)?.remove(id).unwrap_or_default())
+        if let Some(names) = names::all(&self.dirs)?.remove(id) {
+            return Ok(names);
+        }
+        let elsewhere = self.additional.iter().map(|store| store.names_of(id));
+        elsewhere
+            .into_iter()
+            .find(|names| !matches!(names, Ok(names) if names.is_empty()))
+            .unwrap_or_else(|| Ok(Vec::new()))
     }
 
     /// The bytes of an image's manifest.
@@ -213,7 +248,12 @@ impl Images {
     ///
     /// What open(2) and read(2) say.
     pub fn manifest(&self, image: &Image) -> Result<Vec<u8>, StorageError> {
-        blobs::get(&self.dirs, &image.digest)
+        let mut elsewhere = self.additional.iter();
+        blobs::get(&self.dirs, &image.digest).or_else(|missing| {
+            elsewhere
+                .find_map(|store| store.manifest(image).ok())
+                .ok_or(missing)
+        })
     }
 
     /// Keeps an image whose layers are all there. `pins` keep them there until then.

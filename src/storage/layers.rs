@@ -47,6 +47,8 @@ const RECIPE: &str = "recipe.zst";
 #[derive(Debug, Clone)]
 pub struct Layers {
     dirs: Dirs,
+    /// Stores whose layers are used and never changed.
+    additional: Vec<Self>,
 }
 
 /// A finished layer.
@@ -162,9 +164,13 @@ impl Layer {
 }
 
 impl Layers {
-    /// The layers below `dirs.data_root`. Touches nothing.
-    pub fn new(dirs: Dirs) -> Self {
-        Self { dirs }
+    /// The layers below the image root of `dirs`, and of its additional stores. Touches nothing.
+    pub fn new(dirs: &Dirs) -> Self {
+        let additional = dirs.of_additional_images();
+        Self {
+            dirs: dirs.of_images(),
+            additional: additional.map(|dirs| Self::new(&dirs)).collect(),
+        }
     }
 
     /// Reads a layer's record.
@@ -177,8 +183,10 @@ impl Layers {
         let path = directory.join("layer.json");
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut elsewhere = self.additional.iter();
+                let found = elsewhere.find_map(|layers| layers.read(chain_id).ok());
                 let chain_id = chain_id.clone();
-                return Err(StorageError::MissingLayer { chain_id });
+                return found.ok_or(StorageError::MissingLayer { chain_id });
             }
             result => result.map_err(StorageError::file("read", &path))?,
         };
@@ -197,7 +205,14 @@ impl Layers {
     ///
     /// What open(2) and flock(2) say.
     pub fn pin(&self, chain_id: &Digest) -> Result<Option<Pin>, StorageError> {
-        Pin::take(&self.path(chain_id).join(LOCK)).map_err(StorageError::call("pin layer"))
+        let stores = std::iter::once(self).chain(&self.additional);
+        for layers in stores {
+            let pin = Pin::take(&layers.path(chain_id).join(LOCK));
+            if let Some(pin) = pin.map_err(StorageError::call("pin layer"))? {
+                return Ok(Some(pin));
+            }
+        }
+        Ok(None)
     }
 
     /// Unpacks the blob `source` on top of `parent`, unless the layer is there already.

@@ -28,7 +28,11 @@ struct ResolvedLayers {
 /// The chain ids, digits only, that containers name.
 pub(super) fn of_containers(dirs: &Dirs) -> Result<HashSet<String>, StorageError> {
     let mut named = HashSet::new();
-    let containers = list(&dirs.containers()).map_err(StorageError::call("list containers"))?;
+    let listed = || StorageError::call("list containers");
+    let mut containers = list(&dirs.containers()).map_err(listed())?;
+    for store in list(&dirs.sharers()).map_err(listed())? {
+        containers.extend(list(&store.join("containers")).map_err(listed())?);
+    }
     for directory in containers {
         let path = directory.join("container.json");
         let bytes = match fs::read(&path) {
@@ -95,6 +99,28 @@ pub(super) fn show_id_map(map: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn layers_of_containers_kept_apart_are_in_use() {
+        let room = tempfile::tempdir().unwrap();
+        let dirs = Dirs::new(room.path().join("data"), room.path().join("run"));
+        let apart = room.path().join("apart");
+        let container = apart.join("containers/x");
+        fs::create_dir_all(&container).unwrap();
+        fs::create_dir_all(dirs.sharers()).unwrap();
+        let record = container.join("container.json");
+        let bytes = br#"{"resolved": {"layers": ["sha256:ab"]}}"#;
+        crate::state::atomic::write_new_file(
+            &record,
+            bytes,
+            crate::state::atomic::Durability::Unsynced,
+        )
+        .unwrap();
+        for (link, target) in [("a", &apart), ("b", &room.path().join("gone"))] {
+            std::os::unix::fs::symlink(target, dirs.sharers().join(link)).unwrap();
+        }
+        assert_eq!(of_containers(&dirs).unwrap(), HashSet::from(["ab".into()]));
+    }
 
     const THEN: &str = "0 1001 1+1 200000 65536;0 1001 1+1 200000 65536";
 

@@ -21,10 +21,7 @@ struct Store {
 
 fn store() -> Store {
     let root = tempfile::tempdir().unwrap();
-    let dirs = Dirs {
-        data_root: root.path().join("data"),
-        run_root: root.path().join("run"),
-    };
+    let dirs = Dirs::new(root.path().join("data"), root.path().join("run"));
     let images = Images::open(&dirs);
     Store {
         _root: root,

@@ -485,3 +485,43 @@ fn the_id_is_shown_where_nothing_of_the_container_is() {
         .expect(126)
         .says("no matching entries in group file");
 }
+
+#[test]
+fn a_container_gets_copies_of_the_default_mounts() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    fs::create_dir(sandbox.path("keys")).unwrap();
+    let key = sandbox.file("keys/one", "host");
+    let lines = format!("/no/such/path\n{}:/run/secrets\n", sandbox.shown("keys"));
+    let flag = format!(
+        "--default-mounts-file={}",
+        sandbox.file("mounts.conf", &lines)
+    );
+    let script = "cat /run/secrets/one; echo changed >/run/secrets/one";
+    assert_eq!(prints(&sandbox, &[&flag], &["sh", "-c", script]), "host");
+    assert_eq!(fs::read_to_string(key).unwrap(), "host");
+}
+
+#[test]
+fn coracle_is_its_own_runtime() {
+    requires!("userns");
+    if tool() != Tool::Coracle {
+        return;
+    }
+    let sandbox = Sandbox::with_image();
+    let words = "unknown option --sideways";
+    let run = ["run", "--rm", "--network", "none", IMAGE, "true"];
+    let flagged = [&["--runtime-flag", "sideways"], &run[..]].concat();
+    sandbox.run(flagged).expect(126).says(words);
+    let conf = sandbox.file(
+        "c.conf",
+        "[engine.runtimes_flags]\ncoracle=['sideways']\ncrun=['x']",
+    );
+    let call = sandbox.call(run).env("CONTAINERS_CONF", &conf);
+    call.run().expect(126).says(words);
+    sandbox
+        .run([&["--runtime", "/bin/sh"], &run[..]].concat())
+        .expect(125)
+        .says("choose from: coracle");
+    sandbox.ok([&["--runtime", "coracle"], &run[..]].concat());
+}

@@ -314,3 +314,46 @@ fn the_configuration_chooses_the_words_and_the_defaults() {
         .expect(125)
         .says("containers.conf, line 1");
 }
+
+#[test]
+fn images_of_another_store_are_used_and_never_changed() {
+    requires!("userns");
+    ours!();
+    let (shared, sandbox) = (Sandbox::with_image(), Sandbox::new());
+    let store = format!("overlay.imagestore={}", shared.shown("s"));
+    let with = |line: &[&str]| {
+        let all = [&["--storage-opt", store.as_str()], line].concat();
+        sandbox.run(all)
+    };
+    let run = [
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        IMAGE,
+        "cat",
+        "/etc/issue",
+    ];
+    let shown = with(&run).expect(0);
+    assert_eq!(shown.out(), "a small root file system");
+    let listed = with(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).expect(0);
+    assert_eq!(listed.out(), IMAGE);
+    with(&["rmi", IMAGE]).expect(1).says("not known");
+    assert_eq!(sandbox.ok(["images", "-q"]), "", "it is not ours");
+    let info = "{{index .Store.GraphOptions \"overlay.additionalImageStores\"}}";
+    let info = with(&["info", "--format", info]).expect(0);
+    assert_eq!(info.out(), format!("[{}]", shared.shown("s")));
+}
+
+#[test]
+fn a_reset_leaves_nothing() {
+    requires!("userns");
+    ours!();
+    let sandbox = Sandbox::with_image();
+    sandbox.background("up", &["sleep", "1000"]);
+    let asked = sandbox.call(["system", "reset"]).stdin("n\n").run();
+    asked.expect(0);
+    assert!(sandbox.path("s/version").symlink_metadata().is_ok());
+    sandbox.ok(["system", "reset", "--force"]);
+    assert!(!sandbox.path("s").exists() && !sandbox.path("r").exists());
+}

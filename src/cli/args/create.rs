@@ -148,6 +148,10 @@ pub(crate) struct Caller {
     pub(crate) argv: Vec<String>,
     /// The storage engine that the program's flags ask for.
     pub(crate) storage_engine: Option<String>,
+    /// The runtime that they name.
+    pub(crate) runtime: Option<String>,
+    /// The file that they name in place of mounts.conf.
+    pub(crate) default_mounts_file: Option<PathBuf>,
     /// Defaults of containers.conf.
     pub(crate) conf: ContainersSection,
 }
@@ -172,6 +176,8 @@ impl Caller {
             ],
             argv: context.call.argv.clone(),
             storage_engine: context.globals.storage_engine().map(str::to_owned),
+            default_mounts_file: context.globals.inherited.default_mounts_file.clone(),
+            runtime: context.globals.inherited.runtime.clone(),
             conf: context
                 .engine
                 .containers_conf()
@@ -198,6 +204,8 @@ impl CreateArgs {
             command: self.command,
             create_command: caller.argv.clone(),
             storage_engine: caller.storage_engine.clone(),
+            runtime: caller.runtime.clone(),
+            default_mounts_file: caller.default_mounts_file.clone(),
             ..ContainerRequest::default()
         };
         let mut notices = Vec::new();
@@ -267,6 +275,7 @@ fn make_absolute(request: &mut ContainerRequest, current_dir: &Path) {
         &mut request.cidfile,
         &mut request.pidfile,
         &mut request.monitor_pidfile,
+        &mut request.default_mounts_file,
     ];
     for path in files.into_iter().flatten() {
         *path = current_dir.join(&path);
@@ -355,6 +364,8 @@ mod tests {
             terminals: [false; 3],
             argv: vec!["coracle".into(), "run".into()],
             storage_engine: None,
+            runtime: None,
+            default_mounts_file: None,
             conf: ContainersSection::default(),
         }
     }

@@ -8,6 +8,7 @@ mod df;
 mod doctor;
 mod info;
 mod prune;
+mod reset;
 mod unshare;
 mod version;
 
@@ -22,6 +23,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<doctor::Doctor>(),
     Entry::of::<info::Info>(),
     Entry::of::<prune::Prune>(),
+    Entry::of::<reset::Reset>(),
     Entry::of::<unshare::Unshare>(),
     Entry::of::<version::Version>(),
 ];

@@ -11,11 +11,7 @@ use crate::state::record::{ContainerRecord, ContainerRequest, ContainerState, Re
 
 /// Two containers: `web` was created first and has exited with 3, `db` was never started.
 fn store(directory: &std::path::Path) -> Store {
-    let store = Store::open(Dirs {
-        data_root: directory.join("s"),
-        run_root: directory.join("r"),
-    })
-    .unwrap();
+    let store = Store::open(Dirs::new(directory.join("s"), directory.join("r"))).unwrap();
     for (name, byte, restart) in [("web", 0xaa, "always"), ("db", 0xbb, "on-failure:3")] {
         let labels = [("app", name), ("com.example.tier", "x")];
         let owned = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());

@@ -261,10 +261,8 @@ mod tests {
     #[test]
     fn filters_are_understood_or_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let dirs = crate::state::dirs::Dirs {
-            data_root: directory.path().to_owned(),
-            run_root: directory.path().to_owned(),
-        };
+        let dirs =
+            crate::state::dirs::Dirs::new(directory.path().to_owned(), directory.path().to_owned());
         let images = Images::open(&dirs);
         let parse = |text: &str| {
             ImageFilters::parse(&images, &[text.to_owned()])

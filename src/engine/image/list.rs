@@ -55,7 +55,7 @@ impl Engine {
             ImageUsers::default()
         };
         let mut entries: Vec<ImageEntry> = images
-            .list()?
+            .list_all()?
             .into_iter()
             .filter(|listed| filters.let_through(listed, &users))
             .map(|listed| ImageEntry {

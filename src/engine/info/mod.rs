@@ -48,7 +48,15 @@ pub struct Info {
 /// A map whose missing keys have no type, Go's `map[string]any`.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename = "any")]
-struct AnyMap(BTreeMap<String, String>);
+struct AnyMap(BTreeMap<String, OptionValue>);
+
+/// A value of such a map.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+enum OptionValue {
+    Text(String),
+    List(Vec<String>),
+}
 
 #[derive(Debug, Serialize)]
 #[serde(rename = "define.StoreInfo")]
@@ -169,21 +177,38 @@ impl Engine {
                 .driver
                 .clone()
                 .unwrap_or_else(|| "overlay".to_owned()),
-            options: AnyMap(options(&request.options)),
-            graph_root: text(&dirs.data_root),
+            options: AnyMap(self.store_options(request)),
+            graph_root: text(dirs.image_root()),
             allocated_bytes,
             used_bytes,
             status: graph_status(dirs),
             image_copy_tmp_dir: std::env::var("TMPDIR").unwrap_or_else(|_| "/var/tmp".to_owned()),
             images: ImageStore {
                 number: Images::open(dirs)
-                    .list()
+                    .list_all()
                     .map_or(0, |list| list.len() as u64),
             },
             run_root: text(&dirs.run_root),
             volume_path: request.volume_path.clone().unwrap_or_else(volumes),
             transient: false,
         })
+    }
+
+    fn store_options(&self, request: &InfoRequest) -> BTreeMap<String, OptionValue> {
+        let pairs = request.options.iter();
+        let pairs = pairs.filter_map(|option| option.split_once('='));
+        let text = |value: &str| OptionValue::Text(value.to_owned());
+        let mut options: BTreeMap<_, _> = pairs
+            .map(|(key, value)| (key.to_owned(), text(value)))
+            .collect();
+        let stores = self.dirs.images.additional.iter();
+        let stores: Vec<String> = stores.map(|path| path.display().to_string()).collect();
+        if !stores.is_empty() {
+            let driver = request.driver.as_deref().unwrap_or("overlay");
+            let key = format!("{driver}.additionalImageStores");
+            options.insert(key, OptionValue::List(stores));
+        }
+        options
     }
 
     fn count_containers(&self, report: &dyn Report) -> Result<Containers, EngineError> {
@@ -216,13 +241,6 @@ fn config_file() -> String {
     let home = || set("HOME").map(|home| format!("{home}/.config"));
     let config = set("XDG_CONFIG_HOME").or_else(home).unwrap_or_default();
     format!("{config}/containers/storage.conf")
-}
-
-fn options(typed: &[String]) -> BTreeMap<String, String> {
-    let pairs = typed.iter().filter_map(|option| option.split_once('='));
-    pairs
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
 }
 
 /// Size and used bytes of the file system of the store.

@@ -212,7 +212,7 @@ impl Subject<'_> {
     fn graph_data(&self) -> Vec<(&'static str, String)> {
         let directory = self.dirs.container(&self.record.id);
         let resolved = &self.record.resolved;
-        let layers = crate::storage::Layers::new(self.dirs.clone());
+        let layers = crate::storage::Layers::new(self.dirs);
         let lower: Vec<String> = resolved
             .layers
             .iter()

@@ -9,6 +9,7 @@ use super::podman_config::{Config, config};
 use super::podman_host::{HostConfig, host_config};
 use super::{Moment, Subject, mounts, port_keys};
 use crate::engine::filter::exit_code_of;
+use crate::engine::oci_runtime;
 use crate::engine::spec::bounding_set;
 use crate::state::liveness::Observed;
 
@@ -34,7 +35,7 @@ pub(super) struct Container {
     #[serde(rename = "OCIConfigPath,OCIConfigPath,omitempty")]
     oci_config_path: String,
     #[serde(rename = "OCIRuntime,OCIRuntime,omitempty")]
-    oci_runtime: &'static str,
+    oci_runtime: String,
     conmon_pid_file: String,
     pid_file: String,
     name: String,
@@ -184,7 +185,10 @@ pub(super) fn document(subject: &Subject<'_>) -> Container {
         hosts_path: subject.run_file("hosts"),
         static_dir: text(&subject.dirs.container(&record.id)),
         oci_config_path: subject.run_file("config.json"),
-        oci_runtime: "coracle",
+        oci_runtime: request
+            .runtime
+            .clone()
+            .unwrap_or_else(|| oci_runtime::NAME.to_owned()),
         conmon_pid_file: optional(request.monitor_pidfile.as_ref()),
         pid_file: optional(request.pidfile.as_ref()),
         name: record.name.clone(),

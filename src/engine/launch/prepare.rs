@@ -13,6 +13,7 @@ use nix::sys::socket::{
 };
 use oci_spec::runtime::LinuxNamespaceType;
 
+use super::default_mounts;
 use super::time_zone::local_time;
 use crate::engine::cgroup::{self, ContainerCgroup};
 use crate::engine::connect::{self, ConnectError, Connection, Reached};
@@ -342,6 +343,7 @@ fn launch(
         ping_group: ids.maps.gids.first().map_or(0, |extent| extent.inside),
         cgroup2: cgroup::has_cgroup2(),
         host_devices: host_devices(record),
+        default_mounts: default_mounts::copy(&record.request, run_directory)?,
         shared_shm: shared_shm.as_ref().map(|(path, _)| path.clone()),
         security,
     };

@@ -23,12 +23,13 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let dirs = Dirs {
-            data_root: directory.path().join("s"),
-            run_root: directory.path().join("r"),
-        };
+        let dirs = Dirs::new(directory.path().join("s"), directory.path().join("r"));
         let dialect = Dialect::Podman;
-        let engine = Engine { dirs, dialect };
+        let engine = Engine {
+            dirs,
+            dialect,
+            runtime_flags: Vec::new(),
+        };
         Self { directory, engine }
     }
 

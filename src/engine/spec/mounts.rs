@@ -6,6 +6,7 @@ use std::path::Path;
 use oci_spec::runtime::{LinuxNamespaceType, Mount, MountBuilder};
 
 use super::{NamespaceSource, SpecContext};
+use crate::config::mounts_conf::DefaultMount;
 use crate::state::record::{ContainerRecord, MountKind, MountRequest};
 
 const SHM_SIZE_BYTES: u64 = 64 << 20;
@@ -16,6 +17,14 @@ pub(super) fn mounts(record: &ContainerRecord, context: &SpecContext) -> Vec<Mou
     list.extend(etc_files(context));
     if record.request.read_only && !record.request.no_read_only_tmpfs {
         list.extend(scratch());
+    }
+    for DefaultMount {
+        host_path,
+        container_path,
+    } in &context.default_mounts
+    {
+        let options = ["bind", "rprivate"];
+        list.push(bind(host_path, &container_path.to_string_lossy(), &options));
     }
     for path in &context.host_devices {
         list.push(bind(path, &path.to_string_lossy(), &["bind", "rprivate"]));

@@ -25,6 +25,7 @@ use super::names::{Names, is_valid};
 use super::record::{ContainerRecord, ContainerState, Status};
 use super::summary::ContainerSummary;
 use super::tree::{RemoveTreeError, remove_tree};
+use crate::oci::Digest;
 use crate::sys::{Called, SysError, SysResult};
 
 /// The format that this coracle writes and reads.
@@ -88,7 +89,36 @@ impl Store {
             }
             Err(error) => return Err(error),
         }
+        store.share_images()?;
         Ok(store)
+    }
+
+    /// Tells the store that the images are in that its layers are in use here, too.
+    fn share_images(&self) -> Result<(), StateError> {
+        let Some(root) = &self.dirs.images.root else {
+            return Ok(());
+        };
+        open_root(RootKind::Data, root)?;
+        let own = self.dirs.data_root.as_os_str().as_encoded_bytes();
+        let sharers = self.dirs.of_images().sharers();
+        let link = sharers.join(Digest::sha256(own).hex());
+        let made = || -> SysResult<()> {
+            if link.symlink_metadata().is_ok() {
+                return Ok(());
+            }
+            super::dirs::private_directories()
+                .create(&sharers)
+                .called(|| format!("mkdir({})", sharers.display()))?;
+            match std::os::unix::fs::symlink(&self.dirs.data_root, &link) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                result => result.called(|| format!("symlink({})", link.display())),
+            }
+        };
+        made().map_err(|source| StateError::Store {
+            action: "share the images of",
+            path: root.clone(),
+            source,
+        })
     }
 
     /// The two roots.

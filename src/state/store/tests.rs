@@ -10,10 +10,7 @@ use super::*;
 
 fn store() -> (tempfile::TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();
-    let dirs = Dirs {
-        data_root: directory.path().join("data"),
-        run_root: directory.path().join("run"),
-    };
+    let dirs = Dirs::new(directory.path().join("data"), directory.path().join("run"));
     let store = Store::open(dirs).unwrap();
     (directory, store)
 }
@@ -389,4 +386,20 @@ proptest::proptest! {
             proptest::prop_assert!(made.is_ok() || taken);
         }
     }
+}
+
+#[test]
+fn containers_kept_apart_use_the_images_of_the_usual_store() {
+    let (directory, store) = store();
+    let usual = store.dirs().clone();
+    let apart = directory.path().join("apart");
+    let other = Store::open(usual.clone().with_static_dir(&apart)).unwrap();
+    let web = record("web");
+    other.create(&web, Durability::Unsynced).unwrap();
+    assert!(store.list().unwrap().is_empty());
+    assert_eq!(other.list().unwrap(), [web.id]);
+    assert_eq!(other.dirs().image_root(), usual.data_root);
+    let sharers: Vec<_> = fs::read_dir(usual.sharers()).unwrap().collect();
+    let link = sharers[0].as_ref().unwrap().path();
+    assert_eq!((sharers.len(), fs::read_link(link).unwrap()), (1, apart));
 }
