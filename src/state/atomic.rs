@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -21,7 +21,9 @@ pub enum Durability {
     Unsynced,
 }
 
-/// Replaces `path` by a file with these bytes and mode 0600.
+/// Replaces `path` by a file with these bytes and mode 0600. Without [`Durability::Synced`] the
+/// bytes are JSON, and a full disk is no obstacle while the file is there already: what runs must
+/// be ended, and its end recorded, to make room.
 ///
 /// # Errors
 ///
@@ -32,13 +34,33 @@ pub fn replace_file(path: &Path, bytes: &[u8], durability: Durability) -> SysRes
         Durability::Synced => rename,
         Durability::Unsynced => exchange,
     };
-    write_new_file(&temporary, bytes, durability)
+    let replaced = write_new_file(&temporary, bytes, durability)
         .and_then(|()| put(&temporary, path))
-        .inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+        .inspect_err(|_| drop(fs::remove_file(&temporary)));
+    match (replaced, durability) {
+        (Err(error), Durability::Unsynced) if is_full(error.errno) => {
+            return overwrite(path, bytes).map_err(|_still_full| error);
+        }
+        (replaced, _) => replaced?,
+    }
     match durability {
         Durability::Synced => sync_directory(path.parent().unwrap_or(Path::new("."))),
         Durability::Unsynced => Ok(()),
     }
+}
+
+fn is_full(errno: Errno) -> bool {
+    matches!(errno, Errno::ENOSPC | Errno::EDQUOT)
+}
+
+/// Writes over the file at `path`, in the block that it has: one call, and spaces behind the text
+/// in place of what was longer, so that a reader sees one text or the other.
+fn overwrite(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(path)?;
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let mut text = bytes.to_vec();
+    text.resize(text.len().max(length), b' ');
+    file.write_all_at(&text, 0)
 }
 
 /// Writes a file with mode 0600 that must not exist yet.
@@ -150,6 +172,18 @@ mod tests {
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_text_is_written_over_another_of_any_length() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.json");
+        overwrite(&path, b"{}").unwrap_err();
+        write_new_file(&path, b"{\"a\":1}", Durability::Unsynced).unwrap();
+        for (text, expected) in [("{}", "{}     "), ("{\"long\":123}", "{\"long\":123}")] {
+            overwrite(&path, text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+        }
     }
 
     #[test]
