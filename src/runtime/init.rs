@@ -226,9 +226,7 @@ fn seals_dev(spec: &Spec) -> bool {
 
 /// What comes after the mounts: sysctls, masked and read-only paths, a read-only root.
 fn finish_root(launch: &Launch, linux: &Linux, root: &OwnedFd) -> Result<(), StageFailure> {
-    if let Some(values) = linux.sysctl() {
-        sysctl::write_all(values, root.as_fd())?;
-    }
+    sysctl::write_all(linux, root.as_fd())?;
     let mut mask = call(Mask::prepare)?;
     let hide = |path: &str| -> Result<PathBuf, StageFailure> { Ok(PathBuf::from(path)) };
     for path in linux.masked_paths().iter().flatten() {

@@ -1,47 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Kernel parameters of the container's own namespaces, written through its own /proc.
 
-use std::collections::HashMap;
-use std::hash::BuildHasher;
 use std::io::Write;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
 use nix::fcntl::OFlag;
+use oci_spec::runtime::{Linux, LinuxNamespaceType};
 
 use super::launch::StageFailure;
 use super::mounts::target::{self, Links};
 
-/// Whether a parameter belongs to a namespace that a container can have of its own.
-pub fn is_namespaced(name: &str) -> bool {
+/// The kind of namespace that a parameter belongs to; nothing for those of the whole host.
+fn namespace_of(name: &str) -> Option<LinuxNamespaceType> {
     let ipc = [
         "kernel.msgmax",
         "kernel.msgmnb",
         "kernel.msgmni",
         "kernel.sem",
         "kernel.shmall",
-    ];
-    let more = [
         "kernel.shmmax",
         "kernel.shmmni",
         "kernel.shm_rmid_forced",
-        "kernel.domainname",
     ];
-    let prefix = name.starts_with("net.") || name.starts_with("fs.mqueue.");
-    prefix || ipc.contains(&name) || more.contains(&name)
+    match name {
+        "kernel.domainname" => Some(LinuxNamespaceType::Uts),
+        _ if ipc.contains(&name) || name.starts_with("fs.mqueue.") => Some(LinuxNamespaceType::Ipc),
+        _ if name.starts_with("net.") => Some(LinuxNamespaceType::Network),
+        _ => None,
+    }
 }
 
-/// Writes every parameter below the /proc of `root`.
+/// Whether the container has that kind of namespace, its own or one that it joined: without it
+/// the host's parameter would be written.
+fn is_containers(name: &str, linux: &Linux) -> bool {
+    let Some(kind) = namespace_of(name).filter(|_| !name.contains("..")) else {
+        return false;
+    };
+    let mut namespaces = linux.namespaces().iter().flatten();
+    namespaces.any(|namespace| namespace.typ() == kind)
+}
+
+/// Writes every parameter of the spec below the /proc of `root`.
 ///
 /// # Errors
 ///
 /// The parameter that is not a container's, or that the kernel refused.
-pub fn write_all<S: BuildHasher>(
-    values: &HashMap<String, String, S>,
-    root: BorrowedFd<'_>,
-) -> Result<(), StageFailure> {
-    for (name, value) in values {
-        if !is_namespaced(name) || name.contains("..") {
+pub fn write_all(linux: &Linux, root: BorrowedFd<'_>) -> Result<(), StageFailure> {
+    for (name, value) in linux.sysctl().iter().flatten() {
+        if !is_containers(name, linux) {
             return Err(StageFailure::setup(format!(
                 "sysctl {name} belongs to the host and not to a namespace of the container"
             )));
@@ -64,22 +71,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_namespaced_parameters_are_a_containers() {
+    fn only_parameters_of_the_containers_namespaces_are_a_containers() {
+        // Every kind of namespace.
+        let all = Linux::default();
         for name in [
             "net.ipv4.ip_forward",
             "kernel.shmmax",
             "fs.mqueue.msg_max",
             "kernel.sem",
         ] {
-            assert!(is_namespaced(name), "{name}");
+            assert!(is_containers(name, &all), "{name}");
         }
         for name in [
             "kernel.core_pattern",
             "vm.swappiness",
             "kernel.hostname",
             "fs.file-max",
+            "net.ipv4/../../kernel/core_pattern",
         ] {
-            assert!(!is_namespaced(name), "{name}");
+            assert!(!is_containers(name, &all), "{name}");
+        }
+        let mut none = Linux::default();
+        none.set_namespaces(None);
+        for name in ["net.ipv4.ip_forward", "kernel.shmmax", "kernel.domainname"] {
+            assert!(!is_containers(name, &none), "{name}");
         }
     }
 }

@@ -330,9 +330,11 @@ fn check_together(request: &ContainerRequest) -> Result<(), TogetherError> {
         });
     }
     let host_network = request.networks.iter().any(|network| network == "host");
+    let host_uts = request.uts.as_deref() == Some("host");
     for name in request.sysctls.keys() {
         let owner = match name.split('.').next() {
             Some("net") if host_network => Some("Network"),
+            _ if host_uts && name == "kernel.domainname" => Some("UTS"),
             Some("kernel" | "fs") if ipc == "host" && name != "kernel.domainname" => Some("IPC"),
             _ => None,
         };
