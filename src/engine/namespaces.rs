@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::runtime::LinuxNamespaceType;
 
 use super::spec::NamespaceSource;
+use crate::runtime::entrance::below_reaper;
 use crate::state::StateError;
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
@@ -128,7 +129,7 @@ impl Namespaces {
     }
 }
 
-/// The container `name` and its first process.
+/// The container `name` and the process by which it is entered.
 fn running(
     kind: &'static str,
     name: &str,
@@ -145,7 +146,8 @@ fn running(
     if kind == "ipc" && store.load(&id)?.request.ipc.as_deref() == Some("private") {
         return Err(NamespaceError::NotShareable { id });
     }
-    Ok((id, process.pid))
+    let pid = below_reaper(process.pid).map_or(process.pid, |(pid, _)| pid);
+    Ok((id, pid))
 }
 
 fn is_own(path: &Path, typ: LinuxNamespaceType) -> bool {

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl;
+use nix::unistd::{Gid, Uid, setresgid, setresuid};
 use oci_spec::runtime::Process;
 
+use super::entrance::below_reaper;
 use super::handshake::{self, FromInit};
 use super::init::{call, enter_workdir, environment_of, reset_signals, sets_for};
 use super::launch::{GroupPolicy, ProgramIo, StageFailure, UserChoice, WorkdirPolicy};
@@ -119,8 +121,14 @@ fn enter_and_fork(
     own: Option<OwnBinary>,
 ) -> Result<(), StageFailure> {
     call(|| prctl::set_dumpable(false).called(|| "prctl(PR_SET_DUMPABLE)"))?;
-    let flags = differing_namespaces(session.pid)?;
-    call(|| setns(session.container, flags).called(|| format!("setns({flags:?})")))?;
+    let program = below_reaper(session.pid);
+    let (pid, process) = match &program {
+        Some((pid, process)) => (*pid, process.as_fd()),
+        None => (session.pid, session.container),
+    };
+    let flags = differing_namespaces(pid)?;
+    let ids = root_ids(pid);
+    call(|| setns(process, flags).called(|| format!("setns({flags:?})")))?;
     let request = CloneRequest {
         namespaces: 0,
         sibling: true,
@@ -129,7 +137,7 @@ fn enter_and_fork(
     match call(|| clone3(&request))? {
         Forked::Parent { pid, .. } => call(|| line.send(format!("p{pid}").as_bytes(), None)),
         Forked::Child => {
-            let failure = match become_program(session, io, line, own) {
+            let failure = match become_program(session, ids, io, line, own) {
                 Ok(never) => match never {},
                 Err(failure) => failure,
             };
@@ -143,12 +151,13 @@ enum Never {}
 
 fn become_program(
     session: &Session<'_>,
+    ids: (Uid, Gid),
     io: &ProgramIo,
     line: &Channel,
     own: Option<OwnBinary>,
 ) -> Result<Never, StageFailure> {
     drop(new_session_keyring());
-    become_root()?;
+    become_root(ids)?;
     let slash: OwnedFd = std::fs::File::open("/")
         .map_err(|error| StageFailure::setup(error.to_string()))?
         .into();
@@ -184,19 +193,26 @@ fn become_program(
     Err(program::become_program(&program, &environment))
 }
 
-/// Joining a user namespace changes no ids: become its root, or its one id.
-fn become_root() -> Result<(), StageFailure> {
-    use nix::unistd::{Gid, Uid, setresgid, setresuid};
-    let own = |file: &str| {
-        let map = super::idmap::parse_map(&std::fs::read_to_string(file).unwrap_or_default());
+/// The container's root, or its one id. Read on the host: the /proc inside is the container's,
+/// which may show anything there, also a pipe that nobody writes to.
+fn root_ids(pid: i32) -> (Uid, Gid) {
+    let first = |file: &str| {
+        let path = format!("/proc/{pid}/{file}");
+        let map = super::idmap::parse_map(&std::fs::read_to_string(path).unwrap_or_default());
         if super::idmap::is_mapped(&map, 0) {
             0
         } else {
             map.first().map_or(0, |e| e.inside)
         }
     };
-    let (uid, gid) = (own("/proc/self/uid_map"), own("/proc/self/gid_map"));
-    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    (
+        Uid::from_raw(first("uid_map")),
+        Gid::from_raw(first("gid_map")),
+    )
+}
+
+/// Joining a user namespace changes no ids: become its root, or its one id.
+fn become_root((uid, gid): (Uid, Gid)) -> Result<(), StageFailure> {
     call(|| setresgid(gid, gid, gid).called(|| format!("setresgid({gid})")))?;
     call(|| prctl::set_keepcaps(true).called(|| "prctl(PR_SET_KEEPCAPS)"))?;
     call(|| setresuid(uid, uid, uid).called(|| format!("setresuid({uid})")))?;
