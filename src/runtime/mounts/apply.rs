@@ -22,6 +22,9 @@ pub enum MountError {
     /// The host path does not exist.
     #[error("bind mount source {} does not exist", .0.display())]
     MissingSource(PathBuf),
+    /// A link of the image leads there.
+    #[error("{} cannot be mounted over: it leads into the container's /proc", .0.display())]
+    InsideProc(PathBuf),
     /// Any other refusal.
     #[error("mount {what} on {}: {source}", container_path.display())]
     Refused {
@@ -58,8 +61,11 @@ pub fn apply(op: &MountOp, root: BorrowedFd<'_>, sources: &mut Sources) -> Resul
             TargetKind::Directory,
         ),
     };
-    let place = target::open_or_make(root, &op.container_path, kind, links(&op.container_path))
-        .map_err(refused)?;
+    let links = links(&op.container_path);
+    let place = target::open_or_make(root, &op.container_path, kind, links).map_err(refused)?;
+    if links == Links::Follow && is_proc(place.as_fd()) {
+        return Err(MountError::InsideProc(op.container_path.clone()));
+    }
     if op.copy_up {
         super::copy_up::copy_tree(place.as_fd(), mount.as_fd()).map_err(refused)?;
     }
@@ -72,6 +78,12 @@ fn links(container_path: &Path) -> Links {
         .iter()
         .any(|own| container_path.starts_with(own));
     if ours { Links::Refuse } else { Links::Follow }
+}
+
+/// A link to /proc would let a mount give the container a false one.
+fn is_proc(place: BorrowedFd<'_>) -> bool {
+    let found = nix::sys::statfs::fstatfs(place);
+    found.is_ok_and(|found| found.filesystem_type() == nix::sys::statfs::PROC_SUPER_MAGIC)
 }
 
 fn bind(
@@ -90,14 +102,14 @@ fn bind(
     };
     let mount = match opened {
         Some(mount) => mount,
-        None => clone_tree(current_dir(), host_path, depth).map_err(refused)?,
+        None => clone_source(host_path, depth).map_err(refused)?,
     };
     let status = nix::sys::stat::fstat(&mount)
         .called(|| format!("stat({host_path:?})"))
         .map_err(refused)?;
     let format = SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits());
     if op.chown {
-        super::copy_up::chown_tree(host_path).map_err(refused)?;
+        super::copy_up::chown_tree(mount.as_fd()).map_err(refused)?;
     }
     let clear = keepable(op.clear, format == SFlag::S_IFBLK);
     if !op.set.is_empty() || !clear.is_empty() {
@@ -117,6 +129,21 @@ fn bind(
         TargetKind::File
     };
     Ok((mount, kind))
+}
+
+/// A path through the root of another process (`/proc/PID/root/…`) is resolved inside of that
+/// root: the links there are a container's, and an absolute one would lead into the host's tree.
+fn clone_source(host_path: &Path, depth: Depth) -> SysResult<OwnedFd> {
+    let is_root = |path: &&Path| path.ends_with("root") && path.starts_with("/proc");
+    let root = host_path.ancestors().filter(is_root).last();
+    let Some((root, inside)) =
+        root.and_then(|root| Some((root, host_path.strip_prefix(root).ok()?)))
+    else {
+        return clone_tree(current_dir(), host_path, depth);
+    };
+    let root = fs::File::open(root).called(|| format!("open({root:?})"))?;
+    let place = target::open(root.as_fd(), inside, Links::Follow)?;
+    clone_tree(place.as_fd(), Path::new(""), depth)
 }
 
 /// Attributes that the host set are locked in a user namespace: asking to clear them would fail.
@@ -249,7 +276,8 @@ const fn libc_directory() -> u32 {
 }
 
 fn existing(root: BorrowedFd<'_>, path: &Path) -> SysResult<Option<OwnedFd>> {
-    match target::open(root, path, Links::Refuse) {
+    // Behind a link of the image stands what is meant: inside the root, like the link's target.
+    match target::open(root, path, Links::Follow) {
         Ok(place) => Ok(Some(place)),
         // Not there, or not to be seen even before it is covered.
         Err(error)

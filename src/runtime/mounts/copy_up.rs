@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What is below a mount point copied into a fresh file system (`tmpcopyup`), and owners changed
-//! for `:U`. Works on descriptors and never through a link.
+//! for `:U`. Both read directories that other containers may change meanwhile: everything is done
+//! on descriptors and never through a link, which would lead into the host's tree.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
+use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmodat, fstat, mkdirat};
+use nix::unistd::{Gid, Uid, fchownat, symlinkat};
 
 use crate::sys::{Called, SysResult};
 
@@ -14,58 +20,113 @@ use crate::sys::{Called, SysResult};
 ///
 /// # Errors
 ///
-/// What reading or writing says, with the path.
+/// What reading or writing says.
 pub fn copy_tree(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> SysResult<()> {
-    let path_of = |fd: BorrowedFd<'_>| PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()));
-    copy_directory(&path_of(from), &path_of(to)).called(|| "copy into the tmpfs")
+    copy_directory(from, to).called(|| "copy into the tmpfs")
 }
 
-fn copy_directory(from: &Path, to: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        let metadata = entry.path().symlink_metadata()?;
-        if metadata.is_symlink() {
-            std::os::unix::fs::symlink(fs::read_link(entry.path())?, &target)?;
-        } else if metadata.is_dir() {
-            fs::create_dir(&target)?;
-            copy_directory(&entry.path(), &target)?;
-        } else if metadata.is_file() {
-            fs::copy(entry.path(), &target)?;
-        } else {
-            continue;
-        }
-        std::os::unix::fs::lchown(&target, Some(metadata.uid()), Some(metadata.gid()))?;
-        if !metadata.is_symlink() {
-            fs::set_permissions(
-                &target,
-                fs::Permissions::from_mode(metadata.mode() & 0o7777),
-            )?;
-        }
+fn copy_directory(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
+    for entry in fs::read_dir(location(from))? {
+        copy_entry(from, to, &entry?.file_name())?;
     }
     Ok(())
 }
 
-/// Gives everything below `host_path` to the ids that run the calling stage.
+/// `to` is nobody else's, so its names are safe; those of `from` are looked up once.
+fn copy_entry(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+    let Some((place, status)) = look_up(from, name)? else {
+        return Ok(());
+    };
+    let kind = kind_of(&status);
+    match kind {
+        SFlag::S_IFLNK => symlinkat(readlinkat(&place, "")?.as_os_str(), to, name)?,
+        SFlag::S_IFDIR => {
+            mkdirat(to, name, Mode::S_IRWXU)?;
+            copy_directory(
+                place.as_fd(),
+                openat(to, name, LOCATION, Mode::empty())?.as_fd(),
+            )?;
+        }
+        SFlag::S_IFREG => {
+            let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+            let target = openat(to, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?;
+            let mut source = fs::File::open(location(place.as_fd()))?;
+            io::copy(&mut source, &mut fs::File::from(target))?;
+        }
+        _ => return Ok(()),
+    }
+    let owner = (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid));
+    let no_follow = AtFlags::AT_SYMLINK_NOFOLLOW;
+    fchownat(to, name, Some(owner.0), Some(owner.1), no_follow)?;
+    if kind != SFlag::S_IFLNK {
+        let mode = Mode::from_bits_truncate(status.st_mode);
+        fchmodat(to, name, mode, FchmodatFlags::FollowSymlink)?;
+    }
+    Ok(())
+}
+
+/// Gives the root of the mount `tree` and everything below it to the ids that run the calling
+/// stage.
 ///
 /// # Errors
 ///
-/// What lchown(2) says, with the path.
-pub fn chown_tree(host_path: &Path) -> SysResult<()> {
-    chown_below(
-        host_path,
-        nix::unistd::geteuid().as_raw(),
-        nix::unistd::getegid().as_raw(),
-    )
-    .called(|| format!("chown({host_path:?})"))
+/// What fchownat(2) says.
+pub fn chown_tree(tree: BorrowedFd<'_>) -> SysResult<()> {
+    let change = || -> io::Result<()> {
+        if kind_of(&fstat(tree)?) == SFlag::S_IFDIR {
+            chown_below(tree)?;
+        }
+        chown(tree)
+    };
+    change().called(|| "change the owner")
 }
 
-fn chown_below(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
-    let metadata = path.symlink_metadata()?;
-    if metadata.is_dir() {
-        for entry in fs::read_dir(path)? {
-            chown_below(&entry?.path(), uid, gid)?;
+fn chown_below(directory: BorrowedFd<'_>) -> io::Result<()> {
+    for entry in fs::read_dir(location(directory))? {
+        let Some((place, status)) = look_up(directory, &entry?.file_name())? else {
+            continue;
+        };
+        if kind_of(&status) == SFlag::S_IFDIR {
+            chown_below(place.as_fd())?;
         }
+        chown(place.as_fd())?;
     }
-    std::os::unix::fs::lchown(path, Some(uid), Some(gid))
+    Ok(())
+}
+
+fn chown(place: BorrowedFd<'_>) -> io::Result<()> {
+    let owner = (nix::unistd::geteuid(), nix::unistd::getegid());
+    let itself = AtFlags::AT_EMPTY_PATH;
+    Ok(fchownat(
+        place,
+        Path::new(""),
+        Some(owner.0),
+        Some(owner.1),
+        itself,
+    )?)
+}
+
+const LOCATION: OFlag = OFlag::O_PATH
+    .union(OFlag::O_NOFOLLOW)
+    .union(OFlag::O_CLOEXEC);
+
+/// What stands under `name` at this moment; nothing when somebody has just removed it.
+fn look_up(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<Option<(OwnedFd, FileStat)>> {
+    match openat(directory, name, LOCATION, Mode::empty()) {
+        Ok(place) => {
+            let status = fstat(&place)?;
+            Ok(Some((place, status)))
+        }
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn kind_of(status: &FileStat) -> SFlag {
+    SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits())
+}
+
+/// A path to the very file that is open as `fd`.
+fn location(fd: BorrowedFd<'_>) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
 }

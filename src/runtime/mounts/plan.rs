@@ -135,9 +135,20 @@ fn check_place(container_path: &Path, source: &MountSource) -> Result<(), PlanEr
     if container_path.starts_with("/proc") && container_path != Path::new("/proc") && !proc_file() {
         return Err(PlanError::InsideProc(container_path.to_owned()));
     }
-    let MountSource::New { kind, .. } = source else {
-        return Ok(());
+    let kind = match source {
+        MountSource::New { kind, .. } => kind,
+        MountSource::Bind { host_path, .. } => {
+            let is_false = container_path == Path::new("/proc") && host_path != Path::new("/proc");
+            return if is_false {
+                Err(PlanError::InsideProc(container_path.to_owned()))
+            } else {
+                Ok(())
+            };
+        }
     };
+    if container_path == Path::new("/proc") && kind != "proc" {
+        return Err(PlanError::InsideProc(container_path.to_owned()));
+    }
     let place = match kind.as_str() {
         "proc" => "/proc",
         "sysfs" => "/sys",
