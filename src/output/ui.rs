@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::table::push_visible;
+
 /// Owns the command's standard output and standard error.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ui;
@@ -45,9 +47,17 @@ impl Ui {
         Ok(nix::unistd::dup2_stdout(file)?)
     }
 
-    /// Writes one line to standard error; a closed standard error is no failure.
+    /// Writes one line to standard error; a closed standard error is no failure. An error may
+    /// quote an image: its control characters are shown as escapes, not sent to the terminal.
     pub fn note(&self, text: impl std::fmt::Display) {
+        let mut visible = String::new();
+        for (number, line) in text.to_string().split('\n').enumerate() {
+            if number > 0 {
+                visible.push('\n');
+            }
+            push_visible(line, &mut visible);
+        }
         let mut stderr = io::stderr().lock();
-        drop(writeln!(stderr, "{text}"));
+        drop(writeln!(stderr, "{visible}"));
     }
 }
