@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
 };
+use nix::sys::stat::{Mode, fchmod};
 use oci_spec::runtime::LinuxNamespaceType;
 
 use super::default_mounts;
@@ -532,6 +533,8 @@ fn listen_on(run_directory: &Path) -> Result<OwnedFd, PrepareError> {
             .called(|| "socket(AF_UNIX)")?;
         let address = UnixAddr::new(&path).called(|| format!("sockaddr_un({path:?})"))?;
         drop(fs::remove_file(&path));
+        // The mode of the socket's file, before there is one.
+        fchmod(&listener, Mode::S_IRUSR | Mode::S_IWUSR).called(|| "fchmod(socket)")?;
         bind(std::os::fd::AsRawFd::as_raw_fd(&listener), &address)
             .called(|| format!("bind({path:?})"))?;
         listen(&listener, Backlog::MAXCONN).called(|| "listen")?;
@@ -559,7 +562,7 @@ impl Prepared {
     }
 
     pub(super) fn is_passthrough(&self) -> bool {
-        self.record.resolved.log_driver == "passthrough"
+        self.record.resolved.log_driver.starts_with("passthrough")
     }
 
     pub(super) fn storage_engine(&self) -> &'static str {

@@ -293,7 +293,7 @@ fn log_settings(prepared: &Prepared) -> LogSettings {
         // Podman's json-file is a name for its own format.
         "json-file" if prepared.dialect == Dialect::Docker => LogDriver::JsonFile,
         "none" => LogDriver::None,
-        "passthrough" => LogDriver::Passthrough,
+        "passthrough" | "passthrough-tty" => LogDriver::Passthrough,
         _ => LogDriver::K8sFile,
     };
     let files = prepared.record.request.log_opts.get("max-file");
