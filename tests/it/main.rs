@@ -11,6 +11,7 @@
 )]
 
 mod architecture;
+mod attach;
 mod command_line;
 mod crash;
 mod deps;
@@ -28,4 +29,7 @@ mod run;
 mod stop;
 mod support;
 mod system;
+mod threats_files;
+mod threats_paths;
+mod threats_rights;
 mod tty;

@@ -111,6 +111,32 @@ impl Sandbox {
             .fold(call, |call, (name, value)| call.env(name, value))
     }
 
+    /// The same, started by `wrapper`: a program and arguments that end before the tool's own.
+    pub(crate) fn call_by(&self, wrapper: &[&str], arguments: &[&str]) -> Call {
+        let call = Call::new(wrapper[0]).args(&wrapper[1..]).args([program()]);
+        let call = call.args(self.command_line(arguments));
+        ENVIRONMENT
+            .iter()
+            .fold(call, |call, (name, value)| call.env(name, value))
+    }
+
+    /// Runs `script` with the tool as `"$@"`, in this sandbox's directory, where `small.tar` lies.
+    /// Before it `mounts` runs in a mount namespace of its own. Any user may mount in a user
+    /// namespace; the script is an ordinary user with one id in another below it.
+    pub(crate) fn nested(&self, mounts: &str, script: &str) -> Outcome {
+        fs::create_dir_all(self.path("s")).unwrap();
+        fs::write(self.path("small.tar"), rootfs::tar()).unwrap();
+        let script = self.file("script", script);
+        let mount =
+            format!("{mounts} && exec unshare -U --map-user=54321 --map-group=54321 sh \"$@\"");
+        let directory = self.shown("");
+        let wrapper = [
+            "env", "-C", &directory, "unshare", "-UrmC", "sh", "-c", &mount, "sh",
+        ];
+        let wrapper: Vec<&str> = wrapper.into_iter().chain([script.as_str()]).collect();
+        self.call_by(&wrapper, &[]).run()
+    }
+
     /// The same under a terminal of 24 rows and 80 columns.
     pub(crate) fn terminal<S: AsRef<str>>(
         &self,
