@@ -13,6 +13,7 @@ use super::context::{Call, LogLevel, early_configuration};
 use super::failure::usage_error;
 use super::globals::{self, Globals};
 use super::pflag::{self, FlagError, Line, Order};
+use super::suggest::similar;
 use super::{COMMANDS, CommandResult, Context, Failure, help};
 use crate::engine::Dialect;
 use crate::output::ui::Ui;
@@ -286,12 +287,18 @@ impl Shell {
     fn unrecognized(&self, path: &str) -> Failure {
         let program = &self.call.program;
         let parent = self.full_path();
+        let word = path.rsplit(' ').next().unwrap_or_default();
+        let names = help::names_below(COMMANDS, &self.call.path);
+        let meant = match similar(word, names).as_slice() {
+            [] => String::new(),
+            names => format!("\nDid you mean this?\n\t{}\n\n", names.join("\n\t")),
+        };
         match self.dialect {
             Dialect::Podman => Failure::usage(format_args!(
-                "unrecognized command `{program} {path}`\nTry '{parent} --help' for more information"
+                "unrecognized command `{program} {path}`\n{meant}Try '{parent} --help' for more information"
             )),
             Dialect::Docker => Failure::usage(format_args!(
-                "docker: '{path}' is not a docker command.\nSee '{parent} --help'"
+                "docker: '{path}' is not a docker command.\n{meant}See '{parent} --help'"
             )),
         }
     }
@@ -369,7 +376,7 @@ impl Shell {
         if let Some(error) =
             help::word_count_error(&self.full_path(), &definition, line.words.len())
         {
-            return Err(Failure::usage(error));
+            return Err(self.wrong_word_count(entry, &definition, &error));
         }
         let context = self.context()?;
         let argv = plain_line(line.flags, line.words);
@@ -381,6 +388,21 @@ impl Shell {
         // Podman's last words, which its suite looks for.
         context.log(LogLevel::Debug, "Shutting down engines");
         outcome
+    }
+
+    /// Docker says what a command wants where podman counts what it got.
+    fn wrong_word_count(&self, entry: &Entry, definition: &clap::Command, error: &str) -> Failure {
+        let Call { program, path, .. } = &self.call;
+        match self.dialect {
+            Dialect::Podman => Failure::usage(error),
+            Dialect::Docker => Failure::usage(format_args!(
+                "\"{program} {path}\" {}.\n{}\n\nUsage:  {}\n\n{}",
+                help::wanted_words(definition),
+                self.see(),
+                help::usage(program, entry, path, definition),
+                entry.about,
+            )),
+        }
     }
 
     fn context(&self) -> Result<Context, Failure> {

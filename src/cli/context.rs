@@ -184,6 +184,13 @@ impl Report for Context {
         }
     }
 
+    fn remark(&self, text: &str) {
+        match self.engine.dialect {
+            Dialect::Docker => {}
+            Dialect::Podman => self.warning(text),
+        }
+    }
+
     fn progress(&self, text: &str) {
         self.ui.note(text);
     }

@@ -176,6 +176,17 @@ fn children<'a>(
     })
 }
 
+/// The names of what stands below `group`, or of the program's own commands.
+pub(crate) fn names_below<'a>(
+    commands: &'a [&'a [Entry]],
+    group: &'a str,
+) -> impl Iterator<Item = &'a str> {
+    let groups = GROUPS
+        .iter()
+        .filter_map(move |inner| child_of(inner.name, group));
+    groups.chain(children(commands, group).map(|(name, _)| name))
+}
+
 fn command_list(mut rows: Vec<(&str, &str)>) -> String {
     rows.sort_unstable();
     let width = rows
@@ -256,6 +267,18 @@ fn flag_help(arg: &Arg) -> String {
         }
     }
     help
+}
+
+/// How many words a command wants, as Docker says it.
+pub(crate) fn wanted_words(definition: &Command) -> String {
+    let arguments = |count: usize| if count == 1 { "argument" } else { "arguments" };
+    match word_counts(definition) {
+        (_, 0) => "accepts no arguments".to_owned(),
+        (least, most) if least == most => format!("requires {least} {}", arguments(least)),
+        (0, most) => format!("requires at most {most} {}", arguments(most)),
+        (least, usize::MAX) => format!("requires at least {least} {}", arguments(least)),
+        (least, most) => format!("requires at least {least} and at most {most} arguments"),
+    }
 }
 
 /// What is wrong with `count` words for a command that takes `least` to `most`, in cobra's words.

@@ -17,6 +17,7 @@ mod nothing;
 mod pflag;
 mod pod;
 mod registry;
+mod suggest;
 mod system;
 mod volume;
 

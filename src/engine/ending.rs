@@ -257,7 +257,7 @@ impl Ending {
             grace: Some(grace),
         } = self.request
         {
-            report.warning(&format!(
+            report.remark(&format!(
                 "StopSignal {} failed to stop container {} in {} seconds, resorting to SIGKILL",
                 signal::name(signal),
                 self.name,

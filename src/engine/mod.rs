@@ -62,6 +62,10 @@ use crate::state::dirs::Dirs;
 pub trait Report {
     /// One line that the user should see, such as a missing host feature that costs something.
     fn warning(&self, text: &str);
+    /// A warning that Podman's users know and Docker's do not.
+    fn remark(&self, text: &str) {
+        self.warning(text);
+    }
     /// One step of a longer operation, such as a layer that was unpacked.
     fn progress(&self, text: &str);
 }

@@ -51,6 +51,26 @@ fn what_nobody_knows_is_refused_by_name() {
 }
 
 #[test]
+fn dockers_users_are_told_in_its_words() {
+    if !is_ours() {
+        return;
+    }
+    let cases = [
+        ("run", "\" requires at least 1 argument.\nSee '"),
+        ("tag a", "\" requires at least 2 arguments."),
+        ("ps x", "\" accepts no arguments."),
+        (
+            "pss",
+            "docker: 'pss' is not a docker command.\n\nDid you mean this?\n\tps\n",
+        ),
+        ("container strat", "\n\tstart\n"),
+    ];
+    for (words, message) in cases {
+        docker_line(words).expect(125).says(message);
+    }
+}
+
+#[test]
 fn an_unknown_flag_points_to_the_page_of_its_command() {
     let outcome = line("run --bogus x");
     assert!(
