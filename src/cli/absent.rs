@@ -48,7 +48,6 @@ const COMMANDS: &[(&str, Absence)] = &[
     ("healthcheck", NotYet),
     ("image build", NotYet),
     ("image mount", NotYet),
-    ("image pull", NotYet),
     ("image push", NotYet),
     ("image save", NotYet),
     ("image scp", NotYet),
@@ -81,7 +80,6 @@ const COMMANDS: &[(&str, Absence)] = &[
     ("pod stop", NotYet),
     ("pod top", NotYet),
     ("pod unpause", NotYet),
-    ("pull", NotYet),
     ("push", NotYet),
     ("quadlet", NotYet),
     ("save", NotYet),
@@ -131,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_known_command_says_why_it_is_absent() {
-        assert_eq!(command("pull"), Some(NotYet));
+        assert_eq!(command("push"), Some(NotYet));
         assert_eq!(command("volume create"), Some(NotYet));
         assert_eq!(command("image trust show"), Some(NotYet));
         assert_eq!(command("swarm init"), Some(SWARM));

@@ -116,3 +116,80 @@ impl Descriptor {
         }
     }
 }
+
+impl Index {
+    /// The entry for a platform: the variant that was asked for, else the best that it can run,
+    /// else one without a variant. An entry without a platform fits all.
+    pub fn for_platform(&self, wanted: &Platform) -> Option<&Descriptor> {
+        let variants = wanted.runnable_variants();
+        let rank = |entry: &&Descriptor| {
+            let Some(found) = &entry.platform else {
+                return Some(usize::MAX);
+            };
+            if (&found.os, &found.architecture) != (&wanted.os, &wanted.architecture) {
+                return None;
+            }
+            variants
+                .iter()
+                .position(|variant| *variant == found.variant)
+        };
+        let ranked = self.manifests.iter().filter(|entry| rank(entry).is_some());
+        ranked.min_by_key(rank)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(platforms: &[&str]) -> Index {
+        let entry = |text: &&str| {
+            let mut parts = text.split('/').map(str::to_owned);
+            let mut part = || parts.next().unwrap_or_default();
+            let (os, architecture, variant) = (part(), part(), part());
+            let mut entry = Descriptor::of(media_type::OCI_MANIFEST, text.as_bytes());
+            entry.platform = Some(Platform {
+                architecture,
+                os,
+                variant,
+            });
+            entry
+        };
+        Index {
+            manifests: platforms.iter().map(entry).collect(),
+            ..Index::default()
+        }
+    }
+
+    #[test]
+    fn the_best_variant_is_chosen() {
+        for (wanted, platforms, expected) in [
+            (
+                "linux/amd64",
+                &["unknown/unknown", "linux/arm64/v8", "linux/amd64"][..],
+                Some(2),
+            ),
+            ("linux/amd64", &["linux/amd64/v3", "linux/amd64"], Some(1)),
+            (
+                "linux/arm/v7",
+                &["linux/arm/v5", "linux/arm/v6", "linux/arm/v7"],
+                Some(2),
+            ),
+            ("linux/arm/v7", &["linux/arm/v5", "linux/arm/v6"], Some(1)),
+            ("linux/arm/v6", &["linux/arm/v7", "linux/arm"], Some(1)),
+            ("linux/arm64", &["linux/arm64/v8"], Some(0)),
+            ("linux/arm64/v8", &["linux/arm64"], Some(0)),
+            ("linux/s390x", &["linux/amd64"], None),
+            ("windows/amd64", &["linux/amd64"], None),
+        ] {
+            let index = index(platforms);
+            let wanted = Platform::parse(wanted).unwrap();
+            let chosen = index.for_platform(&wanted);
+            assert_eq!(
+                chosen,
+                expected.map(|at: usize| &index.manifests[at]),
+                "{wanted}"
+            );
+        }
+    }
+}

@@ -37,6 +37,29 @@ impl Platform {
         }
     }
 
+    /// The variants whose programs run here, the best first; no variant is the plainest.
+    pub(super) fn runnable_variants(&self) -> Vec<&str> {
+        let known: &[&str] = match self.architecture.as_str() {
+            "arm" => &["v8", "v7", "v6", "v5"],
+            "arm64" => &["v9", "v8"],
+            "amd64" => &["v4", "v3", "v2", "v1"],
+            _ => &[],
+        };
+        let own = self.variant.as_str();
+        let mut variants = match (known.iter().position(|known| *known == own), own) {
+            (Some(at), _) => known[at..].to_vec(),
+            // Every arm64 machine is a v8.
+            (None, "") if self.architecture == "arm64" => vec!["", "v8"],
+            (None, "") if self.architecture == "amd64" => vec!["", "v1"],
+            (None, "") => [&[""], known].concat(),
+            (None, own) => vec![own],
+        };
+        if !variants.contains(&"") {
+            variants.push("");
+        }
+        variants
+    }
+
     /// Reads `OS[/ARCH[/VARIANT]]`; what is not named is the host's, and the machine's own names
     /// of architectures (`x86_64`, `aarch64`) become Go's. `None` if a part is empty or left over.
     pub fn parse(text: &str) -> Option<Self> {

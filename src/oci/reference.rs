@@ -187,6 +187,15 @@ impl Reference {
         }
     }
 
+    /// The same name with another tag and without a digest; `None` if the text is no tag.
+    pub fn with_tag(&self, tag: &str) -> Option<Self> {
+        is_tag(tag).then(|| Self {
+            tag: Some(tag.to_owned()),
+            digest: None,
+            ..self.clone()
+        })
+    }
+
     /// The same name without its digest.
     #[must_use]
     pub fn without_digest(mut self) -> Self {

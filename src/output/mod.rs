@@ -7,6 +7,7 @@
 pub mod ask;
 pub mod listing;
 pub mod log_lines;
+pub mod progress;
 pub mod table;
 pub mod template;
 pub mod ui;

@@ -289,14 +289,35 @@ pub fn run_mapped(
     run_root: &Path,
     work: impl FnOnce() -> Vec<u8>,
 ) -> Result<Vec<u8>, UsernsError> {
+    let answer = answer_of_child(|| match enter_holder(map, run_root) {
+        Ok(_) => [vec![b'+'], work()].concat(),
+        Err(error) => [vec![b'-'], Refusal::of(&error).to_bytes()].concat(),
+    })?;
+    match answer.split_first() {
+        Some((b'+', rest)) => Ok(rest.to_vec()),
+        Some((_, refusal)) => Err(Refusal::error(refusal)),
+        None => Err(UsernsError::NoAnswer {
+            status: "nothing".to_owned(),
+        }),
+    }
+}
+
+/// Runs `work` in a child of this single-threaded process, with the caller's own ids: threads that
+/// it starts are gone afterwards.
+///
+/// # Errors
+///
+/// [`UsernsError::NoAnswer`] if it ends before it has an answer.
+pub fn run_apart(work: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, UsernsError> {
+    answer_of_child(work)
+}
+
+fn answer_of_child(work: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, UsernsError> {
     let (answer_read, answer_write) = cloexec_pipe()?;
     match clone3(&CloneRequest::default())? {
         Forked::Child => {
             drop(answer_read);
-            let answer = match enter_holder(map, run_root) {
-                Ok(_) => [vec![b'+'], work()].concat(),
-                Err(error) => [vec![b'-'], Refusal::of(&error).to_bytes()].concat(),
-            };
+            let answer = work();
             let written = fs::File::from(answer_write).write_all(&answer);
             exit_now(i32::from(written.is_err()))
         }
@@ -307,13 +328,12 @@ pub fn run_mapped(
                 .read_to_end(&mut answer)
                 .called(|| "read(child)")?;
             let status = waitpid(Pid::from_raw(pid), None).called(|| "waitpid(child)")?;
-            match answer.split_first() {
-                Some((b'+', rest)) => Ok(rest.to_vec()),
-                Some((_, refusal)) => Err(Refusal::error(refusal)),
-                None => Err(UsernsError::NoAnswer {
+            if answer.is_empty() {
+                return Err(UsernsError::NoAnswer {
                     status: format!("{status:?}"),
-                }),
+                });
             }
+            Ok(answer)
         }
     }
 }

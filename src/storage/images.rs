@@ -298,6 +298,35 @@ impl Images {
         Ok(id)
     }
 
+    /// A document that the store keeps, as it came.
+    ///
+    /// # Errors
+    ///
+    /// What open(2) and read(2) say.
+    pub fn document(&self, digest: &Digest) -> Result<Vec<u8>, StorageError> {
+        blobs::get(&self.dirs, digest)
+    }
+
+    /// Notes an index that an image came under: the image is found by its digest, too.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::NoSuchImage`] if the image has gone meanwhile.
+    pub fn note_index(&self, id: &Digest, index: &[u8]) -> Result<(), StorageError> {
+        let _lock = self.lock()?;
+        let Some(mut record) = self.record(id)? else {
+            return Err(no_such(id.short()));
+        };
+        let digest = blobs::put(&self.dirs, index)?;
+        if record.manifests.contains(&digest) {
+            return Ok(());
+        }
+        // The first is the one that the image is made of.
+        let place = record.manifests.len().min(1);
+        record.manifests.insert(place, digest);
+        self.write_record(&record)
+    }
+
     /// Gives an image another name; an image that had it loses it.
     ///
     /// # Errors

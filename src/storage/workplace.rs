@@ -16,6 +16,9 @@ pub trait Workplace {
     /// The id map there, in a form that is equal as long as the map is.
     fn id_map(&self) -> String;
 
+    /// Whether work is done in a child of this process.
+    fn is_child(&self) -> bool;
+
     /// Runs `work` there and returns what it returned. Work in a child sees copies: nothing that
     /// it changes in memory comes back.
     ///
@@ -41,6 +44,10 @@ impl Workplace for InPlace {
 
     fn id_map(&self) -> String {
         self.id_map.clone()
+    }
+
+    fn is_child(&self) -> bool {
+        false
     }
 
     fn run(&self, work: &mut dyn FnMut() -> Vec<u8>) -> Result<Vec<u8>, String> {

@@ -16,8 +16,10 @@ use super::process::{self, ProcessArgs};
 use super::resources::ResourceArgs;
 use super::security::SecurityArgs;
 use crate::cli::command::NotYet;
+use crate::cli::image::transfers::Volume;
 use crate::cli::{Context, Failure};
 use crate::config::containers_conf::ContainersSection;
+use crate::engine::image::PullRequest;
 use crate::engine::{Dialect, Report as _};
 use crate::state::record::ContainerRequest;
 
@@ -194,6 +196,11 @@ impl Caller {
 }
 
 impl CreateArgs {
+    /// How to get the image before the container is made; `None` if none is needed.
+    pub(crate) fn pull(&self, context: &Context) -> Result<Option<(PullRequest, Volume)>, Failure> {
+        self.image_flags.pull(context, &self.image)
+    }
+
     /// What these flags ask for, with what the user should be told.
     pub(crate) fn into_request(
         mut self,

@@ -1,73 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Flags about the image: which one, and what to do when it is not there.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 
-use super::environment::reason;
+use super::registry::{PlatformArgs, RegistryArgs, RegistryFlagError, pull_policy};
+use crate::cli::image::transfers::Volume;
+use crate::cli::{Context, Failure};
+use crate::engine::image::{PullRequest, WhichTags};
 use crate::oci::Platform;
 use crate::state::record::{ContainerRequest, RootfsRequest};
 
 /// Flags about the image.
 #[derive(Debug, Default, Args)]
 pub(crate) struct ImageArgs {
-    /// Use ARCH instead of the architecture of the machine for choosing images
-    #[arg(long, value_name = "ARCH")]
-    arch: Option<String>,
-    /// Path of the authentication file
-    #[arg(long, value_name = "FILE")]
-    authfile: Option<PathBuf>,
-    /// Accepted: images that are here need no certificates
-    #[arg(long, hide = true)]
-    cert_dir: Option<PathBuf>,
-    /// Accepted: images that are here need no credentials
-    #[arg(long, hide = true)]
-    creds: Option<String>,
-    /// Use OS instead of the running OS for choosing images
-    #[arg(long, value_name = "OS")]
-    os: Option<String>,
-    /// Platform of the image; conflicts with --arch and --os
-    #[arg(long)]
-    platform: Option<String>,
-    /// Pull image policy ("missing"|"never")
+    #[command(flatten)]
+    platform: PlatformArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    /// Pull image policy ("always"|"missing"|"never"|"newer")
     #[arg(long)]
     pull: Option<String>,
     /// Suppress output when pulling images
     #[arg(long, short)]
     quiet: bool,
-    /// Accepted: images that are here need no pull
-    #[arg(long, hide = true)]
-    retry: Option<u32>,
-    /// Accepted: images that are here need no pull
-    #[arg(long, hide = true)]
-    retry_delay: Option<String>,
     /// The first argument is not an image but the root file system of the container
     #[arg(long)]
     rootfs: bool,
-    /// Accepted: images that are here need no registry
-    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true", value_parser = super::boolean)]
-    tls_verify: Option<bool>,
-    /// Use VARIANT instead of the running architecture variant for choosing images
-    #[arg(long, value_name = "VARIANT")]
-    variant: Option<String>,
 }
 
 /// What is wrong with a flag about the image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ImageError {
-    #[error("--platform option can not be specified with --arch or --os")]
-    PlatformTwice,
-    #[error("invalid platform \"{text}\": want OS[/ARCH[/VARIANT]]")]
-    Platform { text: String },
+    #[error(transparent)]
+    Registry(#[from] RegistryFlagError),
     #[error("--platform {text}: not supported yet, only {host}")]
     OtherPlatform { text: String, host: String },
-    #[error("unsupported pull policy \"{policy}\"")]
-    PullPolicy { policy: String },
-    #[error("--pull {policy}: not supported yet")]
-    PullNotYet { policy: String },
-    #[error("credential file is not accessible: faccessat {}: {reason}", path.display())]
-    AuthFile { path: PathBuf, reason: String },
     #[error("--rootfs {text}: only the option O is supported")]
     RootfsOption { text: String },
     #[error("rootfs path cannot be empty")]
@@ -83,10 +52,8 @@ impl ImageArgs {
         image: &str,
         current_dir: &Path,
     ) -> Result<(), ImageError> {
-        request.platform = self.platform()?;
+        request.platform = self.platform.text()?;
         check_platform(request.platform.as_deref())?;
-        check_pull(self.pull.as_deref())?;
-        check_auth_file(self.authfile.as_deref())?;
         if self.rootfs {
             request.rootfs = Some(rootfs(image, current_dir)?);
         } else {
@@ -95,37 +62,41 @@ impl ImageArgs {
         Ok(())
     }
 
-    /// `OS[/ARCH[/VARIANT]]`; empty parts are the machine's.
-    fn platform(&self) -> Result<Option<String>, ImageError> {
-        let parts = [&self.os, &self.arch, &self.variant];
-        if let Some(text) = &self.platform {
-            if self.os.is_some() || self.arch.is_some() {
-                return Err(ImageError::PlatformTwice);
-            }
-            let count = text.split('/').count();
-            if count > 3 || text.split('/').any(str::is_empty) {
-                return Err(ImageError::Platform { text: text.clone() });
-            }
-            return Ok(Some(text.clone()));
-        }
-        if parts.iter().all(|part| part.is_none()) {
+    /// How to get the image `name` before the container is made; `None` if none is needed.
+    pub(crate) fn pull(
+        &self,
+        context: &Context,
+        name: &str,
+    ) -> Result<Option<(PullRequest, Volume)>, Failure> {
+        let policy = pull_policy(self.pull.as_deref().unwrap_or_default());
+        let policy = policy.map_err(Failure::tool)?;
+        let access = self.registry.access(context)?;
+        if self.rootfs {
             return Ok(None);
         }
-        let os = self.os.as_deref().unwrap_or("linux");
-        let rest = [&self.arch, &self.variant].map(|part| part.clone().unwrap_or_default());
-        let text = format!("{os}/{}/{}", rest[0], rest[1]);
-        Ok(Some(text.trim_end_matches('/').to_owned()))
+        let request = PullRequest {
+            name: name.to_owned(),
+            tags: WhichTags::Named,
+            platform: self.platform.platform().map_err(Failure::tool)?,
+            policy,
+            access,
+        };
+        let volume = if self.quiet {
+            Volume::Quiet
+        } else {
+            Volume::Normal
+        };
+        Ok(Some((request, volume)))
     }
 }
 
-/// Images of other platforms come with a registry and an emulator.
+/// Images of other platforms come with an emulator.
 fn check_platform(text: Option<&str>) -> Result<(), ImageError> {
     let Some(text) = text else { return Ok(()) };
     let host = Platform::host();
     let Some(asked) = Platform::parse(text) else {
-        return Err(ImageError::Platform {
-            text: text.to_owned(),
-        });
+        let text = text.to_owned();
+        return Err(RegistryFlagError::Platform { text }.into());
     };
     if (&asked.os, &asked.architecture) == (&host.os, &host.architecture) {
         return Ok(());
@@ -134,26 +105,6 @@ fn check_platform(text: Option<&str>) -> Result<(), ImageError> {
         text: text.to_owned(),
         host: format!("{}/{}", host.os, host.architecture),
     })
-}
-
-fn check_pull(policy: Option<&str>) -> Result<(), ImageError> {
-    let policy = policy.unwrap_or("missing").to_ascii_lowercase();
-    match policy.as_str() {
-        "missing" | "ifnotpresent" | "ifmissing" | "" | "never" | "false" => Ok(()),
-        "always" | "newer" | "ifnewer" | "true" => Err(ImageError::PullNotYet { policy }),
-        _ => Err(ImageError::PullPolicy { policy }),
-    }
-}
-
-fn check_auth_file(path: Option<&Path>) -> Result<(), ImageError> {
-    let Some(path) = path else { return Ok(()) };
-    match path.metadata() {
-        Ok(_) => Ok(()),
-        Err(error) => Err(ImageError::AuthFile {
-            path: path.to_owned(),
-            reason: reason(&error),
-        }),
-    }
 }
 
 /// `PATH[:O]`.
@@ -210,31 +161,6 @@ mod tests {
     }
 
     #[test]
-    fn the_platform_is_named_once() {
-        let platform = |platform: Option<&str>, os: Option<&str>, arch: Option<&str>| {
-            let args = ImageArgs {
-                platform: platform.map(str::to_owned),
-                os: os.map(str::to_owned),
-                arch: arch.map(str::to_owned),
-                ..ImageArgs::default()
-            };
-            args.platform().map_err(|error| error.to_string())
-        };
-        let some = |text: &str| Ok(Some(text.to_owned()));
-        assert_eq!(platform(None, None, None), Ok(None));
-        assert_eq!(
-            platform(Some("linux/arm64/v8"), None, None),
-            some("linux/arm64/v8")
-        );
-        assert_eq!(platform(None, None, Some("arm64")), some("linux/arm64"));
-        assert_eq!(platform(None, Some("linux"), None), some("linux"));
-        assert_eq!(
-            platform(Some("foo"), Some("bar"), None).unwrap_err(),
-            "--platform option can not be specified with --arch or --os"
-        );
-    }
-
-    #[test]
     fn only_the_hosts_platform_is_there() {
         let host = Platform::host();
         assert_eq!(check_platform(None), Ok(()));
@@ -243,32 +169,5 @@ mod tests {
         assert_eq!(check_platform(Some(&named)), Ok(()));
         assert!(check_platform(Some("linux/s390x")).is_err());
         assert!(check_platform(Some("windows")).is_err());
-    }
-
-    #[test]
-    fn policies_without_a_registry_are_fine() {
-        for good in ["missing", "never", "ifnotpresent", ""] {
-            assert_eq!(check_pull(Some(good)), Ok(()), "{good}");
-        }
-        assert_eq!(
-            check_pull(Some("always")).unwrap_err().to_string(),
-            "--pull always: not supported yet"
-        );
-        assert_eq!(
-            check_pull(Some("bogus")).unwrap_err().to_string(),
-            "unsupported pull policy \"bogus\""
-        );
-    }
-
-    #[test]
-    fn a_missing_credential_file_is_named() {
-        let args = ImageArgs {
-            authfile: Some("/no/such".into()),
-            ..ImageArgs::default()
-        };
-        assert_eq!(
-            fill(args, "busybox").unwrap_err(),
-            "credential file is not accessible: faccessat /no/such: no such file or directory"
-        );
     }
 }

@@ -18,6 +18,7 @@ mod namespaces;
 mod network;
 mod ports;
 mod process;
+pub(crate) mod registry;
 mod resources;
 mod security;
 

@@ -4,6 +4,7 @@
 use crate::cli::args::{Caller, CreateArgs, NOT_YET};
 use crate::cli::command::NotYet;
 use crate::cli::failure::TOOL_ERROR;
+use crate::cli::image::ensure_image;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 
 /// Flags of `create`.
@@ -25,12 +26,16 @@ impl Subcommand for Create {
     const NOT_YET: &'static [NotYet] = NOT_YET;
 
     fn run(self, context: &Context) -> CommandResult {
+        let pull = self.create.pull(context)?;
         let (request, notices) = self.create.into_request(&Caller::of(context)?)?;
         if request.remove_image {
             return Err(Failure::usage("unknown flag: --rmi"));
         }
         for notice in notices {
             notice.tell(context);
+        }
+        if let Some((pull, volume)) = pull {
+            ensure_image(context, &pull, volume)?;
         }
         let record = context
             .engine

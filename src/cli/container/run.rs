@@ -4,6 +4,7 @@
 use super::foreground;
 use crate::cli::args::{Caller, CreateArgs, NOT_YET};
 use crate::cli::command::NotYet;
+use crate::cli::image::ensure_image;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::launch::{StartMode, StartOutcome};
@@ -39,11 +40,15 @@ impl Subcommand for Run {
     const NOT_YET: &'static [NotYet] = NOT_YET;
 
     fn run(self, context: &Context) -> CommandResult {
+        let pull = self.create.pull(context)?;
         let (mut request, notices) = self.create.into_request(&Caller::of(context)?)?;
         for notice in notices {
             notice.tell(context);
         }
         check_detached(self.detach, &request, context.engine.dialect)?;
+        if let Some((pull, volume)) = pull {
+            ensure_image(context, &pull, volume)?;
+        }
         request.detach_keys.clone_from(&self.detach_keys);
         let mut shows_id = false;
         let mode = if self.detach {

@@ -9,8 +9,10 @@ mod import;
 mod inspect;
 mod load;
 mod prune;
+mod pull;
 mod rmi;
 mod tag;
+pub(crate) mod transfers;
 
 use std::fs::File;
 use std::io;
@@ -18,6 +20,7 @@ use std::os::fd::AsFd;
 
 use super::Entry;
 pub(crate) use prune::print_pruned_images;
+pub(crate) use pull::ensure_image;
 
 /// The rows of this group.
 pub(crate) const COMMANDS: &[Entry] = &[
@@ -28,6 +31,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<images::ListImages>(),
     Entry::of::<import::Import>(),
     Entry::of::<load::Load>(),
+    Entry::of::<pull::Pull>(),
     Entry::of::<rmi::Rmi>(),
     Entry::of::<tag::Tag>(),
     Entry::of::<tag::Untag>(),

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use super::changes::ChangeError;
 use super::filter::ImageFilterError;
+use super::pull::PullFailure;
+use crate::config::certificates::CertificatesError;
+use crate::config::registries::RegistriesError;
 use crate::engine::error::EngineError;
 use crate::oci::ReferenceError;
 use crate::state::StateError;
@@ -88,6 +91,18 @@ pub enum ImageError {
         /// Its names.
         names: Vec<String>,
     },
+    /// The configuration of registries cannot be used.
+    #[error(transparent)]
+    Registries(#[from] RegistriesError),
+    /// certs.d cannot be used.
+    #[error(transparent)]
+    Certificates(#[from] CertificatesError),
+    /// A registry did not give or take an image.
+    #[error("{}", .0.words)]
+    Transfer(PullFailure),
+    /// All tags, and one.
+    #[error("tag can't be used with --all-tags/-a")]
+    TagWithAllTags,
     /// There is no network client yet.
     #[error(
         "import {url}: reading from a URL is not supported yet; download it and import the file"
@@ -105,6 +120,7 @@ impl ImageError {
             Self::Storage(StorageError::NoSuchImage { name }) => {
                 Some(format!("No such image: {name}"))
             }
+            Self::Transfer(failure) => failure.docker_message(),
             Self::InUse { container } => Some(format!(
                 "conflict: unable to remove image: container {} is using it (must be forced)",
                 container.short()

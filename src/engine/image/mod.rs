@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What can be done with images: import, load, list, name, look at, remove.
+//! What can be done with images: import, load, pull, list, name, look at, remove.
 
 mod changes;
 mod commit;
 mod document;
 mod error;
+mod fetch;
 mod filter;
 mod import;
 mod inspect;
 mod list;
 mod load;
+mod progress;
+mod pull;
 mod remove;
+mod sources;
 mod tag;
 mod users;
 mod workplace;
@@ -25,4 +29,7 @@ pub use import::{ImportRequest, ImportSource};
 pub use inspect::{HistoryStep, ImageDetail};
 pub use list::{ContainerCount, ImageEntry, ImageListRequest};
 pub use load::{LoadSource, LoadedImage};
+pub use progress::{Step, TransferReport};
+pub use pull::{Novelty, PullCause, PullFailure, PullPolicy, PullRequest, PulledImage, WhichTags};
 pub use remove::{Force, ImageRemoval, ImageRemovalReport, PruneScope, PrunedImage, WhichImages};
+pub use sources::RegistryAccess;

@@ -27,6 +27,10 @@ impl Workplace for InHolder {
         self.map.fingerprint()
     }
 
+    fn is_child(&self) -> bool {
+        true
+    }
+
     fn run(&self, work: &mut dyn FnMut() -> Vec<u8>) -> Result<Vec<u8>, String> {
         run_mapped(&self.map, &self.run_root, work).map_err(|error| chain(&error))
     }

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Flags about registries and platforms, shared by everything that pulls or pushes.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::environment::reason;
+use crate::cli::{Context, Failure};
+use crate::config::credentials::{Credentials, Secret};
+use crate::config::registries::TlsVerify;
+use crate::engine::image::{PullPolicy, RegistryAccess};
+use crate::engine::quantity::parse_duration;
+use crate::oci::Platform;
+
+/// How registries are reached.
+#[derive(Debug, Default, Args)]
+pub(crate) struct RegistryArgs {
+    /// Path of the authentication file
+    #[arg(long, value_name = "FILE")]
+    authfile: Option<PathBuf>,
+    /// Path of a directory with certificates for the registry
+    #[arg(long, value_name = "DIR")]
+    cert_dir: Option<PathBuf>,
+    /// Credentials for the registry (USER:PASSWORD)
+    #[arg(long)]
+    creds: Option<String>,
+    /// Number of times to try again when a registry fails
+    #[arg(long)]
+    retry: Option<u32>,
+    /// Time between two attempts, such as 5s
+    #[arg(long, value_name = "DURATION")]
+    retry_delay: Option<String>,
+    /// Require HTTPS and check certificates
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = super::boolean)]
+    tls_verify: Option<bool>,
+}
+
+/// For which machine an image is.
+#[derive(Debug, Default, Args)]
+pub(crate) struct PlatformArgs {
+    /// Use ARCH instead of the architecture of the machine for choosing images
+    #[arg(long, value_name = "ARCH")]
+    pub(super) arch: Option<String>,
+    /// Use OS instead of the running OS for choosing images
+    #[arg(long, value_name = "OS")]
+    pub(super) os: Option<String>,
+    /// Platform of the image; conflicts with --arch and --os
+    #[arg(long, env = "DOCKER_DEFAULT_PLATFORM", hide_env = true)]
+    pub(super) platform: Option<String>,
+    /// Use VARIANT instead of the running architecture variant for choosing images
+    #[arg(long, value_name = "VARIANT")]
+    pub(super) variant: Option<String>,
+}
+
+/// What is wrong with such a flag.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RegistryFlagError {
+    #[error("--platform option can not be specified with --arch or --os")]
+    PlatformTwice,
+    #[error("invalid platform \"{text}\": want OS[/ARCH[/VARIANT]]")]
+    Platform { text: String },
+    #[error("unsupported pull policy \"{policy}\"")]
+    PullPolicy { policy: String },
+    #[error("credential file is not accessible: faccessat {}: {reason}", path.display())]
+    AuthFile { path: PathBuf, reason: String },
+    #[error("--creds {user}: a password is missing; give USER:PASSWORD, or use `login`")]
+    NoPassword { user: String },
+    #[error("--retry-delay {text}: not a time span, such as 5s")]
+    RetryDelay { text: String },
+}
+
+impl RegistryArgs {
+    /// What these flags ask for.
+    pub(crate) fn access(&self, context: &Context) -> Result<RegistryAccess, Failure> {
+        let mut access = self.parse().map_err(Failure::tool)?;
+        access
+            .registries_conf
+            .clone_from(&context.globals.inherited.registries_conf);
+        Ok(access)
+    }
+
+    fn parse(&self) -> Result<RegistryAccess, RegistryFlagError> {
+        check_auth_file(self.authfile.as_deref())?;
+        let mut access = RegistryAccess {
+            tls_verify: match self.tls_verify {
+                None => TlsVerify::AsConfigured,
+                Some(true) => TlsVerify::Always,
+                Some(false) => TlsVerify::Never,
+            },
+            credentials: self.creds.as_deref().map(credentials).transpose()?,
+            auth_file: self.authfile.clone(),
+            cert_dir: self.cert_dir.clone(),
+            ..RegistryAccess::default()
+        };
+        if let Some(retries) = self.retry {
+            access.patience.retries = retries;
+        }
+        if let Some(text) = &self.retry_delay {
+            let refused = || RegistryFlagError::RetryDelay { text: text.clone() };
+            let nanoseconds = parse_duration(text).ok_or_else(refused)?;
+            let nanoseconds = u64::try_from(nanoseconds).map_err(|_negative| refused())?;
+            access.patience.delay = Some(Duration::from_nanos(nanoseconds));
+        }
+        Ok(access)
+    }
+}
+
+/// `USER:PASSWORD`.
+fn credentials(text: &str) -> Result<Credentials, RegistryFlagError> {
+    let Some((user, password)) = text.split_once(':') else {
+        let user = text.to_owned();
+        return Err(RegistryFlagError::NoPassword { user });
+    };
+    Ok(Credentials::Basic {
+        user: user.to_owned(),
+        password: Secret::new(password),
+    })
+}
+
+fn check_auth_file(path: Option<&Path>) -> Result<(), RegistryFlagError> {
+    let Some(path) = path else { return Ok(()) };
+    match path.metadata() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(RegistryFlagError::AuthFile {
+            path: path.to_owned(),
+            reason: reason(&error),
+        }),
+    }
+}
+
+impl PlatformArgs {
+    /// `OS[/ARCH[/VARIANT]]`; `None` if nothing was asked for.
+    pub(crate) fn text(&self) -> Result<Option<String>, RegistryFlagError> {
+        let parts = [&self.os, &self.arch, &self.variant];
+        if let Some(text) = &self.platform {
+            if self.os.is_some() || self.arch.is_some() {
+                return Err(RegistryFlagError::PlatformTwice);
+            }
+            let count = text.split('/').count();
+            if count > 3 || text.split('/').any(str::is_empty) {
+                return Err(RegistryFlagError::Platform { text: text.clone() });
+            }
+            return Ok(Some(text.clone()));
+        }
+        if parts.iter().all(|part| part.is_none()) {
+            return Ok(None);
+        }
+        let host = Platform::host();
+        let os = self.os.as_deref().unwrap_or("linux");
+        let arch = self.arch.as_deref().unwrap_or(&host.architecture);
+        let text = format!(
+            "{os}/{arch}/{}",
+            self.variant.as_deref().unwrap_or_default()
+        );
+        Ok(Some(text.trim_end_matches('/').to_owned()))
+    }
+
+    /// The same, read.
+    pub(crate) fn platform(&self) -> Result<Option<Platform>, RegistryFlagError> {
+        let Some(text) = self.text()? else {
+            return Ok(None);
+        };
+        let refused = || RegistryFlagError::Platform { text: text.clone() };
+        Platform::parse(&text).map(Some).ok_or_else(refused)
+    }
+}
+
+/// `always`, `missing`, `never`, `newer`, and their old names.
+pub(crate) fn pull_policy(text: &str) -> Result<PullPolicy, RegistryFlagError> {
+    let policy = text.to_ascii_lowercase();
+    match policy.as_str() {
+        "missing" | "ifnotpresent" | "ifmissing" | "" => Ok(PullPolicy::Missing),
+        "always" | "true" => Ok(PullPolicy::Always),
+        "never" | "false" => Ok(PullPolicy::Never),
+        "newer" | "ifnewer" => Ok(PullPolicy::Newer),
+        _ => Err(RegistryFlagError::PullPolicy { policy }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_platform_is_named_once() {
+        let platform = |platform: Option<&str>, os: Option<&str>, arch: Option<&str>| {
+            let args = PlatformArgs {
+                platform: platform.map(str::to_owned),
+                os: os.map(str::to_owned),
+                arch: arch.map(str::to_owned),
+                variant: None,
+            };
+            args.text().map_err(|error| error.to_string())
+        };
+        let some = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(platform(None, None, None), Ok(None));
+        assert_eq!(
+            platform(Some("linux/arm64/v8"), None, None),
+            some("linux/arm64/v8")
+        );
+        assert_eq!(platform(None, None, Some("arm64")), some("linux/arm64"));
+        assert_eq!(
+            platform(Some("foo"), Some("bar"), None).unwrap_err(),
+            "--platform option can not be specified with --arch or --os"
+        );
+    }
+
+    #[test]
+    fn policies_have_old_names() {
+        assert_eq!(pull_policy("IfNotPresent"), Ok(PullPolicy::Missing));
+        assert_eq!(pull_policy("true"), Ok(PullPolicy::Always));
+        assert_eq!(
+            pull_policy("bogus").unwrap_err().to_string(),
+            "unsupported pull policy \"bogus\""
+        );
+    }
+
+    #[test]
+    fn access_is_read() {
+        let args = RegistryArgs {
+            creds: Some("ana:a:b".to_owned()),
+            tls_verify: Some(false),
+            retry: Some(0),
+            retry_delay: Some("1m".to_owned()),
+            ..RegistryArgs::default()
+        };
+        let access = args.parse().unwrap();
+        assert_eq!(access.tls_verify, TlsVerify::Never);
+        assert_eq!(access.patience.delay, Some(Duration::from_secs(60)));
+        let Some(Credentials::Basic { user, password }) = access.credentials else {
+            panic!("no credentials");
+        };
+        assert_eq!((user.as_str(), password.reveal()), ("ana", "a:b"));
+        for (creds, delay, auth_file, words) in [
+            (
+                Some("ana"),
+                None,
+                None,
+                "--creds ana: a password is missing; give USER:PASSWORD, or use `login`",
+            ),
+            (
+                None,
+                Some("soon"),
+                None,
+                "--retry-delay soon: not a time span, such as 5s",
+            ),
+            (
+                None,
+                None,
+                Some("/no/such"),
+                "credential file is not accessible: faccessat /no/such: no such file or directory",
+            ),
+        ] {
+            let args = RegistryArgs {
+                creds: creds.map(str::to_owned),
+                retry_delay: delay.map(str::to_owned),
+                authfile: auth_file.map(PathBuf::from),
+                ..RegistryArgs::default()
+            };
+            assert_eq!(args.parse().unwrap_err().to_string(), words);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `pull`.
+
+use super::transfers::{Purpose, Transfers, Volume};
+use crate::cli::args::registry::{PlatformArgs, RegistryArgs, pull_policy};
+use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::engine::Dialect;
+use crate::engine::image::{LoadSource, Novelty, PullPolicy, PullRequest, PulledImage, WhichTags};
+use crate::oci::{DEFAULT_TAG, Reference};
+
+/// Flags of `pull`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Pull {
+    /// Pull all tags of the repository
+    #[arg(long, short)]
+    all_tags: bool,
+    /// Pull image policy ("always"|"missing"|"never"|"newer")
+    #[arg(long)]
+    policy: Option<String>,
+    /// Suppress the progress output
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    platform: PlatformArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    /// Accepted: signatures of Docker's notary are not checked
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true", value_parser = crate::cli::args::boolean)]
+    disable_content_trust: Option<bool>,
+    /// The images
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<String>,
+}
+
+/// Where an image is pulled from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Origin {
+    Registry(String),
+    Archive(String),
+}
+
+impl Subcommand for Pull {
+    const PATHS: &'static [&'static str] = &["pull", "image pull"];
+    const ABOUT: &'static str = "Pull an image from a registry";
+    const USAGE: Option<&'static str> = Some("IMAGE [IMAGE...]");
+    const EXAMPLES: &'static [&'static str] = &[
+        "pull busybox",
+        "pull quay.io/podman/hello:latest",
+        "pull --platform linux/arm64 debian",
+        "pull docker-archive:/tmp/images.tar",
+    ];
+
+    fn run(self, context: &Context) -> CommandResult {
+        let volume = if self.quiet {
+            Volume::Quiet
+        } else {
+            Volume::Normal
+        };
+        let policy = self.policy.as_deref().map(pull_policy).transpose();
+        let request = PullRequest {
+            name: String::new(),
+            tags: if self.all_tags {
+                WhichTags::All
+            } else {
+                WhichTags::Named
+            },
+            platform: self.platform.platform().map_err(Failure::tool)?,
+            policy: policy.map_err(Failure::tool)?.unwrap_or(PullPolicy::Always),
+            access: self.registry.access(context)?,
+        };
+        for image in &self.images {
+            match origin(image)? {
+                Origin::Archive(path) => load(context, &path)?,
+                Origin::Registry(name) => {
+                    let request = PullRequest {
+                        name,
+                        ..request.clone()
+                    };
+                    pull(context, &request, volume)?;
+                }
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// `TRANSPORT:…`, or a name alone.
+fn origin(text: &str) -> Result<Origin, Failure> {
+    if let Some(name) = text.strip_prefix("docker://") {
+        return Ok(Origin::Registry(name.to_owned()));
+    }
+    for transport in ["docker-archive:", "oci-archive:", "oci:", "dir:"] {
+        if let Some(path) = text.strip_prefix(transport) {
+            return Ok(Origin::Archive(path.to_owned()));
+        }
+    }
+    match text.split_once(':') {
+        Some(("containers-storage" | "docker-daemon", _)) => Err(Failure::tool(format_args!(
+            "{text}: this transport is not supported yet"
+        ))),
+        _ => Ok(Origin::Registry(text.to_owned())),
+    }
+}
+
+fn load(context: &Context, path: &str) -> Result<(), Failure> {
+    for image in context.engine.load_images(LoadSource::Path(path.into()))? {
+        context.ui.line(image.id.hex())?;
+    }
+    Ok(())
+}
+
+fn pull(context: &Context, request: &PullRequest, volume: Volume) -> Result<(), Failure> {
+    let dialect = context.engine.dialect;
+    if dialect == Dialect::Docker && volume == Volume::Normal {
+        let reference = Reference::parse(&request.name);
+        let has_neither =
+            reference.is_ok_and(|name| name.tag().is_none() && name.digest().is_none());
+        if has_neither && request.tags == WhichTags::Named {
+            context
+                .ui
+                .line(format_args!("Using default tag: {DEFAULT_TAG}"))?;
+        }
+    }
+    let pulled = {
+        let transfers = Transfers::new(context, Purpose::Pull, volume);
+        context.engine.pull(request, &transfers)?
+    };
+    for image in &pulled {
+        match dialect {
+            Dialect::Podman => context.ui.line(image.id.hex())?,
+            Dialect::Docker => docker_end(context, image, volume)?,
+        }
+    }
+    Ok(())
+}
+
+/// Brings a container's image here before the container is made.
+pub(crate) fn ensure_image(
+    context: &Context,
+    request: &PullRequest,
+    volume: Volume,
+) -> Result<(), Failure> {
+    let transfers = Transfers::new(context, Purpose::Container, volume);
+    let Some(pulled) = context.engine.ensure_image(request, &transfers)? else {
+        return Ok(());
+    };
+    if context.engine.dialect == Dialect::Docker && volume == Volume::Normal {
+        context.ui.note(format_args!("Digest: {}", pulled.digest));
+        context.ui.note(docker_status(&pulled));
+    }
+    Ok(())
+}
+
+fn docker_end(context: &Context, image: &PulledImage, volume: Volume) -> Result<(), Failure> {
+    if volume == Volume::Normal {
+        context.ui.line(format_args!("Digest: {}", image.digest))?;
+        context.ui.line(docker_status(image))?;
+    }
+    Ok(context.ui.line(&image.name)?)
+}
+
+/// What Docker says at the end of a pull.
+fn docker_status(image: &PulledImage) -> String {
+    let familiar = Reference::parse(&image.name).map(|name| name.familiar());
+    let name = familiar.unwrap_or_else(|_| image.name.clone());
+    match image.novelty {
+        Novelty::New => format!("Status: Downloaded newer image for {name}"),
+        Novelty::UpToDate => format!("Status: Image is up to date for {name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transports_are_told_from_tags() {
+        let registry = |text: &str| Origin::Registry(text.to_owned());
+        for (text, expected) in [
+            ("docker://quay.io/a/b:1", registry("quay.io/a/b:1")),
+            ("busybox:latest", registry("busybox:latest")),
+            ("localhost:5000/x", registry("localhost:5000/x")),
+            ("oci:/tmp/x", Origin::Archive("/tmp/x".to_owned())),
+            ("docker-archive:x.tar", Origin::Archive("x.tar".to_owned())),
+        ] {
+            assert_eq!(origin(text).unwrap(), expected);
+        }
+        assert!(origin("containers-storage:x").is_err());
+    }
+}

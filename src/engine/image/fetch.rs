@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From a registry into the store: the manifest of this platform, then all layers at once, each as
+//! one stream from the network to its files, and at the end the image that names them.
+
+use std::io::{self, Read};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use super::progress::{Step, TransferReport};
+use super::pull::{Novelty, PullCause, PullFailure, PulledImage};
+use super::sources::Place;
+use crate::oci::{
+    Descriptor, Digest, ImageConfiguration, Index, Manifest, Platform, Reference, media_type,
+};
+use crate::registry::{Fetched, Registry, RegistryError};
+use crate::runtime::userns::chain;
+use crate::storage::{Expected, Image, Images, InPlace, NewImage, Pin, StorageError, chain_ids};
+
+/// Indexes that may stand in each other.
+const INDEX_DEPTH: usize = 3;
+
+/// Layers of one image; the overlay of Linux holds no more.
+const LAYERS_MAX: usize = 500;
+
+/// Connections at once, on a machine with many cores.
+const WORKERS_MAX: usize = 6;
+
+/// What all images of one pull have in common.
+pub(super) struct Fetch<'a> {
+    pub(super) images: &'a Images,
+    pub(super) workplace: &'a InPlace,
+    pub(super) platform: &'a Platform,
+    pub(super) is_platform_asked_for: bool,
+    pub(super) report: &'a dyn TransferReport,
+}
+
+/// A manifest with what led to it.
+struct Found {
+    manifest: Fetched,
+    indexes: Vec<Fetched>,
+}
+
+/// One layer to get.
+struct Job<'a> {
+    blob: &'a Descriptor,
+    diff_id: &'a Digest,
+    chain_id: &'a Digest,
+    parent: Option<&'a Digest>,
+}
+
+/// What the threads of one image share.
+struct Shared<'a> {
+    jobs: Vec<Job<'a>>,
+    next: AtomicUsize,
+    is_over: AtomicBool,
+    pins: Mutex<Vec<Pin>>,
+    failure: Mutex<Option<PullFailure>>,
+}
+
+impl Fetch<'_> {
+    /// Every tag that the registry has, as names.
+    pub(super) fn all_tags(
+        &self,
+        place: &Place,
+        name: &Reference,
+    ) -> Result<Vec<Reference>, PullFailure> {
+        let tags = place.registry.tags(place.repository());
+        let tags = tags.map_err(|error| initializing(name, &error))?;
+        // A tag that is none of a name cannot be pulled by its name.
+        Ok(tags.iter().filter_map(|tag| name.with_tag(tag)).collect())
+    }
+
+    /// Gets one image.
+    pub(super) fn one(&self, place: &Place, name: &Reference) -> Result<PulledImage, PullFailure> {
+        let reference = match name.digest() {
+            Some(digest) => digest.to_string(),
+            None => name.tag().unwrap_or(crate::oci::DEFAULT_TAG).to_owned(),
+        };
+        let registry = &place.registry;
+        let first = registry.manifest(place.repository(), &reference);
+        let first = first.map_err(|error| initializing(name, &error))?;
+        let digest = first.digest.clone();
+        self.report.step(Step::Found { digest: &digest });
+        let found = self.choose(place, name, first)?;
+        let kept = match name.digest() {
+            Some(digest) => name.at_digest(digest.clone()),
+            None => name.clone(),
+        };
+        let (id, novelty) = match self.already(&found, &kept)? {
+            Some(known) => known,
+            None => (self.bring(place, name, &found, &kept)?, Novelty::New),
+        };
+        for index in &found.indexes {
+            let noted = self.images.note_index(&id, &index.bytes);
+            noted.map_err(|error| copying(name, &error))?;
+        }
+        Ok(PulledImage {
+            id,
+            name: kept.to_string(),
+            digest,
+            novelty,
+        })
+    }
+
+    /// The manifest for the platform.
+    fn choose(
+        &self,
+        place: &Place,
+        name: &Reference,
+        first: Fetched,
+    ) -> Result<Found, PullFailure> {
+        let mut indexes = Vec::new();
+        let mut document = first;
+        while is_index(&document.media_type) {
+            let index: Index = parse(name, "index", &document.bytes)?;
+            let entry = index.for_platform(self.platform);
+            let Some(entry) = entry.filter(|_| indexes.len() < INDEX_DEPTH) else {
+                return Err(self.no_platform(name));
+            };
+            let reference = entry.digest.to_string();
+            indexes.push(document);
+            let next = place.registry.manifest(place.repository(), &reference);
+            document = next.map_err(|error| initializing(name, &error))?;
+        }
+        match document.media_type.as_str() {
+            media_type::OCI_MANIFEST | media_type::DOCKER_MANIFEST => Ok(Found {
+                manifest: document,
+                indexes,
+            }),
+            other => Err(PullFailure::other(format!(
+                "initializing source docker://{name}: a manifest of the type {other:?} is not \
+                 supported"
+            ))),
+        }
+    }
+
+    fn no_platform(&self, name: &Reference) -> PullFailure {
+        let Platform {
+            architecture,
+            os,
+            variant,
+        } = self.platform;
+        PullFailure {
+            words: format!(
+                "choosing an image from manifest list docker://{name}: no image found in image \
+                 index for architecture \"{architecture}\", variant \"{variant}\", OS \"{os}\""
+            ),
+            cause: PullCause::NotFound,
+        }
+    }
+
+    /// An image of exactly this manifest that is here; it gets the name if it does not have it.
+    fn already(
+        &self,
+        found: &Found,
+        kept: &Reference,
+    ) -> Result<Option<(Digest, Novelty)>, PullFailure> {
+        let manifest: Manifest = parse(kept, "manifest", &found.manifest.bytes)?;
+        let Ok(image) = self.images.resolve(manifest.config.digest.hex()) else {
+            return Ok(None);
+        };
+        if !image.manifests.contains(&found.manifest.digest)
+            || image.check_id_map(&self.workplace.id_map).is_err()
+        {
+            return Ok(None);
+        }
+        let names = self.images.names_of(&image.id);
+        let names = names.map_err(|error| copying(kept, &error))?;
+        if names.contains(&kept.to_string()) && image.digest == found.manifest.digest {
+            return Ok(Some((image.id, Novelty::UpToDate)));
+        }
+        match self.name_again(&image, &found.manifest.bytes, kept) {
+            Ok(id) => Ok(Some((id, Novelty::New))),
+            // A layer went away meanwhile.
+            Err(StorageError::MissingLayer { .. }) => Ok(None),
+            Err(error) => Err(copying(kept, &error)),
+        }
+    }
+
+    fn name_again(
+        &self,
+        image: &Image,
+        manifest: &[u8],
+        name: &Reference,
+    ) -> Result<Digest, StorageError> {
+        let pins = image.pin(self.images)?;
+        let new = NewImage {
+            config: &self.images.document(&image.id)?,
+            manifest,
+            names: std::slice::from_ref(name),
+        };
+        self.images.add(&new, pins)
+    }
+
+    fn bring(
+        &self,
+        place: &Place,
+        name: &Reference,
+        found: &Found,
+        kept: &Reference,
+    ) -> Result<Digest, PullFailure> {
+        let manifest: Manifest = parse(name, "manifest", &found.manifest.bytes)?;
+        check_layers(name, &manifest)?;
+        let registry = &place.registry;
+        let config = registry.blob_bytes(place.repository(), &manifest.config);
+        let config = config.map_err(|error| initializing(name, &error))?;
+        let document: ImageConfiguration = parse(name, "configuration", &config)?;
+        self.check_config(name, &manifest, &document)?;
+        let pins = self.layers(place, name, &manifest, &document)?;
+        let digest = &manifest.config.digest;
+        self.report.step(Step::Config { digest });
+        self.report.step(Step::Manifest);
+        let new = NewImage {
+            config: &config,
+            manifest: &found.manifest.bytes,
+            names: std::slice::from_ref(kept),
+        };
+        self.images
+            .add(&new, pins)
+            .map_err(|error| copying(name, &error))
+    }
+
+    fn check_config(
+        &self,
+        name: &Reference,
+        manifest: &Manifest,
+        config: &ImageConfiguration,
+    ) -> Result<(), PullFailure> {
+        let (layers, diff_ids) = (manifest.layers.len(), config.rootfs.diff_ids.len());
+        if layers != diff_ids {
+            return Err(PullFailure::other(format!(
+                "unable to copy from source docker://{name}: its manifest has {layers} layers, its \
+                 configuration {diff_ids}"
+            )));
+        }
+        if self.is_platform_asked_for
+            && (&config.os, &config.architecture)
+                != (&self.platform.os, &self.platform.architecture)
+        {
+            self.report.warning(&format!(
+                "image platform ({}/{}) does not match the expected platform ({})",
+                config.os, config.architecture, self.platform
+            ));
+        }
+        Ok(())
+    }
+
+    /// Gets the layers that are not here, several at once.
+    fn layers(
+        &self,
+        place: &Place,
+        name: &Reference,
+        manifest: &Manifest,
+        config: &ImageConfiguration,
+    ) -> Result<Vec<Pin>, PullFailure> {
+        let chain = chain_ids(&config.rootfs.diff_ids);
+        let mut shared = Shared {
+            jobs: Vec::new(),
+            next: AtomicUsize::new(0),
+            is_over: AtomicBool::new(false),
+            pins: Mutex::default(),
+            failure: Mutex::default(),
+        };
+        let mut pins = Vec::new();
+        for (at, blob) in manifest.layers.iter().enumerate() {
+            let digest = &blob.digest;
+            let pin = self.images.layers().pin(&chain[at]);
+            if let Some(pin) = pin.map_err(|error| copying(name, &error))? {
+                self.report.step(Step::LayerExists { digest });
+                pins.push(pin);
+                continue;
+            }
+            let size_bytes = blob.size;
+            self.report.step(Step::Layer { digest, size_bytes });
+            shared.jobs.push(Job {
+                blob,
+                diff_id: &config.rootfs.diff_ids[at],
+                chain_id: &chain[at],
+                parent: at.checked_sub(1).map(|below| &chain[below]),
+            });
+        }
+        // The longest first: what begins last should not be what takes longest.
+        shared
+            .jobs
+            .sort_by_key(|job| std::cmp::Reverse(job.blob.size));
+        thread::scope(|scope| {
+            for _ in 0..workers(shared.jobs.len()) {
+                scope.spawn(|| self.work(place, name, &shared));
+            }
+        });
+        let failure = shared
+            .failure
+            .into_inner()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        pins.extend(
+            shared
+                .pins
+                .into_inner()
+                .unwrap_or_else(|poisoned| poisoned.into_inner()),
+        );
+        Ok(pins)
+    }
+
+    /// Takes one job after the other.
+    fn work(&self, place: &Place, name: &Reference, shared: &Shared<'_>) {
+        while !shared.is_over.load(Ordering::Relaxed) {
+            let Some(job) = shared.jobs.get(shared.next.fetch_add(1, Ordering::Relaxed)) else {
+                return;
+            };
+            match self.layer(place, job, &shared.is_over) {
+                Ok(pin) => shared
+                    .pins
+                    .lock()
+                    .expect("pushing does not panic")
+                    .push(pin),
+                Err(words) => {
+                    let words = format!("unable to copy from source docker://{name}: {words}");
+                    let mut first = shared.failure.lock().expect("setting does not panic");
+                    first.get_or_insert_with(|| PullFailure::other(words));
+                    shared.is_over.store(true, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// One layer, from the network to its files.
+    fn layer(&self, place: &Place, job: &Job<'_>, is_over: &AtomicBool) -> Result<Pin, String> {
+        let digest = &job.blob.digest;
+        let mut broken = None;
+        let reader = Watched {
+            inner: open(&place.registry, place.repository(), job.blob),
+            digest,
+            report: self.report,
+            is_over,
+            broken: &mut broken,
+        };
+        let expected = Expected {
+            diff_id: Some(job.diff_id),
+            blob_digest: Some(digest),
+        };
+        let layers = self.images.layers();
+        let added = layers.add(job.parent, expected, reader, self.workplace);
+        match (added, broken) {
+            (Ok((layer, pin)), _) => {
+                debug_assert_eq!(layer.chain_id, *job.chain_id);
+                self.report.step(Step::LayerDone { digest });
+                Ok(pin)
+            }
+            // What came too short does not unpack; why it was too short says more.
+            (Err(_), Some(words)) => Err(words),
+            (Err(error), None) => Err(format!("layer {digest}: {}", chain(&error))),
+        }
+    }
+}
+
+fn open(registry: &Registry, repository: &str, blob: &Descriptor) -> impl Read + Send + use<> {
+    registry.blob(repository, blob)
+}
+
+/// A stream that tells how it goes on, and that ends when another layer has failed.
+struct Watched<'a, R> {
+    inner: R,
+    digest: &'a Digest,
+    report: &'a dyn TransferReport,
+    is_over: &'a AtomicBool,
+    broken: &'a mut Option<String>,
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.is_over.load(Ordering::Relaxed) {
+            return Err(io::Error::other("another layer has failed"));
+        }
+        let count = self.inner.read(buffer).inspect_err(|error| {
+            if error.kind() != io::ErrorKind::Interrupted {
+                *self.broken = Some(error.to_string());
+            }
+        })?;
+        let digest = self.digest;
+        self.report.step(Step::Bytes { digest, count });
+        Ok(count)
+    }
+}
+
+/// As many as there are cores, but no more than help.
+fn workers(jobs: usize) -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    cores.clamp(2, WORKERS_MAX).min(jobs)
+}
+
+fn is_index(kind: &str) -> bool {
+    kind == media_type::OCI_INDEX || kind == media_type::DOCKER_INDEX
+}
+
+/// Refuses what is no layer that a registry gives away, before anything is fetched.
+fn check_layers(name: &Reference, manifest: &Manifest) -> Result<(), PullFailure> {
+    let refuse = |words: String| {
+        let words = format!("unable to copy from source docker://{name}: {words}");
+        Err(PullFailure::other(words))
+    };
+    if manifest.layers.len() > LAYERS_MAX {
+        return refuse(format!("{} layers are too many", manifest.layers.len()));
+    }
+    for layer in &manifest.layers {
+        let (kind, digest) = (layer.media_type.as_str(), &layer.digest);
+        if kind.contains("foreign") || kind.contains("nondistributable") {
+            return refuse(format!(
+                "layer {digest} is a foreign layer, which registries do not give away"
+            ));
+        }
+        if kind.ends_with("+encrypted") {
+            return refuse(format!("layer {digest} is encrypted"));
+        }
+        if !kind.contains("tar") && !kind.is_empty() {
+            return refuse(format!(
+                "{kind:?} is no layer of an image: it is an artifact"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn parse<T: serde::de::DeserializeOwned>(
+    name: &Reference,
+    what: &str,
+    bytes: &[u8],
+) -> Result<T, PullFailure> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        PullFailure::other(format!(
+            "initializing source docker://{name}: its {what} is damaged: {error}"
+        ))
+    })
+}
+
+pub(super) fn initializing(name: &Reference, error: &RegistryError) -> PullFailure {
+    let words = format!("initializing source docker://{name}: {}", chain(error));
+    let cause = match error {
+        RegistryError::NotFound { .. } => PullCause::NotFound,
+        RegistryError::Denied { .. } => PullCause::Denied,
+        _ if words.ends_with("HTTP response to HTTPS client") => PullCause::PlainHttp,
+        _ => PullCause::Other,
+    };
+    PullFailure { words, cause }
+}
+
+fn copying(name: &Reference, error: &StorageError) -> PullFailure {
+    let words = chain(error);
+    PullFailure::other(format!(
+        "unable to copy from source docker://{name}: {words}"
+    ))
+}

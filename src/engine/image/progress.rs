@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a transfer tells while it goes on. It may be told from several threads, and from a child
+//! of the process that asked.
+
+use crate::engine::Report;
+use crate::oci::Digest;
+
+/// A step of a pull or push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// How a short name was understood, in words.
+    Resolved(&'a str),
+    /// A name is tried.
+    Trying(&'a str),
+    /// The registry has answered.
+    Found {
+        /// The digest of what the name leads to.
+        digest: &'a Digest,
+    },
+    /// A layer begins.
+    Layer {
+        /// The digest of its blob.
+        digest: &'a Digest,
+        /// Its length in bytes.
+        size_bytes: u64,
+    },
+    /// A layer is there already.
+    LayerExists {
+        /// The digest of its blob.
+        digest: &'a Digest,
+    },
+    /// Bytes of a layer went by.
+    Bytes {
+        /// The digest of its blob.
+        digest: &'a Digest,
+        /// How many more.
+        count: usize,
+    },
+    /// A layer is finished.
+    LayerDone {
+        /// The digest of its blob.
+        digest: &'a Digest,
+    },
+    /// The configuration goes by.
+    Config {
+        /// Its digest.
+        digest: &'a Digest,
+    },
+    /// The manifest is written, as the last thing.
+    Manifest,
+}
+
+/// Who is told of the steps.
+pub trait TransferReport: Report + Sync {
+    /// A step was made.
+    fn step(&self, step: Step<'_>);
+}

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `pull`: which names are meant, whether they are needed, where they are tried.
+//!
+//! The transfer itself runs in a child: its threads and its TLS must not be in a process that
+//! forks containers, and in the user's namespace it can give files their owners as they come.
+
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
+
+use super::error::ImageError;
+use super::fetch::Fetch;
+use super::progress::{Step, TransferReport};
+use super::sources::{Candidate, Places, RegistryAccess};
+use crate::engine::Engine;
+use crate::oci::{Digest, Platform, Reference};
+use crate::runtime::userns::{chain, run_apart};
+use crate::storage::{Images, InPlace, StorageError};
+use crate::sys::Ignored;
+
+/// When an image is asked for although one of its name is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PullPolicy {
+    /// Each time.
+    Always,
+    /// Only if there is none.
+    #[default]
+    Missing,
+    /// Not even then.
+    Never,
+    /// If the registry has another; a registry that does not answer is no failure then.
+    Newer,
+}
+
+/// Which tags of a repository are meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WhichTags {
+    /// The one in the name.
+    #[default]
+    Named,
+    /// All that the registry has (`--all-tags`).
+    All,
+}
+
+/// What `pull` is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct PullRequest {
+    /// The name as typed, without a transport.
+    pub name: String,
+    /// One tag, or all.
+    pub tags: WhichTags,
+    /// For which platform; `None` is this machine's.
+    pub platform: Option<Platform>,
+    /// Whether an image that is there will do.
+    pub policy: PullPolicy,
+    /// How registries are reached.
+    pub access: RegistryAccess,
+}
+
+/// An image that is here now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PulledImage {
+    /// Its id.
+    pub id: Digest,
+    /// The full name that it was pulled by.
+    pub name: String,
+    /// The digest of what the name leads to, an index or a manifest.
+    pub digest: Digest,
+    /// Whether anything came.
+    pub novelty: Novelty,
+}
+
+/// Whether a pull changed anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Novelty {
+    /// The image was not here under this name.
+    New,
+    /// It was.
+    UpToDate,
+}
+
+/// Why nothing was pulled, on its way out of the child.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullFailure {
+    /// In words.
+    pub words: String,
+    /// What it comes of.
+    pub cause: PullCause,
+}
+
+/// What kept an image away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PullCause {
+    /// The registry does not have it.
+    NotFound,
+    /// It wants to know who we are.
+    Denied,
+    /// The registry speaks plain HTTP.
+    PlainHttp,
+    /// Anything else.
+    Other,
+}
+
+impl Engine {
+    /// Brings an image here; several with [`WhichTags::All`].
+    ///
+    /// The caller must be single-threaded.
+    ///
+    /// # Errors
+    ///
+    /// See [`ImageError`]. With several tags, those before the failing one stay.
+    pub fn pull(
+        &self,
+        request: &PullRequest,
+        report: &dyn TransferReport,
+    ) -> Result<Vec<PulledImage>, ImageError> {
+        let name = self.pull_name(&request.name)?;
+        if request.tags == WhichTags::All && (name.tag().is_some() || name.digest().is_some()) {
+            return Err(ImageError::TagWithAllTags);
+        }
+        let images = self.images()?;
+        let here = self.image_here(&images, request)?;
+        match (request.policy, here) {
+            (PullPolicy::Missing | PullPolicy::Never, Some(here)) => return Ok(vec![here]),
+            (PullPolicy::Never, None) => {
+                let name = request.name.clone();
+                return Err(StorageError::NoSuchImage { name }.into());
+            }
+            (PullPolicy::Newer, Some(here)) => {
+                let pulled = self.pull_from(&name, request, &images, report);
+                return Ok(pulled.unwrap_or_else(|_| vec![here]));
+            }
+            _ => {}
+        }
+        self.pull_from(&name, request, &images, report)
+    }
+
+    /// Brings the image of a container here, if it is to be had and needed; what was pulled is
+    /// returned. An image that is not here and must not be pulled is left to whoever needs it.
+    ///
+    /// The caller must be single-threaded.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::pull`].
+    pub fn ensure_image(
+        &self,
+        request: &PullRequest,
+        report: &dyn TransferReport,
+    ) -> Result<Option<PulledImage>, ImageError> {
+        match request.policy {
+            PullPolicy::Never => return Ok(None),
+            PullPolicy::Missing => {
+                let found = Images::open(&self.dirs).find(&request.name);
+                if !matches!(found, Err(StorageError::NoSuchImage { .. })) {
+                    return Ok(None);
+                }
+            }
+            PullPolicy::Always | PullPolicy::Newer => {}
+        }
+        Ok(self.pull(request, report)?.pop())
+    }
+
+    fn pull_name(&self, text: &str) -> Result<Reference, ImageError> {
+        Reference::parse(text).map_err(|source| ImageError::Name {
+            name: text.to_owned(),
+            source,
+        })
+    }
+
+    /// The image that the name leads to now, without asking anybody.
+    fn image_here(
+        &self,
+        images: &Images,
+        request: &PullRequest,
+    ) -> Result<Option<PulledImage>, ImageError> {
+        if request.policy == PullPolicy::Always || request.tags == WhichTags::All {
+            return Ok(None);
+        }
+        let image = match images.resolve(&request.name) {
+            Ok(image) => image,
+            Err(StorageError::NoSuchImage { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let fits = request.platform.as_ref().is_none_or(|wanted| {
+            wanted.os == image.config.os && wanted.architecture == image.config.architecture
+        });
+        Ok(fits.then(|| PulledImage {
+            name: image.name.unwrap_or_else(|| request.name.clone()),
+            id: image.id,
+            digest: image.digest,
+            novelty: Novelty::UpToDate,
+        }))
+    }
+
+    fn pull_from(
+        &self,
+        name: &Reference,
+        request: &PullRequest,
+        images: &Images,
+        report: &dyn TransferReport,
+    ) -> Result<Vec<PulledImage>, ImageError> {
+        let places = self.places(name, &request.access)?;
+        let platform = request.platform.clone().unwrap_or_else(Platform::host);
+        self.in_child(|workplace| {
+            let fetch = Fetch {
+                images,
+                workplace,
+                platform: &platform,
+                is_platform_asked_for: request.platform.is_some(),
+                report,
+            };
+            first_that_answers(&places, &fetch, request.tags)
+        })
+    }
+
+    /// Runs a transfer where layers can be written and threads do no harm.
+    pub(super) fn in_child<T: Serialize + for<'de> Deserialize<'de>>(
+        &self,
+        transfer: impl Fn(&InPlace) -> Result<T, PullFailure>,
+    ) -> Result<T, ImageError> {
+        let outside = self.workplace()?;
+        let inside = InPlace {
+            ownership: outside.ownership(),
+            id_map: outside.id_map(),
+        };
+        let work = || {
+            // Whoever asked may be killed; nobody would want the rest then.
+            prctl::set_pdeathsig(Signal::SIGKILL).ignored();
+            serde_json::to_vec(&transfer(&inside)).expect("an answer has string keys")
+        };
+        let answer = if outside.is_child() {
+            outside.run(&mut { work })
+        } else {
+            run_apart(work).map_err(|error| chain(&error))
+        };
+        let answer = answer.map_err(|words| ImageError::Transfer(PullFailure::other(words)))?;
+        let result: Result<T, PullFailure> = serde_json::from_slice(&answer)
+            .map_err(|error| ImageError::Transfer(PullFailure::other(error.to_string())))?;
+        result.map_err(ImageError::Transfer)
+    }
+}
+
+impl PullFailure {
+    /// Docker's words, where its users search for others.
+    pub(super) fn docker_message(&self) -> Option<String> {
+        match self.cause {
+            PullCause::NotFound => Some(format!("manifest unknown: {}", self.words)),
+            PullCause::Denied => Some(format!(
+                "pull access denied, repository does not exist or may require 'docker login': \
+                 denied: {}",
+                self.words
+            )),
+            PullCause::PlainHttp | PullCause::Other => None,
+        }
+    }
+
+    pub(super) fn other(words: String) -> Self {
+        Self {
+            words,
+            cause: PullCause::Other,
+        }
+    }
+}
+
+/// Tries one name after the other, and for each one place after the other.
+fn first_that_answers(
+    places: &Places,
+    fetch: &Fetch<'_>,
+    tags: WhichTags,
+) -> Result<Vec<PulledImage>, PullFailure> {
+    if let Some(words) = &places.description {
+        fetch.report.step(Step::Resolved(words));
+    }
+    let mut failures = Vec::new();
+    for candidate in &places.candidates {
+        match one_candidate(candidate, fetch, tags) {
+            Ok(pulled) => return Ok(pulled),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    let words: Vec<_> = failures
+        .iter()
+        .map(|failure| failure.words.as_str())
+        .collect();
+    Err(PullFailure {
+        words: words.join("; "),
+        cause: failures
+            .last()
+            .map_or(PullCause::Other, |failure| failure.cause),
+    })
+}
+
+fn one_candidate(
+    candidate: &Candidate,
+    fetch: &Fetch<'_>,
+    tags: WhichTags,
+) -> Result<Vec<PulledImage>, PullFailure> {
+    let mut last = PullFailure::other("no registry is configured".to_owned());
+    for place in &candidate.places {
+        let names = match tags {
+            WhichTags::Named => Ok(vec![candidate.name.clone()]),
+            WhichTags::All => fetch.all_tags(place, &candidate.name),
+        };
+        let pulled = names.and_then(|names| {
+            let pulled = names.iter().map(|name| {
+                fetch.report.step(Step::Trying(&name.to_string()));
+                fetch.one(place, name)
+            });
+            pulled.collect()
+        });
+        match pulled {
+            Ok(pulled) => return Ok(pulled),
+            Err(failure) => last = failure,
+        }
+    }
+    Err(last)
+}
