@@ -12,7 +12,7 @@ use super::units::size::human_size;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Columns of a bar itself.
-const BAR: usize = 24;
+const BAR: u64 = 24;
 
 /// On which stream the bars are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,27 +179,55 @@ impl State {
 
 impl Part {
     fn show(&self, columns: usize) -> String {
-        let mut text = format!("{} ", self.label);
-        let size = |bytes| human_size(bytes, 4);
-        if self.is_over {
-            text.push_str(&format!("done   | {}", size(self.total_bytes)));
+        let text = if self.is_over {
+            format!("{} done   | {}", self.label, size(self.total_bytes))
         } else {
-            let total = self.total_bytes.max(1);
-            let share = self.done_bytes.min(total) as f64 / total as f64;
-            let filled = (share * BAR as f64) as usize;
-            let bar: String = (0..BAR)
-                .map(|at| if at < filled { '=' } else { '-' })
-                .collect();
-            let (done, whole) = (size(self.done_bytes), size(self.total_bytes));
-            text.push_str(&format!("[{bar}] {done} / {whole}"));
-            let seconds = self.began.elapsed().as_secs_f64();
-            if self.done_bytes > 0 && seconds > 0.2 {
-                let rate = self.done_bytes as f64 / seconds;
-                let left = (total.saturating_sub(self.done_bytes)) as f64 / rate;
-                text.push_str(&format!(" {}/s {left:.0}s", size(rate as u64)));
-            }
-        }
+            self.show_moving()
+        };
         // A line that wraps could not be erased again.
         text.chars().take(columns.saturating_sub(1)).collect()
+    }
+
+    fn show_moving(&self) -> String {
+        let total = self.total_bytes.max(1);
+        let done = self.done_bytes.min(total);
+        let bar: String = (1..=BAR)
+            .map(|at| if done * BAR >= at * total { '=' } else { '-' })
+            .collect();
+        let text = format!("{} [{bar}] {} / {}", self.label, size(done), size(total));
+        let seconds = self.began.elapsed().as_secs();
+        if done == 0 || seconds == 0 {
+            return text;
+        }
+        let rate = (done / seconds).max(1);
+        let left = (total - done) / rate;
+        format!("{text} {}/s {left}s", size(rate))
+    }
+}
+
+fn size(bytes: u64) -> String {
+    human_size(bytes, 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_fits_its_line() {
+        let mut part = Part {
+            label: "Copying blob 0123456789ab".to_owned(),
+            total_bytes: 4_000_000,
+            done_bytes: 1_000_000,
+            began: Instant::now(),
+            is_over: false,
+        };
+        assert_eq!(
+            part.show(80),
+            "Copying blob 0123456789ab [======------------------] 1MB / 4MB"
+        );
+        assert_eq!(part.show(31), "Copying blob 0123456789ab [===");
+        part.is_over = true;
+        assert_eq!(part.show(80), "Copying blob 0123456789ab done   | 4MB");
     }
 }

@@ -100,6 +100,9 @@ fn token(text: &str) -> Option<(&str, &str)> {
 
 /// A value without quotes, which some servers write with characters that no token has.
 fn bare(text: &str) -> Option<(String, &str)> {
+    if text.starts_with('"') {
+        return None;
+    }
     let end = text.find([',', ' ', '\t']).unwrap_or(text.len());
     Some((text[..end].to_owned(), &text[end..]))
 }

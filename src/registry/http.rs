@@ -25,13 +25,13 @@ use super::{Certificates, Endpoint, Trust};
 const REDIRECTS_MAX: usize = 10;
 
 /// The longest that a server can make us wait before the next attempt.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// The wait before the second attempt; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// How long a document may take.
-const DOCUMENT_MAX: Duration = Duration::from_secs(120);
+const DOCUMENT_MAX: Duration = Duration::from_mins(2);
 
 /// The slowest upload that makes sense, in bytes for each second.
 const SLOWEST_UPLOAD: u64 = 8 << 10;
@@ -52,7 +52,7 @@ impl Default for Patience {
         Self {
             retries: 3,
             delay: None,
-            stall: Duration::from_secs(60),
+            stall: Duration::from_mins(1),
         }
     }
 }

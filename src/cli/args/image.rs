@@ -80,6 +80,7 @@ impl ImageArgs {
             platform: self.platform.platform().map_err(Failure::tool)?,
             policy,
             access,
+            patience: self.registry.patience().map_err(Failure::tool)?,
         };
         let volume = if self.quiet {
             Volume::Quiet

@@ -10,7 +10,9 @@ use super::environment::reason;
 use crate::cli::{Context, Failure};
 use crate::config::credentials::{Credentials, Secret};
 use crate::config::registries::TlsVerify;
-use crate::engine::image::{PullPolicy, RegistryAccess};
+use crate::engine::access::AccessRequest;
+use crate::engine::image::Patience;
+use crate::engine::image::PullPolicy;
 use crate::engine::quantity::parse_duration;
 use crate::oci::Platform;
 
@@ -73,18 +75,19 @@ pub(crate) enum RegistryFlagError {
 
 impl RegistryArgs {
     /// What these flags ask for.
-    pub(crate) fn access(&self, context: &Context) -> Result<RegistryAccess, Failure> {
+    pub(crate) fn access(&self, context: &Context) -> Result<AccessRequest, Failure> {
         let mut access = self.parse().map_err(Failure::tool)?;
+        access.docker_config.clone_from(&context.globals.config);
         access
             .registries_conf
             .clone_from(&context.globals.inherited.registries_conf);
         Ok(access)
     }
 
-    fn parse(&self) -> Result<RegistryAccess, RegistryFlagError> {
+    fn parse(&self) -> Result<AccessRequest, RegistryFlagError> {
         check_auth_file(self.authfile.as_deref())?;
-        let mut access = RegistryAccess {
-            tls_verify: match self.tls_verify {
+        Ok(AccessRequest {
+            tls: match self.tls_verify {
                 None => TlsVerify::AsConfigured,
                 Some(true) => TlsVerify::Always,
                 Some(false) => TlsVerify::Never,
@@ -92,18 +95,23 @@ impl RegistryArgs {
             credentials: self.creds.as_deref().map(credentials).transpose()?,
             auth_file: self.authfile.clone(),
             cert_dir: self.cert_dir.clone(),
-            ..RegistryAccess::default()
-        };
+            ..AccessRequest::default()
+        })
+    }
+
+    /// How long registries are waited for.
+    pub(crate) fn patience(&self) -> Result<Patience, RegistryFlagError> {
+        let mut patience = Patience::default();
         if let Some(retries) = self.retry {
-            access.patience.retries = retries;
+            patience.retries = retries;
         }
         if let Some(text) = &self.retry_delay {
             let refused = || RegistryFlagError::RetryDelay { text: text.clone() };
             let nanoseconds = parse_duration(text).ok_or_else(refused)?;
             let nanoseconds = u64::try_from(nanoseconds).map_err(|_negative| refused())?;
-            access.patience.delay = Some(Duration::from_nanos(nanoseconds));
+            patience.delay = Some(Duration::from_nanos(nanoseconds));
         }
-        Ok(access)
+        Ok(patience)
     }
 }
 
@@ -227,8 +235,8 @@ mod tests {
             ..RegistryArgs::default()
         };
         let access = args.parse().unwrap();
-        assert_eq!(access.tls_verify, TlsVerify::Never);
-        assert_eq!(access.patience.delay, Some(Duration::from_secs(60)));
+        assert_eq!(access.tls, TlsVerify::Never);
+        assert_eq!(args.patience().unwrap().delay, Some(Duration::from_mins(1)));
         let Some(Credentials::Basic { user, password }) = access.credentials else {
             panic!("no credentials");
         };
@@ -259,7 +267,8 @@ mod tests {
                 authfile: auth_file.map(PathBuf::from),
                 ..RegistryArgs::default()
             };
-            assert_eq!(args.parse().unwrap_err().to_string(), words);
+            let error = args.parse().err().or(args.patience().err()).unwrap();
+            assert_eq!(error.to_string(), words);
         }
     }
 }

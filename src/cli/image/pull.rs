@@ -67,6 +67,7 @@ impl Subcommand for Pull {
             platform: self.platform.platform().map_err(Failure::tool)?,
             policy: policy.map_err(Failure::tool)?.unwrap_or(PullPolicy::Always),
             access: self.registry.access(context)?,
+            patience: self.registry.patience().map_err(Failure::tool)?,
         };
         for image in &self.images {
             match origin(image)? {

@@ -243,9 +243,11 @@ impl Access {
         let Source { reference, trust } = source;
         let host = reference.domain().unwrap_or(DOCKER_DOMAIN);
         let endpoint = self.endpoint_with(host, trust)?;
-        let credentials = match typed {
-            Some(typed) => typed,
-            None => self.credentials(&LoginKey::of_image(&reference), report)?,
+        let credentials = if let Some(typed) = typed {
+            typed
+        } else {
+            let login = self.login(&LoginKey::of_image(&reference), report)?;
+            login.map_or(Credentials::Anonymous, |login| login.credentials)
         };
         Ok(Place {
             endpoint,

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use super::changes::ChangeError;
 use super::filter::ImageFilterError;
 use super::pull::PullFailure;
-use crate::config::certificates::CertificatesError;
-use crate::config::registries::RegistriesError;
+use crate::engine::access::AccessError;
 use crate::engine::error::EngineError;
 use crate::oci::ReferenceError;
 use crate::state::StateError;
@@ -93,10 +92,7 @@ pub enum ImageError {
     },
     /// The configuration of registries cannot be used.
     #[error(transparent)]
-    Registries(#[from] RegistriesError),
-    /// certs.d cannot be used.
-    #[error(transparent)]
-    Certificates(#[from] CertificatesError),
+    Access(#[from] AccessError),
     /// A registry did not give or take an image.
     #[error("{}", .0.words)]
     Transfer(PullFailure),

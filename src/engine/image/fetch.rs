@@ -3,8 +3,8 @@
 //! one stream from the network to its files, and at the end the image that names them.
 
 use std::io::{self, Read};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::progress::{Step, TransferReport};
@@ -58,19 +58,15 @@ struct Shared<'a> {
     failure: Mutex<Option<PullFailure>>,
 }
 
-impl Fetch<'_> {
-    /// Every tag that the registry has, as names.
-    pub(super) fn all_tags(
-        &self,
-        place: &Place,
-        name: &Reference,
-    ) -> Result<Vec<Reference>, PullFailure> {
-        let tags = place.registry.tags(place.repository());
-        let tags = tags.map_err(|error| initializing(name, &error))?;
-        // A tag that is none of a name cannot be pulled by its name.
-        Ok(tags.iter().filter_map(|tag| name.with_tag(tag)).collect())
-    }
+/// Every tag that the registry has, as names.
+pub(super) fn all_tags(place: &Place, name: &Reference) -> Result<Vec<Reference>, PullFailure> {
+    let tags = place.registry.tags(place.repository());
+    let tags = tags.map_err(|error| initializing(name, &error))?;
+    // A tag that is none of a name cannot be pulled by its name.
+    Ok(tags.iter().filter_map(|tag| name.with_tag(tag)).collect())
+}
 
+impl Fetch<'_> {
     /// Gets one image.
     pub(super) fn one(&self, place: &Place, name: &Reference) -> Result<PulledImage, PullFailure> {
         let reference = match name.digest() {
@@ -147,6 +143,7 @@ impl Fetch<'_> {
                  index for architecture \"{architecture}\", variant \"{variant}\", OS \"{os}\""
             ),
             cause: PullCause::NotFound,
+            name: name.familiar(),
         }
     }
 
@@ -292,7 +289,7 @@ impl Fetch<'_> {
         let failure = shared
             .failure
             .into_inner()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(failure) = failure {
             return Err(failure);
         }
@@ -300,7 +297,7 @@ impl Fetch<'_> {
             shared
                 .pins
                 .into_inner()
-                .unwrap_or_else(|poisoned| poisoned.into_inner()),
+                .unwrap_or_else(PoisonError::into_inner),
         );
         Ok(pins)
     }
@@ -444,7 +441,8 @@ pub(super) fn initializing(name: &Reference, error: &RegistryError) -> PullFailu
         _ if words.ends_with("HTTP response to HTTPS client") => PullCause::PlainHttp,
         _ => PullCause::Other,
     };
-    PullFailure { words, cause }
+    let name = name.familiar();
+    PullFailure { words, cause, name }
 }
 
 fn copying(name: &Reference, error: &StorageError) -> PullFailure {

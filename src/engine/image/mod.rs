@@ -19,6 +19,7 @@ mod tag;
 mod users;
 mod workplace;
 
+pub use crate::registry::Patience;
 pub use crate::storage::{Image, ListedImage};
 pub use changes::ChangeError;
 pub use commit::{CommitRequest, ImageFormat, Pausing, Squash, VolumePolicy};
@@ -32,4 +33,3 @@ pub use load::{LoadSource, LoadedImage};
 pub use progress::{Step, TransferReport};
 pub use pull::{Novelty, PullCause, PullFailure, PullPolicy, PullRequest, PulledImage, WhichTags};
 pub use remove::{Force, ImageRemoval, ImageRemovalReport, PruneScope, PrunedImage, WhichImages};
-pub use sources::RegistryAccess;

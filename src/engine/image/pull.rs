@@ -9,11 +9,13 @@ use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::error::ImageError;
-use super::fetch::Fetch;
+use super::fetch::{Fetch, all_tags};
 use super::progress::{Step, TransferReport};
-use super::sources::{Candidate, Places, RegistryAccess};
+use super::sources::{Candidate, Places};
 use crate::engine::Engine;
+use crate::engine::access::AccessRequest;
 use crate::oci::{Digest, Platform, Reference};
+use crate::registry::Patience;
 use crate::runtime::userns::{chain, run_apart};
 use crate::storage::{Images, InPlace, StorageError};
 use crate::sys::Ignored;
@@ -54,7 +56,9 @@ pub struct PullRequest {
     /// Whether an image that is there will do.
     pub policy: PullPolicy,
     /// How registries are reached.
-    pub access: RegistryAccess,
+    pub access: AccessRequest,
+    /// How long a registry is waited for.
+    pub patience: Patience,
 }
 
 /// An image that is here now.
@@ -86,6 +90,8 @@ pub struct PullFailure {
     pub words: String,
     /// What it comes of.
     pub cause: PullCause,
+    /// The image, in the form that people type.
+    pub name: String,
 }
 
 /// What kept an image away.
@@ -114,12 +120,12 @@ impl Engine {
         request: &PullRequest,
         report: &dyn TransferReport,
     ) -> Result<Vec<PulledImage>, ImageError> {
-        let name = self.pull_name(&request.name)?;
+        let name = pull_name(&request.name)?;
         if request.tags == WhichTags::All && (name.tag().is_some() || name.digest().is_some()) {
             return Err(ImageError::TagWithAllTags);
         }
         let images = self.images()?;
-        let here = self.image_here(&images, request)?;
+        let here = image_here(&images, request)?;
         match (request.policy, here) {
             (PullPolicy::Missing | PullPolicy::Never, Some(here)) => return Ok(vec![here]),
             (PullPolicy::Never, None) => {
@@ -161,38 +167,6 @@ impl Engine {
         Ok(self.pull(request, report)?.pop())
     }
 
-    fn pull_name(&self, text: &str) -> Result<Reference, ImageError> {
-        Reference::parse(text).map_err(|source| ImageError::Name {
-            name: text.to_owned(),
-            source,
-        })
-    }
-
-    /// The image that the name leads to now, without asking anybody.
-    fn image_here(
-        &self,
-        images: &Images,
-        request: &PullRequest,
-    ) -> Result<Option<PulledImage>, ImageError> {
-        if request.policy == PullPolicy::Always || request.tags == WhichTags::All {
-            return Ok(None);
-        }
-        let image = match images.resolve(&request.name) {
-            Ok(image) => image,
-            Err(StorageError::NoSuchImage { .. }) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let fits = request.platform.as_ref().is_none_or(|wanted| {
-            wanted.os == image.config.os && wanted.architecture == image.config.architecture
-        });
-        Ok(fits.then(|| PulledImage {
-            name: image.name.unwrap_or_else(|| request.name.clone()),
-            id: image.id,
-            digest: image.digest,
-            novelty: Novelty::UpToDate,
-        }))
-    }
-
     fn pull_from(
         &self,
         name: &Reference,
@@ -200,7 +174,8 @@ impl Engine {
         images: &Images,
         report: &dyn TransferReport,
     ) -> Result<Vec<PulledImage>, ImageError> {
-        let places = self.places(name, &request.access)?;
+        let access = self.access(request.access.clone())?;
+        let places = Places::of(name, &access, request.patience, report)?;
         let platform = request.platform.clone().unwrap_or_else(Platform::host);
         self.in_child(|workplace| {
             let fetch = Fetch {
@@ -244,13 +219,18 @@ impl Engine {
 impl PullFailure {
     /// Docker's words, where its users search for others.
     pub(super) fn docker_message(&self) -> Option<String> {
+        let name = &self.name;
         match self.cause {
-            PullCause::NotFound => Some(format!("manifest unknown: {}", self.words)),
-            PullCause::Denied => Some(format!(
-                "pull access denied, repository does not exist or may require 'docker login': \
-                 denied: {}",
-                self.words
+            PullCause::NotFound => Some(format!(
+                "manifest for {name} not found: manifest unknown: manifest unknown"
             )),
+            PullCause::Denied => {
+                let name = name.split([':', '@']).next().unwrap_or_default();
+                Some(format!(
+                    "pull access denied for {name}, repository does not exist or may require \
+                     'docker login': denied: requested access to the resource is denied"
+                ))
+            }
             PullCause::PlainHttp | PullCause::Other => None,
         }
     }
@@ -259,8 +239,37 @@ impl PullFailure {
         Self {
             words,
             cause: PullCause::Other,
+            name: String::new(),
         }
     }
+}
+
+fn pull_name(text: &str) -> Result<Reference, ImageError> {
+    Reference::parse(text).map_err(|source| ImageError::Name {
+        name: text.to_owned(),
+        source,
+    })
+}
+
+/// The image that the name leads to now, without asking anybody.
+fn image_here(images: &Images, request: &PullRequest) -> Result<Option<PulledImage>, ImageError> {
+    if request.policy == PullPolicy::Always || request.tags == WhichTags::All {
+        return Ok(None);
+    }
+    let image = match images.resolve(&request.name) {
+        Ok(image) => image,
+        Err(StorageError::NoSuchImage { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let fits = request.platform.as_ref().is_none_or(|wanted| {
+        wanted.os == image.config.os && wanted.architecture == image.config.architecture
+    });
+    Ok(fits.then(|| PulledImage {
+        name: image.name.unwrap_or_else(|| request.name.clone()),
+        id: image.id,
+        digest: image.digest,
+        novelty: Novelty::UpToDate,
+    }))
 }
 
 /// Tries one name after the other, and for each one place after the other.
@@ -279,15 +288,14 @@ fn first_that_answers(
             Err(failure) => failures.push(failure),
         }
     }
-    let words: Vec<_> = failures
+    let words: Vec<String> = failures
         .iter()
-        .map(|failure| failure.words.as_str())
+        .map(|failure| failure.words.clone())
         .collect();
-    Err(PullFailure {
-        words: words.join("; "),
-        cause: failures
-            .last()
-            .map_or(PullCause::Other, |failure| failure.cause),
+    let words = words.join("; ");
+    Err(match failures.pop() {
+        Some(last) => PullFailure { words, ..last },
+        None => PullFailure::other(words),
     })
 }
 
@@ -300,7 +308,7 @@ fn one_candidate(
     for place in &candidate.places {
         let names = match tags {
             WhichTags::Named => Ok(vec![candidate.name.clone()]),
-            WhichTags::All => fetch.all_tags(place, &candidate.name),
+            WhichTags::All => all_tags(place, &candidate.name),
         };
         let pulled = names.and_then(|names| {
             let pulled = names.iter().map(|name| {
