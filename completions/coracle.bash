@@ -91,6 +91,9 @@ _coracle() {
             coracle,ps)
                 cmd="coracle__subcmd__ps"
                 ;;
+            coracle,pull)
+                cmd="coracle__subcmd__pull"
+                ;;
             coracle,rename)
                 cmd="coracle__subcmd__rename"
                 ;;
@@ -250,6 +253,9 @@ _coracle() {
             coracle__subcmd__image,prune)
                 cmd="coracle__subcmd__image__subcmd__prune"
                 ;;
+            coracle__subcmd__image,pull)
+                cmd="coracle__subcmd__image__subcmd__pull"
+                ;;
             coracle__subcmd__image,remove)
                 cmd="coracle__subcmd__image__subcmd__rm"
                 ;;
@@ -365,7 +371,7 @@ _coracle() {
 
     case "${cmd}" in
         coracle)
-            opts="-c -D -H -r -v --config --connection --context --debug --host --identity --noout --out --remote --ssh --tls-ca --tls-cert --tls-key --url --version --cgroup-manager --conmon --db-backend --default-mounts-file --events-backend --log-level --registries-conf --root --runroot --runtime --runtime-flag --storage-driver --storage-opt --syslog --tmpdir --volumepath attach commit diff exec export inspect kill logs pause port create ps rename restart rm run start stop top unpause wait container history images import load rmi tag untag network pod login logout search image completion doctor info system unshare version volume"
+            opts="-c -D -H -r -v --config --connection --context --debug --host --identity --noout --out --remote --ssh --tls-ca --tls-cert --tls-key --url --version --cgroup-manager --conmon --db-backend --default-mounts-file --events-backend --log-level --registries-conf --root --runroot --runtime --runtime-flag --storage-driver --storage-opt --syslog --tmpdir --volumepath attach commit diff exec export inspect kill logs pause port create ps rename restart rm run start stop top unpause wait container history images import load pull rmi tag untag network pod login logout search image completion doctor info system unshare version volume"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -701,7 +707,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__create)
-            opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --authfile --cert-dir --creds --os --platform --pull --quiet --retry --retry-delay --rootfs --tls-verify --variant --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation"
+            opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --os --platform --variant --authfile --cert-dir --creds --retry --retry-delay --tls-verify --pull --quiet --rootfs --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -747,6 +753,18 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --os)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --variant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --authfile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -756,18 +774,6 @@ _coracle() {
                     return 0
                     ;;
                 --creds)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --os)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --platform)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --pull)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -783,7 +789,7 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --variant)
+                --pull)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1483,7 +1489,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__run)
-            opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m -d --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --authfile --cert-dir --creds --os --platform --pull --quiet --retry --retry-delay --rootfs --tls-verify --variant --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation --detach --detach-keys --sig-proxy"
+            opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m -d --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --os --platform --variant --authfile --cert-dir --creds --retry --retry-delay --tls-verify --pull --quiet --rootfs --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation --detach --detach-keys --sig-proxy"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1529,6 +1535,18 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --os)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --variant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --authfile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1538,18 +1556,6 @@ _coracle() {
                     return 0
                     ;;
                 --creds)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --os)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --platform)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --pull)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1565,7 +1571,7 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --variant)
+                --pull)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2047,7 +2053,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__create)
-            opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --authfile --cert-dir --creds --os --platform --pull --quiet --retry --retry-delay --rootfs --tls-verify --variant --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation"
+            opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --os --platform --variant --authfile --cert-dir --creds --retry --retry-delay --tls-verify --pull --quiet --rootfs --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2093,6 +2099,18 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --os)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --variant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --authfile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2102,18 +2120,6 @@ _coracle() {
                     return 0
                     ;;
                 --creds)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --os)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --platform)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --pull)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2129,7 +2135,7 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --variant)
+                --pull)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2607,7 +2613,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image)
-            opts="diff history exists inspect prune ls list import load rm remove tag untag search"
+            opts="diff history exists inspect prune ls list import load pull rm remove tag untag search"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2802,6 +2808,68 @@ _coracle() {
             fi
             case "${prev}" in
                 --filter)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__image__subcmd__pull)
+            opts="-a -q --all-tags --policy --quiet --arch --os --platform --variant --authfile --cert-dir --creds --retry --retry-delay --tls-verify --disable-content-trust"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --arch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --os)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --variant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --disable-content-trust)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3480,6 +3548,68 @@ _coracle() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coracle__subcmd__pull)
+            opts="-a -q --all-tags --policy --quiet --arch --os --platform --variant --authfile --cert-dir --creds --retry --retry-delay --tls-verify --disable-content-trust"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --arch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --os)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --variant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --disable-content-trust)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coracle__subcmd__rename)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -3581,7 +3711,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__run)
-            opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m -d --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --authfile --cert-dir --creds --os --platform --pull --quiet --retry --retry-delay --rootfs --tls-verify --variant --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation --detach --detach-keys --sig-proxy"
+            opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m -d --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --os --platform --variant --authfile --cert-dir --creds --retry --retry-delay --tls-verify --pull --quiet --rootfs --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation --detach --detach-keys --sig-proxy"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3627,6 +3757,18 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --os)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --platform)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --variant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --authfile)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3636,18 +3778,6 @@ _coracle() {
                     return 0
                     ;;
                 --creds)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --os)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --platform)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --pull)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3663,7 +3793,7 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --variant)
+                --pull)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -81,6 +81,7 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "history" -d 'Show h
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "images" -d 'List images in local storage'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "import" -d 'Import a tarball to create a filesystem image'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "load" -d 'Load images from a tar archive'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "pull" -d 'Pull an image from a registry'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "rmi" -d 'Remove one or more images from local storage'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "tag" -d 'Add an additional name to a local image'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "untag" -d 'Remove a name from a local image'
@@ -166,16 +167,16 @@ complete -c coracle -n "__fish_coracle_using_subcommand create" -s l -l label -d
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l label-file -d 'Read in a file of labels' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l unsetenv -d 'Unset environment default variables in the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l arch -d 'Use ARCH instead of the architecture of the machine for choosing images' -r
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l authfile -d 'Path of the authentication file' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l cert-dir -d 'Accepted: images that are here need no certificates' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l creds -d 'Accepted: images that are here need no credentials' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l os -d 'Use OS instead of the running OS for choosing images' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l platform -d 'Platform of the image; conflicts with --arch and --os' -r
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l pull -d 'Pull image policy ("missing"|"never")' -r
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l retry -d 'Accepted: images that are here need no pull' -r
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l retry-delay -d 'Accepted: images that are here need no pull' -r
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l tls-verify -d 'Accepted: images that are here need no registry' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l variant -d 'Use VARIANT instead of the running architecture variant for choosing images' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l authfile -d 'Path of the authentication file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l cert-dir -d 'Path of a directory with certificates for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l creds -d 'Credentials for the registry (USER:PASSWORD)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l retry -d 'Number of times to try again when a registry fails' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l retry-delay -d 'Time between two attempts, such as 5s' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l tls-verify -d 'Require HTTPS and check certificates' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l pull -d 'Pull image policy ("always"|"missing"|"never"|"newer")' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s a -l attach -d 'Attach to stdin, stdout or stderr' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l cidfile -d 'Write the container ID to the file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l conmon-pidfile -d 'Write the process ID of the monitor to the file' -r -F
@@ -308,16 +309,16 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -s l -l label -d 'S
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l label-file -d 'Read in a file of labels' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l unsetenv -d 'Unset environment default variables in the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l arch -d 'Use ARCH instead of the architecture of the machine for choosing images' -r
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l authfile -d 'Path of the authentication file' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l cert-dir -d 'Accepted: images that are here need no certificates' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l creds -d 'Accepted: images that are here need no credentials' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l os -d 'Use OS instead of the running OS for choosing images' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l platform -d 'Platform of the image; conflicts with --arch and --os' -r
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l pull -d 'Pull image policy ("missing"|"never")' -r
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l retry -d 'Accepted: images that are here need no pull' -r
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l retry-delay -d 'Accepted: images that are here need no pull' -r
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l tls-verify -d 'Accepted: images that are here need no registry' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l variant -d 'Use VARIANT instead of the running architecture variant for choosing images' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l authfile -d 'Path of the authentication file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l cert-dir -d 'Path of a directory with certificates for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l creds -d 'Credentials for the registry (USER:PASSWORD)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l retry -d 'Number of times to try again when a registry fails' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l retry-delay -d 'Time between two attempts, such as 5s' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l tls-verify -d 'Require HTTPS and check certificates' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l pull -d 'Pull image policy ("always"|"missing"|"never"|"newer")' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s a -l attach -d 'Attach to stdin, stdout or stderr' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l cidfile -d 'Write the container ID to the file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l conmon-pidfile -d 'Write the process ID of the monitor to the file' -r -F
@@ -528,16 +529,16 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l label-file -d 'Read in a file of labels' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l unsetenv -d 'Unset environment default variables in the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l arch -d 'Use ARCH instead of the architecture of the machine for choosing images' -r
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l authfile -d 'Path of the authentication file' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cert-dir -d 'Accepted: images that are here need no certificates' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l creds -d 'Accepted: images that are here need no credentials' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l os -d 'Use OS instead of the running OS for choosing images' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l platform -d 'Platform of the image; conflicts with --arch and --os' -r
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'Pull image policy ("missing"|"never")' -r
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l retry -d 'Accepted: images that are here need no pull' -r
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l retry-delay -d 'Accepted: images that are here need no pull' -r
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tls-verify -d 'Accepted: images that are here need no registry' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l variant -d 'Use VARIANT instead of the running architecture variant for choosing images' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l authfile -d 'Path of the authentication file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cert-dir -d 'Path of a directory with certificates for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l creds -d 'Credentials for the registry (USER:PASSWORD)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l retry -d 'Number of times to try again when a registry fails' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l retry-delay -d 'Time between two attempts, such as 5s' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tls-verify -d 'Require HTTPS and check certificates' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'Pull image policy ("always"|"missing"|"never"|"newer")' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s a -l attach -d 'Attach to stdin, stdout or stderr' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cidfile -d 'Write the container ID to the file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l conmon-pidfile -d 'Write the process ID of the monitor to the file' -r -F
@@ -723,16 +724,16 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l label-file -d 'Read in a file of labels' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l unsetenv -d 'Unset environment default variables in the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l arch -d 'Use ARCH instead of the architecture of the machine for choosing images' -r
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l authfile -d 'Path of the authentication file' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cert-dir -d 'Accepted: images that are here need no certificates' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l creds -d 'Accepted: images that are here need no credentials' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l os -d 'Use OS instead of the running OS for choosing images' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l platform -d 'Platform of the image; conflicts with --arch and --os' -r
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'Pull image policy ("missing"|"never")' -r
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l retry -d 'Accepted: images that are here need no pull' -r
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l retry-delay -d 'Accepted: images that are here need no pull' -r
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tls-verify -d 'Accepted: images that are here need no registry' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l variant -d 'Use VARIANT instead of the running architecture variant for choosing images' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l authfile -d 'Path of the authentication file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cert-dir -d 'Path of a directory with certificates for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l creds -d 'Credentials for the registry (USER:PASSWORD)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l retry -d 'Number of times to try again when a registry fails' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l retry-delay -d 'Time between two attempts, such as 5s' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tls-verify -d 'Require HTTPS and check certificates' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'Pull image policy ("always"|"missing"|"never"|"newer")' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'Attach to stdin, stdout or stderr' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cidfile -d 'Write the container ID to the file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l conmon-pidfile -d 'Write the process ID of the monitor to the file' -r -F
@@ -869,6 +870,20 @@ complete -c coracle -n "__fish_coracle_using_subcommand import" -l variant -d 'S
 complete -c coracle -n "__fish_coracle_using_subcommand import" -s q -l quiet -d 'Suppress output'
 complete -c coracle -n "__fish_coracle_using_subcommand load" -s i -l input -d 'Read from an archive file instead of standard input' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand load" -s q -l quiet -d 'Suppress the progress output'
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l policy -d 'Pull image policy ("always"|"missing"|"never"|"newer")' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l arch -d 'Use ARCH instead of the architecture of the machine for choosing images' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l os -d 'Use OS instead of the running OS for choosing images' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l platform -d 'Platform of the image; conflicts with --arch and --os' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l variant -d 'Use VARIANT instead of the running architecture variant for choosing images' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l authfile -d 'Path of the authentication file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l cert-dir -d 'Path of a directory with certificates for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l creds -d 'Credentials for the registry (USER:PASSWORD)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l retry -d 'Number of times to try again when a registry fails' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l retry-delay -d 'Time between two attempts, such as 5s' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l tls-verify -d 'Require HTTPS and check certificates' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l disable-content-trust -d 'Accepted: signatures of Docker\'s notary are not checked' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -s a -l all-tags -d 'Pull all tags of the repository'
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -s q -l quiet -d 'Suppress the progress output'
 complete -c coracle -n "__fish_coracle_using_subcommand rmi" -s a -l all -d 'Remove all images'
 complete -c coracle -n "__fish_coracle_using_subcommand rmi" -s f -l force -d 'Force removal of the image, and of the containers that use it'
 complete -c coracle -n "__fish_coracle_using_subcommand rmi" -s i -l ignore -d 'Ignore errors if a specified image does not exist'
@@ -987,20 +1002,21 @@ complete -c coracle -n "__fish_coracle_using_subcommand search" -l limit -d 'Lim
 complete -c coracle -n "__fish_coracle_using_subcommand search" -l compatible -d 'List stars and official columns, as Docker does'
 complete -c coracle -n "__fish_coracle_using_subcommand search" -l list-tags -d 'List the tags of a repository'
 complete -c coracle -n "__fish_coracle_using_subcommand search" -l no-trunc -d 'Do not truncate the output'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load rm remove tag untag search" -f -a "diff" -d 'Inspect changes to the image\'s file systems'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load rm remove tag untag search" -f -a "history" -d 'Show history of a specified image'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load rm remove tag untag search" -f -a "exists" -d 'Check if an image exists in local storage'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load rm remove tag untag search" -f -a "inspect" -d 'Display the configuration of an image'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load rm remove tag untag search" -f -a "prune" -d 'Remove unused images'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load rm remove tag untag search" -f -a "ls" -d 'List images in local storage'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load rm remove tag untag search" -f -a "list" -d 'List images in local storage'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load rm remove tag untag search" -f -a "import" -d 'Import a tarball to create a filesystem image'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load rm remove tag untag search" -f -a "load" -d 'Load images from a tar archive'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load rm remove tag untag search" -f -a "rm" -d 'Remove one or more images from local storage'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load rm remove tag untag search" -f -a "remove" -d 'Remove one or more images from local storage'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load rm remove tag untag search" -f -a "tag" -d 'Add an additional name to a local image'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load rm remove tag untag search" -f -a "untag" -d 'Remove a name from a local image'
-complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load rm remove tag untag search" -f -a "search" -d 'Search a registry for images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load pull rm remove tag untag search" -f -a "diff" -d 'Inspect changes to the image\'s file systems'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load pull rm remove tag untag search" -f -a "history" -d 'Show history of a specified image'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load pull rm remove tag untag search" -f -a "exists" -d 'Check if an image exists in local storage'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load pull rm remove tag untag search" -f -a "inspect" -d 'Display the configuration of an image'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load pull rm remove tag untag search" -f -a "prune" -d 'Remove unused images'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load pull rm remove tag untag search" -f -a "ls" -d 'List images in local storage'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load pull rm remove tag untag search" -f -a "list" -d 'List images in local storage'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load pull rm remove tag untag search" -f -a "import" -d 'Import a tarball to create a filesystem image'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load pull rm remove tag untag search" -f -a "load" -d 'Load images from a tar archive'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load pull rm remove tag untag search" -f -a "pull" -d 'Pull an image from a registry'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load pull rm remove tag untag search" -f -a "rm" -d 'Remove one or more images from local storage'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load pull rm remove tag untag search" -f -a "remove" -d 'Remove one or more images from local storage'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load pull rm remove tag untag search" -f -a "tag" -d 'Add an additional name to a local image'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load pull rm remove tag untag search" -f -a "untag" -d 'Remove a name from a local image'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and not __fish_seen_subcommand_from diff history exists inspect prune ls list import load pull rm remove tag untag search" -f -a "search" -d 'Search a registry for images'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from diff" -l format -d 'Change the output format (json)' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from history" -l format -d 'Change the output to JSON or a Go template' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from history" -s H -l human -d 'Display sizes and dates in human readable format' -r
@@ -1038,6 +1054,20 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Suppress output'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from load" -s i -l input -d 'Read from an archive file instead of standard input' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from load" -s q -l quiet -d 'Suppress the progress output'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l policy -d 'Pull image policy ("always"|"missing"|"never"|"newer")' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l arch -d 'Use ARCH instead of the architecture of the machine for choosing images' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l os -d 'Use OS instead of the running OS for choosing images' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l platform -d 'Platform of the image; conflicts with --arch and --os' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l variant -d 'Use VARIANT instead of the running architecture variant for choosing images' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l authfile -d 'Path of the authentication file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l cert-dir -d 'Path of a directory with certificates for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l creds -d 'Credentials for the registry (USER:PASSWORD)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry -d 'Number of times to try again when a registry fails' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry-delay -d 'Time between two attempts, such as 5s' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Require HTTPS and check certificates' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l disable-content-trust -d 'Accepted: signatures of Docker\'s notary are not checked' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -s a -l all-tags -d 'Pull all tags of the repository'
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Suppress the progress output'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from rm" -s a -l all -d 'Remove all images'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from rm" -s f -l force -d 'Force removal of the image, and of the containers that use it'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'Ignore errors if a specified image does not exist'
