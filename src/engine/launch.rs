@@ -32,7 +32,9 @@ use super::oci_runtime::FlagsError;
 use super::terminal::DetachKeys;
 use super::{Engine, Report, recovery};
 use crate::monitor::protocol::{AttachedStreams, Framing};
+use crate::runtime::holder_ahead::HolderAhead;
 use crate::runtime::launch::StageFailure;
+use crate::runtime::subid::holder_map;
 use crate::state::StateError;
 use crate::state::id::ContainerId;
 use crate::state::store::{ContainerLock, Store};
@@ -115,6 +117,8 @@ pub(super) struct NewContainer {
     pub(super) lock: ContainerLock,
     /// Whether its record is on the disk.
     pub(super) on_disk: RecordOnDisk,
+    /// The way into the user's namespace.
+    pub(super) holder: HolderAhead,
 }
 
 /// Whether a container's record outlives a power cut.
@@ -169,14 +173,18 @@ impl Engine {
     ) -> Result<StartOutcome, StartError> {
         use crate::state::liveness::Observed;
         let store = Store::open(self.dirs.clone())?;
-        let (lock, on_disk) = match new {
-            Some(new) => (new.lock, new.on_disk),
-            None => (store.lock(id)?, RecordOnDisk::Synced),
+        let mut new = match new {
+            Some(new) => new,
+            None => NewContainer {
+                lock: store.lock(id)?,
+                on_disk: RecordOnDisk::Synced,
+                holder: HolderAhead::begin(&holder_map(), &self.dirs.run_root),
+            },
         };
         let (state, observed) = store.observe(id)?;
         match observed {
             Observed::Created | Observed::Exited => {}
-            Observed::Lost(loss) => recovery::settle(&store, &lock, id, state, loss)?,
+            Observed::Lost(loss) => recovery::settle(&store, &new.lock, id, state, loss)?,
             Observed::Running => return Ok(StartOutcome::AlreadyRunning),
             Observed::Paused => return Err(StartError::Paused { id: id.clone() }),
             Observed::Elsewhere => return Err(StartError::Elsewhere { id: id.clone() }),
@@ -187,8 +195,8 @@ impl Engine {
             FlagsError::Flag(failure) => failure.into(),
         })?;
         let prepared = self.prepare(&store, record, report)?;
-        let started = Started::fork(prepared, &mode)?;
-        let synced = match on_disk {
+        let started = Started::fork(prepared, &mut new.holder, &mode)?;
+        let synced = match new.on_disk {
             RecordOnDisk::Synced => Ok(()),
             RecordOnDisk::Pending => store.sync(id),
         };
@@ -200,7 +208,7 @@ impl Engine {
         if let Err(error) = synced {
             report.warning(&crate::runtime::userns::chain(&error));
         }
-        drop(lock);
+        drop(new);
         match mode {
             StartMode::Detached => Ok(StartOutcome::Started),
             StartMode::Foreground(foreground) => {
@@ -276,7 +284,11 @@ struct Started {
 
 impl Started {
     /// Forks the monitor, which never comes back from here.
-    fn fork(prepared: Prepared, mode: &StartMode) -> Result<Self, StartError> {
+    fn fork(
+        prepared: Prepared,
+        holder: &mut HolderAhead,
+        mode: &StartMode,
+    ) -> Result<Self, StartError> {
         let id = prepared.record.id.clone();
         let call = |source| StartError::Call {
             id: id.clone(),
@@ -294,7 +306,7 @@ impl Started {
             StartMode::Foreground(_) | StartMode::Detached => (None, None),
         };
         let monitor = match clone3(&CloneRequest::default()).map_err(call)? {
-            Forked::Child => process::monitor(&prepared, &monitor_line, client),
+            Forked::Child => process::monitor(&prepared, holder, &monitor_line, client),
             Forked::Parent { pid, .. } => pid,
         };
         Ok(Self {

@@ -56,6 +56,8 @@ pub mod usage;
 mod verb_tests;
 pub mod wait;
 
+use std::sync::OnceLock;
+
 use crate::state::dirs::Dirs;
 
 /// What a running operation tells its caller before it ends.
@@ -90,8 +92,13 @@ pub struct Engine {
     pub runtime_flags: Vec<String>,
 }
 
-/// Who calls: for `keep-id`, and for the words of errors.
+/// Who calls: for `keep-id`, and for the words of errors. Looked up once.
 fn caller() -> maps::Caller {
+    static CALLER: OnceLock<maps::Caller> = OnceLock::new();
+    CALLER.get_or_init(look_up_caller).clone()
+}
+
+fn look_up_caller() -> maps::Caller {
     let (uid, gid) = (
         nix::unistd::getuid().as_raw(),
         nix::unistd::getgid().as_raw(),

@@ -9,6 +9,8 @@ use super::launch::{NewContainer, RecordOnDisk, StartError, StartMode, StartOutc
 use super::remove::{RemoveOptions, Running};
 use super::selection::{Missing, Scope, Selection};
 use super::{Engine, Report};
+use crate::runtime::holder_ahead::HolderAhead;
+use crate::runtime::subid::holder_map;
 use crate::state::atomic::Durability;
 use crate::state::id::ContainerId;
 use crate::state::record::{ContainerRecord, ContainerRequest};
@@ -58,13 +60,18 @@ impl Engine {
         mode: StartMode,
         report: &dyn Report,
     ) -> Result<RunOutcome, RunError> {
+        let holder = HolderAhead::begin(&holder_map(), &self.dirs.run_root);
         let (record, lock) = self.create_locked(request, Durability::Unsynced, report)?;
         let on_disk = if record.request.auto_remove {
             RecordOnDisk::Synced
         } else {
             RecordOnDisk::Pending
         };
-        let new = NewContainer { lock, on_disk };
+        let new = NewContainer {
+            lock,
+            on_disk,
+            holder,
+        };
         match self.start_new(&record.id, Some(new), mode, report) {
             Ok(start) => {
                 let ended = matches!(start, StartOutcome::Attached(AttachOutcome::Exited(_)));

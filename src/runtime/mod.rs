@@ -6,6 +6,7 @@ pub mod devices;
 pub mod entrance;
 pub mod exec;
 pub mod handshake;
+pub mod holder_ahead;
 pub mod idmap;
 pub mod init;
 pub mod launch;

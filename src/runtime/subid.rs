@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use nix::unistd::{Gid, Uid};
 
@@ -19,8 +20,13 @@ pub const HELPER_DIRECTORIES: &[&str] = &[
     "/run/wrappers/bin",
 ];
 
-/// The map that the caller's holder namespace gets.
+/// The map that the caller's holder namespace gets, looked up once in a process and its children.
 pub fn holder_map() -> HolderMap {
+    static MAP: OnceLock<HolderMap> = OnceLock::new();
+    MAP.get_or_init(look_up_map).clone()
+}
+
+fn look_up_map() -> HolderMap {
     let (uid, gid) = (Uid::effective(), Gid::effective());
     if uid.is_root() {
         let own = |file| parse_map(&fs::read_to_string(file).unwrap_or_default());

@@ -89,7 +89,7 @@ fn holder_file(run_root: &Path) -> PathBuf {
 }
 
 /// The holder whose handle was published, if it lives and has the map that is wanted now.
-fn find_holder(map: &HolderMap, run_root: &Path) -> Option<OwnedFd> {
+pub(super) fn find_holder(map: &HolderMap, run_root: &Path) -> Option<OwnedFd> {
     let text = fs::read_to_string(holder_file(run_root)).ok()?;
     let (handle, fingerprint) = text.trim_end().split_once('\n')?;
     if fingerprint != map.fingerprint() {
@@ -99,10 +99,9 @@ fn find_holder(map: &HolderMap, run_root: &Path) -> Option<OwnedFd> {
 }
 
 /// Leaves the handle where later commands look. A failure costs them a new holder, nothing else.
-fn publish_holder(map: &HolderMap, run_root: &Path) {
+pub(super) fn publish_holder(map: &HolderMap, run_root: &Path) {
     let publish = || -> std::io::Result<()> {
-        let namespace = fs::File::open("/proc/self/ns/user")?;
-        let handle = NamespaceHandle::of(namespace.as_fd())?;
+        let handle = NamespaceHandle::of(open_own()?.as_fd())?;
         let unfinished = run_root.join(format!("holder.{}", std::process::id()));
         let mut file = fs::File::create(&unfinished)?;
         writeln!(file, "{}\n{}", handle.to_text(), map.fingerprint())?;
@@ -111,7 +110,7 @@ fn publish_holder(map: &HolderMap, run_root: &Path) {
     drop(publish());
 }
 
-fn make_namespace(map: &HolderMap) -> Result<(), UsernsError> {
+pub(super) fn make_namespace(map: &HolderMap) -> Result<(), UsernsError> {
     match map.reach {
         Reach::Single => {
             unshare(CloneFlags::CLONE_NEWUSER)
@@ -428,6 +427,11 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// The user namespace of this process, opened.
+pub(super) fn open_own() -> std::io::Result<OwnedFd> {
+    fs::File::open("/proc/self/ns/user").map(OwnedFd::from)
 }
 
 /// The user namespace of `process`, opened.

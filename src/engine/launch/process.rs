@@ -22,9 +22,10 @@ use crate::monitor::protocol::AttachedStreams;
 use crate::monitor::{
     ContainerIo, ExitReport, FirstClient, LogDriver, LogSettings, StdinPolicy, Supervision,
 };
+use crate::runtime::holder_ahead::HolderAhead;
 use crate::runtime::launch::{ProgramIo, StageFailure};
 use crate::runtime::spawn::{Spawned, spawn};
-use crate::runtime::userns::{UsernsError, chain, enter_holder};
+use crate::runtime::userns::{UsernsError, chain};
 use crate::state::record::{ContainerState, Place, ProcessIdentity, Status};
 use crate::state::store::{ContainerLock, Store};
 use crate::sys::channel::Channel;
@@ -35,12 +36,13 @@ use crate::sys::{Called, Ignored, SysResult};
 /// Runs the monitor of `prepared` to its end.
 pub(super) fn monitor(
     prepared: &Prepared,
+    holder: &mut HolderAhead,
     line: &Channel,
     client: Option<(OwnedFd, AttachedStreams)>,
 ) -> ! {
     setsid().ignored();
     prctl::set_name(c"coracle-monitor").ignored();
-    let code = match start(prepared, line, client) {
+    let code = match start(prepared, holder, line, client) {
         Ok(supervision) => {
             let code = crate::monitor::run(supervision);
             drop(line.send(format!("x{code}").as_bytes(), None));
@@ -59,6 +61,7 @@ pub(super) fn monitor(
 
 fn start(
     prepared: &Prepared,
+    holder: &mut HolderAhead,
     line: &Channel,
     client: Option<(OwnedFd, AttachedStreams)>,
 ) -> Result<Supervision, StageFailure> {
@@ -67,10 +70,12 @@ fn start(
     kept.extend(prepared.listener.as_ref().map(AsRawFd::as_raw_fd));
     kept.extend(prepared.cgroup.as_ref().map(|cgroup| cgroup.fd.as_raw_fd()));
     kept.extend(&prepared.launch.preserved_fds);
+    kept.extend(holder.descriptor());
     call(|| close_all_but(&kept))?;
     let (program_io, io) = call(|| streams(prepared))?;
     call(drop_standard_streams)?;
-    enter_holder(&prepared.holder, &prepared.run_root)
+    holder
+        .enter(&prepared.holder, &prepared.run_root)
         .map_err(|error| refused_namespace(&error))?;
     let mut attendant = StartAttendant {
         fuse: prepared.fuse.as_ref(),
