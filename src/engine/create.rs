@@ -23,6 +23,7 @@ use crate::state::StateError;
 use crate::state::atomic::Durability;
 use crate::state::id::ContainerId;
 use crate::state::record::{ContainerRecord, ContainerRequest, Resolved};
+use crate::state::spare::Origin;
 use crate::state::store::{ContainerLock, Store};
 use crate::storage::StorageError;
 use crate::sys::process::random_bytes;
@@ -79,6 +80,23 @@ pub enum CreateError {
     },
 }
 
+/// What a container is made for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Purpose {
+    /// To be started at some time.
+    Kept(Durability),
+    /// To be started at once by this process, which sees to its record's durability.
+    Started,
+}
+
+/// A container that was just made.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) record: ContainerRecord,
+    pub(super) lock: ContainerLock,
+    pub(super) origin: Origin,
+}
+
 impl Engine {
     /// Makes a container from `request`; it does not run.
     ///
@@ -95,17 +113,17 @@ impl Engine {
         } else {
             Durability::Synced
         };
-        let (record, _lock) = self.create_locked(request, durability, report)?;
-        Ok(record)
+        let made = self.create_locked(request, Purpose::Kept(durability), report)?;
+        Ok(made.record)
     }
 
     /// As [`Engine::create`]; nobody else can change the container as long as the lock is held.
     pub(super) fn create_locked(
         &self,
         request: ContainerRequest,
-        durability: Durability,
+        purpose: Purpose,
         report: &dyn Report,
-    ) -> Result<(ContainerRecord, ContainerLock), CreateError> {
+    ) -> Result<Made, CreateError> {
         let mut request = request;
         if self.dialect == Dialect::Docker && request.userns.is_none() && request.uidmap.is_empty()
         {
@@ -122,7 +140,7 @@ impl Engine {
         if record.request.replace {
             self.make_room(&record.name, report)?;
         }
-        keep(&store, record, durability, self.dialect)
+        keep(&store, record, purpose, self.dialect)
     }
 
     /// Removes the container that is called `name`, if there is one (`--replace`).
@@ -232,21 +250,31 @@ impl Engine {
 fn keep(
     store: &Store,
     mut record: ContainerRecord,
-    durability: Durability,
+    purpose: Purpose,
     dialect: Dialect,
-) -> Result<(ContainerRecord, ContainerLock), CreateError> {
+) -> Result<Made, CreateError> {
     if let Some(path) = &record.request.cidfile {
         write_cidfile(path, &record.id, dialect)?;
     }
     if !record.name.is_empty() {
-        let lock = store.create(&record, durability)?;
-        return Ok((record, lock));
+        let (lock, origin) = write(store, &record, purpose)?;
+        return Ok(Made {
+            record,
+            lock,
+            origin,
+        });
     }
     let mut last = None;
     for attempt in 0..NAME_ATTEMPTS {
         record.name = super::names::generate(random_bytes(), attempt);
-        match store.create(&record, durability) {
-            Ok(lock) => return Ok((record, lock)),
+        match write(store, &record, purpose) {
+            Ok((lock, origin)) => {
+                return Ok(Made {
+                    record,
+                    lock,
+                    origin,
+                });
+            }
             Err(StateError::NameInUse { name, id }) => {
                 last = Some(StateError::NameInUse { name, id });
             }
@@ -254,6 +282,21 @@ fn keep(
         }
     }
     Err(last.expect("at least one name was tried").into())
+}
+
+fn write(
+    store: &Store,
+    record: &ContainerRecord,
+    purpose: Purpose,
+) -> Result<(ContainerLock, Origin), StateError> {
+    match purpose {
+        Purpose::Started if record.request.auto_remove => store.create_short_lived(record),
+        Purpose::Started => {
+            let lock = store.create(record, Durability::Unsynced)?;
+            Ok((lock, Origin::Made))
+        }
+        Purpose::Kept(durability) => Ok((store.create(record, durability)?, Origin::Made)),
+    }
 }
 
 /// Docker wants `--cidfile` to be new; podman writes over what an earlier container left.

@@ -80,6 +80,7 @@ impl Engine {
         let unfinished = || tree_bytes(self.dirs.tmp());
         let before = unfinished();
         self.sweep(&store, SweepMode::Remove)?;
+        store.discard_spares();
         Ok(before.saturating_sub(unfinished()))
     }
 

@@ -22,6 +22,7 @@ use super::mounts::target;
 use super::program::{self, OwnBinary};
 use super::rights::{self, Rights};
 use super::rootfs::Fallback;
+use super::spawn::Place;
 use super::user::{self, Identity};
 use super::{devices, localtime, passwd, reaper, rootfs, session, sysctl};
 use crate::sys::channel::Channel;
@@ -30,8 +31,8 @@ use crate::sys::process::{close_on_exec_all_but, exit_now, new_session_keyring};
 use crate::sys::{Called, Ignored, SysResult, pty};
 
 /// Runs the stage to its end: the program, or a failure that was sent over `line`.
-pub fn run(launch: &Launch, io: &ProgramIo, mountpoint: &Path, line: &Channel) -> ! {
-    let failure = match prepare_and_exec(launch, io, mountpoint, line) {
+pub fn run(launch: &Launch, io: &ProgramIo, place: Place<'_>, line: &Channel) -> ! {
+    let failure = match prepare_and_exec(launch, io, place, line) {
         Ok(never) => match never {},
         Err(failure) => failure,
     };
@@ -45,7 +46,7 @@ enum Never {}
 fn prepare_and_exec(
     launch: &Launch,
     io: &ProgramIo,
-    mountpoint: &Path,
+    place: Place<'_>,
     line: &Channel,
 ) -> Result<Never, StageFailure> {
     let own = OwnBinary::look();
@@ -74,7 +75,7 @@ fn prepare_and_exec(
     enter_namespaces(&launch.spec, linux)?;
     // Sockets of a kernel without keyrings answer ENOSYS: nothing to hide there.
     drop(new_session_keyring());
-    let root = make_root(launch, linux, (mountpoint, &mut sources), line)?;
+    let root = make_root(launch, linux, (place, &mut sources), line)?;
     let console = match io {
         ProgramIo::Terminal { size } => {
             let console = call(|| session::make_console(root.as_fd(), *size))?;
@@ -175,7 +176,7 @@ pub(super) fn makes(linux: &Linux, kind: LinuxNamespaceType) -> bool {
 fn make_root(
     launch: &Launch,
     linux: &Linux,
-    (mountpoint, sources): (&Path, &mut Sources),
+    (place, sources): (Place<'_>, &mut Sources),
     line: &Channel,
 ) -> Result<OwnedFd, StageFailure> {
     let mut serve = |device: OwnedFd| handshake::send_device(line, &device);
@@ -184,8 +185,13 @@ fn make_root(
     } else {
         Fallback::None
     };
-    let root = rootfs::mount_root(&launch.root, fallback, (mountpoint, sources), &mut serve)
+    let attached = (place.mountpoint, &mut *sources);
+    let root = rootfs::mount_root(&launch.root, fallback, attached, &mut serve)
         .map_err(|error| StageFailure::setup(format!("mount the root file system: {error}")))?;
+    if let Some(watch) = place.watch {
+        // Without it the root's end is not noticed, which costs nothing but time.
+        drop(watch.add(place.mountpoint));
+    }
     if let Some(local) = &launch.local_time {
         localtime::set(local, root.as_fd())?;
     }

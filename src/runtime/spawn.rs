@@ -15,6 +15,7 @@ use super::mounts::sources;
 use super::userns;
 use crate::sys::channel::Channel;
 use crate::sys::process::{CloneRequest, Forked, clone3};
+use crate::sys::unmount::UnmountWatch;
 use crate::sys::{Called, Ignored, SysResult};
 
 /// A program that runs.
@@ -26,6 +27,15 @@ pub struct Spawned {
     pub pidfd: OwnedFd,
     /// The master of its terminal.
     pub console: Option<OwnedFd>,
+}
+
+/// Where the root is attached, in the container's own mount namespace.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Any directory of the host.
+    pub mountpoint: &'a Path,
+    /// Learns when the root's file system is gone.
+    pub watch: Option<&'a UnmountWatch>,
 }
 
 /// What the monitor does while the init stage works.
@@ -54,7 +64,7 @@ pub trait Attendant {
 pub fn spawn(
     launch: &Launch,
     io: ProgramIo,
-    mountpoint: &Path,
+    place: Place<'_>,
     cgroup: Option<BorrowedFd<'_>>,
     attendant: &mut dyn Attendant,
 ) -> Result<Spawned, StageFailure> {
@@ -68,13 +78,13 @@ pub fn spawn(
     let (pid, pidfd) = match clone3(&request).map_err(|error| refused(&error))? {
         Forked::Child => {
             drop(ours);
-            init::run(launch, &io, mountpoint, &theirs)
+            init::run(launch, &io, place, &theirs)
         }
         Forked::Parent { pid, pidfd } => (pid, pidfd),
     };
     drop(theirs);
     drop(io);
-    let outcome = attend(launch, &ours, (pid, mountpoint), attendant);
+    let outcome = attend(launch, &ours, (pid, place.mountpoint), attendant);
     match outcome {
         Ok(console) => Ok(Spawned {
             pid,

@@ -193,6 +193,11 @@ impl Dirs {
         self.data_root.join("places")
     }
 
+    /// `spare/`: directories of removed containers that wait to be another's.
+    pub fn spare(&self) -> PathBuf {
+        self.data_root.join("spare")
+    }
+
     /// `tmp/`.
     pub fn tmp(&self) -> PathBuf {
         self.data_root.join("tmp")

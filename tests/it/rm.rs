@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! rm and wait: what goes, what stays, and the codes that scripts read.
 
+use std::fs;
+
 use crate::support::sandbox::IMAGE;
 use crate::support::{Sandbox, requires};
 
@@ -207,4 +209,43 @@ fn wait_sees_a_container_that_starts_and_pauses() {
         .run(["wait", "--condition=asleep", "web"])
         .expect(125)
         .says("asleep");
+}
+
+/// The directories of a container that changed nothing are another's; of one whose root somebody
+/// still holds they are nobody's.
+#[test]
+fn a_root_that_is_held_is_never_anothers() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let run = |script: &'static str| {
+        let words = ["run", "--rm", "--network", "none", "--name", "short", IMAGE];
+        sandbox.call(words.into_iter().chain(["sh", "-c", script]))
+    };
+    let spare = || fs::read_dir(sandbox.path("s/spare")).map_or(0, Iterator::count);
+    let front = run("echo up; exec sleep 1000").spawn();
+    front.wait_for("up");
+    let pid = sandbox.field("short", ".State.Pid");
+    // A FUSE root opens in its own namespace alone.
+    let held = fs::File::open(format!("/proc/{pid}/root"));
+    sandbox.ok(["kill", "short"]);
+    front.finish().expect(137);
+    assert!(held.is_err() || spare() == 0);
+    drop(held);
+    let changed = "touch /x && rm /x && chmod 700 /";
+    run(changed).run().expect(0);
+    let image = sandbox.ok([
+        "run",
+        "--network",
+        "none",
+        "--name",
+        "kept",
+        IMAGE,
+        "stat",
+        "-c",
+        "%a",
+        "/",
+    ]);
+    let next = run("test -e /x || stat -c %a /").run().expect(0);
+    assert_eq!(next.out().trim(), image);
+    assert!(spare() <= 1);
 }

@@ -23,6 +23,7 @@ use super::liveness::{Observed, observe};
 use super::locks::{Contention, DirectoryLock};
 use super::names::{Names, is_valid};
 use super::record::{ContainerRecord, ContainerState, Status};
+use super::spare::Spares;
 use super::summary::ContainerSummary;
 use super::tree::{RemoveTreeError, remove_tree};
 use crate::oci::Digest;
@@ -44,6 +45,7 @@ const ROOMS: &[&str] = &[
     "secrets",
     "pods",
     "events",
+    "spare",
     "tmp",
     "places",
     "lost+found",
@@ -54,6 +56,7 @@ const ROOMS: &[&str] = &[
 pub struct Store {
     dirs: Dirs,
     names: Names,
+    pub(in crate::state) spares: Spares,
 }
 
 /// The right to change one container, held until it is dropped; it vanishes with the process.
@@ -64,9 +67,9 @@ pub struct ContainerLock {
 
 /// A container that is written but does not exist yet; its directory is locked.
 #[derive(Debug)]
-struct Staged {
-    directory: PathBuf,
-    lock: DirectoryLock,
+pub(in crate::state) struct Staged {
+    pub(in crate::state) directory: PathBuf,
+    pub(in crate::state) lock: DirectoryLock,
 }
 
 impl Store {
@@ -78,7 +81,12 @@ impl Store {
     /// format of another coracle.
     pub fn open(dirs: Dirs) -> Result<Self, StateError> {
         let names = Names::new(dirs.names("containers"));
-        let store = Self { dirs, names };
+        let spares = Spares::new(dirs.spare());
+        let store = Self {
+            dirs,
+            names,
+            spares,
+        };
         match open_root(RootKind::Data, &store.dirs.data_root) {
             Ok(Opened::Found) => store.check_format()?,
             Ok(Opened::Fresh) => store.make_tree()?,
@@ -137,15 +145,9 @@ impl Store {
         record: &ContainerRecord,
         durability: Durability,
     ) -> Result<ContainerLock, StateError> {
-        if !is_valid(&record.name) {
-            let name = record.name.clone();
-            return Err(StateError::InvalidName { name });
-        }
+        check_name(record)?;
         let staged = self.stage(record, durability)?;
-        self.claim_name(&record.name, &record.id)
-            .inspect_err(|_| drop(remove_tree(&staged.directory)))?;
-        self.publish(staged, &record.id, durability)
-            .inspect_err(|_| self.undo_create(record))
+        self.bring_out(staged, record, durability)
     }
 
     /// Reads a container's record.
@@ -341,6 +343,11 @@ impl Store {
     /// [`StateError::NeedsNamespace`]: the container is gone, and the files at that path are left
     /// to be removed inside the user's namespace. [`StateError::NoSuchContainer`].
     pub fn remove(&self, id: &ContainerId) -> Result<(), StateError> {
+        remove_files(&self.disappear(id)?)
+    }
+
+    /// The container and its name are gone, its files are at the returned path.
+    pub(in crate::state) fn disappear(&self, id: &ContainerId) -> Result<PathBuf, StateError> {
         // A record that cannot be read must not keep the container from being removed: its name
         // is found the long way.
         let names = match self.load(id) {
@@ -356,14 +363,7 @@ impl Store {
                 .release(&name, id)
                 .map_err(failure("release the name of", id))?;
         }
-        remove_tree(&removed).map_err(|error| match error {
-            RemoveTreeError::NeedsNamespace { path } => StateError::NeedsNamespace { path },
-            RemoveTreeError::Refused { path, source } => StateError::Store {
-                action: "remove the files of a container from",
-                path,
-                source,
-            },
-        })
+        Ok(removed)
     }
 
     /// Waits for the right to change a container.
@@ -409,6 +409,25 @@ impl Store {
     }
 }
 
+pub(in crate::state) fn check_name(record: &ContainerRecord) -> Result<(), StateError> {
+    if is_valid(&record.name) {
+        return Ok(());
+    }
+    let name = record.name.clone();
+    Err(StateError::InvalidName { name })
+}
+
+pub(in crate::state) fn remove_files(removed: &Path) -> Result<(), StateError> {
+    remove_tree(removed).map_err(|error| match error {
+        RemoveTreeError::NeedsNamespace { path } => StateError::NeedsNamespace { path },
+        RemoveTreeError::Refused { path, source } => StateError::Store {
+            action: "remove the files of a container from",
+            path,
+            source,
+        },
+    })
+}
+
 fn no_such(name: &str) -> StateError {
     StateError::NoSuchContainer {
         name: name.to_owned(),
@@ -431,7 +450,7 @@ fn failure(action: &'static str, id: &ContainerId) -> impl Fn(SysError) -> State
     }
 }
 
-fn to_json(document: &impl serde::Serialize) -> Vec<u8> {
+pub(in crate::state) fn to_json(document: &impl serde::Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec(document).expect("the documents hold nothing but data");
     bytes.push(b'\n');
     bytes

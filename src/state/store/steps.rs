@@ -76,7 +76,7 @@ impl Store {
     }
 
     /// Writes the container into `tmp/` and locks it.
-    pub(super) fn stage(
+    pub(in crate::state) fn stage(
         &self,
         record: &ContainerRecord,
         durability: Durability,
@@ -106,6 +106,19 @@ impl Store {
                 }
             }
         }
+    }
+
+    /// Gives a staged container its name and lets it appear.
+    pub(in crate::state) fn bring_out(
+        &self,
+        staged: Staged,
+        record: &ContainerRecord,
+        durability: Durability,
+    ) -> Result<ContainerLock, StateError> {
+        self.claim_name(&record.name, &record.id)
+            .inspect_err(|_| drop(remove_tree(&staged.directory)))?;
+        self.publish(staged, &record.id, durability)
+            .inspect_err(|_| self.undo_create(record))
     }
 
     /// Takes a name, also from a container that does not exist (any more).
@@ -189,7 +202,7 @@ impl Store {
         Ok(removed)
     }
 
-    pub(super) fn staged_path(&self, id: &ContainerId) -> PathBuf {
+    pub(in crate::state) fn staged_path(&self, id: &ContainerId) -> PathBuf {
         self.dirs.tmp().join(format!("{id}.created"))
     }
 
