@@ -187,7 +187,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand create" -l rm -d 'Remove
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l sdnotify -d 'Control sd-notify behavior ("container"|"conmon"|"healthy"|"ignore")' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l stop-timeout -d 'Seconds that a stopped container has to exit before it is killed' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l timeout -d 'Seconds that a container is allowed to run' -r
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l log-driver -d 'Logging driver for the container ("k8s-file"|"json-file"|"none"|"passthrough")' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l log-driver -d 'Logging driver for the container ("k8s-file"|"json-file"|"journald"|"none"|"passthrough"); journald sends lines to the host\'s journal, where one runs, and keeps them for logs as well' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l log-opt -d 'Logging driver options' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l device -d 'Add a host device to the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l image-volume -d 'How to treat volumes of the image ("bind"|"tmpfs"|"ignore")' -r
@@ -329,7 +329,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -l rm -d 'Remove th
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l sdnotify -d 'Control sd-notify behavior ("container"|"conmon"|"healthy"|"ignore")' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l stop-timeout -d 'Seconds that a stopped container has to exit before it is killed' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l timeout -d 'Seconds that a container is allowed to run' -r
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l log-driver -d 'Logging driver for the container ("k8s-file"|"json-file"|"none"|"passthrough")' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l log-driver -d 'Logging driver for the container ("k8s-file"|"json-file"|"journald"|"none"|"passthrough"); journald sends lines to the host\'s journal, where one runs, and keeps them for logs as well' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l log-opt -d 'Logging driver options' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l device -d 'Add a host device to the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l image-volume -d 'How to treat volumes of the image ("bind"|"tmpfs"|"ignore")' -r
@@ -549,7 +549,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l sdnotify -d 'Control sd-notify behavior ("container"|"conmon"|"healthy"|"ignore")' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l stop-timeout -d 'Seconds that a stopped container has to exit before it is killed' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l timeout -d 'Seconds that a container is allowed to run' -r
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l log-driver -d 'Logging driver for the container ("k8s-file"|"json-file"|"none"|"passthrough")' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l log-driver -d 'Logging driver for the container ("k8s-file"|"json-file"|"journald"|"none"|"passthrough"); journald sends lines to the host\'s journal, where one runs, and keeps them for logs as well' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l log-opt -d 'Logging driver options' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l device -d 'Add a host device to the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l image-volume -d 'How to treat volumes of the image ("bind"|"tmpfs"|"ignore")' -r
@@ -744,7 +744,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l sdnotify -d 'Control sd-notify behavior ("container"|"conmon"|"healthy"|"ignore")' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l stop-timeout -d 'Seconds that a stopped container has to exit before it is killed' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l timeout -d 'Seconds that a container is allowed to run' -r
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l log-driver -d 'Logging driver for the container ("k8s-file"|"json-file"|"none"|"passthrough")' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l log-driver -d 'Logging driver for the container ("k8s-file"|"json-file"|"journald"|"none"|"passthrough"); journald sends lines to the host\'s journal, where one runs, and keeps them for logs as well' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l log-opt -d 'Logging driver options' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l device -d 'Add a host device to the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l image-volume -d 'How to treat volumes of the image ("bind"|"tmpfs"|"ignore")' -r

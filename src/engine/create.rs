@@ -448,11 +448,10 @@ fn log_driver(request: &ContainerRequest, conf: &ContainersConf) -> Result<Strin
         .as_deref()
         .or(conf.containers.log_driver.as_deref());
     match asked.unwrap_or("k8s-file") {
-        // There is no journal of a daemon here: the file says the same, and `logs` reads it.
+        // A default of the configuration: the file says the same, and `logs` reads it.
         "journald" if request.log_driver.is_none() => Ok("k8s-file".to_owned()),
-        driver @ ("k8s-file" | "json-file" | "none" | "passthrough" | "passthrough-tty") => {
-            Ok(driver.to_owned())
-        }
+        driver @ ("k8s-file" | "json-file" | "journald" | "none" | "passthrough"
+        | "passthrough-tty") => Ok(driver.to_owned()),
         other => Err(CreateError::LogDriver(other.to_owned())),
     }
 }

@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
+use super::journal::Journal;
 use super::protocol::OutputStream;
 use super::supervise::{LogDriver, LogSettings};
 
@@ -27,6 +28,7 @@ const JSON_LINE_BYTES_MAX: usize = 16 * 1024;
 pub(super) struct Log {
     settings: LogSettings,
     format: Option<Format>,
+    journal: Option<Journal>,
     file: Option<File>,
     /// Bytes in `file`.
     size_bytes: u64,
@@ -52,6 +54,7 @@ impl Log {
             LogDriver::None | LogDriver::Passthrough => None,
         };
         let mut log = Self {
+            journal: settings.journal.as_ref().and_then(Journal::open),
             settings,
             format,
             file: None,
@@ -109,6 +112,9 @@ impl Log {
         // One time for all lines of one read, as conmon does it.
         let time = self.clock.now();
         for line in output.split_inclusive(|byte| *byte == b'\n') {
+            if let Some(journal) = &self.journal {
+                journal.write(stream, line);
+            }
             let (tag, end): (&[u8], &[u8]) = match line.last() {
                 Some(b'\n') => (b" F ", b""),
                 Some(_) | None => (b" P ", b"\n"),
@@ -297,6 +303,7 @@ mod tests {
             path: directory.join("ctr.log"),
             size_max_bytes: size_max,
             files_max: files,
+            journal: None,
         })
     }
 

@@ -9,6 +9,7 @@
 mod client;
 mod end;
 mod event_loop;
+mod journal;
 mod log;
 pub mod protocol;
 mod screen;
@@ -16,7 +17,8 @@ mod streams;
 mod supervise;
 
 pub use supervise::{
-    ContainerIo, ExitReport, FirstClient, LogDriver, LogSettings, StdinPolicy, Supervision, run,
+    ContainerIo, ExitReport, FirstClient, JournalFields, LogDriver, LogSettings, StdinPolicy,
+    Supervision, run,
 };
 
 #[cfg(test)]

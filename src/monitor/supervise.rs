@@ -102,6 +102,21 @@ pub struct LogSettings {
     /// How many files are kept: 1 forgets the old one, as Podman does; with n there are `.1` up
     /// to `.n-1` beside it.
     pub files_max: u32,
+    /// What the host's journal is told as well, where it gets the lines, too.
+    pub journal: Option<JournalFields>,
+}
+
+/// Whose the lines in the journal are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JournalFields {
+    /// The container's full id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// `--log-opt tag=`; may be empty.
+    pub tag: String,
+    /// The name of its image; may be empty.
+    pub image: String,
 }
 
 /// The format of a log.

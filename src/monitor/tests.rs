@@ -89,6 +89,7 @@ impl Options {
                     path: log_path,
                     size_max_bytes: self.size_max_bytes,
                     files_max: 1,
+                    journal: None,
                 },
                 listener: Some(listener),
                 first_client,

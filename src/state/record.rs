@@ -280,7 +280,7 @@ pub struct Resolved {
     pub stop_signal: i32,
     /// Seconds between the stop signal and SIGKILL.
     pub stop_timeout_seconds: u64,
-    /// `k8s-file`, `json-file`, `none`, `passthrough` or `passthrough-tty`.
+    /// `k8s-file`, `json-file`, `journald`, `none`, `passthrough` or `passthrough-tty`.
     pub log_driver: String,
     /// Where the log is written.
     pub log_path: PathBuf,

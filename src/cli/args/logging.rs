@@ -10,7 +10,8 @@ use crate::state::record::ContainerRequest;
 /// Flags about the log.
 #[derive(Debug, Default, Args)]
 pub(crate) struct LoggingArgs {
-    /// Logging driver for the container ("k8s-file"|"json-file"|"none"|"passthrough")
+    /// Logging driver for the container ("k8s-file"|"json-file"|"journald"|"none"|"passthrough");
+    /// journald sends lines to the host's journal, where one runs, and keeps them for logs as well
     #[arg(long)]
     log_driver: Option<String>,
     /// Logging driver options
@@ -25,8 +26,6 @@ pub(crate) enum LoggingError {
     Driver,
     #[error("logger: no log driver named '{driver}' is registered")]
     DockerDriver { driver: String },
-    #[error("--log-driver {driver}: not supported yet")]
-    NotYet { driver: String },
     #[error("invalid log option \"{option}\"")]
     Option { option: String },
     #[error("invalid log option \"max-file={value}\": want a number greater than 0")]
@@ -43,9 +42,6 @@ pub(crate) enum LoggingError {
 
 /// Drivers that write nothing: the container writes to the caller's streams itself.
 const PASSTHROUGH: &[&str] = &["passthrough", "passthrough-tty"];
-
-/// Drivers of the other tools that have not landed here.
-const NOT_YET: &[&str] = &["journald"];
 
 impl LoggingArgs {
     /// Writes what these flags ask for into `request`; `on_terminal` says whether one of the
@@ -87,13 +83,12 @@ impl LoggingArgs {
 }
 
 fn check_driver(driver: &str, dialect: Dialect) -> Result<(), LoggingError> {
-    if ["k8s-file", "json-file", "none"].contains(&driver) || PASSTHROUGH.contains(&driver) {
+    if ["k8s-file", "json-file", "journald", "none"].contains(&driver)
+        || PASSTHROUGH.contains(&driver)
+    {
         return Ok(());
     }
     let driver = driver.to_owned();
-    if NOT_YET.contains(&driver.as_str()) {
-        return Err(LoggingError::NotYet { driver });
-    }
     Err(match dialect {
         Dialect::Podman => LoggingError::Driver,
         Dialect::Docker => LoggingError::DockerDriver { driver },
@@ -157,11 +152,6 @@ mod tests {
                 Some("InvalidDriver"),
                 &[][..],
                 "running container create option: invalid log driver: invalid argument",
-            ),
-            (
-                Some("journald"),
-                &[],
-                "--log-driver journald: not supported yet",
             ),
             (None, &["tag"], "invalid log option \"tag\""),
             (

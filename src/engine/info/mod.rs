@@ -155,7 +155,7 @@ impl Engine {
             plugins: Plugins {
                 volume: volume_plugins,
                 network: Vec::new(),
-                log: vec!["k8s-file", "json-file", "none", "passthrough"],
+                log: vec!["k8s-file", "json-file", "none", "passthrough", "journald"],
                 authorization: Vec::new(),
             },
             version: version::version(),

@@ -20,13 +20,14 @@ use crate::engine::host;
 use crate::engine::pipes::{Input, piped};
 use crate::monitor::protocol::AttachedStreams;
 use crate::monitor::{
-    ContainerIo, ExitReport, FirstClient, LogDriver, LogSettings, StdinPolicy, Supervision,
+    ContainerIo, ExitReport, FirstClient, JournalFields, LogDriver, LogSettings, StdinPolicy,
+    Supervision,
 };
 use crate::runtime::holder_ahead::HolderAhead;
 use crate::runtime::launch::{ProgramIo, StageFailure};
 use crate::runtime::spawn::{self as runtime_spawn, Spawned, spawn};
 use crate::runtime::userns::{UsernsError, chain};
-use crate::state::record::{ContainerState, Place, ProcessIdentity, Status};
+use crate::state::record::{ContainerRecord, ContainerState, Place, ProcessIdentity, Status};
 use crate::state::store::{ContainerLock, Store};
 use crate::sys::channel::Channel;
 use crate::sys::process::{close_all_but, exit_now};
@@ -301,6 +302,16 @@ fn record_exit(
     drop(store.write_state(id, &state));
 }
 
+fn journal_fields(record: &ContainerRecord) -> JournalFields {
+    let tag = record.request.log_opts.get("tag");
+    JournalFields {
+        id: record.id.to_string(),
+        name: record.name.clone(),
+        tag: tag.cloned().unwrap_or_default(),
+        image: record.resolved.image_name.clone(),
+    }
+}
+
 fn log_settings(prepared: &Prepared) -> LogSettings {
     let resolved = &prepared.record.resolved;
     let driver = match resolved.log_driver.as_str() {
@@ -316,5 +327,6 @@ fn log_settings(prepared: &Prepared) -> LogSettings {
         path: resolved.log_path.clone(),
         size_max_bytes: resolved.log_size_max_bytes,
         files_max: files.and_then(|text| text.parse().ok()).unwrap_or(1),
+        journal: (resolved.log_driver == "journald").then(|| journal_fields(&prepared.record)),
     }
 }
