@@ -59,7 +59,7 @@ const COMMANDS: &[(&str, Absence)] = &[
     ("init", NotYet),
     ("kube", NotYet),
     ("machine", MACHINE),
-    ("manifest", NotYet),
+    ("manifest push", NotYet),
     ("mount", NotYet),
     ("network connect", NotYet),
     ("network create", NotYet),

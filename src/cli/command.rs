@@ -139,6 +139,10 @@ pub(crate) const GROUPS: &[Group] = &[
         about: "Manage images",
     },
     Group {
+        name: "manifest",
+        about: "Manipulate manifest lists and image indexes",
+    },
+    Group {
         name: "network",
         about: "Manage networks",
     },

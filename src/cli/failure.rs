@@ -16,6 +16,7 @@ use crate::engine::files::FilesError;
 use crate::engine::host;
 use crate::engine::image::ImageError;
 use crate::engine::logs::LogsError;
+use crate::engine::manifest::ManifestError;
 use crate::engine::search::SearchError;
 use crate::engine::signal::SignalError;
 use crate::output::ui::Ui;
@@ -210,6 +211,17 @@ impl From<AccessError> for Failure {
         Self {
             docker_message: error.docker_message(),
             ..Self::from_error(TOOL_ERROR, &error)
+        }
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        match error {
+            ManifestError::Access(error) => error.into(),
+            ManifestError::Image(error) => error.into(),
+            ManifestError::Storage(error) => ImageError::from(error).into(),
+            error => Self::from_error(TOOL_ERROR, &error),
         }
     }
 }

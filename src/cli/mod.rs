@@ -12,6 +12,7 @@ mod failure;
 mod globals;
 mod help;
 mod image;
+mod manifest;
 mod network;
 mod nothing;
 mod pflag;
@@ -32,6 +33,7 @@ pub(crate) use failure::{CommandResult, Failure};
 pub(crate) const COMMANDS: &[&[Entry]] = &[
     container::COMMANDS,
     image::COMMANDS,
+    manifest::COMMANDS,
     network::COMMANDS,
     pod::COMMANDS,
     registry::COMMANDS,

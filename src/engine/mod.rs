@@ -25,6 +25,7 @@ pub mod kill;
 pub mod launch;
 pub mod list;
 pub mod logs;
+pub mod manifest;
 pub mod maps;
 pub mod names;
 pub mod namespaces;

@@ -246,7 +246,8 @@ fn search_registry(
         let entries = page.results.into_iter();
         return Ok(entries.map(|entry| indexed(name, entry)).collect());
     }
-    let repositories = registry.repositories(|repository| repository.contains(term), limit);
+    let repositories =
+        registry.repositories(|repository| repository.contains(term), limit.max(USUAL));
     let repositories = repositories.map_err(|source| SearchError::Registry {
         registry: name.to_owned(),
         source,

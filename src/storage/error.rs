@@ -30,6 +30,12 @@ pub enum StorageError {
         /// The full name.
         name: String,
     },
+    /// The image is not a list of images.
+    #[error("{name}: image is not a manifest list")]
+    NotAList {
+        /// As typed.
+        name: String,
+    },
     /// The text is no image name.
     #[error(transparent)]
     Reference(#[from] ReferenceError),

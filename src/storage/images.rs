@@ -10,6 +10,8 @@
 //! Changes are made under the lock of `images/`, for no longer than a few files take to write.
 //! Readers take no lock: an image is there when its record is.
 
+mod lists;
+
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -17,6 +19,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::lists::{InstanceSource, Instances, ManifestList};
 use super::error::StorageError;
 use super::layers::{Layer, Layers, Pin, chain_ids, list, make_private};
 use super::workplace::Workplace;
@@ -93,6 +96,9 @@ struct ImageRecord {
     /// Every name that it had, the latest first.
     #[serde(default)]
     names_history: Vec<String>,
+    /// Of a manifest list, where its instances come from; nothing else has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    instances: Option<Instances>,
 }
 
 impl ImageRecord {
@@ -104,6 +110,7 @@ impl ImageRecord {
             layers: Vec::new(),
             added: Timestamp::UNIX_EPOCH,
             names_history: Vec::new(),
+            instances: None,
         }
     }
 }
@@ -289,6 +296,7 @@ impl Images {
             layers,
             added,
             names_history: latest_first(names.collect(), history),
+            instances: None,
         };
         self.write_record(&record)?;
         for name in new.names {

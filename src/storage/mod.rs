@@ -27,7 +27,9 @@ mod unpack;
 mod workplace;
 
 pub use error::StorageError;
-pub use images::{Image, Images, ListedImage, NewImage, Removed};
+pub use images::{
+    Image, Images, InstanceSource, Instances, ListedImage, ManifestList, NewImage, Removed,
+};
 pub use layers::{Expected, Layer, LayerRecord, Layers, Pin, chain_id, chain_ids};
 pub use unpack::{Ownership, Unpacked};
 pub use workplace::{InPlace, Workplace};

@@ -22,6 +22,7 @@ mod lifecycle;
 mod login;
 mod logs;
 mod look;
+mod manifest;
 mod overlay_fuse;
 mod ps;
 mod rm;

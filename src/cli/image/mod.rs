@@ -21,6 +21,7 @@ use std::os::fd::AsFd;
 use super::Entry;
 pub(crate) use prune::print_pruned_images;
 pub(crate) use pull::ensure_image;
+pub(crate) use rmi::remove_named;
 
 /// The rows of this group.
 pub(crate) const COMMANDS: &[Entry] = &[

@@ -37,22 +37,39 @@ impl Subcommand for Rmi {
         &["rmi busybox", "rmi --force --all", "rmi c4dfb1609ee2 web:2"];
 
     fn run(self, context: &Context) -> CommandResult {
-        let removal = self.removal()?;
-        let done = context.engine.remove_images(&removal, context)?;
-        let dialect = context.engine.dialect;
-        for name in &done.untagged {
-            context
-                .ui
-                .line(format_args!("Untagged: {}", shown(name, dialect)))?;
-        }
-        for id in &done.deleted {
-            match dialect {
-                Dialect::Podman => context.ui.line(format_args!("Deleted: {}", id.hex()))?,
-                Dialect::Docker => context.ui.line(format_args!("Deleted: {id}"))?,
-            }
-        }
-        end(done.errors)
+        remove(&self.removal()?, context)
     }
+}
+
+/// Removes the images `names`, if nothing uses them.
+pub(crate) fn remove_named(
+    names: Vec<String>,
+    missing: Missing,
+    context: &Context,
+) -> CommandResult {
+    let removal = ImageRemoval {
+        which: WhichImages::Named(names),
+        force: Force::No,
+        missing,
+    };
+    remove(&removal, context)
+}
+
+fn remove(removal: &ImageRemoval, context: &Context) -> CommandResult {
+    let done = context.engine.remove_images(removal, context)?;
+    let dialect = context.engine.dialect;
+    for name in &done.untagged {
+        context
+            .ui
+            .line(format_args!("Untagged: {}", shown(name, dialect)))?;
+    }
+    for id in &done.deleted {
+        match dialect {
+            Dialect::Podman => context.ui.line(format_args!("Deleted: {}", id.hex()))?,
+            Dialect::Docker => context.ui.line(format_args!("Deleted: {id}"))?,
+        }
+    }
+    end(done.errors)
 }
 
 impl Rmi {

@@ -16,6 +16,7 @@ use crate::config::auth_files::{
 };
 use crate::config::certificates::{Certificates, CertificatesError};
 use crate::config::credentials::Credentials;
+use crate::config::policy::{Policy, PolicyError};
 use crate::config::registries::{
     AUTH_FILES, RegistriesConf, RegistriesError, Resolved, Rules, Source, TlsVerify, Trust,
 };
@@ -50,6 +51,7 @@ pub struct Access {
     request: AccessRequest,
     conf: RegistriesConf,
     files: AuthFiles,
+    rules: Rules,
 }
 
 /// A name at a registry, with all that is needed to ask for it.
@@ -69,6 +71,9 @@ pub enum AccessError {
     /// registries.conf.
     #[error(transparent)]
     Registries(#[from] RegistriesError),
+    /// policy.json.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// auth.json and its kin.
     #[error(transparent)]
     AuthFile(#[from] AuthFileError),
@@ -172,6 +177,7 @@ impl Engine {
             request,
             conf,
             files,
+            rules,
         })
     }
 }
@@ -195,12 +201,16 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// A blocked registry, and files that do not read.
+    /// A blocked registry, an image that policy.json does not let in, and files that do not read.
     pub fn pull_places(
         &self,
         name: &Reference,
         report: &dyn Report,
     ) -> Result<Vec<Place>, AccessError> {
+        // Docker knows no such file.
+        if self.rules == Rules::Podman {
+            Policy::load(&|name| std::env::var_os(name))?.check(name)?;
+        }
         let sources = self.conf.pull_sources(name, self.request.tls)?;
         let registry = self.conf.registry(name, self.request.tls)?;
         let places = sources.into_iter();

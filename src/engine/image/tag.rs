@@ -69,7 +69,7 @@ impl Engine {
 
     /// The full name of something that gets a name here: a short one is local in Podman's words
     /// and one of docker.io in Docker's.
-    pub(super) fn new_name(&self, name: &str) -> Result<Reference, ImageError> {
+    pub(in crate::engine) fn new_name(&self, name: &str) -> Result<Reference, ImageError> {
         let parsed = match self.dialect {
             Dialect::Podman => Reference::parse_local(name),
             Dialect::Docker => Reference::parse_normalized(name),

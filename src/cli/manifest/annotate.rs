@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `manifest annotate`.
+
+use super::InstanceFlags;
+use crate::cli::command::NotYet;
+use crate::cli::{CommandResult, Context, Failure, Subcommand};
+
+/// Flags of `manifest annotate`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Annotate {
+    #[command(flatten)]
+    instance: InstanceFlags,
+    /// Annotate the list itself
+    #[arg(long)]
+    index: bool,
+    /// Name or id of the list
+    #[arg(value_name = "LIST", required = true)]
+    list: String,
+    /// Digest or name of one of its images
+    #[arg(value_name = "IMAGE")]
+    image: Option<String>,
+}
+
+impl Subcommand for Annotate {
+    const PATHS: &'static [&'static str] = &["manifest annotate"];
+    const ABOUT: &'static str = "Change what a manifest list says of an image";
+    const USAGE: Option<&'static str> = Some("LIST IMAGE");
+    const EXAMPLES: &'static [&'static str] = &[
+        "manifest annotate --arch arm64 --variant v8 web:1.0 localhost/web-arm",
+        "manifest annotate --index --annotation team=blue web:1.0",
+    ];
+    const NOT_YET: &'static [NotYet] = &[NotYet::long("subject")];
+
+    fn run(self, context: &Context) -> CommandResult {
+        let changes = self.instance.changes()?;
+        let id = match (&self.image, self.index) {
+            (None, false) => {
+                let message = "expected an instance digest, image name, or artifact name";
+                return Err(Failure::tool(message));
+            }
+            (Some(image), true) => {
+                return Err(Failure::tool(format_args!(
+                    "did not expect image or artifact name \"{image}\" when modifying the entire \
+                     index"
+                )));
+            }
+            (None, true) => context
+                .engine
+                .annotate_index(&self.list, &changes.annotations)?,
+            (Some(image), false) => context
+                .engine
+                .annotate_manifest(&self.list, image, &changes)?,
+        };
+        context.ui.line(id.hex())?;
+        Ok(0)
+    }
+}

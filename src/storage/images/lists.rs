@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Manifest lists that are made here: images without layers whose manifest is an index, and which
+//! can be changed. Where their instances come from stands in the image's record.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{ImageRecord, Images, no_such};
+use crate::oci::{Digest, Reference};
+use crate::storage::error::StorageError;
+use crate::storage::{blobs, names};
+use crate::sys::random::random_bytes;
+
+/// Where each instance of a list comes from, by the digest of its manifest.
+pub type Instances = BTreeMap<Digest, InstanceSource>;
+
+/// Where an instance of a list comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceSource {
+    /// An image of this store, by its id.
+    Image(Digest),
+    /// A full name at a registry, which leads to it or to an index that has it.
+    Registry(String),
+}
+
+/// A manifest list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestList {
+    /// Its id, which stays when it changes.
+    pub id: Digest,
+    /// The index.
+    pub index: Vec<u8>,
+    /// Where its instances come from.
+    pub instances: Instances,
+}
+
+impl Images {
+    /// Makes a list under `name`, which whoever had it loses.
+    ///
+    /// # Errors
+    ///
+    /// What writing its documents says.
+    pub fn create_list(&self, index: &[u8], name: &Reference) -> Result<Digest, StorageError> {
+        let salt = random_bytes::<16>().map_err(StorageError::call("make an id"))?;
+        let salt = u128::from_ne_bytes(salt);
+        let now = Timestamp::now();
+        // Every list needs an id of its own, and an id is the digest of a configuration.
+        let config = json!({
+            "created": now, "architecture": "", "os": "",
+            "rootfs": { "type": "layers", "diff_ids": [] },
+            "coracle.manifest-list": format!("{salt:032x}"),
+        });
+        let _lock = self.lock()?;
+        let id = blobs::put(&self.dirs, config.to_string().as_bytes())?;
+        let name = name.to_string();
+        let record = ImageRecord {
+            id: id.clone(),
+            manifests: vec![blobs::put(&self.dirs, index)?],
+            layers: Vec::new(),
+            added: now,
+            names_history: vec![name.clone()],
+            instances: Some(Instances::new()),
+        };
+        self.write_record(&record)?;
+        names::set(&self.dirs, &name, &id)?;
+        Ok(id)
+    }
+
+    /// Finds a list as people name it.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::NotAList`] for an image; otherwise as [`Images::find`].
+    pub fn manifest_list(&self, text: &str) -> Result<ManifestList, StorageError> {
+        let (id, _) = self.find(text)?;
+        let record = self.record(&id)?.ok_or_else(|| no_such(text))?;
+        let (Some(instances), Some(manifest)) = (record.instances, record.manifests.first()) else {
+            let name = text.to_owned();
+            return Err(StorageError::NotAList { name });
+        };
+        let index = blobs::get(&self.dirs, manifest)?;
+        Ok(ManifestList {
+            id,
+            index,
+            instances,
+        })
+    }
+
+    /// Replaces a list's index and instances by those of `list`.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::NoSuchImage`] if it has gone meanwhile.
+    pub fn change_list(&self, list: &ManifestList) -> Result<(), StorageError> {
+        let _lock = self.lock()?;
+        let record = self.record(&list.id)?;
+        let mut record = record.ok_or_else(|| no_such(list.id.short()))?;
+        let manifest = blobs::put(&self.dirs, &list.index)?;
+        let older = std::mem::replace(&mut record.manifests, vec![manifest.clone()]);
+        record.instances = Some(list.instances.clone());
+        self.write_record(&record)?;
+        for old in older {
+            if old != manifest && !self.records()?.iter().any(|r| r.manifests.contains(&old)) {
+                blobs::remove(&self.dirs, &old)?;
+            }
+        }
+        Ok(())
+    }
+}

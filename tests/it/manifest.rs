@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Lists of images for several platforms, from their making to their end.
+
+use serde_json::Value;
+
+use crate::support::{Sandbox, requires};
+
+fn inspect(sandbox: &Sandbox, list: &str) -> Value {
+    serde_json::from_str(&sandbox.ok(["manifest", "inspect", list])).unwrap()
+}
+
+#[test]
+fn a_list_is_made_changed_named_and_removed() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let image = sandbox.image();
+    let id = sandbox.ok(["manifest", "create", "web:1"]);
+    let again = sandbox.run(["manifest", "create", "web:1"]).expect(125);
+    again.says("that name is already in use");
+    assert_eq!(sandbox.ok(["manifest", "create", "--amend", "web:1"]), id);
+    let kind = "application/vnd.docker.distribution.manifest.list.v2+json";
+    assert_eq!(inspect(&sandbox, "web:1")["mediaType"], kind);
+
+    let flags = ["--arch=arm64", "--variant=v8", "--annotation=a=b"];
+    let add = ["manifest", "add"]
+        .into_iter()
+        .chain(flags)
+        .chain([id.as_str(), image]);
+    assert_eq!(sandbox.ok(add), id);
+    let list = inspect(&sandbox, "web:1");
+    let digest = sandbox.ok(["image", "inspect", "--format", "{{.Digest}}", image]);
+    assert_eq!(list["manifests"][0]["digest"], digest.as_str());
+    assert_eq!(list["manifests"][0]["platform"]["architecture"], "arm64");
+    assert_eq!(list["manifests"][0]["platform"]["variant"], "v8");
+    assert_eq!(list["manifests"][0]["annotations"]["a"], "b");
+
+    sandbox.ok(["manifest", "annotate", "--os=plan9", "web:1", &digest]);
+    sandbox.ok(["tag", "web:1", "web:2"]);
+    assert_eq!(
+        inspect(&sandbox, "web:2")["manifests"][0]["platform"]["os"],
+        "plan9"
+    );
+    sandbox.ok(["manifest", "remove", "web:2", &digest]);
+    assert_eq!(
+        inspect(&sandbox, "web:1")["manifests"],
+        serde_json::json!([])
+    );
+    let gone = sandbox
+        .run(["manifest", "remove", "web:2", &digest])
+        .expect(125);
+    gone.says("no image with digest");
+
+    let no_list = sandbox.run(["manifest", "rm", image]).expect(125);
+    no_list.says("image is not a manifest list");
+    sandbox.ok(["manifest", "exists", "web:1"]);
+    sandbox.ok(["manifest", "rm", "web:1"]);
+    sandbox.run(["manifest", "exists", "web:1"]).expect(1);
+    let missing = sandbox.run(["manifest", "rm", "web:1"]).expect(1);
+    missing.says("Error: web:1: image not known");
+    assert_eq!(sandbox.ok(["manifest", "rm", "--ignore", "web:1"]), "");
+    sandbox.ok(["rmi", "web:2"]);
+    assert_eq!(
+        sandbox.ok(["images", "-q", "--no-trunc"]).lines().count(),
+        1
+    );
+}
