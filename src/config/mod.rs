@@ -13,11 +13,8 @@ pub mod certificates;
 pub mod containers_conf;
 pub mod credentials;
 mod document;
-<<<<<<< HEAD
 pub mod mounts_conf;
-=======
 pub mod policy;
->>>>>>> 798184e (engine, cli: manifest lists, and policy.json)
 pub mod registries;
 pub mod storage_conf;
 

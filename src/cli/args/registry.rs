@@ -15,28 +15,36 @@ use crate::engine::image::Patience;
 use crate::engine::image::PullPolicy;
 use crate::engine::quantity::parse_duration;
 use crate::oci::Platform;
+use crate::output::ask;
 
-/// How registries are reached.
+/// How a registry is reached.
 #[derive(Debug, Default, Args)]
-pub(crate) struct RegistryArgs {
+pub(crate) struct AccessArgs {
     /// Path of the authentication file
     #[arg(long, value_name = "FILE")]
     authfile: Option<PathBuf>,
     /// Path of a directory with certificates for the registry
     #[arg(long, value_name = "DIR")]
     cert_dir: Option<PathBuf>,
-    /// Credentials for the registry (USER:PASSWORD)
+    /// Credentials for the registry (USER[:PASSWORD])
     #[arg(long)]
     creds: Option<String>,
+    /// Require HTTPS and check certificates
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = super::boolean)]
+    tls_verify: Option<bool>,
+}
+
+/// How a registry is reached, and how long it is waited for.
+#[derive(Debug, Default, Args)]
+pub(crate) struct RegistryArgs {
+    #[command(flatten)]
+    access: AccessArgs,
     /// Number of times to try again when a registry fails
     #[arg(long)]
     retry: Option<u32>,
     /// Time between two attempts, such as 5s
     #[arg(long, value_name = "DURATION")]
     retry_delay: Option<String>,
-    /// Require HTTPS and check certificates
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = super::boolean)]
-    tls_verify: Option<bool>,
 }
 
 /// For which machine an image is.
@@ -73,30 +81,54 @@ pub(crate) enum RegistryFlagError {
     RetryDelay { text: String },
 }
 
-impl RegistryArgs {
-    /// What these flags ask for.
-    pub(crate) fn access(&self, context: &Context) -> Result<AccessRequest, Failure> {
-        let mut access = self.parse().map_err(Failure::tool)?;
-        access.docker_config.clone_from(&context.globals.config);
-        access
-            .registries_conf
-            .clone_from(&context.globals.inherited.registries_conf);
-        Ok(access)
+impl AccessArgs {
+    /// What these flags and the program's own ask for.
+    pub(crate) fn request(&self, context: &Context) -> Result<AccessRequest, Failure> {
+        let request = self.parse(|| ask_password(context))?;
+        Ok(with_globals(request, context))
     }
 
-    fn parse(&self) -> Result<AccessRequest, RegistryFlagError> {
-        check_auth_file(self.authfile.as_deref())?;
+    fn parse(
+        &self,
+        password: impl FnOnce() -> Result<Option<Secret>, Failure>,
+    ) -> Result<AccessRequest, Failure> {
+        check_auth_file(self.authfile.as_deref()).map_err(Failure::tool)?;
+        let credentials = match self.creds.as_deref() {
+            Some(text) => Some(credentials(text, password)?),
+            None => None,
+        };
         Ok(AccessRequest {
-            tls: match self.tls_verify {
-                None => TlsVerify::AsConfigured,
-                Some(true) => TlsVerify::Always,
-                Some(false) => TlsVerify::Never,
-            },
-            credentials: self.creds.as_deref().map(credentials).transpose()?,
+            tls: tls_verify(self.tls_verify),
+            credentials,
             auth_file: self.authfile.clone(),
             cert_dir: self.cert_dir.clone(),
             ..AccessRequest::default()
         })
+    }
+}
+
+/// `request` with what the program's own flags say.
+pub(crate) fn with_globals(request: AccessRequest, context: &Context) -> AccessRequest {
+    AccessRequest {
+        docker_config: context.globals.config.clone(),
+        registries_conf: context.globals.inherited.registries_conf.clone(),
+        ..request
+    }
+}
+
+/// `--tls-verify`.
+pub(crate) fn tls_verify(flag: Option<bool>) -> TlsVerify {
+    match flag {
+        None => TlsVerify::AsConfigured,
+        Some(true) => TlsVerify::Always,
+        Some(false) => TlsVerify::Never,
+    }
+}
+
+impl RegistryArgs {
+    /// What these flags ask for.
+    pub(crate) fn access(&self, context: &Context) -> Result<AccessRequest, Failure> {
+        self.access.request(context)
     }
 
     /// How long registries are waited for.
@@ -115,20 +147,34 @@ impl RegistryArgs {
     }
 }
 
-/// `USER:PASSWORD`.
-fn credentials(text: &str) -> Result<Credentials, RegistryFlagError> {
-    let Some((user, password)) = text.split_once(':') else {
-        let user = text.to_owned();
-        return Err(RegistryFlagError::NoPassword { user });
+/// `None` if nobody can be asked.
+fn ask_password(context: &Context) -> Result<Option<Secret>, Failure> {
+    if !ask::can_answer() {
+        return Ok(None);
+    }
+    Ok(Some(Secret::new(ask::secret(context.ui, "Password: ")?)))
+}
+
+/// `USER[:PASSWORD]`.
+fn credentials(
+    text: &str,
+    password: impl FnOnce() -> Result<Option<Secret>, Failure>,
+) -> Result<Credentials, Failure> {
+    let (user, password) = match text.split_once(':') {
+        Some((user, password)) => (user, Some(Secret::new(password))),
+        None => (text, password()?),
     };
-    Ok(Credentials::Basic {
-        user: user.to_owned(),
-        password: Secret::new(password),
-    })
+    let user = user.to_owned();
+    match password {
+        Some(password) => Ok(Credentials::Basic { user, password }),
+        None => Err(Failure::tool(RegistryFlagError::NoPassword { user })),
+    }
 }
 
 fn check_auth_file(path: Option<&Path>) -> Result<(), RegistryFlagError> {
-    let Some(path) = path else { return Ok(()) };
+    let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) else {
+        return Ok(());
+    };
     match path.metadata() {
         Ok(_) => Ok(()),
         Err(error) => Err(RegistryFlagError::AuthFile {
@@ -228,13 +274,15 @@ mod tests {
     #[test]
     fn access_is_read() {
         let args = RegistryArgs {
-            creds: Some("ana:a:b".to_owned()),
-            tls_verify: Some(false),
+            access: AccessArgs {
+                creds: Some("ana:a:b".to_owned()),
+                tls_verify: Some(false),
+                ..AccessArgs::default()
+            },
             retry: Some(0),
             retry_delay: Some("1m".to_owned()),
-            ..RegistryArgs::default()
         };
-        let access = args.parse().unwrap();
+        let access = args.access.parse(|| Ok(None)).unwrap();
         assert_eq!(access.tls, TlsVerify::Never);
         assert_eq!(args.patience().unwrap().delay, Some(Duration::from_mins(1)));
         let Some(Credentials::Basic { user, password }) = access.credentials else {
@@ -262,13 +310,18 @@ mod tests {
             ),
         ] {
             let args = RegistryArgs {
-                creds: creds.map(str::to_owned),
+                access: AccessArgs {
+                    creds: creds.map(str::to_owned),
+                    authfile: auth_file.map(PathBuf::from),
+                    ..AccessArgs::default()
+                },
                 retry_delay: delay.map(str::to_owned),
-                authfile: auth_file.map(PathBuf::from),
                 ..RegistryArgs::default()
             };
-            let error = args.parse().err().or(args.patience().err()).unwrap();
-            assert_eq!(error.to_string(), words);
+            let refused = args.access.parse(|| Ok(None)).err();
+            let refused = refused.map(|failure| failure.message);
+            let late = || args.patience().unwrap_err().to_string();
+            assert_eq!(refused.unwrap_or_else(late), words);
         }
     }
 }

@@ -11,9 +11,9 @@ mod rm;
 
 use std::collections::BTreeMap;
 
-use super::registry::AccessFlags;
 use super::{Context, Entry, Failure};
 use crate::cli::args::boolean;
+use crate::cli::args::registry::AccessArgs;
 use crate::config::registries::TlsVerify;
 use crate::engine::access::Access;
 use crate::engine::manifest::InstanceChanges;
@@ -33,7 +33,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
 #[derive(Debug, Default, clap::Args)]
 struct ReachFlags {
     #[command(flatten)]
-    access: AccessFlags,
+    access: AccessArgs,
     /// Neither require HTTPS nor check certificates
     #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true", value_parser = boolean)]
     insecure: Option<bool>,

@@ -4,8 +4,8 @@
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 
-use super::{request, tls_verify};
 use crate::cli::args::boolean;
+use crate::cli::args::registry::{tls_verify, with_globals};
 use crate::cli::command::NotYet;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::config::auth_files::{Login, LoginKey};
@@ -88,10 +88,10 @@ impl LogIn {
             auth_file: self.authfile.clone(),
             docker_auth_file: self.compat_auth_file.clone(),
             cert_dir: self.cert_dir.clone(),
-            ..request(context)
+            ..AccessRequest::default()
         };
         not_both_files(&request)?;
-        Ok(request)
+        Ok(with_globals(request, context))
     }
 
     fn log_in(

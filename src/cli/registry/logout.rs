@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::login::{key_of, not_both_files};
-use super::request;
+use crate::cli::args::registry::with_globals;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::access::{AccessError, AccessRequest, LoggedOut};
@@ -36,10 +36,10 @@ impl Subcommand for LogOut {
         let request = AccessRequest {
             auth_file: self.authfile,
             docker_auth_file: self.compat_auth_file,
-            ..request(context)
+            ..AccessRequest::default()
         };
         not_both_files(&request)?;
-        let access = context.engine.access(request)?;
+        let access = context.engine.access(with_globals(request, context))?;
         if self.all {
             if self.registry.is_some() {
                 return Err(Failure::tool("--all takes no arguments"));

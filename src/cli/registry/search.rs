@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `search`.
 
-use super::AccessFlags;
 use crate::cli::args::list::{ListFlags, Listing};
+use crate::cli::args::registry::AccessArgs;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::search::{SearchFilter, SearchHit, SearchRequest};
@@ -16,7 +16,7 @@ const DESCRIPTION: usize = 44;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Search {
     #[command(flatten)]
-    access: AccessFlags,
+    access: AccessArgs,
     /// List stars and official columns, as Docker does
     #[arg(long)]
     compatible: bool,
