@@ -76,6 +76,9 @@ _coracle() {
             coracle,logs)
                 cmd="coracle__subcmd__logs"
                 ;;
+            coracle,manifest)
+                cmd="coracle__subcmd__manifest"
+                ;;
             coracle,network)
                 cmd="coracle__subcmd__network"
                 ;;
@@ -271,6 +274,27 @@ _coracle() {
             coracle__subcmd__image,untag)
                 cmd="coracle__subcmd__image__subcmd__untag"
                 ;;
+            coracle__subcmd__manifest,add)
+                cmd="coracle__subcmd__manifest__subcmd__add"
+                ;;
+            coracle__subcmd__manifest,annotate)
+                cmd="coracle__subcmd__manifest__subcmd__annotate"
+                ;;
+            coracle__subcmd__manifest,create)
+                cmd="coracle__subcmd__manifest__subcmd__create"
+                ;;
+            coracle__subcmd__manifest,exists)
+                cmd="coracle__subcmd__manifest__subcmd__exists"
+                ;;
+            coracle__subcmd__manifest,inspect)
+                cmd="coracle__subcmd__manifest__subcmd__inspect"
+                ;;
+            coracle__subcmd__manifest,remove)
+                cmd="coracle__subcmd__manifest__subcmd__remove"
+                ;;
+            coracle__subcmd__manifest,rm)
+                cmd="coracle__subcmd__manifest__subcmd__rm"
+                ;;
             coracle__subcmd__network,exists)
                 cmd="coracle__subcmd__network__subcmd__exists"
                 ;;
@@ -371,7 +395,7 @@ _coracle() {
 
     case "${cmd}" in
         coracle)
-            opts="-c -D -H -r -v --config --connection --context --debug --host --identity --noout --out --remote --ssh --tls-ca --tls-cert --tls-key --url --version --cgroup-manager --conmon --db-backend --default-mounts-file --events-backend --log-level --registries-conf --root --runroot --runtime --runtime-flag --storage-driver --storage-opt --syslog --tmpdir --volumepath attach commit diff exec export inspect kill logs pause port create ps rename restart rm run start stop top unpause wait container history images import load pull rmi tag untag network pod login logout search image completion doctor info system unshare version volume"
+            opts="-c -D -H -r -v --config --connection --context --debug --host --identity --noout --out --remote --ssh --tls-ca --tls-cert --tls-key --url --version --cgroup-manager --conmon --db-backend --default-mounts-file --events-backend --log-level --registries-conf --root --runroot --runtime --runtime-flag --storage-driver --storage-opt --syslog --tmpdir --volumepath attach commit diff exec export inspect kill logs pause port create ps rename restart rm run start stop top unpause wait container history images import load pull rmi tag untag manifest network pod login logout search image completion doctor info system unshare version volume"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -707,7 +731,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__create)
-            opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --os --platform --variant --authfile --cert-dir --creds --retry --retry-delay --tls-verify --pull --quiet --rootfs --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation"
+            opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --os --platform --variant --authfile --cert-dir --creds --tls-verify --retry --retry-delay --pull --quiet --rootfs --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -777,15 +801,15 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retry)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --retry-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-verify)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1489,7 +1513,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__run)
-            opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m -d --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --os --platform --variant --authfile --cert-dir --creds --retry --retry-delay --tls-verify --pull --quiet --rootfs --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation --detach --detach-keys --sig-proxy"
+            opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m -d --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --os --platform --variant --authfile --cert-dir --creds --tls-verify --retry --retry-delay --pull --quiet --rootfs --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation --detach --detach-keys --sig-proxy"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1559,15 +1583,15 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retry)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --retry-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-verify)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2053,7 +2077,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__create)
-            opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --os --platform --variant --authfile --cert-dir --creds --retry --retry-delay --tls-verify --pull --quiet --rootfs --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation"
+            opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --os --platform --variant --authfile --cert-dir --creds --tls-verify --retry --retry-delay --pull --quiet --rootfs --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2123,15 +2147,15 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retry)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --retry-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-verify)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2819,7 +2843,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image__subcmd__pull)
-            opts="-a -q --all-tags --policy --quiet --arch --os --platform --variant --authfile --cert-dir --creds --retry --retry-delay --tls-verify --disable-content-trust"
+            opts="-a -q --all-tags --policy --quiet --arch --os --platform --variant --authfile --cert-dir --creds --tls-verify --retry --retry-delay --disable-content-trust"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2857,15 +2881,15 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retry)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --retry-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-verify)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3234,6 +3258,238 @@ _coracle() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coracle__subcmd__manifest)
+            opts="add annotate create exists inspect remove rm"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__manifest__subcmd__add)
+            opts="--authfile --cert-dir --creds --tls-verify --insecure --annotation --arch --features --os --os-features --os-version --variant --all"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --insecure)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --annotation)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --arch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --features)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --os)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --os-features)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --os-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --variant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__manifest__subcmd__annotate)
+            opts="--annotation --arch --features --os --os-features --os-version --variant --index"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --annotation)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --arch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --features)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --os)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --os-features)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --os-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --variant)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__manifest__subcmd__create)
+            opts="-a --authfile --cert-dir --creds --tls-verify --insecure --all --amend --annotation"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --insecure)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --annotation)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__manifest__subcmd__exists)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__manifest__subcmd__inspect)
+            opts="-v --authfile --cert-dir --creds --tls-verify --insecure --verbose"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --insecure)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__manifest__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__manifest__subcmd__rm)
+            opts="-i --ignore"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coracle__subcmd__network)
             opts="exists inspect ls list prune rm remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -3549,7 +3805,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__pull)
-            opts="-a -q --all-tags --policy --quiet --arch --os --platform --variant --authfile --cert-dir --creds --retry --retry-delay --tls-verify --disable-content-trust"
+            opts="-a -q --all-tags --policy --quiet --arch --os --platform --variant --authfile --cert-dir --creds --tls-verify --retry --retry-delay --disable-content-trust"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3587,15 +3843,15 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retry)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --retry-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-verify)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3711,7 +3967,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__run)
-            opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m -d --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --os --platform --variant --authfile --cert-dir --creds --retry --retry-delay --tls-verify --pull --quiet --rootfs --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation --detach --detach-keys --sig-proxy"
+            opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m -d --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --os --platform --variant --authfile --cert-dir --creds --tls-verify --retry --retry-delay --pull --quiet --rootfs --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation --detach --detach-keys --sig-proxy"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3781,15 +4037,15 @@ _coracle() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --retry)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --retry-delay)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tls-verify)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

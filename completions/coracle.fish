@@ -85,6 +85,7 @@ complete -c coracle -n "__fish_coracle_needs_command" -f -a "pull" -d 'Pull an i
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "rmi" -d 'Remove one or more images from local storage'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "tag" -d 'Add an additional name to a local image'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "untag" -d 'Remove a name from a local image'
+complete -c coracle -n "__fish_coracle_needs_command" -f -a "manifest" -d 'Manipulate manifest lists and image indexes'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "network" -d 'Manage networks'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "pod" -d 'Manage pods'
 complete -c coracle -n "__fish_coracle_needs_command" -f -a "login" -d 'Log in to a container registry'
@@ -172,10 +173,10 @@ complete -c coracle -n "__fish_coracle_using_subcommand create" -l platform -d '
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l variant -d 'Use VARIANT instead of the running architecture variant for choosing images' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l authfile -d 'Path of the authentication file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l cert-dir -d 'Path of a directory with certificates for the registry' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l creds -d 'Credentials for the registry (USER:PASSWORD)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l creds -d 'Credentials for the registry (USER[:PASSWORD])' -r
+complete -c coracle -n "__fish_coracle_using_subcommand create" -l tls-verify -d 'Require HTTPS and check certificates' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l retry -d 'Number of times to try again when a registry fails' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l retry-delay -d 'Time between two attempts, such as 5s' -r
-complete -c coracle -n "__fish_coracle_using_subcommand create" -l tls-verify -d 'Require HTTPS and check certificates' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l pull -d 'Pull image policy ("always"|"missing"|"never"|"newer")' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -s a -l attach -d 'Attach to stdin, stdout or stderr' -r
 complete -c coracle -n "__fish_coracle_using_subcommand create" -l cidfile -d 'Write the container ID to the file' -r -F
@@ -314,10 +315,10 @@ complete -c coracle -n "__fish_coracle_using_subcommand run" -l platform -d 'Pla
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l variant -d 'Use VARIANT instead of the running architecture variant for choosing images' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l authfile -d 'Path of the authentication file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l cert-dir -d 'Path of a directory with certificates for the registry' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l creds -d 'Credentials for the registry (USER:PASSWORD)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l creds -d 'Credentials for the registry (USER[:PASSWORD])' -r
+complete -c coracle -n "__fish_coracle_using_subcommand run" -l tls-verify -d 'Require HTTPS and check certificates' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l retry -d 'Number of times to try again when a registry fails' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l retry-delay -d 'Time between two attempts, such as 5s' -r
-complete -c coracle -n "__fish_coracle_using_subcommand run" -l tls-verify -d 'Require HTTPS and check certificates' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l pull -d 'Pull image policy ("always"|"missing"|"never"|"newer")' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -s a -l attach -d 'Attach to stdin, stdout or stderr' -r
 complete -c coracle -n "__fish_coracle_using_subcommand run" -l cidfile -d 'Write the container ID to the file' -r -F
@@ -534,10 +535,10 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l variant -d 'Use VARIANT instead of the running architecture variant for choosing images' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l authfile -d 'Path of the authentication file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cert-dir -d 'Path of a directory with certificates for the registry' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l creds -d 'Credentials for the registry (USER:PASSWORD)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l creds -d 'Credentials for the registry (USER[:PASSWORD])' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tls-verify -d 'Require HTTPS and check certificates' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l retry -d 'Number of times to try again when a registry fails' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l retry-delay -d 'Time between two attempts, such as 5s' -r
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l tls-verify -d 'Require HTTPS and check certificates' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l pull -d 'Pull image policy ("always"|"missing"|"never"|"newer")' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -s a -l attach -d 'Attach to stdin, stdout or stderr' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from create" -l cidfile -d 'Write the container ID to the file' -r -F
@@ -729,10 +730,10 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l variant -d 'Use VARIANT instead of the running architecture variant for choosing images' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l authfile -d 'Path of the authentication file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cert-dir -d 'Path of a directory with certificates for the registry' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l creds -d 'Credentials for the registry (USER:PASSWORD)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l creds -d 'Credentials for the registry (USER[:PASSWORD])' -r
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tls-verify -d 'Require HTTPS and check certificates' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l retry -d 'Number of times to try again when a registry fails' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l retry-delay -d 'Time between two attempts, such as 5s' -r
-complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l tls-verify -d 'Require HTTPS and check certificates' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l pull -d 'Pull image policy ("always"|"missing"|"never"|"newer")' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -s a -l attach -d 'Attach to stdin, stdout or stderr' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from run" -l cidfile -d 'Write the container ID to the file' -r -F
@@ -877,10 +878,10 @@ complete -c coracle -n "__fish_coracle_using_subcommand pull" -l platform -d 'Pl
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l variant -d 'Use VARIANT instead of the running architecture variant for choosing images' -r
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l authfile -d 'Path of the authentication file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l cert-dir -d 'Path of a directory with certificates for the registry' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand pull" -l creds -d 'Credentials for the registry (USER:PASSWORD)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l creds -d 'Credentials for the registry (USER[:PASSWORD])' -r
+complete -c coracle -n "__fish_coracle_using_subcommand pull" -l tls-verify -d 'Require HTTPS and check certificates' -r
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l retry -d 'Number of times to try again when a registry fails' -r
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l retry-delay -d 'Time between two attempts, such as 5s' -r
-complete -c coracle -n "__fish_coracle_using_subcommand pull" -l tls-verify -d 'Require HTTPS and check certificates' -r
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -l disable-content-trust -d 'Accepted: signatures of Docker\'s notary are not checked' -r
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -s a -l all-tags -d 'Pull all tags of the repository'
 complete -c coracle -n "__fish_coracle_using_subcommand pull" -s q -l quiet -d 'Suppress the progress output'
@@ -888,6 +889,49 @@ complete -c coracle -n "__fish_coracle_using_subcommand rmi" -s a -l all -d 'Rem
 complete -c coracle -n "__fish_coracle_using_subcommand rmi" -s f -l force -d 'Force removal of the image, and of the containers that use it'
 complete -c coracle -n "__fish_coracle_using_subcommand rmi" -s i -l ignore -d 'Ignore errors if a specified image does not exist'
 complete -c coracle -n "__fish_coracle_using_subcommand rmi" -l no-prune -d 'Accepted: images that only lead to others are not kept'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect remove rm" -f -a "add" -d 'Add images to a manifest list or image index'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect remove rm" -f -a "annotate" -d 'Change what a manifest list says of an image'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect remove rm" -f -a "create" -d 'Create a manifest list or image index'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect remove rm" -f -a "exists" -d 'Check whether a manifest list exists in local storage'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect remove rm" -f -a "inspect" -d 'Display a manifest list or image index'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect remove rm" -f -a "remove" -d 'Remove an image from a manifest list or image index'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and not __fish_seen_subcommand_from add annotate create exists inspect remove rm" -f -a "rm" -d 'Remove a manifest list or image index from local storage'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l authfile -d 'Path of the authentication file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l cert-dir -d 'Path of a directory with certificates for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l creds -d 'Credentials for the registry (USER[:PASSWORD])' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l tls-verify -d 'Require HTTPS and check certificates' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l insecure -d 'Neither require HTTPS nor check certificates' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l annotation -d 'Set an annotation' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l arch -d 'Override the architecture of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l features -d 'Override the features of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os -d 'Override the OS of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os-features -d 'Override the OS features of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l os-version -d 'Override the OS version of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l variant -d 'Override the variant of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from add" -l all -d 'Add all images of those that are for several platforms'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l annotation -d 'Set an annotation' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l arch -d 'Override the architecture of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l features -d 'Override the features of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os -d 'Override the OS of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os-features -d 'Override the OS features of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l os-version -d 'Override the OS version of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l variant -d 'Override the variant of the image' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from annotate" -l index -d 'Annotate the list itself'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l authfile -d 'Path of the authentication file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l cert-dir -d 'Path of a directory with certificates for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l creds -d 'Credentials for the registry (USER[:PASSWORD])' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l tls-verify -d 'Require HTTPS and check certificates' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l insecure -d 'Neither require HTTPS nor check certificates' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l annotation -d 'Set an annotation of the list' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -l all -d 'Add all images of those that are for several platforms'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from create" -s a -l amend -d 'Change the list if one of that name exists'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l authfile -d 'Path of the authentication file' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l cert-dir -d 'Path of a directory with certificates for the registry' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l creds -d 'Credentials for the registry (USER[:PASSWORD])' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l tls-verify -d 'Require HTTPS and check certificates' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -l insecure -d 'Neither require HTTPS nor check certificates' -r
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from inspect" -s v -l verbose -d 'Accepted: there is nothing more to tell'
+complete -c coracle -n "__fish_coracle_using_subcommand manifest; and __fish_seen_subcommand_from rm" -s i -l ignore -d 'Ignore lists that do not exist'
 complete -c coracle -n "__fish_coracle_using_subcommand network; and not __fish_seen_subcommand_from exists inspect ls list prune rm remove" -f -a "exists" -d 'Check if a network exists'
 complete -c coracle -n "__fish_coracle_using_subcommand network; and not __fish_seen_subcommand_from exists inspect ls list prune rm remove" -f -a "inspect" -d 'Inspect network'
 complete -c coracle -n "__fish_coracle_using_subcommand network; and not __fish_seen_subcommand_from exists inspect ls list prune rm remove" -f -a "ls" -d 'List networks'
@@ -1061,10 +1105,10 @@ complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_s
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l variant -d 'Use VARIANT instead of the running architecture variant for choosing images' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l authfile -d 'Path of the authentication file' -r -F
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l cert-dir -d 'Path of a directory with certificates for the registry' -r -F
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l creds -d 'Credentials for the registry (USER:PASSWORD)' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l creds -d 'Credentials for the registry (USER[:PASSWORD])' -r
+complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Require HTTPS and check certificates' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry -d 'Number of times to try again when a registry fails' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l retry-delay -d 'Time between two attempts, such as 5s' -r
-complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l tls-verify -d 'Require HTTPS and check certificates' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -l disable-content-trust -d 'Accepted: signatures of Docker\'s notary are not checked' -r
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -s a -l all-tags -d 'Pull all tags of the repository'
 complete -c coracle -n "__fish_coracle_using_subcommand image; and __fish_seen_subcommand_from pull" -s q -l quiet -d 'Suppress the progress output'
