@@ -199,9 +199,10 @@ impl From<FilesError> for Failure {
             FilesError::Image(error) => error.into(),
             FilesError::State(error) => error.into(),
             FilesError::Storage(error) => ImageError::from(error).into(),
-            FilesError::Neither { .. } | FilesError::Machine { .. } | FilesError::Work { .. } => {
-                Self::from_error(TOOL_ERROR, &error)
-            }
+            other => Self {
+                docker_message: other.docker_message(),
+                ..Self::from_error(TOOL_ERROR, &other)
+            },
         }
     }
 }

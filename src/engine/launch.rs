@@ -18,6 +18,7 @@ use std::os::fd::OwnedFd;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
+pub(super) use attendant::start_overlay_server;
 pub use attendant::{OverlayServer, install_overlay_server};
 pub use prepare::{PrepareError, container_filter};
 

@@ -193,6 +193,39 @@ fn become_program(
     Err(program::become_program(&program, &environment))
 }
 
+/// Moves this process to where a running container's files are: its user and mount namespaces, no
+/// others. Of the rights that root has there it keeps those over files, so that it can do no more
+/// than the container's own root could.
+///
+/// # Errors
+///
+/// The call that was refused; the process must end then, since it may be half way.
+pub fn enter_files(container: BorrowedFd<'_>, pid: i32) -> Result<(), StageFailure> {
+    const OVER_FILES: [&str; 7] = [
+        "CAP_CHOWN",
+        "CAP_DAC_OVERRIDE",
+        "CAP_DAC_READ_SEARCH",
+        "CAP_FOWNER",
+        "CAP_FSETID",
+        "CAP_MKNOD",
+        "CAP_SETFCAP",
+    ];
+    call(|| prctl::set_dumpable(false).called(|| "prctl(PR_SET_DUMPABLE)"))?;
+    let wanted = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS;
+    let flags = differing_namespaces(pid)? & wanted;
+    let ids = root_ids(pid);
+    call(|| setns(container, flags).called(|| format!("setns({flags:?})")))?;
+    become_root(ids)?;
+    let bit = |name: &&str| {
+        super::capability::NAMES
+            .iter()
+            .position(|known| known == name)
+    };
+    let bits = OVER_FILES.iter().filter_map(bit);
+    let kept = bits.fold(0, |kept, bit| kept | 1 << bit);
+    call(|| crate::sys::caps::set(kept, kept, 0))
+}
+
 /// The container's root, or its one id. Read on the host: the /proc inside is the container's,
 /// which may show anything there, also a pipe that nobody writes to.
 fn root_ids(pid: i32) -> (Uid, Gid) {

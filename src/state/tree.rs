@@ -63,6 +63,23 @@ pub fn remove_tree(path: &Path) -> Result<(), RemoveTreeError> {
     }
 }
 
+/// Removes the file or tree `name` in the open directory `parent`; nothing is looked up by path.
+///
+/// # Errors
+///
+/// As [`remove_tree`].
+pub fn remove_entry(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), RemoveTreeError> {
+    let path = || PathBuf::from(name.to_string_lossy().into_owned());
+    match Removal::default().remove_entry(parent, name, None) {
+        Ok(()) => Ok(()),
+        Err(Obstacle::Foreign) => Err(RemoveTreeError::NeedsNamespace { path: path() }),
+        Err(Obstacle::Refused(source)) => Err(RemoveTreeError::Refused {
+            path: path(),
+            source,
+        }),
+    }
+}
+
 fn error_of(call: &str, path: &Path, error: std::io::Error) -> SysError {
     let result: SysResult<()> = Err(error).called(|| format!("{call}({})", path.display()));
     result.expect_err("it was made from an error")

@@ -23,6 +23,7 @@ pub mod pack;
 mod pipeline;
 mod references;
 mod tar;
+pub mod transfer;
 mod unpack;
 mod workplace;
 

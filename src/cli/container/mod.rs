@@ -4,6 +4,7 @@
 mod attach;
 mod cleanup;
 mod commit;
+mod cp;
 mod create;
 mod diff;
 mod exec;
@@ -40,6 +41,7 @@ pub(super) use which::{print_errors, tool_error};
 pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<attach::Attach>(),
     Entry::of::<commit::Commit>(),
+    Entry::of::<cp::Cp>(),
     Entry::of::<diff::ContainerDiff>(),
     Entry::of::<diff::Diff>(),
     Entry::of::<diff::ImageDiff>(),

@@ -51,23 +51,14 @@ pub(super) struct StartAttendant<'p> {
 
 impl Attendant for StartAttendant<'_> {
     fn serve_root(&mut self, device: OwnedFd) -> SysResult<()> {
-        let (Some(root), Some(server)) = (self.fuse, OVERLAY_SERVER.get()) else {
+        let Some(root) = self.fuse else {
             return Ok(());
         };
-        match clone3(&CloneRequest::default())? {
-            Forked::Child => {
-                // Its monitor's end is its own: nothing is left to serve.
-                prctl::set_pdeathsig(Signal::SIGKILL).ignored();
-                prctl::set_name(c"coracle-overlay").ignored();
-                drop(close_all_but(&[0, 1, 2, device.as_raw_fd()]));
-                exit_now(serve(*server, device, root))
-            }
-            Forked::Parent { pid, pidfd } => {
-                self.serves_root = true;
-                self.helpers.push((ProcessIdentity::of(pid)?, pidfd));
-                Ok(())
-            }
+        if let Some((pid, pidfd)) = start_overlay_server(device, root)? {
+            self.serves_root = true;
+            self.helpers.push((ProcessIdentity::of(pid)?, pidfd));
         }
+        Ok(())
     }
 
     fn attach_network(&mut self, pid: i32) -> Result<(), StageFailure> {
@@ -93,6 +84,26 @@ impl Attendant for StartAttendant<'_> {
         let identity = identity.map_err(|error| StageFailure::setup(error.to_string()))?;
         self.helpers.push((identity, uplink.pidfd.into()));
         Ok(())
+    }
+}
+
+/// Forks the server of a FUSE root; it ends with this process. `None` without a server installed.
+pub(in crate::engine) fn start_overlay_server(
+    device: OwnedFd,
+    root: &FuseRoot,
+) -> SysResult<Option<(i32, OwnedFd)>> {
+    let Some(server) = OVERLAY_SERVER.get() else {
+        return Ok(None);
+    };
+    match clone3(&CloneRequest::default())? {
+        Forked::Child => {
+            // Its parent's end is its own: nothing is left to serve.
+            prctl::set_pdeathsig(Signal::SIGKILL).ignored();
+            prctl::set_name(c"coracle-overlay").ignored();
+            drop(close_all_but(&[0, 1, 2, device.as_raw_fd()]));
+            exit_now(serve(*server, device, root))
+        }
+        Forked::Parent { pid, pidfd } => Ok(Some((pid, pidfd))),
     }
 }
 
