@@ -33,6 +33,7 @@ mod which;
 
 use super::Entry;
 
+pub(crate) use export::{check_file_name, open_output};
 pub(super) use inspect::inspect_images;
 pub(super) use prune::print_pruned;
 pub(super) use which::{print_errors, tool_error};

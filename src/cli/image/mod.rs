@@ -11,6 +11,7 @@ mod load;
 mod prune;
 mod pull;
 mod rmi;
+mod save;
 mod tag;
 pub(crate) mod transfers;
 
@@ -34,6 +35,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<load::Load>(),
     Entry::of::<pull::Pull>(),
     Entry::of::<rmi::Rmi>(),
+    Entry::of::<save::Save>(),
     Entry::of::<tag::Tag>(),
     Entry::of::<tag::Untag>(),
 ];

@@ -20,6 +20,7 @@ use crate::engine::roots::{self, Circumstances, EngineChoice, FuseRoot};
 use crate::runtime::exec::enter_files;
 use crate::runtime::idmap::{HolderMap, IdMaps};
 use crate::runtime::launch::Root;
+use crate::runtime::mounts::sources::Sources;
 use crate::runtime::mounts::target::{self, Links, TargetKind};
 use crate::runtime::rootfs::{Fallback, mount_root};
 use crate::runtime::subid::holder_map;
@@ -252,8 +253,10 @@ impl Stopped {
             Some(fuse) => start_overlay_server(device, fuse).map(drop),
             None => Ok(()),
         };
+        let mut none = Sources::default();
+        let place = (&*self.run_root, &mut none);
         // Over a directory that neither the layers nor the server of a FUSE root need.
-        let root = mount_root(&self.root, fallback, &self.run_root, &mut serve)?;
+        let root = mount_root(&self.root, fallback, place, &mut serve)?;
         for bind in &self.binds {
             self.bind(root.as_fd(), bind)?;
         }

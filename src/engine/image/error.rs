@@ -43,6 +43,12 @@ pub enum ImageError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// An archive could not be written.
+    #[error("save: {words}")]
+    Save {
+        /// Why, with every cause.
+        words: String,
+    },
     /// There are no layers that the changes could be put on.
     #[error("cannot commit a container that uses an exploded rootfs")]
     NoImageBelow,

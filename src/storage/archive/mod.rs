@@ -7,12 +7,15 @@
 mod docker;
 mod files;
 mod oci;
+mod write;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+
+pub use self::write::{ArchiveForm, LayerForm, OutgoingImage, Output, write};
 
 use self::files::Files;
 use super::tar::TarError;

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `save`.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::container::{check_file_name, open_output};
+use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::engine::Dialect;
+use crate::engine::image::{ArchiveForm, LayerForm, Output, SaveRequest};
+
+/// Flags of `save`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Save {
+    /// Compress image layers when saving to a directory with docker-dir
+    #[arg(long)]
+    compress: bool,
+    /// Save image to docker-archive, oci-archive, docker-dir (directory with v2s2 manifest type),
+    /// oci-dir (directory with oci manifest type)
+    #[arg(long, value_name = "FORMAT", default_value = "docker-archive", value_parser = ["oci-archive", "oci-dir", "docker-archive", "docker-dir"])]
+    format: String,
+    /// Interpret additional arguments as images not tags and create a multi-image-archive
+    #[arg(long, short)]
+    multi_image_archive: bool,
+    /// Write to a specified file (default: stdout, which must be redirected)
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Suppress the output
+    #[arg(long, short)]
+    quiet: bool,
+    /// Accepted: saving asks no policy
+    #[arg(long, hide = true, value_name = "FILE")]
+    signature_policy: Option<PathBuf>,
+    /// Leave layers uncompressed in OCI images
+    #[arg(long)]
+    uncompressed: bool,
+    /// An image and more names for it; or, with --multi-image-archive and in docker's words, images
+    #[arg(value_name = "IMAGE", required = true)]
+    words: Vec<String>,
+}
+
+impl Subcommand for Save {
+    const PATHS: &'static [&'static str] = &["save", "image save"];
+    const ABOUT: &'static str = "Save image(s) to an archive";
+    const USAGE: Option<&'static str> = Some("IMAGE [IMAGE...]");
+    const EXAMPLES: &'static [&'static str] = &[
+        "save --quiet -o myimage.tar imageID",
+        "save --format oci-dir -o ubuntu-dir ubuntu",
+        "save > alpine-all.tar alpine:latest",
+    ];
+
+    fn run(mut self, context: &Context) -> CommandResult {
+        let (form, is_directory) = match self.format.as_str() {
+            "oci-archive" => (ArchiveForm::Oci, false),
+            "oci-dir" => (ArchiveForm::Oci, true),
+            "docker-dir" => (ArchiveForm::Directory, true),
+            _ => (ArchiveForm::Docker, false),
+        };
+        if self.compress && form != ArchiveForm::Directory {
+            return Err(Failure::tool(
+                "--compress can only be set when --format is 'docker-dir'",
+            ));
+        }
+        let layers = match form {
+            ArchiveForm::Oci if !self.uncompressed => LayerForm::Gzip,
+            ArchiveForm::Directory if self.compress => LayerForm::Gzip,
+            ArchiveForm::Oci | ArchiveForm::Directory | ArchiveForm::Docker => LayerForm::Plain,
+        };
+        let several = self.multi_image_archive || context.engine.dialect == Dialect::Docker;
+        let names = if several {
+            Vec::new()
+        } else {
+            self.words.split_off(1)
+        };
+        if form == ArchiveForm::Directory && self.words.len() > 1 {
+            return Err(Failure::tool(
+                "docker-dir holds one image: use docker-archive, oci-archive or oci-dir for several",
+            ));
+        }
+        // An image that is not there leaves no empty file behind.
+        for word in &self.words {
+            if !context.engine.image_exists(word)? {
+                let name = word.clone();
+                return Err(no_such_image(name));
+            }
+        }
+        let existed = self.output.as_deref().is_some_and(Path::exists);
+        let output = self.output(is_directory, context.engine.dialect)?;
+        let saved = context.engine.save_images(&SaveRequest {
+            images: self.words,
+            names,
+            form,
+            layers,
+            output,
+        });
+        if let (Err(_), Some(path), false) = (&saved, &self.output, existed || is_directory) {
+            // What was begun is of no use.
+            drop(std::fs::remove_file(path));
+        }
+        saved?;
+        Ok(0)
+    }
+}
+
+fn no_such_image(name: String) -> Failure {
+    use crate::engine::image::ImageError;
+    use crate::storage::StorageError;
+    ImageError::from(StorageError::NoSuchImage { name }).into()
+}
+
+impl Save {
+    fn output(&self, is_directory: bool, dialect: Dialect) -> Result<Output, Failure> {
+        if !is_directory {
+            let words = match dialect {
+                Dialect::Podman => "refusing to save to terminal. Use -o flag or redirect",
+                Dialect::Docker => {
+                    "cowardly refusing to save to a terminal. Use the -o flag or redirect"
+                }
+            };
+            return Ok(Output::File(open_output(self.output.as_deref(), words)?));
+        }
+        let Some(path) = &self.output else {
+            return Err(Failure::tool(format_args!(
+                "--format {} writes a directory: name it with --output",
+                self.format
+            )));
+        };
+        check_file_name(path)?;
+        if path.exists() && !path.is_dir() {
+            return Err(Failure::tool(format_args!(
+                "{} is not a directory",
+                path.display()
+            )));
+        }
+        Ok(Output::Directory(path.clone()))
+    }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `save`: images become an archive that other tools load.
+
+use super::error::ImageError;
+use crate::engine::{Dialect, Engine};
+use crate::oci::{Digest, Reference};
+use crate::storage::archive::{ArchiveForm, LayerForm, OutgoingImage, Output, write};
+
+/// What is asked of a save.
+#[derive(Debug)]
+pub struct SaveRequest {
+    /// The images, as typed.
+    pub images: Vec<String>,
+    /// More names that the only image gets in the archive.
+    pub names: Vec<String>,
+    /// What kind of archive.
+    pub form: ArchiveForm,
+    /// Whether layers are compressed.
+    pub layers: LayerForm,
+    /// Where it is written.
+    pub output: Output,
+}
+
+impl Engine {
+    /// Writes images with all their layers into an archive.
+    ///
+    /// # Errors
+    ///
+    /// See [`ImageError`]; what was written is of no use then.
+    pub fn save_images(&self, request: &SaveRequest) -> Result<(), ImageError> {
+        let store = self.images()?;
+        let mut outgoing: Vec<(Digest, OutgoingImage)> = Vec::new();
+        let mut pins = Vec::new();
+        for word in &request.images {
+            let image = store.resolve(word)?;
+            pins.extend(image.pin(&store)?);
+            let name = image.name.as_deref().map(|name| self.archived_name(name));
+            if let Some((_, known)) = outgoing.iter_mut().find(|(id, _)| *id == image.id) {
+                known.names.extend(name);
+                continue;
+            }
+            let entry = OutgoingImage {
+                config: store.document(&image.id)?,
+                manifest: store.manifest(&image)?,
+                names: name.into_iter().collect(),
+                layers: image.layers,
+            };
+            outgoing.push((image.id, entry));
+        }
+        for name in &request.names {
+            let name = self.new_name(name)?.to_string();
+            if let Some((_, only)) = outgoing.first_mut() {
+                only.names.push(self.archived_name(&name));
+            }
+        }
+        let images: Vec<OutgoingImage> = outgoing.into_iter().map(|(_, image)| image).collect();
+        let scratch = self.dirs.tmp();
+        let mut work = || {
+            let written = write(
+                &images,
+                request.form,
+                request.layers,
+                &request.output,
+                &scratch,
+            );
+            match written {
+                Ok(()) => Vec::new(),
+                Err(error) => error.to_string().into_bytes(),
+            }
+        };
+        let words = self.workplace()?.run(&mut work);
+        let words = words.map(|words| String::from_utf8_lossy(&words).into_owned());
+        drop(pins);
+        match words {
+            Ok(words) if words.is_empty() => Ok(()),
+            Ok(words) | Err(words) => Err(ImageError::Save { words }),
+        }
+    }
+
+    /// Docker's archives have Docker's short names.
+    fn archived_name(&self, name: &str) -> String {
+        match (self.dialect, Reference::parse(name)) {
+            (Dialect::Docker, Ok(reference)) => reference.familiar(),
+            (Dialect::Docker, Err(_)) | (Dialect::Podman, _) => name.to_owned(),
+        }
+    }
+}

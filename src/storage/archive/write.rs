@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Archives of our own: Docker's and the image specification's, as a tar file or a directory.
+//!
+//! Layers stream from the store into the archive once. Where a blob's name is its compressed
+//! content's digest, which nobody knows before the end, its header is written last.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use serde_json::json;
+
+use super::files::blob_name;
+use crate::oci::{Algorithm, Descriptor, Digest, Digester, Index, Manifest, media_type};
+use crate::storage::Layer;
+use crate::storage::compression::gzip;
+use crate::storage::tar::{END, padding, write_document_header};
+
+/// Bytes that are read and written at once, and how many such pieces wait.
+const PIECE: usize = 1 << 20;
+const AHEAD: usize = 4;
+
+/// The annotation that holds an image's name in an index.
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
+/// An image on its way out.
+#[derive(Debug)]
+pub struct OutgoingImage {
+    /// Its configuration, as it is kept.
+    pub config: Vec<u8>,
+    /// Its manifest, as it is kept.
+    pub manifest: Vec<u8>,
+    /// The names that it has in the archive.
+    pub names: Vec<String>,
+    /// Its layers, lowest first.
+    pub layers: Vec<Layer>,
+}
+
+/// What kind of archive is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchiveForm {
+    /// `manifest.json` with plain layers, as `docker load` reads it.
+    Docker,
+    /// `index.json` and `blobs/`.
+    Oci,
+    /// One image, blobs by their digests beside `manifest.json`.
+    Directory,
+}
+
+/// Whether layers are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerForm {
+    /// Plain tar streams.
+    Plain,
+    /// gzip.
+    Gzip,
+}
+
+/// Where an archive is written.
+#[derive(Debug)]
+pub enum Output {
+    /// Into a file or pipe, as a tar stream.
+    File(File),
+    /// Into a directory, which is made.
+    Directory(PathBuf),
+}
+
+/// Writes `images`. What has to wait for its size is kept in an unnamed file in `scratch`.
+///
+/// # Errors
+///
+/// A layer that cannot be put together again or is damaged; what writing says.
+pub fn write(
+    images: &[OutgoingImage],
+    form: ArchiveForm,
+    layers: LayerForm,
+    output: &Output,
+    scratch: &Path,
+) -> io::Result<()> {
+    let mut archive = Archive {
+        sink: Sink::new(output, scratch)?,
+        layers,
+        written: HashMap::new(),
+    };
+    match form {
+        ArchiveForm::Docker => archive.docker(images)?,
+        ArchiveForm::Oci => archive.oci(images)?,
+        ArchiveForm::Directory => {
+            for image in images {
+                archive.directory(image)?;
+            }
+        }
+    }
+    archive.sink.finish()
+}
+
+struct Archive<'a> {
+    sink: Sink<'a>,
+    layers: LayerForm,
+    /// Blobs by the diff ids of their layers: images share layers.
+    written: HashMap<Digest, (Digest, u64)>,
+}
+
+impl Archive<'_> {
+    fn docker(&mut self, images: &[OutgoingImage]) -> io::Result<()> {
+        let mut manifest = Vec::new();
+        let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for image in images {
+            let mut paths = Vec::new();
+            for layer in &image.layers {
+                let name = format!("{}.tar", layer.record.diff_id.hex());
+                if !self.written.contains_key(&layer.record.diff_id) {
+                    self.sink.plain_layer(&name, layer)?;
+                    let known = (layer.record.diff_id.clone(), 0);
+                    self.written.insert(layer.record.diff_id.clone(), known);
+                }
+                paths.push(name);
+            }
+            let config = format!("{}.json", Digest::sha256(&image.config).hex());
+            self.sink.document(&config, &image.config)?;
+            let top = image
+                .layers
+                .last()
+                .map(|layer| layer.chain_id.hex().to_owned());
+            for name in &image.names {
+                if let Some((repository, tag)) = name.rsplit_once(':') {
+                    let tags = repositories.entry(repository.to_owned()).or_default();
+                    tags.insert(tag.to_owned(), top.clone().unwrap_or_default());
+                }
+            }
+            let names = (!image.names.is_empty()).then_some(&image.names);
+            manifest.push(json!({"Config": config, "RepoTags": names, "Layers": paths}));
+        }
+        self.sink
+            .document("repositories", &to_json(&repositories))?;
+        self.sink.document("manifest.json", &to_json(&manifest))
+    }
+
+    fn oci(&mut self, images: &[OutgoingImage]) -> io::Result<()> {
+        self.sink
+            .document("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+        self.sink.directory("blobs/")?;
+        self.sink.directory("blobs/sha256/")?;
+        let mut index = Index {
+            schema_version: 2,
+            media_type: media_type::OCI_INDEX.to_owned(),
+            ..Index::default()
+        };
+        for image in images {
+            let types = Types::OCI;
+            let manifest = self.manifest(image, types, blob_name)?;
+            let config = blob_name(&Digest::sha256(&image.config));
+            self.document_once(&config, &image.config)?;
+            let mut descriptor = Descriptor::of(types.manifest, &manifest);
+            self.document_once(&blob_name(&descriptor.digest), &manifest)?;
+            if image.names.is_empty() {
+                index.manifests.push(descriptor.clone());
+            }
+            for name in &image.names {
+                let name = (REF_NAME.to_owned(), name.clone());
+                descriptor.annotations = BTreeMap::from([name]);
+                index.manifests.push(descriptor.clone());
+            }
+        }
+        self.sink.document("index.json", &to_json(&index))
+    }
+
+    /// The layout of the transport `dir:`, with Docker's documents.
+    fn directory(&mut self, image: &OutgoingImage) -> io::Result<()> {
+        self.sink
+            .document("version", b"Directory Transport Version: 1.1\n")?;
+        let manifest = self.manifest(image, Types::DOCKER, |digest| digest.hex().to_owned())?;
+        let config = Digest::sha256(&image.config);
+        self.sink.document(config.hex(), &image.config)?;
+        self.sink.document("manifest.json", &manifest)
+    }
+
+    /// Writes the layers and returns the manifest that names them: the image's own where it names
+    /// just these.
+    fn manifest(
+        &mut self,
+        image: &OutgoingImage,
+        types: Types,
+        name: fn(&Digest) -> String,
+    ) -> io::Result<Vec<u8>> {
+        let layer_type = match self.layers {
+            LayerForm::Plain => types.plain,
+            LayerForm::Gzip => types.gzip,
+        };
+        let mut layers = Vec::new();
+        for layer in &image.layers {
+            let (digest, size) = self.layer(layer, name)?;
+            layers.push(Descriptor {
+                media_type: layer_type.to_owned(),
+                size,
+                digest,
+                platform: None,
+                annotations: BTreeMap::new(),
+            });
+        }
+        let own = serde_json::from_slice::<Manifest>(&image.manifest).ok();
+        let own = own.filter(|own| own.media_type.is_empty() || own.media_type == types.manifest);
+        if let Some(own) = &own {
+            let digests = own.layers.iter().map(|layer| &layer.digest);
+            if digests.eq(layers.iter().map(|layer| &layer.digest))
+                && own.config.media_type == types.config
+            {
+                return Ok(image.manifest.clone());
+            }
+        }
+        Ok(to_json(&Manifest {
+            schema_version: 2,
+            media_type: types.manifest.to_owned(),
+            config: Descriptor::of(types.config, &image.config),
+            layers,
+            annotations: own.map(|own| own.annotations).unwrap_or_default(),
+        }))
+    }
+
+    fn layer(&mut self, layer: &Layer, name: fn(&Digest) -> String) -> io::Result<(Digest, u64)> {
+        let diff_id = &layer.record.diff_id;
+        if let Some(known) = self.written.get(diff_id) {
+            return Ok(known.clone());
+        }
+        let blob = match self.layers {
+            LayerForm::Plain => {
+                self.sink.plain_layer(&name(diff_id), layer)?;
+                (diff_id.clone(), layer.record.content.size_bytes)
+            }
+            LayerForm::Gzip => self.sink.packed_layer(layer, name)?,
+        };
+        self.written.insert(diff_id.clone(), blob.clone());
+        Ok(blob)
+    }
+
+    fn document_once(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let digest = Digest::sha256(bytes);
+        if self.written.contains_key(&digest) {
+            return Ok(());
+        }
+        self.sink.document(name, bytes)?;
+        self.written.insert(digest.clone(), (digest, 0));
+        Ok(())
+    }
+}
+
+/// Media types of one family.
+#[derive(Clone, Copy)]
+struct Types {
+    manifest: &'static str,
+    config: &'static str,
+    plain: &'static str,
+    gzip: &'static str,
+}
+
+impl Types {
+    const OCI: Self = Self {
+        manifest: media_type::OCI_MANIFEST,
+        config: media_type::OCI_CONFIG,
+        plain: media_type::OCI_LAYER,
+        gzip: media_type::OCI_LAYER_GZIP,
+    };
+    const DOCKER: Self = Self {
+        manifest: media_type::DOCKER_MANIFEST,
+        config: media_type::DOCKER_CONFIG,
+        plain: media_type::DOCKER_LAYER_PLAIN,
+        gzip: media_type::DOCKER_LAYER,
+    };
+}
+
+enum Sink<'a> {
+    Tar(TarSink<'a>),
+    Directory(&'a Path),
+}
+
+impl<'a> Sink<'a> {
+    fn new(output: &'a Output, scratch: &'a Path) -> io::Result<Self> {
+        Ok(match output {
+            Output::File(file) => Self::Tar(TarSink::new(file, scratch)),
+            Output::Directory(path) => {
+                fs::create_dir_all(path)?;
+                Self::Directory(path)
+            }
+        })
+    }
+
+    fn document(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Tar(tar) => {
+                tar.header(name, bytes.len() as u64)?;
+                tar.write(bytes)?;
+                tar.pad(bytes.len() as u64)
+            }
+            Self::Directory(root) => create(&root.join(name))?.write_all(bytes),
+        }
+    }
+
+    fn directory(&mut self, name: &str) -> io::Result<()> {
+        match self {
+            Self::Tar(tar) => tar.header(name, 0),
+            Self::Directory(root) => fs::create_dir_all(root.join(name)),
+        }
+    }
+
+    /// A layer whose name and size are known.
+    fn plain_layer(&mut self, name: &str, layer: &Layer) -> io::Result<()> {
+        let size = layer.record.content.size_bytes;
+        match self {
+            Self::Tar(tar) => {
+                tar.header(name, size)?;
+                copy_plain(layer, |piece| tar.write(piece))?;
+                tar.pad(size)
+            }
+            Self::Directory(root) => {
+                let mut file = create(&root.join(name))?;
+                copy_plain(layer, |piece| file.write_all(piece))
+            }
+        }
+    }
+
+    /// A layer that is compressed; its blob's digest and size.
+    fn packed_layer(
+        &mut self,
+        layer: &Layer,
+        name: fn(&Digest) -> String,
+    ) -> io::Result<(Digest, u64)> {
+        match self {
+            Self::Tar(tar) => tar.packed_layer(layer, name),
+            Self::Directory(root) => {
+                let unfinished = root.join(format!("{}.part", layer.record.diff_id.hex()));
+                let mut file = create(&unfinished)?;
+                let blob = pack(layer, |piece| file.write_all(piece))?;
+                fs::rename(&unfinished, root.join(name(&blob.0)))?;
+                Ok(blob)
+            }
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tar(tar) => {
+                tar.write(&END)?;
+                tar.file.flush()
+            }
+            Self::Directory(_) => Ok(()),
+        }
+    }
+}
+
+struct TarSink<'a> {
+    file: &'a File,
+    scratch: &'a Path,
+    /// Where the file stands; `None` for a pipe, and for a file that is appended to.
+    position: Option<u64>,
+}
+
+impl<'a> TarSink<'a> {
+    fn new(mut file: &'a File, scratch: &'a Path) -> Self {
+        let flags = fcntl(file, FcntlArg::F_GETFL).map(OFlag::from_bits_truncate);
+        let appends = flags.is_ok_and(|flags| flags.contains(OFlag::O_APPEND));
+        let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
+        let position = file.stream_position().ok();
+        Self {
+            file,
+            scratch,
+            position: position.filter(|_| is_file && !appends),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        if let Some(position) = &mut self.position {
+            *position += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn header(&mut self, name: &str, size: u64) -> io::Result<()> {
+        self.write(&header(name, size))
+    }
+
+    fn pad(&mut self, size: u64) -> io::Result<()> {
+        self.write(&END[..padding(size)])
+    }
+
+    fn packed_layer(
+        &mut self,
+        layer: &Layer,
+        name: fn(&Digest) -> String,
+    ) -> io::Result<(Digest, u64)> {
+        if let Some(start) = self.position {
+            self.header("", 0)?;
+            let (digest, size) = pack(layer, |piece| self.write(piece))?;
+            self.pad(size)?;
+            self.file
+                .write_all_at(&header(&name(&digest), size), start)?;
+            return Ok((digest, size));
+        }
+        let mut waiting = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_TMPFILE)
+            .mode(0o600)
+            .open(self.scratch)?;
+        let (digest, size) = pack(layer, |piece| waiting.write_all(piece))?;
+        waiting.rewind()?;
+        self.header(&name(&digest), size)?;
+        io::copy(&mut waiting, &mut &*self.file)?;
+        self.pad(size)?;
+        Ok((digest, size))
+    }
+}
+
+fn header(name: &str, size: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mode = if name.ends_with('/') { 0o755 } else { 0o644 };
+    write_document_header(name, mode, size, &mut bytes);
+    bytes
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o644)
+        .open(path)
+}
+
+fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("it has string keys")
+}
+
+/// Writes a layer's plain stream: one thread reads, this one hashes and writes.
+fn copy_plain(layer: &Layer, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let stream = layer.stream()?;
+    let (sender, receiver) = sync_channel(AHEAD);
+    let diff_id = &layer.record.diff_id;
+    let mut digester = Digester::new(diff_id.algorithm());
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut stream = stream;
+            loop {
+                let mut piece = Vec::with_capacity(PIECE);
+                let read = Read::by_ref(&mut stream)
+                    .take(PIECE as u64)
+                    .read_to_end(&mut piece);
+                let ended = matches!(read, Ok(0) | Err(_));
+                if sender.send(read.map(|_| piece)).is_err() || ended {
+                    return;
+                }
+            }
+        });
+        for piece in receiver {
+            let piece = piece?;
+            digester.update(&piece);
+            write(&piece)?;
+        }
+        Ok(())
+    })
+    .and_then(|()| check(diff_id, digester))
+}
+
+/// Writes a layer's compressed stream; its digest and size.
+fn pack(
+    layer: &Layer,
+    mut write: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<(Digest, u64)> {
+    let mut plain = Hashed {
+        stream: layer.stream()?,
+        digester: Digester::new(layer.record.diff_id.algorithm()),
+    };
+    let mut digester = Digester::new(Algorithm::Sha256);
+    let mut size = 0;
+    gzip(&mut plain, |piece| {
+        digester.update(piece);
+        size += piece.len() as u64;
+        write(piece)
+    })?;
+    check(&layer.record.diff_id, plain.digester)?;
+    Ok((digester.finish(), size))
+}
+
+fn check(diff_id: &Digest, digester: Digester) -> io::Result<()> {
+    let found = digester.finish();
+    if found == *diff_id {
+        return Ok(());
+    }
+    let words = format!("layer {diff_id} is damaged: its content has the digest {found}");
+    Err(io::Error::new(io::ErrorKind::InvalidData, words))
+}
+
+struct Hashed<R> {
+    stream: R,
+    digester: Digester,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.stream.read(buffer)?;
+        self.digester.update(&buffer[..length]);
+        Ok(length)
+    }
+}
