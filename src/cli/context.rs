@@ -11,6 +11,7 @@ use super::Failure;
 use super::globals::Globals;
 use crate::config::containers_conf::{self, EngineSection};
 use crate::config::storage_conf::{StorageConf, additional_store};
+use crate::engine::external::ExternalStore;
 use crate::engine::{Dialect, Engine, Report};
 use crate::output::ui::Ui;
 use crate::runtime::userns::chain;
@@ -130,6 +131,11 @@ impl Context {
             engine: Engine {
                 dirs: dirs(&globals)?,
                 dialect,
+                // Who names a store means that one alone.
+                external: match globals.inherited.root {
+                    Some(_) => None,
+                    None => Some(ExternalStore::usual(&|name| std::env::var_os(name))),
+                },
                 runtime_flags: globals.inherited.runtime_flag.clone(),
             },
             ui,

@@ -38,9 +38,24 @@ const NAME_ATTEMPTS: u32 = 32;
 /// Why a container could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
-    /// The store refused; a name in use among it.
+    /// The store refused.
     #[error(transparent)]
-    State(#[from] StateError),
+    State(StateError),
+    /// Another container has the name, in the words that scripts search for.
+    #[error("creating container storage: {0}, or use --replace to instruct Podman to do so.")]
+    NameInUse(StateError),
+    /// A container of another tool has the name: `rm` could not tell which one is meant.
+    #[error(
+        "creating container storage: the container name \"{name}\" is already in use by {id}. You \
+         have to remove that container to be able to reuse that name: that name is already in use \
+         by an external entity, or use --replace to instruct Podman to do so."
+    )]
+    ExternalName {
+        /// The name.
+        name: String,
+        /// The container that has it.
+        id: ContainerId,
+    },
     /// The configuration cannot be read.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -97,6 +112,15 @@ pub(super) struct Made {
     pub(super) origin: Origin,
 }
 
+impl From<StateError> for CreateError {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::NameInUse { .. } => Self::NameInUse(error),
+            other => Self::State(other),
+        }
+    }
+}
+
 impl Engine {
     /// Makes a container from `request`; it does not run.
     ///
@@ -139,6 +163,10 @@ impl Engine {
         let record = self.resolve(request, image.facts.clone(), conf)?;
         if record.request.replace {
             self.make_room(&record.name, report)?;
+        }
+        if let Some(id) = self.external_holder(&record.name) {
+            let name = record.name;
+            return Err(CreateError::ExternalName { name, id });
         }
         keep(&store, record, purpose, self.dialect)
     }

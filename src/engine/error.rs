@@ -164,6 +164,23 @@ pub enum EngineError {
         /// How long it was waited for.
         seconds: u64,
     },
+    /// A container of another tool that is mounted.
+    #[error(
+        "container {id} is mounted and cannot be removed without using force: container state \
+         improper"
+    )]
+    ExternalMounted {
+        /// The container.
+        id: ContainerId,
+    },
+    /// A container of another tool that stays.
+    #[error("remove container {id}: {reason}")]
+    External {
+        /// The container.
+        id: ContainerId,
+        /// What that tool says.
+        reason: String,
+    },
     /// `stop` of a container whose monitor was killed: it is down, and nobody saw how it ended.
     /// The words are podman's.
     #[error(

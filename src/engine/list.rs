@@ -65,12 +65,26 @@ pub struct Listed {
     pub observed: Observed,
     /// How much room it takes, if that was asked for.
     pub sizes: Option<ContainerSizes>,
+    /// Whose it is.
+    pub origin: Origin,
+}
+
+/// Whose a container is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Ours.
+    Own,
+    /// Another tool's: only its storage is there to be seen.
+    External,
 }
 
 impl Listed {
     /// The state in podman's words: `running`, `exited`…
     pub fn status(&self) -> &'static str {
-        status_word(&self.state, self.observed)
+        match self.origin {
+            Origin::Own => status_word(&self.state, self.observed),
+            Origin::External => "storage",
+        }
     }
 
     /// The host's process id of its first process; 0 when it has none here.
@@ -188,6 +202,7 @@ fn read(store: &Store, ids: Vec<ContainerId>, wanted: &impl Fn(&Candidate<'_>) -
                 state,
                 observed,
                 sizes: None,
+                origin: Origin::Own,
             }),
             Ok(None) => {}
             Err(error) => reading.damaged.push(error),

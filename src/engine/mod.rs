@@ -14,6 +14,7 @@ pub mod disk;
 mod ending;
 pub mod error;
 pub mod exec;
+pub mod external;
 pub mod files;
 pub mod filter;
 pub mod host;
@@ -91,6 +92,8 @@ pub struct Engine {
     pub dialect: Dialect,
     /// `--runtime-flag`: what is passed to the runtime.
     pub runtime_flags: Vec<String>,
+    /// The store of other tools, whose containers may be listed and removed too.
+    pub external: Option<external::ExternalStore>,
 }
 
 /// Who calls: for `keep-id`, and for the words of errors. Looked up once.

@@ -73,7 +73,11 @@ impl Engine {
         report: &dyn Report,
     ) -> Result<Vec<ItemResult>, EngineError> {
         let store = self.store()?;
-        let mut chosen = self.select(selection)?;
+        let (selection, external) = self.remove_external(&store, selection, options.running);
+        let Some(selection) = selection else {
+            return Ok(external);
+        };
+        let mut chosen = self.select(&selection)?;
         if options.dependents == Dependents::Remove {
             chosen = with_dependents(&store, chosen)?;
         }
@@ -89,6 +93,7 @@ impl Engine {
             })
             .collect();
         results.extend(leftovers.remove(&self.dirs));
+        results.extend(external);
         self.sweep_unfinished(&store);
         Ok(results)
     }

@@ -62,6 +62,7 @@ impl Bench {
             dirs,
             dialect: Dialect::Podman,
             runtime_flags: Vec::new(),
+            external: None,
         };
         let store = engine.store().unwrap();
         Self {
@@ -313,6 +314,7 @@ fn many_remove_one_container_at_once() {
                     dirs,
                     dialect,
                     runtime_flags: Vec::new(),
+                    external: None,
                 };
                 let options = RemoveOptions {
                     running: Running::Kill,

@@ -8,7 +8,7 @@ use crate::engine::error::EngineError;
 /// Flags of `container exists`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Exists {
-    /// Accepted: coracle keeps no containers of other programs
+    /// Check for containers of buildah as well
     #[arg(long)]
     external: bool,
     /// Name or id of a container
@@ -26,11 +26,14 @@ impl Subcommand for Exists {
 
     fn run(self, context: &Context) -> CommandResult {
         let store = context.engine.store().map_err(EngineError::from)?;
-        match store.resolve(&without_slash(&self.container)) {
+        let name = without_slash(&self.container);
+        match store.resolve(&name) {
             Ok(_) => Ok(0),
             Err(error) => {
                 let error = EngineError::from(error);
-                if error.is_missing() {
+                if self.external && context.engine.has_external(&name) {
+                    Ok(0)
+                } else if error.is_missing() {
                     Ok(MISSING)
                 } else {
                     Err(error.into())

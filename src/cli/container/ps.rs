@@ -18,7 +18,7 @@ pub(crate) struct Ps {
     /// Show all the containers, default is only running containers
     #[arg(long, short)]
     all: bool,
-    /// Accepted: coracle keeps no containers of other programs
+    /// Show working containers of buildah as well
     #[arg(long)]
     external: bool,
     /// Filter output based on conditions given
@@ -112,6 +112,10 @@ impl Subcommand for Ps {
             },
         };
         let mut listed = context.engine.list_containers(&request, context)?;
+        // What filters ask for is known of containers of ours alone.
+        if self.external && self.filter.is_empty() {
+            listed.extend(context.engine.list_external());
+        }
         sort(&mut listed, self.sort, dialect);
         let now = Timestamp::now();
         let detail = Detail {

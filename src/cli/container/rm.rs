@@ -98,7 +98,12 @@ impl Rm {
 
 /// 1 when all that failed did not exist, 2 when some are running, else the tool's own.
 fn exit_code(errors: &[EngineError]) -> u8 {
-    let is_running = |error: &EngineError| matches!(error, EngineError::NotRemovable { .. });
+    let is_running = |error: &EngineError| {
+        matches!(
+            error,
+            EngineError::NotRemovable { .. } | EngineError::ExternalMounted { .. }
+        )
+    };
     let known = |error: &EngineError| error.is_missing() || is_running(error);
     if !errors.iter().all(known) {
         TOOL_ERROR

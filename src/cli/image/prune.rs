@@ -19,7 +19,7 @@ pub(crate) struct Prune {
     /// Accepted: there is no build cache
     #[arg(long)]
     build_cache: bool,
-    /// Accepted: coracle keeps no containers of other programs
+    /// Remove images that only working containers of buildah use as well
     #[arg(long)]
     external: bool,
     /// Provide filter values (e.g. 'label=<key>=<value>')
@@ -47,6 +47,11 @@ impl Subcommand for Prune {
         };
         let pruned = context.engine.prune_images(scope, &self.filter, context)?;
         let freed_bytes = print_pruned_images(context, &pruned)?;
+        if self.external {
+            for id in context.engine.prune_external_images()? {
+                context.ui.line(id)?;
+            }
+        }
         if dialect == Dialect::Docker {
             let freed = human_size(freed_bytes, 4);
             context

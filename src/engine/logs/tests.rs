@@ -29,6 +29,7 @@ impl Bench {
             dirs,
             dialect,
             runtime_flags: Vec::new(),
+            external: None,
         };
         Self { directory, engine }
     }
