@@ -1167,7 +1167,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container__subcmd__exec)
-            opts="-d -e -i -l -t -u -w --cidfile --detach --detach-keys --env --env-file --interactive --latest --no-session --preserve-fds --privileged --tty --user --workdir"
+            opts="-d -e -i -l -t -u -w --cidfile --detach --detach-keys --env --env-file --interactive --latest --no-session --preserve-fd --preserve-fds --privileged --tty --user --workdir"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1190,6 +1190,10 @@ _coracle() {
                     return 0
                     ;;
                 --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --preserve-fd)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2535,7 +2539,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__exec)
-            opts="-d -e -i -l -t -u -w --cidfile --detach --detach-keys --env --env-file --interactive --latest --no-session --preserve-fds --privileged --tty --user --workdir"
+            opts="-d -e -i -l -t -u -w --cidfile --detach --detach-keys --env --env-file --interactive --latest --no-session --preserve-fd --preserve-fds --privileged --tty --user --workdir"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2558,6 +2562,10 @@ _coracle() {
                     return 0
                     ;;
                 --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --preserve-fd)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

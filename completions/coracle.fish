@@ -122,6 +122,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand exec" -l cidfile -d 'Rea
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -l detach-keys -d 'Select the key sequence for detaching a container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -s e -l env -d 'Set environment variables' -r
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -l env-file -d 'Read in a file of environment variables' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand exec" -l preserve-fd -d 'Pass a list of additional file descriptors to the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -l preserve-fds -d 'Pass N additional file descriptors to the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -s u -l user -d 'Sets the username or UID used and optionally the groupname or GID' -r
 complete -c coracle -n "__fish_coracle_using_subcommand exec" -s w -l workdir -d 'Working directory inside the container' -r
@@ -485,6 +486,7 @@ complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_se
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l detach-keys -d 'Select the key sequence for detaching a container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s e -l env -d 'Set environment variables' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l env-file -d 'Read in a file of environment variables' -r -F
+complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l preserve-fd -d 'Pass a list of additional file descriptors to the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -l preserve-fds -d 'Pass N additional file descriptors to the container' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s u -l user -d 'Sets the username or UID used and optionally the groupname or GID' -r
 complete -c coracle -n "__fish_coracle_using_subcommand container; and __fish_seen_subcommand_from exec" -s w -l workdir -d 'Working directory inside the container' -r

@@ -2,6 +2,8 @@
 //! `exec`: a further program in a running container. The command itself holds the program's
 //! streams; no monitor stands between, and a detached program has a small waiter of its own.
 
+pub(super) mod sessions;
+
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -14,6 +16,8 @@ use super::attach::{
     AttachError, AttachOutcome, Ending, Endpoint, LocalStreams, ProcessControl, Pump, SignalGate,
     SignalProxy, pump,
 };
+use sessions::SessionFiles;
+
 use super::launch::{PrepareError, container_filter};
 use super::pipes::{Input, piped};
 use super::spec::{SecurityError, SecurityOptions, bounding_set, session_process};
@@ -50,8 +54,8 @@ pub struct ExecRequest {
     pub interactive: bool,
     /// Every capability.
     pub privileged: bool,
-    /// This many descriptors after 2 are passed.
-    pub preserve_fds: u32,
+    /// The caller's descriptors that are passed, beside the standard streams.
+    pub preserved_fds: Vec<i32>,
 }
 
 /// Why nothing was executed.
@@ -174,26 +178,32 @@ impl Engine {
         })
     }
 
-    /// Executes a program and returns when it runs.
+    /// Executes a program and returns when it runs, with the id of the session.
     ///
     /// # Errors
     ///
     /// See [`ExecError`].
-    pub fn exec_detached(&self, id: &ContainerId, request: &ExecRequest) -> Result<(), ExecError> {
+    pub fn exec_detached(
+        &self,
+        id: &ContainerId,
+        request: &ExecRequest,
+    ) -> Result<String, ExecError> {
         let call = |source| ExecError::Call {
             id: id.clone(),
             source,
         };
         let target = self.exec_target(id)?;
         let (line, waiter_line) = Channel::pair().map_err(call)?;
+        // It looks like the id of a container, and is none.
+        let session = ContainerId::random().map_err(call)?.as_str().to_owned();
         match clone3(&CloneRequest::default()).map_err(call)? {
-            Forked::Child => self.wait_for_session(&target, request, &waiter_line),
+            Forked::Child => self.wait_for_session(&target, request, &session, &waiter_line),
             Forked::Parent { .. } => {}
         }
         drop(waiter_line);
         let message = line.receive().map_err(call)?;
         match message.bytes.split_first() {
-            Some((b's', _)) => Ok(()),
+            Some((b's', _)) => Ok(session),
             Some((_, json)) => {
                 let failure = serde_json::from_slice::<StageFailure>(json)
                     .unwrap_or_else(|_| StageFailure::setup(String::from_utf8_lossy(json)));
@@ -212,19 +222,33 @@ impl Engine {
     }
 
     /// The process beside a detached session: its parent, so that somebody reaps it.
-    fn wait_for_session(&self, target: &Target, request: &ExecRequest, line: &Channel) -> ! {
+    fn wait_for_session(
+        &self,
+        target: &Target,
+        request: &ExecRequest,
+        session: &str,
+        line: &Channel,
+    ) -> ! {
         use std::os::fd::AsRawFd;
         setsid().ignored();
         let mut kept = vec![line.as_fd().as_raw_fd(), target.pidfd.as_fd().as_raw_fd()];
         kept.extend(target.cgroup.as_ref().map(AsRawFd::as_raw_fd));
+        kept.extend(&request.preserved_fds);
         let begun = quiet_streams(&kept)
             .map_err(|error| ExecError::Stage(StageFailure::setup(error.to_string())))
             .and_then(|io| self.begin(target, request, io));
         match begun {
             Ok(running) => {
+                let container = self.dirs.container(&target.record.id);
+                // Who looks for it finds none: the program runs all the same.
+                let files = SessionFiles::write(&container, session, running.pid).ok();
                 drop(line.send(b"s", None));
                 drop(close_all_but(&[]));
-                exit_now(reap(running.pid))
+                let code = reap(running.pid);
+                if let Some(files) = files {
+                    files.remove();
+                }
+                exit_now(code)
             }
             Err(error) => {
                 let code = error.exit_code();
@@ -294,7 +318,7 @@ impl Engine {
             groups: groups_of(target.pid),
             seccomp: if request.privileged { &[] } else { &seccomp },
             cgroup: target.cgroup.as_ref().map(AsFd::as_fd),
-            preserved_fds: request.preserve_fds,
+            preserved_fds: &request.preserved_fds,
         };
         Ok(start(&session, io)?)
     }

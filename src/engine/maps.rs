@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which ids a container gets: `--userns`, `--uidmap` and `--gidmap` against what the user may map.
 
-use crate::runtime::idmap::{HolderMap, IdMapping, IdMaps, Reach};
+mod explicit;
+
+use crate::runtime::idmap::{HolderMap, IdMaps, Reach};
 use crate::state::record::ContainerRequest;
 
 /// A `--userns` or `--uidmap` that cannot be honoured.
@@ -22,6 +24,14 @@ pub enum MapError {
          `coracle doctor` shows the range and how to widen it"
     )]
     OutOfReach(String),
+    /// An id of the host that the user may not map.
+    #[error("parent ID {kind} {id} is not mapped/delegated")]
+    Undelegated {
+        /// `UID` or `GID`.
+        kind: &'static str,
+        /// Which.
+        id: u32,
+    },
     /// A mode that needs a range where there is none.
     #[error(
         "--userns={mode} needs subordinate ids: add a range with \
@@ -77,7 +87,8 @@ pub fn container_ids(
         if request.userns.is_some() {
             return Err(MapError::Conflict);
         }
-        return explicit(request, holder).map(|maps| ContainerIds { maps, kept: None });
+        let maps = explicit::maps(&request.uidmap, &request.gidmap, &holder.maps)?;
+        return Ok(ContainerIds { maps, kept: None });
     }
     let (word, options) = mode.split_once(':').unwrap_or((mode, ""));
     let parent = &holder.maps;
@@ -98,7 +109,7 @@ pub fn container_ids(
 }
 
 fn keep_id(options: &str, holder: &HolderMap, caller: &Caller) -> Result<ContainerIds, MapError> {
-    let (mut uid, mut gid) = (caller.uid, caller.gid);
+    let (mut uid, mut gid, mut size) = (caller.uid, caller.gid, u32::MAX);
     for option in options.split(',').filter(|option| !option.is_empty()) {
         let bad = || MapError::Option(option.to_owned());
         let (key, value) = option.split_once('=').ok_or_else(bad)?;
@@ -106,13 +117,13 @@ fn keep_id(options: &str, holder: &HolderMap, caller: &Caller) -> Result<Contain
         match key {
             "uid" => uid = number,
             "gid" => gid = number,
-            "size" => {}
+            "size" => size = number,
             _ => return Err(bad()),
         }
     }
     let maps = match holder.reach {
         Reach::Single => IdMaps::single(uid, gid),
-        Reach::Ranges | Reach::All => IdMaps::keep_id(&holder.maps, uid, gid),
+        Reach::Ranges | Reach::All => IdMaps::keep_id(&holder.maps, (uid, gid), size),
     };
     Ok(ContainerIds {
         maps,
@@ -132,63 +143,6 @@ fn auto_size(options: &str) -> Result<u32, MapError> {
         size = value.ok_or_else(|| MapError::Option(option.to_owned()))?;
     }
     Ok(size)
-}
-
-fn explicit(request: &ContainerRequest, holder: &HolderMap) -> Result<IdMaps, MapError> {
-    let read = |texts: &[String], parent: &[IdMapping]| -> Result<Vec<IdMapping>, MapError> {
-        texts
-            .iter()
-            .map(|text| parse_mapping(text, parent))
-            .collect()
-    };
-    let uids = read(&request.uidmap, &holder.maps.uids)?;
-    let gids = read(&request.gidmap, &holder.maps.gids)?;
-    // One of the two alone stands for both, as with podman.
-    let (uids, gids) = match (uids.is_empty(), gids.is_empty()) {
-        (true, _) => (gids.clone(), gids),
-        (_, true) => (uids.clone(), uids),
-        _ => (uids, gids),
-    };
-    Ok(IdMaps { uids, gids })
-}
-
-/// `CONTAINER:HOST[:SIZE]`, where HOST is an id of the holder (0 is the caller), as rootless
-/// podman reads it; a leading `@` on HOST names a real host id.
-fn parse_mapping(text: &str, parent: &[IdMapping]) -> Result<IdMapping, MapError> {
-    let bad = || MapError::Map(text.to_owned());
-    let mut parts = text.split(':');
-    let number = |part: &str| part.parse::<u32>().map_err(|_not_a_number| bad());
-    let inside = number(
-        parts
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches(['+', 'u', 'g']),
-    )?;
-    let host = parts.next().ok_or_else(bad)?;
-    let count = parts.next().map_or(Ok(1), number)?;
-    let outside = match host.strip_prefix('@') {
-        Some(real) => {
-            let real = number(real)?;
-            let within = |e: &&IdMapping| real >= e.outside && real - e.outside < e.count;
-            let extent = parent.iter().find(within);
-            let extent = extent.ok_or_else(|| MapError::OutOfReach(text.to_owned()))?;
-            extent.inside + (real - extent.outside)
-        }
-        None => number(host)?,
-    };
-    if parts.next().is_some() || count == 0 {
-        return Err(bad());
-    }
-    let last = outside.checked_add(count - 1).ok_or_else(bad)?;
-    let reached = |id: u32| crate::runtime::idmap::is_mapped(parent, id);
-    if !reached(outside) || !reached(last) {
-        return Err(MapError::OutOfReach(text.to_owned()));
-    }
-    Ok(IdMapping {
-        inside,
-        outside,
-        count,
-    })
 }
 
 #[cfg(test)]
@@ -221,6 +175,9 @@ mod tests {
             ("host", "0 0 1,1 1 65536"),
             ("keep-id", "0 1 1000,1000 0 1,1001 1001 64536"),
             ("keep-id:uid=5,gid=6", "0 1 5,5 0 1,6 6 65531"),
+            ("keep-id:size=500", "0 1 499,1000 0 1"),
+            ("keep-id:uid=5,size=10", "0 1 5,5 0 1,6 6 4"),
+            ("keep-id:uid=70000", "0 1 65536,70000 0 1"),
             ("nomap", "0 1 65536"),
             ("auto:size=100", "0 1 100"),
         ];
@@ -243,12 +200,44 @@ mod tests {
         assert_eq!(map(&["0:1:50", "50:0:1"]).as_deref(), Ok("0 1 50,50 0 1"));
         assert_eq!(map(&["0:@100004:2"]).as_deref(), Ok("0 5 2"));
         assert!(matches!(map(&["0:1:101"]), Err(MapError::OutOfReach(_))));
-        assert!(matches!(map(&["0:@5"]), Err(MapError::OutOfReach(_))));
+        assert!(matches!(map(&["0:@5"]), Err(MapError::Undelegated { .. })));
         assert!(matches!(map(&["x"]), Err(MapError::Map(_))));
         assert_eq!(
             ids(&request("keep-id", &["0:0:1"]), &holder),
             Err(MapError::Conflict)
         );
+    }
+
+    /// What `podman run` of 5.8.6 writes for a caller with the id 1013 and this range.
+    #[test]
+    fn explicit_maps_are_those_of_podman() {
+        let range = [(658_752, 65536)];
+        let holder = HolderMap::of_user(1013, 1013, &range, &range);
+        let all = "0 0 1,1 1 65536";
+        let cases: &[(&[&str], &str, &str)] = &[
+            (&["0:1:1000"], "0 1 1000", "0 1 1000"),
+            (&["0:0:1", "1:100:10"], "0 0 1,1 100 10", "0 0 1,1 100 10"),
+            (&["0:10001:10002"], "0 10001 10002", "0 10001 10002"),
+            (
+                &["+5:@1013:1"],
+                "0 1 5,5 0 1,6 6 65531",
+                "0 1 5,5 0 1,6 6 65531",
+            ),
+            (&["0:@658752:10"], "0 1 10", "0 1 10"),
+            (&["u0:1:5"], "0 1 5", all),
+            (&["+u1000:0:1"], "0 1 1000,1000 0 1,1001 1001 64536", all),
+            (
+                &["0:1:100", "+10:50:2"],
+                "0 1 10,10 50 2,12 13 37,51 52 49",
+                "0 1 10,10 50 2,12 13 37,51 52 49",
+            ),
+        ];
+        for (texts, uids, gids) in cases {
+            let request = request("", texts);
+            let maps = explicit::maps(&request.uidmap, &[], &holder.maps).unwrap();
+            assert_eq!(maps.uids_text(","), *uids, "{texts:?}");
+            assert_eq!(maps.gids_text(","), *gids, "{texts:?}");
+        }
     }
 
     #[test]

@@ -61,6 +61,8 @@ pub struct Namespaces {
     pub sources: Vec<(LinuxNamespaceType, NamespaceSource)>,
     /// The container that is joined, and its first process.
     pub joined: Option<(ContainerId, i32)>,
+    /// Whether its /dev/shm is shared with its IPC namespace.
+    pub shares_shm: bool,
 }
 
 /// Resolves the modes of `request`. `network` is the source of the network namespace, when it is
@@ -121,6 +123,13 @@ impl Namespaces {
         if is_own(&path, typ) {
             return Ok(NamespaceSource::Host);
         }
+        if kind == "ipc" {
+            let ipc = store.load(&id)?.request.ipc;
+            if ipc.as_deref() == Some("private") {
+                return Err(NamespaceError::NotShareable { id });
+            }
+            self.shares_shm = ipc.as_deref() != Some("none");
+        }
         match &self.joined {
             Some((other, _)) if *other != id => return Err(NamespaceError::TwoContainers),
             _ => self.joined = Some((id, pid)),
@@ -143,9 +152,6 @@ fn running(
         kind,
         name: name.to_owned(),
     })?;
-    if kind == "ipc" && store.load(&id)?.request.ipc.as_deref() == Some("private") {
-        return Err(NamespaceError::NotShareable { id });
-    }
     let pid = below_reaper(process.pid).map_or(process.pid, |(pid, _)| pid);
     Ok((id, pid))
 }

@@ -48,7 +48,6 @@ pub(super) fn settle(
         container: None,
         stopping: None,
         helpers: Vec::new(),
-        exec_ids: Vec::new(),
         cgroup_path: String::new(),
         exit_code: Some(state.exit_code.unwrap_or(LOST_EXIT_CODE)),
         finished_at: Some(state.finished_at.unwrap_or_else(Timestamp::now)),

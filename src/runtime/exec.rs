@@ -14,13 +14,13 @@ use super::entrance::below_reaper;
 use super::handshake::{self, FromInit};
 use super::init::{call, enter_workdir, environment_of, reset_signals, sets_for};
 use super::launch::{GroupPolicy, ProgramIo, StageFailure, UserChoice, WorkdirPolicy};
-use super::program::{self, OwnBinary};
+use super::program::{self, Others, OwnBinary};
 use super::rights::{self, Rights};
 use super::session;
 use super::user::{self, Identity};
 use crate::sys::channel::Channel;
 use crate::sys::process::{
-    CloneRequest, Forked, clone3, close_on_exec_from, exit_now, new_session_keyring,
+    CloneRequest, Forked, clone3, close_on_exec_all_but, exit_now, new_session_keyring,
 };
 use crate::sys::seccomp::Instruction;
 use crate::sys::{Called, Ignored, SysResult};
@@ -42,8 +42,8 @@ pub struct Session<'l> {
     pub seccomp: &'l [Instruction],
     /// The container's cgroup, when it has one of its own.
     pub cgroup: Option<BorrowedFd<'l>>,
-    /// Number of descriptors after 2 that the program keeps.
-    pub preserved_fds: u32,
+    /// Descriptors after 2 that the program keeps.
+    pub preserved_fds: &'l [i32],
 }
 
 /// A session's first process: a child of the caller.
@@ -61,12 +61,12 @@ pub struct Running {
 ///
 /// 125 when the container could not be entered, 126 or 127 for the program.
 pub fn start(session: &Session<'_>, io: ProgramIo) -> Result<Running, StageFailure> {
-    let own = OwnBinary::look();
+    let own = OwnBinary::open();
     let (ours, theirs) = call(Channel::pair)?;
     match call(|| clone3(&CloneRequest::default()))? {
         Forked::Child => {
             drop(ours);
-            if let Err(failure) = enter_and_fork(session, &io, &theirs, own) {
+            if let Err(failure) = enter_and_fork(session, &io, &theirs, own.as_ref()) {
                 handshake::send_failure(&theirs, &failure);
             }
             exit_now(0)
@@ -118,7 +118,7 @@ fn enter_and_fork(
     session: &Session<'_>,
     io: &ProgramIo,
     line: &Channel,
-    own: Option<OwnBinary>,
+    own: Option<&OwnBinary>,
 ) -> Result<(), StageFailure> {
     call(|| prctl::set_dumpable(false).called(|| "prctl(PR_SET_DUMPABLE)"))?;
     let program = below_reaper(session.pid);
@@ -154,7 +154,7 @@ fn become_program(
     ids: (Uid, Gid),
     io: &ProgramIo,
     line: &Channel,
-    own: Option<OwnBinary>,
+    own: Option<&OwnBinary>,
 ) -> Result<Never, StageFailure> {
     drop(new_session_keyring());
     become_root(ids)?;
@@ -174,8 +174,8 @@ fn become_program(
     rights::limit_resources(&session.process)?;
     enter_workdir(session.process.cwd(), WorkdirPolicy::MustExist, &identity)?;
     session::take_streams(io, console.as_ref(), &identity)?;
-    let kept = i32::try_from(session.preserved_fds).unwrap_or(0);
-    call(|| close_on_exec_from(3 + kept))?;
+    let kept = [&[0, 1, 2], session.preserved_fds].concat();
+    call(|| close_on_exec_all_but(&kept))?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(
         session.process.user().umask().unwrap_or(0o022),
     ));
@@ -189,7 +189,7 @@ fn become_program(
     reset_signals();
     let environment = environment_of(&session.process, &identity);
     let arguments = session.process.args().as_deref().unwrap_or_default();
-    let program = program::find(arguments, &environment, own)?;
+    let program = program::find(arguments, &environment, own, Others::Everywhere)?;
     Err(program::become_program(&program, &environment))
 }
 

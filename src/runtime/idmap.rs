@@ -147,10 +147,11 @@ impl IdMaps {
 
     /// `--userns keep-id`: the caller keeps `uid` and `gid` inside, the ids below and above them
     /// are subordinate ids.
-    pub fn keep_id(parent: &Self, uid: u32, gid: u32) -> Self {
+    /// At most `size` ids are mapped.
+    pub fn keep_id(parent: &Self, (uid, gid): (u32, u32), size: u32) -> Self {
         Self {
-            uids: kept(&parent.uids, uid),
-            gids: kept(&parent.gids, gid),
+            uids: kept(&parent.uids, uid, size),
+            gids: kept(&parent.gids, gid, size),
         }
     }
 
@@ -207,8 +208,9 @@ fn text(extents: &[IdMapping], separator: &str) -> String {
     extents.iter().map(line).collect::<Vec<_>>().join(separator)
 }
 
-fn kept(parent: &[IdMapping], own: u32) -> Vec<IdMapping> {
-    let mut mappings = slice(parent, 0, 1, own);
+fn kept(parent: &[IdMapping], own: u32, size: u32) -> Vec<IdMapping> {
+    let others = size.saturating_sub(1);
+    let mut mappings = slice(parent, 0, 1, own.min(others));
     let below: u32 = mappings.iter().map(|extent| extent.count).sum();
     mappings.push(IdMapping {
         inside: own,
@@ -219,14 +221,14 @@ fn kept(parent: &[IdMapping], own: u32) -> Vec<IdMapping> {
         parent,
         own.saturating_add(1),
         below.saturating_add(1),
-        u32::MAX,
+        others - below,
     ));
     mappings
 }
 
 /// Up to `count` parent ids from `outside` on, seen from `inside` on, split where the parent's
 /// extents end: each extent of a child must lie in one extent of its parent.
-fn slice(parent: &[IdMapping], inside: u32, outside: u32, count: u32) -> Vec<IdMapping> {
+pub fn slice(parent: &[IdMapping], inside: u32, outside: u32, count: u32) -> Vec<IdMapping> {
     let mut mappings = Vec::new();
     let (mut inside, mut outside, mut left) = (inside, outside, count);
     for extent in parent {
@@ -295,10 +297,13 @@ mod tests {
         let cases = [
             (IdMaps::identity_of(&parent), "0 0 1\n1 1 65536"),
             (
-                IdMaps::keep_id(&parent, 1000, 1000),
+                IdMaps::keep_id(&parent, (1000, 1000), u32::MAX),
                 "0 1 1000\n1000 0 1\n1001 1001 64536",
             ),
-            (IdMaps::keep_id(&parent, 0, 0), "0 0 1\n1 1 65536"),
+            (
+                IdMaps::keep_id(&parent, (0, 0), u32::MAX),
+                "0 0 1\n1 1 65536",
+            ),
             (IdMaps::no_map(&parent), "0 1 65536"),
             (IdMaps::slice_of(&parent, 5, 100), "0 5 100"),
             (IdMaps::single(33, 33), "33 0 1"),

@@ -14,12 +14,14 @@ use nix::unistd::{Gid, Uid, sethostname, setresgid, setresuid};
 use oci_spec::runtime::{Linux, LinuxNamespaceType, Process, Spec};
 
 use super::handshake::{self, ToInit};
-use super::launch::{GroupPolicy, Launch, ProgramIo, StageFailure, UserChoice, WorkdirPolicy};
+use super::launch::{
+    GroupPolicy, Launch, ProgramIo, Root, StageFailure, UserChoice, WorkdirPolicy,
+};
 use super::mounts::apply::{self, Mask};
 use super::mounts::plan::{self, MountOp};
 use super::mounts::sources::Sources;
 use super::mounts::target;
-use super::program::{self, OwnBinary};
+use super::program::{self, Others, OwnBinary};
 use super::rights::{self, Rights};
 use super::rootfs::Fallback;
 use super::spawn::Place;
@@ -49,7 +51,7 @@ fn prepare_and_exec(
     place: Place<'_>,
     line: &Channel,
 ) -> Result<Never, StageFailure> {
-    let own = OwnBinary::look();
+    let own = OwnBinary::open();
     call(|| prctl::set_pdeathsig(Signal::SIGKILL).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
     let mut sources = handshake::wait_mapped(line)?;
     let adjustment = launch
@@ -88,12 +90,24 @@ fn prepare_and_exec(
     finish_root(launch, linux, &root)?;
     rootfs::enter(&root)?;
     passwd::introduce(&launch.passwd, root.as_fd());
-    let identity = identify(launch, process, &root)?;
-    passwd::complete(&launch.passwd, &identity, root.as_fd())?;
+    let mut identity = identify(launch, process, &root)?;
+    let workdir = process.cwd().to_string_lossy();
+    if identity.name.is_none() && matches!(launch.user, UserChoice::Lookup { .. }) {
+        let home = passwd::home_of(&launch.passwd, &identity, &workdir);
+        identity.home = home.unwrap_or(identity.home);
+    }
+    passwd::complete(&launch.passwd, &identity, &workdir, root.as_fd())?;
     ToInit::Network.wait(line)?;
     hide()?;
     drop(root);
-    start(launch, process, io, console.as_ref(), &identity, own)
+    start(
+        launch,
+        process,
+        io,
+        console.as_ref(),
+        &identity,
+        own.as_ref(),
+    )
 }
 
 /// While the file is still this process's own: changing ids gives it to root.
@@ -286,7 +300,7 @@ fn start(
     io: &ProgramIo,
     console: Option<&session::Console>,
     identity: &Identity,
-    own: Option<OwnBinary>,
+    own: Option<&OwnBinary>,
 ) -> Result<Never, StageFailure> {
     rights::limit_resources(process)?;
     enter_workdir(process.cwd(), launch.workdir, identity)?;
@@ -314,8 +328,33 @@ fn start(
     reset_signals();
     let environment = environment_of(process, identity);
     let arguments = process.args().as_deref().unwrap_or_default();
-    let program = program::find(arguments, &environment, own)?;
+    let program = program::find(arguments, &environment, own, others(launch))?;
     Err(program::become_program(&program, &environment))
+}
+
+/// Who else can change what the program's path leads to: whoever has the root too, or something
+/// that is mounted in it. The files of the container's own and the kernel's are nobody's.
+fn others(launch: &Launch) -> Others {
+    const UNCHANGED: &[&str] = &[
+        "/proc",
+        "/sys",
+        "/etc/hosts",
+        "/etc/hostname",
+        "/etc/resolv.conf",
+        "/run/.containerenv",
+    ];
+    let mounts = launch.spec.mounts().iter().flatten();
+    let mut shared = mounts.filter(|mount| {
+        let known = |own: &&str| mount.destination() == Path::new(own);
+        mount.typ().as_deref() == Some("bind") && !UNCHANGED.iter().any(|own| known(own))
+    });
+    match launch.root {
+        Root::Directory(_) => Others::Everywhere,
+        Root::Kernel(_) | Root::Fuse(_) | Root::Machine(_) if shared.next().is_some() => {
+            Others::BelowMounts
+        }
+        Root::Kernel(_) | Root::Fuse(_) | Root::Machine(_) => Others::Nowhere,
+    }
 }
 
 /// With a user that was looked up the sets follow from who it is, as after setuid(2): root has

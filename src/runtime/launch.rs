@@ -122,9 +122,22 @@ pub enum PasswdPolicy {
         group_entry: Option<String>,
         /// `--hostuser`: lines of the host's /etc/passwd that are added.
         host_lines: Vec<String>,
-        /// Name of the caller, for `keep-id`: `(name, uid, gid, home)`.
-        caller: Option<(String, u32, u32, String)>,
+        /// The caller, for `keep-id`.
+        caller: Option<CallerInside>,
     },
+}
+
+/// The caller as the container knows him.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallerInside {
+    /// His name.
+    pub name: String,
+    /// His user id inside.
+    pub uid: u32,
+    /// His group id inside.
+    pub gid: u32,
+    /// His home directory, if the container shows it.
+    pub home: Option<String>,
 }
 
 /// The standard streams that the program gets.

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 
-use super::launch::{PasswdPolicy, StageFailure};
+use super::launch::{CallerInside, PasswdPolicy, StageFailure};
 use super::mounts::target::{self, Links};
 use super::user::{Identity, read_database};
 
@@ -30,7 +30,18 @@ pub fn introduce(policy: &PasswdPolicy, root: BorrowedFd<'_>) {
     }
 }
 
-/// Appends what is missing. A root that cannot be written is no failure: the ids still hold.
+/// The home of a user whom the databases do not name and [`complete`] is going to.
+pub fn home_of(policy: &PasswdPolicy, identity: &Identity, workdir: &str) -> Option<String> {
+    let PasswdPolicy::Complete { caller, .. } = policy else {
+        return None;
+    };
+    let is_program = |caller: &&CallerInside| caller.uid == identity.uid;
+    let known = caller.as_ref().filter(is_program);
+    let home = known.and_then(|caller| caller.home.clone());
+    Some(home.unwrap_or_else(|| workdir.to_owned()))
+}
+
+/// Appends what is missing; whoever has no other home lives in `workdir`. A root that cannot be written is no failure: the ids still hold.
 ///
 /// # Errors
 ///
@@ -38,6 +49,7 @@ pub fn introduce(policy: &PasswdPolicy, root: BorrowedFd<'_>) {
 pub fn complete(
     policy: &PasswdPolicy,
     identity: &Identity,
+    workdir: &str,
     root: BorrowedFd<'_>,
 ) -> Result<(), StageFailure> {
     let PasswdPolicy::Complete {
@@ -56,8 +68,10 @@ pub fn complete(
     };
     let caller_line = caller
         .as_ref()
-        .filter(|(_, uid, ..)| !named(*uid, &passwd, 2));
-    if let Some((name, uid, gid, home)) = caller_line {
+        .filter(|caller| !named(caller.uid, &passwd, 2));
+    if let Some(caller) = caller_line {
+        let CallerInside { name, uid, gid, .. } = caller;
+        let home = caller.home.as_deref().unwrap_or(workdir);
         append(
             root,
             "/etc/passwd",
@@ -70,7 +84,7 @@ pub fn complete(
         }
     }
     let known = named(identity.uid, &passwd, 2)
-        || caller_line.is_some_and(|(_, uid, ..)| *uid == identity.uid);
+        || caller_line.is_some_and(|caller| caller.uid == identity.uid);
     if !known || passwd_entry.is_some() {
         let template = passwd_entry.as_deref();
         let line = template.map_or_else(|| default_line(identity), |text| fill(text, identity));

@@ -1,23 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Finding the program and becoming it.
 //!
-//! The file is opened, looked at and executed by descriptor. An interpreter line (`#!`) is
-//! resolved here and not by the kernel: an image whose program or interpreter is
-//! `/proc/self/exe` would otherwise execute *our* binary inside the container, where it could be
-//! opened and overwritten (CVE-2019-5736). That needs no copy of the binary at each start.
+//! An image whose program or interpreter (`#!`) is `/proc/self/exe` would execute *our* binary
+//! inside the container, where it could be opened and overwritten (CVE-2019-5736). So the file is
+//! opened and looked at, with every interpreter before it, and refused if it is ours: that needs
+//! no copy of the binary at each start.
+//!
+//! It is then executed by its path, because the kernel names a process after that (`ps`, `pgrep`).
+//! Where others could put something else in its place after the look, and could write our
+//! binary, it is executed by descriptor, its interpreter line resolved here and not by the kernel;
+//! the process then has the name of the file, and a number on kernels before 6.14.
 
 use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, open};
-use nix::sys::stat::Mode;
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::{AccessFlags, faccessat};
 
 use super::launch::StageFailure;
-use crate::sys::process::exec_fd;
+use crate::sys::process::{exec_fd, exec_path};
 
 /// How many interpreters may stand before each other, as in the kernel.
 const DEEPEST_INTERPRETER: usize = 5;
@@ -27,27 +32,58 @@ const INTERPRETER_LINE: usize = 256;
 /// A program that was found, with the words it is called with.
 #[derive(Debug)]
 pub struct Program {
-    file: OwnedFd,
     arguments: Vec<CString>,
+    way: Way,
 }
 
-/// Our own binary, told by device and inode, so that no container can make us execute it.
+#[derive(Debug)]
+enum Way {
+    Path(CString),
+    Descriptor(OwnedFd),
+}
+
+/// Where others than this process may change what a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Others {
+    /// Nowhere: no process of the container runs yet, and its root is its own.
+    Nowhere,
+    /// In what is mounted below the root.
+    BelowMounts,
+    /// Anywhere.
+    Everywhere,
+}
+
+/// Our own binary, so that no container can make us execute it.
+#[derive(Debug)]
 pub struct OwnBinary {
-    device: u64,
-    inode: u64,
+    file: OwnedFd,
 }
 
 impl OwnBinary {
-    /// Looks at /proc/self/exe; before the host's /proc is left.
-    pub fn look() -> Option<Self> {
-        let metadata = std::fs::metadata("/proc/self/exe").ok()?;
-        Some(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
+    /// Opens /proc/self/exe as a location; before the host's /proc is left.
+    pub fn open() -> Option<Self> {
+        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        let file = open("/proc/self/exe", flags, Mode::empty()).ok()?;
+        Some(Self { file })
+    }
+
+    fn is(&self, file: &OwnedFd) -> Result<bool, Errno> {
+        let (own, other) = (fstat(&self.file)?, fstat(file)?);
+        Ok((own.st_dev, own.st_ino) == (other.st_dev, other.st_ino))
+    }
+
+    /// Whether nobody in this user namespace can write it: its owner and group are not mapped
+    /// (they show as the overflow id), and others have no right to.
+    fn is_out_of_reach(&self) -> bool {
+        fstat(&self.file).is_ok_and(|status| {
+            let strange = status.st_uid == OVERFLOW_ID && status.st_gid == OVERFLOW_ID;
+            strange && status.st_mode & Mode::S_IWOTH.bits() == 0
         })
     }
 }
+
+/// What an id looks like that is not mapped.
+const OVERFLOW_ID: u32 = 65534;
 
 /// Finds `arguments[0]` as execvp(3) does, in the PATH of `environment`, from the current
 /// directory on.
@@ -58,24 +94,53 @@ impl OwnBinary {
 pub fn find(
     arguments: &[String],
     environment: &[String],
-    own: Option<OwnBinary>,
+    own: Option<&OwnBinary>,
+    others: Others,
 ) -> Result<Program, StageFailure> {
     let Some(name) = arguments.first() else {
         return Err(missing("", "not found in $PATH"));
     };
-    let file = find_file(name, environment)?;
+    let (path, file) = find_file(name, environment)?;
     let words = arguments
         .iter()
         .map(|word| c_string(word))
-        .collect::<Result<_, _>>()?;
-    resolve_interpreter(
-        Program {
-            file,
-            arguments: words,
-        },
-        name,
-        own,
+        .collect::<Result<Vec<_>, _>>()?;
+    let resolved = resolve_interpreters(file, words.clone(), name, own)?;
+    let safe = own.is_some_and(OwnBinary::is_out_of_reach) || stays(&path, others);
+    if safe && resolved.looked == Looked::Everywhere {
+        let way = Way::Path(c_string(&path)?);
+        let arguments = words;
+        return Ok(Program { arguments, way });
+    }
+    Ok(Program {
+        arguments: resolved.arguments,
+        way: Way::Descriptor(resolved.file),
+    })
+}
+
+/// Whether what was found at `path` is there still when it is executed.
+fn stays(path: &str, others: Others) -> bool {
+    let mut resolve = ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    match others {
+        Others::Everywhere => return false,
+        Others::BelowMounts => resolve |= ResolveFlag::RESOLVE_NO_XDEV,
+        Others::Nowhere => {}
+    }
+    let Ok(directory) = nix::unistd::getcwd() else {
+        return false;
+    };
+    // From the root on: the current directory may itself be below a mount.
+    let path = directory.join(path);
+    let Ok(root) = open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()) else {
+        return false;
+    };
+    let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+    openat2(
+        root,
+        path.strip_prefix("/").unwrap_or(&path),
+        OpenHow::new().flags(flags).resolve(resolve),
     )
+    .is_ok()
 }
 
 /// Becomes the program.
@@ -88,7 +153,10 @@ pub fn become_program(program: &Program, environment: &[String]) -> StageFailure
         .iter()
         .filter_map(|pair| CString::new(pair.as_bytes()).ok())
         .collect();
-    let error = exec_fd(program.file.as_fd(), &program.arguments, &environment);
+    let error = match &program.way {
+        Way::Path(path) => exec_path(path, &program.arguments, &environment),
+        Way::Descriptor(file) => exec_fd(file.as_fd(), &program.arguments, &environment),
+    };
     let name = program
         .arguments
         .first()
@@ -100,12 +168,13 @@ pub fn become_program(program: &Program, environment: &[String]) -> StageFailure
     denied(&name, error.errno)
 }
 
-fn find_file(name: &str, environment: &[String]) -> Result<OwnedFd, StageFailure> {
+fn find_file(name: &str, environment: &[String]) -> Result<(String, OwnedFd), StageFailure> {
     if name.is_empty() {
         return Err(missing(name, "not found in $PATH"));
     }
     if name.contains('/') {
-        return open_program(name).map_err(|errno| failure(name, errno));
+        let file = open_program(name).map_err(|errno| failure(name, errno))?;
+        return Ok((name.to_owned(), file));
     }
     let path = environment
         .iter()
@@ -115,8 +184,9 @@ fn find_file(name: &str, environment: &[String]) -> Result<OwnedFd, StageFailure
     let mut denied_at = None;
     for directory in path.split(':') {
         let directory = if directory.is_empty() { "." } else { directory };
-        match open_program(&format!("{directory}/{name}")) {
-            Ok(file) => return Ok(file),
+        let path = format!("{directory}/{name}");
+        match open_program(&path) {
+            Ok(file) => return Ok((path, file)),
             Err(Errno::EACCES) => denied_at = Some(Errno::EACCES),
             Err(_) => {}
         }
@@ -131,12 +201,11 @@ fn find_file(name: &str, environment: &[String]) -> Result<OwnedFd, StageFailure
 /// a program without read permission works as it does with execve(2).
 fn open_program(path: &str) -> Result<OwnedFd, Errno> {
     let file = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
-    let status = nix::sys::stat::fstat(&file)?;
-    let kind = status.st_mode & nix::sys::stat::SFlag::S_IFMT.bits();
-    if kind == nix::sys::stat::SFlag::S_IFDIR.bits() {
+    let kind = fstat(&file)?.st_mode & SFlag::S_IFMT.bits();
+    if kind == SFlag::S_IFDIR.bits() {
         return Err(Errno::EISDIR);
     }
-    if kind != nix::sys::stat::SFlag::S_IFREG.bits() {
+    if kind != SFlag::S_IFREG.bits() {
         return Err(Errno::EACCES);
     }
     faccessat(
@@ -148,64 +217,87 @@ fn open_program(path: &str) -> Result<OwnedFd, Errno> {
     Ok(file)
 }
 
-fn resolve_interpreter(
-    mut program: Program,
+/// A program with its interpreters put before it.
+struct Resolved {
+    file: OwnedFd,
+    arguments: Vec<CString>,
+    looked: Looked,
+}
+
+/// Whether every file on the way could be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Looked {
+    Everywhere,
+    /// One may be executed and not read: what interpreter it has is not known, and the kernel
+    /// runs none for a descriptor that closes at exec.
+    NotEverywhere,
+}
+
+fn resolve_interpreters(
+    file: OwnedFd,
+    words: Vec<CString>,
     name: &str,
-    own: Option<OwnBinary>,
-) -> Result<Program, StageFailure> {
+    own: Option<&OwnBinary>,
+) -> Result<Resolved, StageFailure> {
+    let (mut file, mut words) = (file, words);
     for _ in 0..DEEPEST_INTERPRETER {
-        refuse_own_binary(&program, name, own)?;
-        let Some(line) = interpreter_line(&program.file) else {
-            return Ok(program);
+        refuse_own_binary(&file, name, own)?;
+        let start = start_of(&file);
+        let looked = match start {
+            Some(_) => Looked::Everywhere,
+            None => Looked::NotEverywhere,
         };
-        let (interpreter, argument) = line;
-        let file = open_program(&interpreter).map_err(|errno| match errno {
+        let line = start.and_then(|start| parse_interpreter(&start));
+        let Some((interpreter, argument)) = line else {
+            let arguments = words;
+            return Ok(Resolved {
+                file,
+                arguments,
+                looked,
+            });
+        };
+        let next = open_program(&interpreter).map_err(|errno| match errno {
             Errno::ENOENT => missing(
                 name,
                 &format!("cannot be run, its interpreter `{interpreter}` is missing"),
             ),
             errno => denied(name, errno),
         })?;
-        let mut words = vec![c_string(&interpreter)?];
-        words.extend(argument.as_deref().map(c_string).transpose()?);
+        let mut before = vec![c_string(&interpreter)?];
+        before.extend(argument.as_deref().map(c_string).transpose()?);
         // The script's own path takes the place of the word it was called by.
-        words.push(c_string(&script_path(&program.file, name))?);
-        words.extend(program.arguments.into_iter().skip(1));
-        program = Program {
-            file,
-            arguments: words,
-        };
+        before.push(c_string(&script_path(&file, name))?);
+        before.extend(words.into_iter().skip(1));
+        (file, words) = (next, before);
     }
     Err(denied(name, Errno::ELOOP))
 }
 
 fn refuse_own_binary(
-    program: &Program,
+    file: &OwnedFd,
     name: &str,
-    own: Option<OwnBinary>,
+    own: Option<&OwnBinary>,
 ) -> Result<(), StageFailure> {
-    let status = nix::sys::stat::fstat(&program.file).map_err(|errno| failure(name, errno))?;
-    let found = OwnBinary {
-        device: status.st_dev,
-        inode: status.st_ino,
-    };
-    if Some(found) == own {
+    let is_own = own.map_or(Ok(false), |own| own.is(file));
+    if is_own.map_err(|errno| failure(name, errno))? {
         let message = format!("{name}: a container may not execute the engine's own binary");
         return Err(StageFailure::with_code(126, message));
     }
     Ok(())
 }
 
-/// The interpreter and its one argument, if the file is a script that we can read.
-fn interpreter_line(file: &OwnedFd) -> Option<(String, Option<String>)> {
+/// The first bytes of a file, if we can read it.
+fn start_of(file: &OwnedFd) -> Option<Vec<u8>> {
     use std::os::fd::AsRawFd;
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     let readable = File::open(path).ok()?;
-    let mut start = [0_u8; INTERPRETER_LINE];
+    let mut start = vec![0_u8; INTERPRETER_LINE];
     let length = readable.read_at(&mut start, 0).ok()?;
-    parse_interpreter(&start[..length])
+    start.truncate(length);
+    Some(start)
 }
 
+/// The interpreter and its one argument, if the file is a script.
 fn parse_interpreter(start: &[u8]) -> Option<(String, Option<String>)> {
     let rest = start.strip_prefix(b"#!")?;
     let line = rest.split(|byte| *byte == b'\n').next()?;
@@ -298,14 +390,33 @@ mod tests {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(&script, mode).unwrap();
         let arguments = [script.to_string_lossy().into_owned()];
-        let refused = find(&arguments, &[], OwnBinary::look()).unwrap_err();
+        let own = OwnBinary::open();
+        let refused = find(&arguments, &[], own.as_ref(), Others::Nowhere).unwrap_err();
         assert_eq!(refused.code, 126);
         assert!(refused.message.contains("own binary"), "{refused}");
     }
 
     #[test]
+    fn a_path_is_trusted_where_nobody_else_can_change_it() {
+        let cases = [
+            ("/bin/sh", Others::Nowhere, true),
+            ("/bin/sh", Others::Everywhere, false),
+            ("/proc/self/exe", Others::Nowhere, false),
+            ("/proc/self/root/bin/sh", Others::Nowhere, false),
+            ("/proc/version", Others::Nowhere, true),
+            ("/proc/version", Others::BelowMounts, false),
+        ];
+        for (path, others, wanted) in cases {
+            assert_eq!(stays(path, others), wanted, "{path}, {others:?}");
+        }
+    }
+
+    #[test]
     fn missing_and_denied_programs_have_their_codes() {
-        let code = |word: &str| find(&[word.to_owned()], &[], None).unwrap_err().code;
+        let code = |word: &str| {
+            let found = find(&[word.to_owned()], &[], None, Others::Everywhere);
+            found.unwrap_err().code
+        };
         assert_eq!(code("/no/such/thing"), 127);
         assert_eq!(code("no-such-thing-anywhere"), 127);
         assert_eq!(code("/etc"), 126);

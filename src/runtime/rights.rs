@@ -9,6 +9,7 @@ use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use oci_spec::runtime::{Capabilities, Process};
 
 use super::capability::{self, Sets};
+use super::idmap::{is_mapped, parse_map};
 use super::launch::{GroupPolicy, StageFailure};
 use super::user::Identity;
 use crate::sys::process::set_rlimit;
@@ -84,16 +85,24 @@ fn steps(rights: &Rights<'_>) -> SysResult<()> {
 
 fn become_user(identity: &Identity, groups: GroupPolicy) -> SysResult<()> {
     if groups == GroupPolicy::Settable {
-        let list: Vec<Gid> = identity
-            .groups
-            .iter()
-            .map(|gid| Gid::from_raw(*gid))
-            .collect();
-        setgroups(&list).called(|| format!("setgroups({:?})", identity.groups))?;
+        let set = |groups: &[u32]| {
+            let list: Vec<Gid> = groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+            setgroups(&list)
+        };
+        // A small map has not every group that the image's database names.
+        let done = set(&identity.groups).or_else(|_| set(&mapped(&identity.groups)));
+        done.called(|| format!("setgroups({:?})", identity.groups))?;
     }
     let (uid, gid) = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
     setresgid(gid, gid, gid).called(|| format!("setresgid({gid})"))?;
     setresuid(uid, uid, uid).called(|| format!("setresuid({uid})"))
+}
+
+fn mapped(groups: &[u32]) -> Vec<u32> {
+    let map = std::fs::read_to_string("/proc/self/gid_map").unwrap_or_default();
+    let map = parse_map(&map);
+    let known = groups.iter().filter(|gid| is_mapped(&map, **gid));
+    known.copied().collect()
 }
 
 /// The resource limits of the spec, clamped to the hard limit that this user cannot pass.

@@ -2,7 +2,7 @@
 //! The monitor's side of a start: forks the init stage into its namespaces, writes its maps,
 //! serves what it asks for, and learns whether the program runs.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::sched::{CloneFlags, setns};
@@ -13,8 +13,8 @@ use super::init;
 use super::launch::{GroupPolicy, Launch, ProgramIo, StageFailure};
 use super::mounts::sources;
 use super::userns;
-use crate::sys::channel::Channel;
-use crate::sys::process::{CloneRequest, Forked, clone3};
+use crate::sys::channel::{Channel, Message};
+use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
 use crate::sys::unmount::UnmountWatch;
 use crate::sys::{Called, Ignored, SysResult};
 
@@ -47,7 +47,7 @@ pub trait Attendant {
     /// What forking says.
     fn serve_root(&mut self, device: OwnedFd) -> SysResult<()>;
 
-    /// Connects the network namespace of the process `pid`; called once its maps are written.
+    /// Connects the network namespace of the process `pid`; called once the maps are written.
     ///
     /// # Errors
     ///
@@ -69,22 +69,30 @@ pub fn spawn(
     attendant: &mut dyn Attendant,
 ) -> Result<Spawned, StageFailure> {
     let (ours, theirs) = setup(Channel::pair)?;
-    join_namespaces(launch)?;
     let request = CloneRequest {
         namespaces: new_namespaces(launch),
-        sibling: false,
+        sibling: launch.join.is_some(),
         cgroup,
     };
-    let (pid, pidfd) = match clone3(&request).map_err(|error| refused(&error))? {
-        Forked::Child => {
+    let forked = match launch.join {
+        None => {
+            join_paths(&launch.spec)?;
+            clone3(&request).map_err(|error| refused(&error))?.into()
+        }
+        Some(joined) => fork_joined(launch, joined, &request)?,
+    };
+    let (pid, pidfd, joiner) = match forked {
+        Stage::Here => {
             drop(ours);
             init::run(launch, &io, place, &theirs)
         }
-        Forked::Parent { pid, pidfd } => (pid, pidfd),
+        Stage::Child { pid, pidfd, joiner } => (pid, pidfd, joiner),
     };
     drop(theirs);
     drop(io);
-    let outcome = attend(launch, &ours, (pid, place.mountpoint), attendant);
+    let network = joiner.as_ref().map_or(pid, |joiner| joiner.pid);
+    let outcome = attend(launch, &ours, (pid, network, place.mountpoint), attendant);
+    drop(joiner);
     match outcome {
         Ok(console) => Ok(Spawned {
             pid,
@@ -103,7 +111,7 @@ pub fn spawn(
 fn attend(
     launch: &Launch,
     line: &Channel,
-    (pid, mountpoint): (i32, &Path),
+    (pid, network, mountpoint): (i32, i32, &Path),
     attendant: &mut dyn Attendant,
 ) -> Result<Option<OwnedFd>, StageFailure> {
     if launch.join.is_none() {
@@ -113,7 +121,7 @@ fn attend(
     setup(|| ToInit::Mapped.send(line))?;
     let mut console = None;
     // A stage that died early has said why: the line tells.
-    match attendant.attach_network(pid) {
+    match attendant.attach_network(network) {
         Ok(()) => drop(ToInit::Network.send(line)),
         Err(failure) => return Err(early_failure(line).unwrap_or(failure)),
     }
@@ -159,15 +167,107 @@ fn refused(error: &crate::sys::SysError) -> StageFailure {
     StageFailure::setup(format!("make the container's namespaces: {error}"))
 }
 
-/// Joins the namespaces of another container before the fork. Its user namespace comes first:
-/// the rights over the others are only had in it, so the child is made without one of its own.
-fn join_namespaces(launch: &Launch) -> Result<(), StageFailure> {
-    let Some(pid) = launch.join else {
-        return join_paths(&launch.spec);
+/// The init stage after its fork.
+enum Stage {
+    /// This process is it.
+    Here,
+    /// It is our child.
+    Child {
+        pid: i32,
+        pidfd: OwnedFd,
+        joiner: Option<Joiner>,
+    },
+}
+
+impl From<Forked> for Stage {
+    fn from(forked: Forked) -> Self {
+        match forked {
+            Forked::Child => Self::Here,
+            Forked::Parent { pid, pidfd } => Self::Child {
+                pid,
+                pidfd,
+                joiner: None,
+            },
+        }
+    }
+}
+
+/// The process that joined another container to fork the stage. It stays in the stage's network
+/// namespace for programs that find that by a process: the stage itself hides at once from those
+/// of the other container, and this one they do not see.
+struct Joiner {
+    pid: i32,
+    line: Option<Channel>,
+}
+
+impl Drop for Joiner {
+    fn drop(&mut self) {
+        drop(self.line.take());
+        nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(self.pid), None).ignored();
+    }
+}
+
+/// Forks the stage as our child from a process that joins the namespaces of the container of
+/// `joined`: the monitor itself stays in the holder.
+fn fork_joined(
+    launch: &Launch,
+    joined: i32,
+    request: &CloneRequest<'_>,
+) -> Result<Stage, StageFailure> {
+    let (ours, theirs) = setup(Channel::pair)?;
+    let joiner = match setup(|| clone3(&CloneRequest::default()))? {
+        Forked::Parent { pid, .. } => Joiner {
+            pid,
+            line: Some(ours),
+        },
+        Forked::Child => {
+            drop(ours);
+            let forked = join_namespaces(&launch.spec, joined)
+                .and_then(|()| clone3(request).map_err(|error| refused(&error)));
+            match forked {
+                Ok(Forked::Child) => return Ok(Stage::Here),
+                Ok(Forked::Parent { pid, pidfd }) => stay_beside(pid, &pidfd, &theirs),
+                Err(failure) => handshake::send_failure(&theirs, &failure),
+            }
+            exit_now(0)
+        }
     };
-    let namespace = setup(|| userns::open_of(pid))?;
+    drop(theirs);
+    let line = joiner.line.as_ref().expect("it is open until the drop");
+    let message = setup(|| line.receive())?;
+    let pid = std::str::from_utf8(&message.bytes).ok();
+    match (pid.and_then(|pid| pid.parse().ok()), message.fd) {
+        (Some(pid), Some(pidfd)) => Ok(Stage::Child {
+            pid,
+            pidfd,
+            joiner: Some(joiner),
+        }),
+        (_, fd) => match handshake::decode(Message { fd, ..message }) {
+            FromInit::Failure(failure) => Err(failure),
+            _ => Err(StageFailure::setup("the stage of the start died early")),
+        },
+    }
+}
+
+/// Says who was forked, and waits in its network namespace until the line is closed.
+fn stay_beside(pid: i32, pidfd: &OwnedFd, line: &Channel) -> ! {
+    // The host's, or the other container's: nobody asks for it then.
+    if let Ok(network) = std::fs::File::open(format!("/proc/{pid}/ns/net")) {
+        setns(&network, CloneFlags::CLONE_NEWNET).ignored();
+    }
+    line.send(pid.to_string().as_bytes(), Some(pidfd.as_fd()))
+        .ignored();
+    // The stage's own line among them: its end must be seen.
+    close_all_but(&[line.as_fd().as_raw_fd()]).ignored();
+    drop(line.receive());
+    exit_now(0)
+}
+
+/// Its user namespace comes first: the rights over the others are only had in it.
+fn join_namespaces(spec: &Spec, joined: i32) -> Result<(), StageFailure> {
+    let namespace = setup(|| userns::open_of(joined))?;
     setup(|| setns(&namespace, CloneFlags::CLONE_NEWUSER).called(|| "setns(CLONE_NEWUSER)"))?;
-    join_paths(&launch.spec)
+    join_paths(spec)
 }
 
 fn join_paths(spec: &Spec) -> Result<(), StageFailure> {

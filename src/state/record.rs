@@ -328,8 +328,6 @@ pub struct ContainerState {
     pub storage_engine: String,
     /// Children that outlive nothing but must end with it (network helpers, FUSE servers).
     pub helpers: Vec<ProcessIdentity>,
-    /// Interactive sessions of `exec`, by id.
-    pub exec_ids: Vec<String>,
 }
 
 /// Where a container is in its life.

@@ -17,6 +17,7 @@ mod crash;
 mod deps;
 mod exec;
 mod generated;
+mod ids;
 mod images;
 mod lifecycle;
 mod login;

@@ -256,7 +256,8 @@ impl CreateArgs {
         make_absolute(&mut request, &caller.current_dir);
         check_together(&request).map_err(Failure::tool)?;
         mounts::check_sources(&request, caller.dialect).map_err(Failure::tool)?;
-        process::check_descriptors(&request).map_err(Failure::tool)?;
+        process::check_descriptors(request.preserve_fds, &request.preserve_fd)
+            .map_err(Failure::tool)?;
         Ok((request, notices))
     }
 }

@@ -17,7 +17,7 @@ mod mounts;
 mod namespaces;
 mod network;
 mod ports;
-mod process;
+pub(crate) mod process;
 pub(crate) mod registry;
 mod resources;
 mod security;

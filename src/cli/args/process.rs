@@ -83,7 +83,7 @@ pub(crate) enum ProcessError {
     #[error("cannot specify both --preserve-fds and --preserve-fd")]
     PreserveTwice,
     #[error(
-        "file descriptor {number} is one of the three standard streams, which are passed anyway"
+        "cannot preserve FD {number}, it is one of the three standard streams, which are passed anyway: invalid argument"
     )]
     StandardStream { number: i32 },
     #[error(
@@ -173,12 +173,6 @@ impl ProcessArgs {
         {
             return Err(ProcessError::OomScore { value });
         }
-        if self.preserve_fds.is_some_and(|count| count > 0) && !self.preserve_fd.is_empty() {
-            return Err(ProcessError::PreserveTwice);
-        }
-        if let Some(&number) = self.preserve_fd.iter().find(|number| **number < 3) {
-            return Err(ProcessError::StandardStream { number });
-        }
         if let Some(text) = &self.stop_signal {
             signal::parse(text)?;
         }
@@ -196,14 +190,17 @@ impl ProcessArgs {
 }
 
 /// Looks at this process: what is to be passed on must have been passed.
-pub(crate) fn check_descriptors(request: &ContainerRequest) -> Result<(), ProcessError> {
-    let counted = (3..).take(request.preserve_fds as usize);
+pub(crate) fn check_descriptors(count: u32, named: &[i32]) -> Result<(), ProcessError> {
+    if count > 0 && !named.is_empty() {
+        return Err(ProcessError::PreserveTwice);
+    }
+    let counted = (3..).take(count as usize);
     let counted = counted.map(|number| (number, "preserve-fds"));
-    let named = request
-        .preserve_fd
-        .iter()
-        .map(|number| (*number, "preserve-fd"));
+    let named = named.iter().map(|number| (*number, "preserve-fd"));
     for (number, flag) in named.chain(counted) {
+        if number < 3 {
+            return Err(ProcessError::StandardStream { number });
+        }
         if !Path::new("/proc/self/fd").join(number.to_string()).exists() {
             return Err(ProcessError::NoDescriptor { number, flag });
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::which::Which;
 use crate::cli::args::environment::variables_of;
+use crate::cli::args::process::check_descriptors;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::exec::{ExecError, ExecRequest};
@@ -36,6 +37,9 @@ pub(crate) struct Exec {
     /// Accepted: no session is recorded
     #[arg(long, hide = true)]
     no_session: bool,
+    /// Pass a list of additional file descriptors to the container
+    #[arg(long, value_delimiter = ',', value_name = "ints")]
+    preserve_fd: Vec<i32>,
     /// Pass N additional file descriptors to the container
     #[arg(long, value_name = "N", default_value = "0")]
     preserve_fds: u32,
@@ -68,6 +72,7 @@ impl Subcommand for Exec {
 
     fn run(self, context: &Context) -> CommandResult {
         let detach = self.detach;
+        check_descriptors(self.preserve_fds, &self.preserve_fd).map_err(Failure::tool)?;
         let keys = context.engine.detach_keys(self.detach_keys.as_deref())?;
         let (which, request) = self.split(context)?;
         let mut chosen = context.engine.select(&which.selection()?)?;
@@ -76,10 +81,13 @@ impl Subcommand for Exec {
             .ok_or_else(|| Failure::usage("exec requires the name or id of one container"))?;
         let id = one.id?;
         if detach {
-            context
+            let session = context
                 .engine
                 .exec_detached(&id, &request)
                 .map_err(|error| failure(&error))?;
+            if context.engine.dialect == Dialect::Podman {
+                context.ui.line(&session)?;
+            }
             return Ok(0);
         }
         let outcome = context
@@ -127,7 +135,10 @@ impl Exec {
             tty: self.tty,
             interactive: self.interactive,
             privileged: self.privileged,
-            preserve_fds: self.preserve_fds,
+            preserved_fds: match self.preserve_fds {
+                0 => self.preserve_fd,
+                count => (3..).take(count as usize).collect(),
+            },
         };
         Ok((which, request))
     }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::podman::{GraphDriver, HostPort, graph_driver};
 use super::{Empty, Keys, Subject, mounts, port_keys, restart_policy};
+use crate::engine::exec::sessions;
 use crate::engine::filter::exit_code_of;
 use crate::engine::signal;
 use crate::state::liveness::Observed;
@@ -254,7 +255,7 @@ pub(super) fn document(subject: &Subject<'_>) -> Container {
         mount_label: "",
         process_label: "",
         app_armor_profile: "",
-        exec_ids: subject.state.exec_ids.clone(),
+        exec_ids: sessions::running(subject.dirs, &subject.record.id),
         host_config: host_config(subject),
         graph_driver: graph_driver(subject),
         size_rw: subject.sizes.map(|sizes| sizes.own_bytes),

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::podman_config::{Config, config};
 use super::podman_host::{HostConfig, host_config};
 use super::{Moment, Subject, mounts, port_keys};
+use crate::engine::exec::sessions;
 use crate::engine::filter::exit_code_of;
 use crate::engine::oci_runtime;
 use crate::engine::spec::bounding_set;
@@ -199,7 +200,7 @@ pub(super) fn document(subject: &Subject<'_>) -> Container {
         app_armor_profile: "",
         effective_caps: effective(subject, &caps),
         bounding_caps: caps,
-        exec_ids: subject.state.exec_ids.clone(),
+        exec_ids: sessions::running(subject.dirs, &subject.record.id),
         graph_driver: graph_driver(subject),
         size_rw: subject.sizes.map(|sizes| sizes.own_bytes),
         size_root_fs: subject.sizes.map_or(0, |sizes| sizes.root_bytes),

@@ -12,7 +12,6 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
 };
 use nix::sys::stat::{Mode, fchmod};
-use oci_spec::runtime::LinuxNamespaceType;
 
 use super::default_mounts;
 use super::time_zone::local_time;
@@ -22,7 +21,7 @@ use crate::engine::maps::{Caller, ContainerIds, MapError, container_ids};
 use crate::engine::namespaces::{self, NamespaceError, Namespaces};
 use crate::engine::roots::{self, Circumstances, EngineChoice, FuseRoot, RootPlan, RootSource};
 use crate::engine::spec::{
-    NamespaceSource, SecurityError, SecurityOptions, SpecContext, bounding_set, runtime_spec,
+    SecurityError, SecurityOptions, SpecContext, bounding_set, runtime_spec,
 };
 use crate::engine::terminal::size_of;
 use crate::engine::{Dialect, Engine, Report};
@@ -30,7 +29,7 @@ use crate::layer_format::XATTR_OVERRIDE_STAT_FORMS;
 use crate::monitor::protocol::{Framing, SOCKET_NAME};
 use crate::runtime::idmap::{HolderMap, Reach, is_mapped};
 use crate::runtime::launch::{
-    GroupPolicy, Launch, PasswdPolicy, Root, StageFailure, UserChoice, WorkdirPolicy,
+    CallerInside, GroupPolicy, Launch, PasswdPolicy, Root, StageFailure, UserChoice, WorkdirPolicy,
 };
 use crate::runtime::mounts::target::{self, Links, TargetKind};
 use crate::runtime::seccomp::{self, Host, Profile};
@@ -73,6 +72,12 @@ pub enum PrepareError {
     /// The image's layers.
     #[error(transparent)]
     Image(#[from] StorageError),
+    /// A map under which the kernel's overlay cannot serve the root.
+    #[error(
+        "this id map leaves out the caller's own id: only the FUSE overlay can serve the root, \
+         and /dev/fuse cannot be opened or another engine was asked for"
+    )]
+    NeedsFuse,
     /// The user of the program.
     #[error(transparent)]
     User(#[from] StageFailure),
@@ -135,6 +140,9 @@ impl Engine {
             fuse: roots::fuse_opens(),
         };
         let (root, notice) = roots::plan(&source, &directory, given);
+        if matches!(root.root, Root::Kernel(_)) && !ids.maps.hold_caller() {
+            return Err(PrepareError::NeedsFuse);
+        }
         if let Some(text) = notice {
             report.warning(text);
         }
@@ -406,14 +414,11 @@ fn launch(
 
 /// The /dev/shm of the container whose IPC namespace is joined, if it has one.
 fn shared_shm(namespaces: &Namespaces) -> Option<(PathBuf, i32)> {
-    let (_, pid) = namespaces.joined.as_ref()?;
-    let mut sources = namespaces.sources.iter();
-    let ipc = sources.find(|(kind, _)| *kind == LinuxNamespaceType::Ipc);
-    if !matches!(ipc, Some((_, NamespaceSource::Path(_)))) {
-        return None;
-    }
-    let path = PathBuf::from(format!("/proc/{pid}/root/dev/shm"));
-    path.is_dir().then_some((path, *pid))
+    let (_, pid) = namespaces
+        .joined
+        .as_ref()
+        .filter(|_| namespaces.shares_shm)?;
+    Some((PathBuf::from(format!("/proc/{pid}/root/dev/shm")), *pid))
 }
 
 /// The numbers of the caller's descriptors that the program gets.
@@ -446,9 +451,21 @@ fn passwd_policy(
         passwd_entry: request.passwd_entry.clone(),
         group_entry: request.group_entry.clone(),
         host_lines: host_lines(&request.host_users)?,
-        caller: ids
-            .kept
-            .map(|(uid, gid)| (caller.name.clone(), uid, gid, caller.home.clone())),
+        caller: ids.kept.map(|(uid, gid)| CallerInside {
+            name: caller.name.clone(),
+            uid,
+            gid,
+            home: shows(record, &caller.home).then(|| caller.home.clone()),
+        }),
+    })
+}
+
+/// Whether a mount of the user's shows `directory`.
+fn shows(record: &ContainerRecord, directory: &str) -> bool {
+    let mut mounts = record.request.mounts.iter();
+    mounts.any(|mount| {
+        let place = Path::new(&mount.container_path);
+        place.parent().is_some() && Path::new(directory).starts_with(place)
     })
 }
 

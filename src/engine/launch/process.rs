@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::chown;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,14 +17,15 @@ use super::attendant::StartAttendant;
 use super::prepare::{Awaited, Prepared};
 use crate::engine::Dialect;
 use crate::engine::cgroup::ContainerCgroup;
-use crate::engine::host;
 use crate::engine::pipes::{Input, piped};
+use crate::engine::{connect, host};
 use crate::monitor::protocol::AttachedStreams;
 use crate::monitor::{
     ContainerIo, ExitReport, FirstClient, JournalFields, LogDriver, LogSettings, StdinPolicy,
     Supervision,
 };
 use crate::runtime::holder_ahead::HolderAhead;
+use crate::runtime::idmap::IdMapping;
 use crate::runtime::launch::{ProgramIo, StageFailure};
 use crate::runtime::spawn::{self as runtime_spawn, Spawned, spawn};
 use crate::runtime::userns::{UsernsError, chain};
@@ -79,6 +81,7 @@ fn start(
     holder
         .enter(&prepared.holder, &prepared.run_root)
         .map_err(|error| refused_namespace(&error))?;
+    give_files(prepared);
     let mut attendant = StartAttendant {
         fuse: prepared.fuse.as_ref(),
         record: &prepared.record,
@@ -115,6 +118,25 @@ fn start(
         (store, state),
         watch,
     ))
+}
+
+/// Gives hosts, hostname and resolv.conf to the container's root, when that is not the caller.
+fn give_files(prepared: &Prepared) {
+    let outside = |extents: &[IdMapping]| {
+        let root = extents.iter().find(|extent| extent.inside == 0)?;
+        Some(root.outside)
+    };
+    let maps = &prepared.launch.maps;
+    let (Some(uid), Some(gid)) = (outside(&maps.uids), outside(&maps.gids)) else {
+        return;
+    };
+    if (uid, gid) == (0, 0) {
+        return;
+    }
+    for name in connect::etc_files(&prepared.record, &prepared.connection) {
+        // They can be read by everyone all the same.
+        chown(prepared.run_directory.join(name), Some(uid), Some(gid)).ignored();
+    }
 }
 
 /// Without the user's namespace there is no container: what mends that goes with the refusal.
@@ -295,7 +317,6 @@ fn record_exit(
         monitor: None,
         container: None,
         helpers: Vec::new(),
-        exec_ids: Vec::new(),
         ..now
     };
     // Nobody can be told here: a state that cannot be written reads as lost, which it is.

@@ -16,6 +16,7 @@ use crate::runtime::handshake;
 use crate::runtime::launch::{Launch, Root};
 use crate::sys::channel::Channel;
 use crate::sys::mount::{Depth, clone_tree};
+use crate::sys::pidfd::Pidfd;
 use crate::sys::process::{CloneRequest, Forked, clone3, exit_now};
 use crate::sys::{Called, Ignored, SysResult};
 
@@ -64,7 +65,8 @@ enum How {
 /// What forking says. What cannot be opened is left to the stage, whose own attempt has the error.
 pub fn lend(launch: &Launch, pid: i32, mountpoint: &Path, line: &Channel) -> SysResult<()> {
     if !launch.maps.hold_caller() {
-        lend_from(pid, &unreachable_by_stage(launch, mountpoint), line)?;
+        let list = unreachable_by_stage(launch, mountpoint);
+        lend_from(pid, CloneFlags::CLONE_NEWNS, &list, line)?;
     }
     let Some((name, owner)) = &launch.shared_shm else {
         return Ok(());
@@ -74,7 +76,9 @@ pub fn lend(launch: &Launch, pid: i32, mountpoint: &Path, line: &Channel) -> Sys
         path: PathBuf::from("/dev/shm"),
         how: How::Tree(Depth::One),
     };
-    lend_from(*owner, &[shm], line)
+    // A FUSE root admits nobody but the processes of its user namespace.
+    let both = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS;
+    lend_from(*owner, both, &[shm], line)
 }
 
 fn unreachable_by_stage(launch: &Launch, mountpoint: &Path) -> Vec<Wanted> {
@@ -98,10 +102,10 @@ fn unreachable_by_stage(launch: &Launch, mountpoint: &Path) -> Vec<Wanted> {
 }
 
 /// Forks into the mount namespace of `pid`: only there a mount can be copied from.
-fn lend_from(pid: i32, list: &[Wanted], line: &Channel) -> SysResult<()> {
+fn lend_from(pid: i32, namespaces: CloneFlags, list: &[Wanted], line: &Channel) -> SysResult<()> {
     match clone3(&CloneRequest::default())? {
         Forked::Child => {
-            let sent = enter_mounts(pid).and_then(|root| {
+            let sent = enter(pid, namespaces).and_then(|root| {
                 list.iter()
                     .filter_map(|wanted| Some((wanted, open(&root, wanted).ok()?)))
                     .try_for_each(|(wanted, fd)| handshake::send_source(line, &wanted.name, &fd))
@@ -115,10 +119,9 @@ fn lend_from(pid: i32, list: &[Wanted], line: &Channel) -> SysResult<()> {
     }
 }
 
-fn enter_mounts(pid: i32) -> SysResult<File> {
-    let path = format!("/proc/{pid}/ns/mnt");
-    let namespace = File::open(&path).called(|| format!("open({path:?})"))?;
-    setns(&namespace, CloneFlags::CLONE_NEWNS).called(|| "setns(CLONE_NEWNS)")?;
+fn enter(pid: i32, namespaces: CloneFlags) -> SysResult<File> {
+    let process = Pidfd::open(pid)?;
+    setns(process.as_fd(), namespaces).called(|| format!("setns({namespaces:?})"))?;
     File::open("/").called(|| "open(\"/\")")
 }
 

@@ -105,7 +105,14 @@ impl Sandbox {
 
     /// The tool under test with this store and `arguments`, not yet started.
     pub(crate) fn call<S: AsRef<str>>(&self, arguments: impl IntoIterator<Item = S>) -> Call {
-        let call = Call::new(&program()).args(self.command_line(arguments));
+        let words: Vec<S> = arguments.into_iter().collect();
+        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+        self.call_copy(&program(), &words)
+    }
+
+    /// The same with another copy of the tool.
+    pub(crate) fn call_copy(&self, program: &str, arguments: &[&str]) -> Call {
+        let call = Call::new(program).args(self.command_line(arguments));
         ENVIRONMENT
             .iter()
             .fold(call, |call, (name, value)| call.env(name, value))

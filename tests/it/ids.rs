@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Who is who: id maps, groups, namespaces of others, and the one file that no container may get.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::support::sandbox::{IMAGE, program};
+use crate::support::{Sandbox, host, requires};
+
+/// `run --rm --network none` of the small image.
+fn line<'a>(flags: &[&'a str], command: &[&'a str]) -> Vec<&'a str> {
+    let mut words = vec!["run", "--rm", "--network", "none"];
+    words.extend(flags);
+    words.push(IMAGE);
+    words.extend(command);
+    words
+}
+
+/// Numbers with one blank between them, a line each.
+fn squeezed(text: &str) -> String {
+    let line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether the kernel's overlay is forced, which cannot serve maps without the caller.
+fn kernel_alone() -> bool {
+    std::env::var("CORACLE_TEST_ENGINE").is_ok_and(|engine| engine == "kernel")
+}
+
+#[test]
+fn maps_are_those_that_podman_writes() {
+    requires!("userns,range,fuse,unprivileged");
+    let sandbox = Sandbox::with_image();
+    let own = nix::unistd::geteuid().as_raw();
+    let keep = format!("0 1 5\n{own} 0 1");
+    let cases: &[(&str, &str, bool)] = &[
+        ("--userns=keep-id:size=6", &keep, true),
+        (
+            "--userns=keep-id:uid=5,gid=5,size=10",
+            "0 1 5\n5 0 1\n6 6 4",
+            true,
+        ),
+        ("--uidmap=+5:0:1", "0 1 5\n5 0 1\n6 6 65531", true),
+        ("--userns=nomap", "0 1 65536", false),
+        ("--userns=auto:size=500", "0 1 500", false),
+        ("--uidmap=0:10001:10002", "0 10001 10002", false),
+        ("--uidmap=u0:1:5", "0 1 5", false),
+    ];
+    for (flag, wanted, holds_caller) in cases {
+        if kernel_alone() && !holds_caller {
+            continue;
+        }
+        let shown = sandbox.ok(line(&[flag], &["cat", "/proc/self/uid_map"]));
+        assert_eq!(squeezed(&shown), *wanted, "{flag}");
+    }
+    sandbox
+        .run(line(&["--uidmap=0:@5:1"], &["true"]))
+        .expect(125)
+        .says("parent ID UID 5 is not mapped/delegated");
+}
+
+#[test]
+fn a_map_without_the_caller_reaches_what_it_is_given() {
+    requires!("userns,range,fuse");
+    if kernel_alone() {
+        return;
+    }
+    let sandbox = Sandbox::with_image();
+    let closed = sandbox.path("closed");
+    fs::create_dir(&closed).unwrap();
+    let file = sandbox.file("closed/file", "content\n");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+    let volume = format!("{file}:/file:ro");
+    let script = "cat /file; stat -c %u:%g /etc/hosts /etc; touch /new && stat -c %u:%g /new";
+    for flag in ["--userns=nomap", "--uidmap=0:100:1000"] {
+        if host::is_root() && flag == "--userns=nomap" {
+            continue;
+        }
+        let shown = sandbox.ok(line(&[flag, "-v", &volume], &["sh", "-c", script]));
+        assert_eq!(shown, "content\n0:0\n0:0\n0:0", "{flag}");
+    }
+    // A group that a small map does not hold is not the program's.
+    let groups = sandbox.ok(line(&["--gidmap=0:5:3"], &["id", "-G"]));
+    assert!(groups.split(' ').all(|group| group.len() == 1), "{groups}");
+}
+
+#[test]
+fn one_id_alone_denies_setgroups_and_a_range_does_not() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let script = "cat /proc/self/setgroups /proc/self/uid_map";
+    let shown = squeezed(&sandbox.ok(line(&[], &["sh", "-c", script])));
+    let wanted = if host::has(host::Need::Range) {
+        shown.starts_with("allow\n0 0")
+    } else {
+        shown == "deny\n0 0 1"
+    };
+    assert!(wanted, "{shown}");
+}
+
+#[test]
+fn keep_groups_keeps_what_the_caller_has() {
+    requires!("userns,range,unprivileged");
+    let sandbox = Sandbox::with_image();
+    let script = ["sh", "-c", "grep ^Groups: /proc/self/status | wc -w"];
+    let count = |flags: &[&str]| sandbox.ok(line(flags, &script)).parse::<usize>().unwrap() - 1;
+    let own = nix::unistd::getgroups().unwrap().len();
+    assert_eq!(count(&["--group-add", "keep-groups"]), own);
+    assert_eq!(count(&["--user", "1000:1000"]), 1);
+    sandbox
+        .run(line(
+            &["--group-add", "keep-groups", "--group-add", "5"],
+            &["true"],
+        ))
+        .expect(125)
+        .says("keep-groups");
+}
+
+#[test]
+fn processes_have_the_name_that_they_were_called_by() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    // A link to busybox, by PATH; then a script, which is not its interpreter.
+    assert_eq!(sandbox.ok(line(&[], &["cat", "/proc/self/comm"])), "cat");
+    let rootfs = sandbox.rootfs("rootfs");
+    let script = sandbox.file("rootfs/bin/called-so", "#!/bin/sh\ncat /proc/$$/comm\n");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let overlay = format!("{rootfs}:O");
+    let flags = ["run", "--rm", "--network", "none", "--rootfs", &overlay];
+    let shown = sandbox.ok(flags.into_iter().chain(["called-so"]));
+    assert_eq!(shown, "called-so");
+}
+
+#[test]
+fn a_container_never_gets_the_engines_binary() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    // As `cargo install` leaves it: the caller's own, and so the container's root may write it.
+    let own = sandbox.shown("coracle");
+    fs::copy(program(), &own).unwrap();
+    let before = fs::read(&own).unwrap();
+    let refused = "a container may not execute the engine's own binary";
+    let by = |words: &[&str]| sandbox.call_copy(&own, words).run();
+    by(&line(&[], &["/proc/self/exe"]))
+        .expect(126)
+        .says(refused);
+    let script = sandbox.file("evil", "#!/proc/self/exe\n");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let volume = format!("{script}:/evil:ro");
+    by(&line(&["-v", &volume], &["/evil"]))
+        .expect(126)
+        .says(refused);
+    // The program that `exec` is told to run is swapped all the time, and whatever process there
+    // is, its file is opened for writing.
+    let attack = "while :; do ln -sfn /proc/self/exe /turn; ln -sfn /bin/true /turn; done &\n\
+        while :; do for exe in /proc/[0-9]*/exe; do \
+        [ $exe = /proc/1/exe ] || echo spoilt 2>/dev/null >>$exe; done; done 2>/dev/null &\n\
+        echo ready; sleep 1000";
+    let run = [
+        "run",
+        "-d",
+        "--network",
+        "none",
+        "--name",
+        "attacker",
+        IMAGE,
+    ];
+    by(&[&run[..], &["sh", "-c", attack]].concat()).expect(0);
+    sandbox.wait_log("attacker", "ready");
+    for _ in 0..20 {
+        let turned = by(&["exec", "attacker", "/turn"]);
+        assert!([0, 126, 127].contains(&turned.code), "{}", turned.stderr);
+    }
+    by(&["rm", "-f", "-t", "0", "attacker"]).expect(0);
+    assert!(fs::read(&own).unwrap() == before, "the binary was changed");
+}
+
+#[test]
+fn namespaces_of_another_container_are_joined() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    sandbox.ok([
+        "run",
+        "-d",
+        "--network",
+        "none",
+        "--ipc",
+        "shareable",
+        "--name",
+        "giver",
+        IMAGE,
+        "sh",
+        "-c",
+        "echo shared >/dev/shm/note; echo ready; sleep 1000",
+    ]);
+    sandbox.wait_log("giver", "ready");
+    let (note, link) = ("cat /dev/shm/note", "readlink /proc/self/ns/");
+    let joined = sandbox.ok(line(&["--ipc", "container:giver"], &["sh", "-c", note]));
+    assert_eq!(joined, "shared");
+    for (flag, kind) in [("--cgroupns", "cgroup"), ("--uts", "uts"), ("--pid", "pid")] {
+        let script = format!("{link}{kind}");
+        let own = sandbox.ok(["exec", "giver", "sh", "-c", &script]);
+        let theirs = sandbox.ok(line(&[flag, "container:giver"], &["sh", "-c", &script]));
+        assert_eq!(own, theirs, "{flag}");
+    }
+    sandbox.ok([
+        "run",
+        "-d",
+        "--network",
+        "none",
+        "--ipc",
+        "private",
+        "--name",
+        "keeper",
+        IMAGE,
+        "sleep",
+        "1000",
+    ]);
+    sandbox
+        .run(line(&["--ipc", "container:keeper"], &["true"]))
+        .expect(125)
+        .says("is not allowed: non-shareable IPC");
+    let nothing = line(&["--ipc", "none"], &["sh", "-c", "ls /dev/shm"]);
+    assert_ne!(
+        sandbox.run(nothing).code,
+        0,
+        "there is no /dev/shm with none"
+    );
+}
+
+#[test]
+fn a_session_in_the_background_has_an_id_and_a_file() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let id = sandbox.background("web", &["sleep", "1000"]);
+    let session = sandbox.ok([
+        "exec",
+        "-d",
+        "web",
+        "sh",
+        "-c",
+        "until test -e /end; do :; done",
+    ]);
+    assert_eq!(session.len(), 64, "{session}");
+    let file = format!("s/containers/{id}/exec/{session}/exec_pid");
+    assert!(sandbox.path(&file).exists(), "{file}");
+    assert_eq!(sandbox.field("web", ".ExecIDs"), format!("[{session}]"));
+    sandbox.ok(["exec", "web", "touch", "/end"]);
+    for _ in 0..100 {
+        if !sandbox.path(&file).exists() {
+            assert_eq!(sandbox.field("web", ".ExecIDs"), "[]");
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("{file} outlives its session");
+}
+
+#[test]
+fn descriptors_that_are_not_open_are_told() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    sandbox.background("web", &["sleep", "1000"]);
+    let cases: [(&[&str], &str); 4] = [
+        (
+            &["run", "--rm", "--preserve-fd", "77", IMAGE, "true"],
+            "77 is not available - the preserve-fd",
+        ),
+        (
+            &["exec", "--preserve-fd", "77", "web", "true"],
+            "77 is not available - the preserve-fd",
+        ),
+        (
+            &["exec", "--preserve-fds", "70", "web", "true"],
+            "is not available - the preserve-fds",
+        ),
+        (
+            &["exec", "--preserve-fd", "1", "web", "true"],
+            "cannot preserve FD 1",
+        ),
+    ];
+    for (arguments, words) in cases {
+        sandbox.run(arguments).expect(125).says(words);
+    }
+}
