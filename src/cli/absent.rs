@@ -46,7 +46,6 @@ const COMMANDS: &[(&str, Absence)] = &[
     ("healthcheck", NotYet),
     ("image build", NotYet),
     ("image mount", NotYet),
-    ("image push", NotYet),
     ("image scp", NotYet),
     ("image sign", NotYet),
     ("image tree", NotYet),
@@ -77,7 +76,6 @@ const COMMANDS: &[(&str, Absence)] = &[
     ("pod stop", NotYet),
     ("pod top", NotYet),
     ("pod unpause", NotYet),
-    ("push", NotYet),
     ("quadlet", NotYet),
     ("sbom", Never("coracle has no bill-of-materials scanner")),
     ("scout", Never("coracle has no vulnerability scanner")),
@@ -125,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_known_command_says_why_it_is_absent() {
-        assert_eq!(command("push"), Some(NotYet));
+        assert_eq!(command("events"), Some(NotYet));
         assert_eq!(command("volume create"), Some(NotYet));
         assert_eq!(command("image trust show"), Some(NotYet));
         assert_eq!(command("swarm init"), Some(SWARM));

@@ -297,6 +297,10 @@ impl Registry {
     ) -> Result<Response, RegistryError> {
         let key = scopes.join(" ");
         let inner = &self.inner;
+        // Security: an upload can lead to another server; that one is not told who we are.
+        if request.url.origin() != self.base()?.origin() {
+            return inner.http.send(&request);
+        }
         request.authorization = inner.authorizations().get(&key).cloned();
         let response = inner.http.send(&request)?;
         if response.status() != StatusCode::UNAUTHORIZED {
@@ -449,7 +453,7 @@ fn accept_manifests(request: &mut Request) {
     }
 }
 
-fn content_digest(headers: &HeaderMap) -> Option<Digest> {
+pub(super) fn content_digest(headers: &HeaderMap) -> Option<Digest> {
     let value = headers.get("docker-content-digest")?.to_str().ok()?;
     Digest::parse(value).ok()
 }

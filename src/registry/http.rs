@@ -66,6 +66,16 @@ pub(super) struct Request {
     pub(super) authorization: Option<HeaderValue>,
     pub(super) payload: Payload,
     pub(super) answer: Answer,
+    pub(super) attempts: Attempts,
+}
+
+/// How often a request is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attempts {
+    /// Until patience ends.
+    Several,
+    /// Once: the caller knows a better way to go on.
+    One,
 }
 
 /// What is sent.
@@ -117,6 +127,7 @@ impl Request {
             authorization: None,
             payload: Payload::Nothing,
             answer,
+            attempts: Attempts::Several,
         }
     }
 
@@ -199,7 +210,7 @@ impl Http {
     pub(super) fn send(&self, request: &Request) -> Result<Response, RegistryError> {
         let mut attempt = 0;
         loop {
-            let is_last = attempt >= self.patience.retries;
+            let is_last = request.attempts == Attempts::One || attempt >= self.patience.retries;
             let asked_for = match self.follow(request) {
                 Ok(response) if is_last || !is_transient(response.status()) => return Ok(response),
                 Ok(response) => match retry_after(&response) {

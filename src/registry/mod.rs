@@ -17,6 +17,7 @@ mod http;
 mod reply;
 mod resolve;
 mod tls;
+mod upload;
 
 pub use crate::config::certificates::{Certificates, ClientCertificate};
 pub use crate::config::credentials::{Credentials, Secret};
@@ -26,3 +27,7 @@ pub use client::{DOCUMENT_MAX, Fetched, Registry};
 pub use endpoint::Endpoint;
 pub use error::RegistryError;
 pub use http::Patience;
+pub use upload::Blob;
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@
 
 pub mod archive;
 mod blobs;
+mod compress;
 mod compression;
 mod error;
 mod images;
@@ -27,6 +28,7 @@ pub mod transfer;
 mod unpack;
 mod workplace;
 
+pub use compress::{Compressed, LayerCompression, compress};
 pub use error::StorageError;
 pub use images::{
     Image, Images, InstanceSource, Instances, ListedImage, ManifestList, NewImage, Removed,

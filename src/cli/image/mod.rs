@@ -10,6 +10,7 @@ mod inspect;
 mod load;
 mod prune;
 mod pull;
+mod push;
 mod rmi;
 mod save;
 mod tag;
@@ -34,6 +35,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<import::Import>(),
     Entry::of::<load::Load>(),
     Entry::of::<pull::Pull>(),
+    Entry::of::<push::Push>(),
     Entry::of::<rmi::Rmi>(),
     Entry::of::<save::Save>(),
     Entry::of::<tag::Tag>(),

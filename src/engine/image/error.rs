@@ -102,6 +102,12 @@ pub enum ImageError {
     /// A registry did not give or take an image.
     #[error("{}", .0.words)]
     Transfer(PullFailure),
+    /// An image without a name is pushed to nowhere.
+    #[error("{image} has no name of its own; say where to push it: push {image} REGISTRY/NAME")]
+    NoDestination {
+        /// As typed.
+        image: String,
+    },
     /// All tags, and one.
     #[error("tag can't be used with --all-tags/-a")]
     TagWithAllTags,

@@ -13,7 +13,7 @@ use super::sources::Place;
 use crate::oci::{
     Descriptor, Digest, ImageConfiguration, Index, Manifest, Platform, Reference, media_type,
 };
-use crate::registry::{Fetched, Registry, RegistryError};
+use crate::registry::{Fetched, RegistryError};
 use crate::runtime::userns::chain;
 use crate::storage::{Expected, Image, Images, InPlace, NewImage, Pin, StorageError, chain_ids};
 
@@ -329,9 +329,11 @@ impl Fetch<'_> {
         let digest = &job.blob.digest;
         let mut broken = None;
         let reader = Watched {
-            inner: open(&place.registry, place.repository(), job.blob),
-            digest,
-            report: self.report,
+            inner: Counted::new(
+                place.registry.blob(place.repository(), job.blob),
+                digest,
+                self.report,
+            ),
             is_over,
             broken: &mut broken,
         };
@@ -354,15 +356,9 @@ impl Fetch<'_> {
     }
 }
 
-fn open(registry: &Registry, repository: &str, blob: &Descriptor) -> impl Read + Send + use<> {
-    registry.blob(repository, blob)
-}
-
-/// A stream that tells how it goes on, and that ends when another layer has failed.
+/// A stream that ends when another layer has failed, and that keeps why it broke off.
 struct Watched<'a, R> {
     inner: R,
-    digest: &'a Digest,
-    report: &'a dyn TransferReport,
     is_over: &'a AtomicBool,
     broken: &'a mut Option<String>,
 }
@@ -372,11 +368,34 @@ impl<R: Read> Read for Watched<'_, R> {
         if self.is_over.load(Ordering::Relaxed) {
             return Err(io::Error::other("another layer has failed"));
         }
-        let count = self.inner.read(buffer).inspect_err(|error| {
+        self.inner.read(buffer).inspect_err(|error| {
             if error.kind() != io::ErrorKind::Interrupted {
                 *self.broken = Some(error.to_string());
             }
-        })?;
+        })
+    }
+}
+
+/// A stream that tells how it goes on.
+pub(super) struct Counted<'a, R> {
+    inner: R,
+    digest: &'a Digest,
+    report: &'a dyn TransferReport,
+}
+
+impl<'a, R: Read> Counted<'a, R> {
+    pub(super) fn new(inner: R, digest: &'a Digest, report: &'a dyn TransferReport) -> Self {
+        Self {
+            inner,
+            digest,
+            report,
+        }
+    }
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
         let digest = self.digest;
         self.report.step(Step::Bytes { digest, count });
         Ok(count)
@@ -384,7 +403,7 @@ impl<R: Read> Read for Watched<'_, R> {
 }
 
 /// As many as there are cores, but no more than help.
-fn workers(jobs: usize) -> usize {
+pub(super) fn workers(jobs: usize) -> usize {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     cores.clamp(2, WORKERS_MAX).min(jobs)
 }

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `push`.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::transfers::{Purpose, Transfers, Volume};
+use crate::cli::args::registry::RegistryArgs;
+use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::engine::Dialect;
+use crate::engine::image::{LayerCompression, ManifestFormat, PushRequest, PushedImage};
+
+/// Flags of `push`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Push {
+    /// Push all tags of the repository
+    #[arg(long, short)]
+    all_tags: bool,
+    /// Compression of new layers ("gzip"|"zstd")
+    #[arg(long, value_name = "FORMAT")]
+    compression_format: Option<String>,
+    /// Write the digest of the pushed manifest to the file
+    #[arg(long, value_name = "FILE")]
+    digestfile: Option<PathBuf>,
+    /// Manifest type ("oci"|"v2s2")
+    #[arg(long, short, value_name = "FORMAT")]
+    format: Option<String>,
+    /// Suppress the progress output
+    #[arg(long, short)]
+    quiet: bool,
+    /// Accepted: images are kept without signatures
+    #[arg(long, hide = true)]
+    remove_signatures: bool,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    /// Accepted: images are not signed by Docker's notary
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true", value_parser = crate::cli::args::boolean)]
+    disable_content_trust: Option<bool>,
+    /// The image
+    #[arg(value_name = "IMAGE", required = true)]
+    image: String,
+    /// Where to; its own name if nothing is said
+    #[arg(value_name = "DESTINATION")]
+    destination: Option<String>,
+}
+
+impl Subcommand for Push {
+    const PATHS: &'static [&'static str] = &["push", "image push"];
+    const ABOUT: &'static str = "Push an image to a registry";
+    const USAGE: Option<&'static str> = Some("IMAGE [DESTINATION]");
+    const EXAMPLES: &'static [&'static str] = &[
+        "push quay.io/ana/web:1",
+        "push web docker://localhost:5000/web:latest",
+        "push --digestfile digest.txt web registry.example.com/web",
+    ];
+
+    fn run(self, context: &Context) -> CommandResult {
+        let volume = if self.quiet {
+            Volume::Quiet
+        } else {
+            Volume::Normal
+        };
+        let request = PushRequest {
+            image: self.image.clone(),
+            destination: self.destination.as_deref().map(destination).transpose()?,
+            compression: compression(self.compression_format.as_deref())?,
+            format: self.format.as_deref().map(format).transpose()?,
+            access: self.registry.access(context)?,
+            patience: self.registry.patience().map_err(Failure::tool)?,
+        };
+        if !self.all_tags {
+            let pushed = push(context, &request, volume)?;
+            return match &self.digestfile {
+                Some(path) => write_digest(path, &pushed),
+                None => Ok(0),
+            };
+        }
+        for image in context.engine.names_of_repository(&self.image)? {
+            let request = PushRequest {
+                image,
+                ..request.clone()
+            };
+            push(context, &request, volume)?;
+        }
+        Ok(0)
+    }
+}
+
+fn push(context: &Context, request: &PushRequest, volume: Volume) -> Result<PushedImage, Failure> {
+    let pushed = {
+        let transfers = Transfers::new(context, Purpose::Push, volume);
+        context.engine.push(request, &transfers)?
+    };
+    if context.engine.dialect == Dialect::Docker {
+        let (tag, digest) = (pushed.name.tag().unwrap_or_default(), &pushed.digest);
+        let size = pushed.size_bytes;
+        match volume {
+            Volume::Normal => {
+                context
+                    .ui
+                    .line(format_args!("{tag}: digest: {digest} size: {size}"))?;
+            }
+            Volume::Quiet => context.ui.line(&pushed.name)?,
+        }
+    }
+    Ok(pushed)
+}
+
+/// `docker://NAME`, or a name alone.
+fn destination(text: &str) -> Result<String, Failure> {
+    for transport in [
+        "docker-archive:",
+        "oci-archive:",
+        "oci:",
+        "dir:",
+        "docker-daemon:",
+        "containers-storage:",
+    ] {
+        if text.starts_with(transport) {
+            return Err(Failure::tool(format_args!(
+                "{text}: pushing to {transport} is not supported yet; use `save`"
+            )));
+        }
+    }
+    Ok(text.strip_prefix("docker://").unwrap_or(text).to_owned())
+}
+
+fn compression(text: Option<&str>) -> Result<LayerCompression, Failure> {
+    match text {
+        None | Some("gzip") => Ok(LayerCompression::Gzip),
+        // What makes zstd layers seekable is for readers that we do not know of.
+        Some("zstd" | "zstd:chunked") => Ok(LayerCompression::Zstd),
+        Some(other) => Err(Failure::tool(format_args!(
+            "--compression-format {other}: gzip and zstd are supported"
+        ))),
+    }
+}
+
+fn format(text: &str) -> Result<ManifestFormat, Failure> {
+    match text {
+        "oci" => Ok(ManifestFormat::Oci),
+        "v2s2" | "docker" => Ok(ManifestFormat::Docker),
+        other => Err(Failure::tool(format_args!(
+            "unknown format \"{other}\". Choose one of the supported formats: 'oci' or 'v2s2'"
+        ))),
+    }
+}
+
+fn write_digest(path: &Path, pushed: &PushedImage) -> CommandResult {
+    let mut file = File::create(path).map_err(|error| {
+        Failure::tool(format_args!(
+            "write the digest to {}: {error}",
+            path.display()
+        ))
+    })?;
+    write!(file, "{}", pushed.digest)?;
+    Ok(0)
+}

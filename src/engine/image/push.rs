@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `push`: layers that the registry does not have are put together again, compressed and sent,
+//! several at once; then the configuration, and at the end the manifest. An image whose layers are
+//! there under the digests of its manifest arrives under the same digest.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use super::error::ImageError;
+use super::fetch::workers;
+use super::progress::{Step, TransferReport};
+use super::pull::{PullCause, PullFailure};
+use super::sources::Place;
+use crate::engine::Engine;
+use crate::engine::access::AccessRequest;
+use crate::oci::{Descriptor, Digest, Manifest, Reference, media_type};
+use crate::registry::{Blob, Patience, RegistryError};
+use crate::runtime::userns::chain;
+use crate::storage::{Image, Images, Layer, LayerCompression, compress};
+
+/// What `push` is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct PushRequest {
+    /// The image, as typed.
+    pub image: String,
+    /// The name at the registry, as typed; `None` is the image's own.
+    pub destination: Option<String>,
+    /// How new layers are compressed.
+    pub compression: LayerCompression,
+    /// Whose manifest is written; `None` keeps the image's.
+    pub format: Option<ManifestFormat>,
+    /// How the registry is reached.
+    pub access: AccessRequest,
+    /// How long the registry is waited for.
+    pub patience: Patience,
+}
+
+/// Whose words a manifest has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ManifestFormat {
+    /// The image specification's.
+    Oci,
+    /// Docker's schema 2.
+    Docker,
+}
+
+/// What was pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushedImage {
+    /// The full name that it has at the registry.
+    pub name: Reference,
+    /// The digest of the manifest there.
+    pub digest: Digest,
+    /// The length of the manifest in bytes.
+    pub size_bytes: usize,
+}
+
+/// One push.
+struct Push<'a> {
+    place: &'a Place,
+    images: &'a Images,
+    image: &'a Image,
+    /// Repositories of the same registry that may have the layers.
+    siblings: Vec<String>,
+    compression: LayerCompression,
+    scratch: std::path::PathBuf,
+    report: &'a dyn TransferReport,
+}
+
+impl Engine {
+    /// Gives an image to a registry.
+    ///
+    /// The caller must be single-threaded.
+    ///
+    /// # Errors
+    ///
+    /// See [`ImageError`].
+    pub fn push(
+        &self,
+        request: &PushRequest,
+        report: &dyn TransferReport,
+    ) -> Result<PushedImage, ImageError> {
+        let images = self.images()?;
+        let image = images.resolve(&request.image)?;
+        let name = destination(request, &image)?;
+        let access = self.access(request.access.clone())?;
+        let place = Place::new(access.push_place(&name, report)?, request.patience);
+        let pins = image.pin(&images)?;
+        let push = Push {
+            siblings: siblings(&image, &name),
+            place: &place,
+            images: &images,
+            image: &image,
+            compression: request.compression,
+            scratch: self.dirs.tmp(),
+            report,
+        };
+        report.step(Step::Trying(&name.to_string()));
+        let (digest, size_bytes) = self.in_child(|_| push.run(&name, request.format))?;
+        drop(pins);
+        Ok(PushedImage {
+            name,
+            digest,
+            size_bytes,
+        })
+    }
+
+    /// The names of an image's repository, for `push --all-tags`.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::Name`] for a text that is no name of a repository.
+    pub fn names_of_repository(&self, text: &str) -> Result<Vec<String>, ImageError> {
+        let name = Reference::parse(text).map_err(|source| ImageError::Name {
+            name: text.to_owned(),
+            source,
+        })?;
+        if name.tag().is_some() || name.digest().is_some() {
+            return Err(ImageError::TagWithAllTags);
+        }
+        let repositories = [
+            name.clone()
+                .with_domain(crate::oci::LOCAL_DOMAIN)
+                .repository(),
+            name.with_domain(crate::oci::DOCKER_DOMAIN).repository(),
+        ];
+        let mut found = Vec::new();
+        for listed in self.images()?.list()? {
+            found.extend(listed.names.into_iter().filter(|name| {
+                let name = Reference::parse(name);
+                name.is_ok_and(|name| repositories.contains(&name.repository()))
+            }));
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+/// The full name at the registry.
+fn destination(request: &PushRequest, image: &Image) -> Result<Reference, ImageError> {
+    let own = image.name.as_deref();
+    let Some(text) = request.destination.as_deref().or(own) else {
+        let image = request.image.clone();
+        return Err(ImageError::NoDestination { image });
+    };
+    match Reference::parse_normalized(text) {
+        Ok(name) => Ok(name),
+        Err(source) => Err(ImageError::Name {
+            name: text.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Other repositories of the registry that this image was pulled from or pushed to.
+fn siblings(image: &Image, name: &Reference) -> Vec<String> {
+    let names = image.names_history.iter();
+    let names = names.filter_map(|name| Reference::parse(name).ok());
+    let same = names.filter(|other| other.domain() == name.domain() && other.path() != name.path());
+    same.map(|other| other.path().to_owned()).take(3).collect()
+}
+
+impl Push<'_> {
+    fn run(
+        &self,
+        name: &Reference,
+        format: Option<ManifestFormat>,
+    ) -> Result<(Digest, usize), PullFailure> {
+        let failed =
+            |words: String| PullFailure::other(format!("copying to docker://{name}: {words}"));
+        let bytes = self.images.manifest(self.image);
+        let bytes = bytes.map_err(|error| failed(chain(&error)))?;
+        let manifest: Manifest = serde_json::from_slice(&bytes)
+            .map_err(|error| failed(format!("its manifest is damaged: {error}")))?;
+        let first = &self.image.id;
+        self.report.step(Step::Found { digest: first });
+        let layers = self.layers(name, &manifest)?;
+        let written = rewrite(&bytes, &manifest, &layers, format).map_err(failed)?;
+        self.report.step(Step::Config {
+            digest: &manifest.config.digest,
+        });
+        self.config(&manifest.config)
+            .map_err(|error| refused(name, &error))?;
+        self.report.step(Step::Manifest);
+        let reference = name
+            .tag()
+            .map_or_else(|| Digest::sha256(&written.bytes).to_string(), str::to_owned);
+        let registry = &self.place.registry;
+        let digest = registry
+            .put_manifest(
+                self.place.repository(),
+                &reference,
+                &written.media_type,
+                &written.bytes,
+            )
+            .map_err(|error| refused(name, &error))?;
+        Ok((digest, written.bytes.len()))
+    }
+
+    /// The layers as the registry has them now, lowest first.
+    fn layers(&self, name: &Reference, manifest: &Manifest) -> Result<Vec<Sent>, PullFailure> {
+        let layers = &self.image.layers;
+        let next = AtomicUsize::new(0);
+        let is_over = AtomicBool::new(false);
+        let sent: Vec<Mutex<Option<Sent>>> = layers.iter().map(|_| Mutex::default()).collect();
+        let failure: Mutex<Option<PullFailure>> = Mutex::default();
+        thread::scope(|scope| {
+            for _ in 0..workers(layers.len()) {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(layer) = layers.get(at) else { return };
+                        match self.layer(name, layer, manifest.layers.get(at)) {
+                            Ok(done) => {
+                                *sent[at].lock().expect("setting does not panic") = Some(done)
+                            }
+                            Err(error) => {
+                                let mut first = failure.lock().expect("setting does not panic");
+                                first.get_or_insert(error);
+                                is_over.store(true, Ordering::Relaxed);
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        if let Some(failure) = failure.into_inner().expect("setting does not panic") {
+            return Err(failure);
+        }
+        let sent = sent
+            .into_iter()
+            .map(|one| one.into_inner().expect("setting does not panic"));
+        Ok(sent.map(|one| one.expect("every layer was sent")).collect())
+    }
+
+    fn layer(
+        &self,
+        name: &Reference,
+        layer: &Layer,
+        known: Option<&Descriptor>,
+    ) -> Result<Sent, PullFailure> {
+        let refused = |error: RegistryError| refused(name, &error);
+        if let Some(known) = known.filter(|known| is_compressed(known))
+            && self.is_there(&known.digest).map_err(refused)?
+        {
+            let digest = &known.digest;
+            self.report.step(Step::LayerExists { digest });
+            return Ok(Sent::AsItWas);
+        }
+        let label = &layer.record.diff_id;
+        self.report.step(Step::Layer {
+            digest: label,
+            size_bytes: layer.record.content.size_bytes,
+        });
+        let blob = self.pack(layer).map_err(|words| {
+            PullFailure::other(format!(
+                "copying to docker://{name}: layer {label}: {words}"
+            ))
+        })?;
+        if !self.is_there(&blob.digest).map_err(refused)? {
+            let repository = self.place.repository();
+            self.place
+                .registry
+                .upload(repository, &blob)
+                .map_err(refused)?;
+        }
+        self.report.step(Step::LayerDone { digest: label });
+        Ok(Sent::Anew {
+            digest: blob.digest,
+            size_bytes: blob.size_bytes,
+            compression: self.compression,
+        })
+    }
+
+    /// Whether the repository has a blob, or takes it from another one.
+    fn is_there(&self, digest: &Digest) -> Result<bool, RegistryError> {
+        let Place { registry, .. } = self.place;
+        let repository = self.place.repository();
+        if registry.has_blob(repository, digest)? {
+            return Ok(true);
+        }
+        for sibling in &self.siblings {
+            if registry.mount_blob(repository, digest, sibling)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The layer as a compressed blob; what was put together is what it once was, or it fails.
+    fn pack(&self, layer: &Layer) -> Result<Blob, String> {
+        let diff_id = &layer.record.diff_id;
+        let stream = layer.stream().map_err(|error| error.to_string())?;
+        let watched = super::fetch::Counted::new(stream, diff_id, self.report);
+        let algorithm = diff_id.algorithm();
+        let packed = compress(watched, self.compression, algorithm, &self.scratch);
+        let packed = packed.map_err(|error| error.to_string())?;
+        if packed.plain_digest != *diff_id {
+            return Err(format!(
+                "its files were changed: what is put together has the digest {}",
+                packed.plain_digest
+            ));
+        }
+        Ok(Blob {
+            file: Arc::new(packed.file),
+            size_bytes: packed.size_bytes,
+            digest: packed.digest,
+        })
+    }
+
+    fn config(&self, descriptor: &Descriptor) -> Result<(), RegistryError> {
+        if self.is_there(&descriptor.digest)? {
+            return Ok(());
+        }
+        let bytes = self.images.document(&self.image.id);
+        let bytes = bytes.map_err(|error| RegistryError::Input(std::io::Error::other(error)))?;
+        let (registry, repository) = (&self.place.registry, self.place.repository());
+        registry.upload_bytes(repository, &descriptor.digest, bytes)
+    }
+}
+
+fn refused(name: &Reference, error: &RegistryError) -> PullFailure {
+    let words = format!("trying to push docker://{name}: {}", chain(error));
+    let cause = match error {
+        RegistryError::Denied { .. } => PullCause::Denied,
+        _ if words.ends_with("HTTP response to HTTPS client") => PullCause::PlainHttp,
+        _ => PullCause::Other,
+    };
+    // Docker has other words for a push than for a pull: ours are good enough for both.
+    PullFailure {
+        words,
+        cause,
+        name: String::new(),
+    }
+}
+
+/// How a layer is at the registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Sent {
+    /// Under the digest that the manifest says.
+    AsItWas,
+    Anew {
+        digest: Digest,
+        size_bytes: u64,
+        compression: LayerCompression,
+    },
+}
+
+/// A manifest as it is to be written.
+struct Written {
+    bytes: Vec<u8>,
+    media_type: String,
+}
+
+/// The manifest with the layers as they are at the registry; byte for byte the old one if nothing
+/// in it changes.
+fn rewrite(
+    bytes: &[u8],
+    manifest: &Manifest,
+    layers: &[Sent],
+    format: Option<ManifestFormat>,
+) -> Result<Written, String> {
+    let is_docker = manifest.media_type == media_type::DOCKER_MANIFEST;
+    let own = if is_docker {
+        ManifestFormat::Docker
+    } else {
+        ManifestFormat::Oci
+    };
+    let has_zstd = layers
+        .iter()
+        .zip(&manifest.layers)
+        .any(|(sent, layer)| match sent {
+            Sent::AsItWas => layer.media_type.ends_with("zstd"),
+            Sent::Anew { compression, .. } => *compression == LayerCompression::Zstd,
+        });
+    let wanted = match format.unwrap_or(own) {
+        // Docker's schema has no word for zstd.
+        ManifestFormat::Docker if has_zstd && format.is_none() => ManifestFormat::Oci,
+        ManifestFormat::Docker if has_zstd => {
+            return Err(
+                "zstd layers do not go into Docker's manifests; use --format oci".to_owned(),
+            );
+        }
+        wanted => wanted,
+    };
+    let (document_type, config_type) = match wanted {
+        ManifestFormat::Oci => (media_type::OCI_MANIFEST, media_type::OCI_CONFIG),
+        ManifestFormat::Docker => (media_type::DOCKER_MANIFEST, media_type::DOCKER_CONFIG),
+    };
+    let media_type = document_type.to_owned();
+    if wanted == own && layers.iter().all(|sent| *sent == Sent::AsItWas) {
+        let bytes = bytes.to_vec();
+        return Ok(Written { bytes, media_type });
+    }
+    let mut document: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    document["mediaType"] = json!(document_type);
+    document["config"]["mediaType"] = json!(config_type);
+    let described = layers
+        .iter()
+        .zip(&manifest.layers)
+        .map(|(sent, old)| descriptor(sent, old, wanted));
+    document["layers"] = described.collect();
+    let bytes = serde_json::to_vec(&document).map_err(|error| error.to_string())?;
+    Ok(Written { bytes, media_type })
+}
+
+fn descriptor(sent: &Sent, old: &Descriptor, format: ManifestFormat) -> Value {
+    let (digest, size_bytes, is_zstd) = match sent {
+        Sent::AsItWas => (&old.digest, old.size, old.media_type.ends_with("zstd")),
+        Sent::Anew {
+            digest,
+            size_bytes,
+            compression,
+        } => (digest, *size_bytes, *compression == LayerCompression::Zstd),
+    };
+    let kind = match (format, is_zstd) {
+        (ManifestFormat::Docker, _) => media_type::DOCKER_LAYER.to_owned(),
+        (ManifestFormat::Oci, true) => format!("{}+zstd", media_type::OCI_LAYER),
+        (ManifestFormat::Oci, false) => format!("{}+gzip", media_type::OCI_LAYER),
+    };
+    json!({"mediaType": kind, "digest": digest, "size": size_bytes})
+}
+
+/// Whether a layer can stay as it is in a registry.
+fn is_compressed(layer: &Descriptor) -> bool {
+    layer.media_type.ends_with("gzip") || layer.media_type.ends_with("zstd")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> (Vec<u8>, Manifest) {
+        let layer = Descriptor::of("application/vnd.oci.image.layer.v1.tar+gzip", b"layer");
+        let manifest = Manifest {
+            schema_version: 2,
+            media_type: media_type::OCI_MANIFEST.to_owned(),
+            config: Descriptor::of(media_type::OCI_CONFIG, b"config"),
+            layers: vec![layer],
+            annotations: [("a".to_owned(), "b".to_owned())].into(),
+        };
+        (serde_json::to_vec(&manifest).unwrap(), manifest)
+    }
+
+    fn anew(compression: LayerCompression) -> Sent {
+        Sent::Anew {
+            digest: Digest::sha256(b"new"),
+            size_bytes: 3,
+            compression,
+        }
+    }
+
+    #[test]
+    fn what_does_not_change_stays_byte_for_byte() {
+        let (bytes, manifest) = manifest();
+        let written = rewrite(&bytes, &manifest, &[Sent::AsItWas], None).unwrap();
+        assert_eq!(written.bytes, bytes);
+        assert_eq!(written.media_type, media_type::OCI_MANIFEST);
+    }
+
+    #[test]
+    fn layers_and_formats_change() {
+        let (bytes, manifest) = manifest();
+        let read = |sent: Sent, format| {
+            rewrite(&bytes, &manifest, &[sent], format)
+                .map(|written| serde_json::from_slice::<Manifest>(&written.bytes).unwrap())
+        };
+        let new = read(anew(LayerCompression::Zstd), None).unwrap();
+        assert!(new.layers[0].media_type.ends_with("+zstd"));
+        assert_eq!(new.layers[0].digest, Digest::sha256(b"new"));
+        assert_eq!(new.annotations, manifest.annotations);
+        let docker = read(Sent::AsItWas, Some(ManifestFormat::Docker)).unwrap();
+        assert_eq!(docker.media_type, media_type::DOCKER_MANIFEST);
+        assert_eq!(docker.config.media_type, media_type::DOCKER_CONFIG);
+        assert_eq!(docker.layers[0].media_type, media_type::DOCKER_LAYER);
+        let zstd = read(anew(LayerCompression::Zstd), Some(ManifestFormat::Docker));
+        assert!(zstd.unwrap_err().contains("--format oci"));
+    }
+}
