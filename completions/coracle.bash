@@ -28,6 +28,9 @@ _coracle() {
             coracle,container)
                 cmd="coracle__subcmd__container"
                 ;;
+            coracle,cp)
+                cmd="coracle__subcmd__cp"
+                ;;
             coracle,create)
                 cmd="coracle__subcmd__create"
                 ;;
@@ -97,6 +100,9 @@ _coracle() {
             coracle,pull)
                 cmd="coracle__subcmd__pull"
                 ;;
+            coracle,push)
+                cmd="coracle__subcmd__push"
+                ;;
             coracle,rename)
                 cmd="coracle__subcmd__rename"
                 ;;
@@ -111,6 +117,9 @@ _coracle() {
                 ;;
             coracle,run)
                 cmd="coracle__subcmd__run"
+                ;;
+            coracle,save)
+                cmd="coracle__subcmd__save"
                 ;;
             coracle,search)
                 cmd="coracle__subcmd__search"
@@ -156,6 +165,9 @@ _coracle() {
                 ;;
             coracle__subcmd__container,commit)
                 cmd="coracle__subcmd__container__subcmd__commit"
+                ;;
+            coracle__subcmd__container,cp)
+                cmd="coracle__subcmd__container__subcmd__cp"
                 ;;
             coracle__subcmd__container,create)
                 cmd="coracle__subcmd__container__subcmd__create"
@@ -259,11 +271,17 @@ _coracle() {
             coracle__subcmd__image,pull)
                 cmd="coracle__subcmd__image__subcmd__pull"
                 ;;
+            coracle__subcmd__image,push)
+                cmd="coracle__subcmd__image__subcmd__push"
+                ;;
             coracle__subcmd__image,remove)
                 cmd="coracle__subcmd__image__subcmd__rm"
                 ;;
             coracle__subcmd__image,rm)
                 cmd="coracle__subcmd__image__subcmd__rm"
+                ;;
+            coracle__subcmd__image,save)
+                cmd="coracle__subcmd__image__subcmd__save"
                 ;;
             coracle__subcmd__image,search)
                 cmd="coracle__subcmd__image__subcmd__search"
@@ -395,7 +413,7 @@ _coracle() {
 
     case "${cmd}" in
         coracle)
-            opts="-c -D -H -r -v --config --connection --context --debug --host --identity --noout --out --remote --ssh --tls-ca --tls-cert --tls-key --url --version --cgroup-manager --conmon --db-backend --default-mounts-file --events-backend --log-level --registries-conf --root --runroot --runtime --runtime-flag --storage-driver --storage-opt --syslog --tmpdir --volumepath attach commit diff exec export inspect kill logs pause port create ps rename restart rm run start stop top unpause wait container history images import load pull rmi tag untag manifest network pod login logout search image completion doctor info system unshare version volume"
+            opts="-c -D -H -r -v --config --connection --context --debug --host --identity --noout --out --remote --ssh --tls-ca --tls-cert --tls-key --url --version --cgroup-manager --conmon --db-backend --default-mounts-file --events-backend --log-level --registries-conf --root --runroot --runtime --runtime-flag --storage-driver --storage-opt --syslog --tmpdir --volumepath attach commit cp diff exec export inspect kill logs pause port create ps rename restart rm run start stop top unpause wait container history images import load pull push rmi save tag untag manifest network pod login logout search image completion doctor info system unshare version volume"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -619,7 +637,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__container)
-            opts="attach commit diff exec exists export inspect kill logs pause port cleanup create prune ps ls list rename restart rm remove run start stop top unpause wait"
+            opts="attach commit cp diff exec exists export inspect kill logs pause port cleanup create prune ps ls list rename restart rm remove run start stop top unpause wait"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -720,6 +738,32 @@ _coracle() {
                     return 0
                     ;;
                 -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__container__subcmd__cp)
+            opts="-a -L -q --archive --extract --follow-link --overwrite --pause --quiet"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pause)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2080,6 +2124,32 @@ _coracle() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coracle__subcmd__cp)
+            opts="-a -L -q --archive --extract --follow-link --overwrite --pause --quiet"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pause)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coracle__subcmd__create)
             opts="-e -l -q -a -v -h -p -P -i -t -u -w -c -m --annotation --env --env-file --env-host --http-proxy --label --label-file --unsetenv --unsetenv-all --arch --os --platform --variant --authfile --cert-dir --creds --tls-verify --retry --retry-delay --pull --quiet --rootfs --attach --cidfile --conmon-pidfile --name --no-healthcheck --pidfile --replace --restart --rm --rmi --sdnotify --stop-timeout --timeout --log-driver --log-opt --device --image-volume --mount --read-only --read-only-tmpfs --shm-size --tmpfs --volume --cgroupns --cgroups --gidmap --hostname --ipc --pid --uidmap --userns --uts --add-host --dns --dns-option --dns-search --expose --hosts-file --network --no-hostname --no-hosts --publish --publish-all --entrypoint --group-add --group-entry --hostuser --init --interactive --oom-score-adj --passwd --passwd-entry --preserve-fd --preserve-fds --stop-signal --systemd --tty --tz --ulimit --umask --user --workdir --cpu-period --cpu-quota --cpu-shares --cpus --cpuset-cpus --cpuset-mems --kernel-memory --memory --memory-reservation --memory-swap --memory-swappiness --pids-limit --cap-add --cap-drop --device-cgroup-rule --disable-content-trust --privileged --seccomp-policy --security-opt --sysctl --isolation"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -2645,7 +2715,7 @@ _coracle() {
             return 0
             ;;
         coracle__subcmd__image)
-            opts="diff history exists inspect prune ls list import load pull rm remove tag untag search"
+            opts="diff history exists inspect prune ls list import load pull push rm remove save tag untag search"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2912,6 +2982,64 @@ _coracle() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coracle__subcmd__image__subcmd__push)
+            opts="-a -f -q --all-tags --compression-format --digestfile --format --quiet --remove-signatures --authfile --cert-dir --creds --tls-verify --retry --retry-delay --disable-content-trust"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --compression-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --digestfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --disable-content-trust)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coracle__subcmd__image__subcmd__rm)
             opts="-a -f -i --all --force --ignore --no-prune"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -2919,6 +3047,36 @@ _coracle() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__image__subcmd__save)
+            opts="-m -o -q --compress --format --multi-image-archive --output --quiet --signature-policy --uncompressed"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "oci-archive oci-dir docker-archive docker-dir" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --signature-policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -3874,6 +4032,64 @@ _coracle() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        coracle__subcmd__push)
+            opts="-a -f -q --all-tags --compression-format --digestfile --format --quiet --remove-signatures --authfile --cert-dir --creds --tls-verify --retry --retry-delay --disable-content-trust"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --compression-format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --digestfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -f)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --authfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cert-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --creds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tls-verify)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-delay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --disable-content-trust)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         coracle__subcmd__rename)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -4390,6 +4606,36 @@ _coracle() {
                     return 0
                     ;;
                 --sig-proxy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        coracle__subcmd__save)
+            opts="-m -o -q --compress --format --multi-image-archive --output --quiet --signature-policy --uncompressed"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "oci-archive oci-dir docker-archive docker-dir" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --signature-policy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -104,6 +104,11 @@ fn origin(text: &str) -> Result<Origin, Failure> {
 }
 
 fn load(context: &Context, path: &str) -> Result<(), Failure> {
+    // What stands behind another colon is a name in the archive; the archive says its names, too.
+    let path = match path.rsplit_once(':') {
+        Some((file, _)) if !std::path::Path::new(path).exists() => file,
+        _ => path,
+    };
     for image in context.engine.load_images(LoadSource::Path(path.into()))? {
         context.ui.line(image.id.hex())?;
     }

@@ -9,7 +9,10 @@ use super::transfers::{Purpose, Transfers, Volume};
 use crate::cli::args::registry::RegistryArgs;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
-use crate::engine::image::{LayerCompression, ManifestFormat, PushRequest, PushedImage};
+use crate::engine::image::{
+    ArchiveForm, LayerCompression, LayerForm, ManifestFormat, Output, PushRequest, PushedImage,
+    SaveRequest,
+};
 
 /// Flags of `push`.
 #[derive(Debug, clap::Args)]
@@ -61,9 +64,14 @@ impl Subcommand for Push {
         } else {
             Volume::Normal
         };
+        let destination = match self.destination.as_deref().map(destination).transpose()? {
+            None => None,
+            Some(Destination::Registry(name)) => Some(name),
+            Some(archive) => return save(context, self.image, archive),
+        };
         let request = PushRequest {
             image: self.image.clone(),
-            destination: self.destination.as_deref().map(destination).transpose()?,
+            destination,
             compression: compression(self.compression_format.as_deref())?,
             format: self.format.as_deref().map(format).transpose()?,
             access: self.registry.access(context)?,
@@ -107,23 +115,78 @@ fn push(context: &Context, request: &PushRequest, volume: Volume) -> Result<Push
     Ok(pushed)
 }
 
-/// `docker://NAME`, or a name alone.
-fn destination(text: &str) -> Result<String, Failure> {
-    for transport in [
-        "docker-archive:",
-        "oci-archive:",
-        "oci:",
-        "dir:",
-        "docker-daemon:",
-        "containers-storage:",
-    ] {
-        if text.starts_with(transport) {
-            return Err(Failure::tool(format_args!(
-                "{text}: pushing to {transport} is not supported yet; use `save`"
-            )));
-        }
+fn save(context: &Context, image: String, destination: Destination) -> CommandResult {
+    let Destination::Archive {
+        form,
+        layers,
+        is_directory,
+        path,
+        name,
+    } = destination
+    else {
+        return Ok(0);
+    };
+    let output = if is_directory {
+        Output::Directory(path)
+    } else {
+        Output::File(
+            File::create(&path)
+                .map_err(|error| Failure::tool(format_args!("open {}: {error}", path.display())))?,
+        )
+    };
+    context.engine.save_images(&SaveRequest {
+        images: vec![image],
+        names: name.into_iter().collect(),
+        form,
+        layers,
+        output,
+    })?;
+    Ok(0)
+}
+
+/// Where an image goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Destination {
+    /// A name at a registry.
+    Registry(String),
+    Archive {
+        form: ArchiveForm,
+        layers: LayerForm,
+        is_directory: bool,
+        path: PathBuf,
+        /// The name that the image gets in it.
+        name: Option<String>,
+    },
+}
+
+/// `TRANSPORT:…`, or a name alone.
+fn destination(text: &str) -> Result<Destination, Failure> {
+    if let Some(name) = text.strip_prefix("docker://") {
+        return Ok(Destination::Registry(name.to_owned()));
     }
-    Ok(text.strip_prefix("docker://").unwrap_or(text).to_owned())
+    let (form, layers, is_directory) = match text.split_once(':') {
+        Some(("docker-archive", _)) => (ArchiveForm::Docker, LayerForm::Plain, false),
+        Some(("oci-archive", _)) => (ArchiveForm::Oci, LayerForm::Gzip, false),
+        Some(("oci", _)) => (ArchiveForm::Oci, LayerForm::Gzip, true),
+        Some(("dir", _)) => (ArchiveForm::Directory, LayerForm::Gzip, true),
+        Some(("docker-daemon" | "containers-storage", _)) => {
+            let words = format!("{text}: this transport is not supported yet");
+            return Err(Failure::tool(words));
+        }
+        _ => return Ok(Destination::Registry(text.to_owned())),
+    };
+    let (_, rest) = text.split_once(':').unwrap_or_default();
+    let (path, name) = match rest.split_once(':') {
+        Some((path, name)) if form != ArchiveForm::Directory => (path, Some(name.to_owned())),
+        _ => (rest, None),
+    };
+    Ok(Destination::Archive {
+        form,
+        layers,
+        is_directory,
+        path: path.into(),
+        name,
+    })
 }
 
 fn compression(text: Option<&str>) -> Result<LayerCompression, Failure> {

@@ -216,7 +216,7 @@ impl Push<'_> {
                         let Some(layer) = layers.get(at) else { return };
                         match self.layer(name, layer, manifest.layers.get(at)) {
                             Ok(done) => {
-                                *sent[at].lock().expect("setting does not panic") = Some(done)
+                                *sent[at].lock().expect("setting does not panic") = Some(done);
                             }
                             Err(error) => {
                                 let mut first = failure.lock().expect("setting does not panic");
