@@ -26,10 +26,13 @@ impl ContainerCgroup {
     /// none, the container stays in the caller's, and nobody asked for more.
     pub(super) fn make(id: &ContainerId) -> Option<Self> {
         let mounted = mount_point()?;
-        let own = own_path(&fs::read_to_string("/proc/self/cgroup").ok()?)?.to_owned();
-        let path = format!("{}/coracle-{}", own.trim_end_matches('/'), id.short());
+        let path = path_of(id)?;
         let directory = mounted.join(path.trim_start_matches('/'));
-        fs::create_dir(&directory).ok()?;
+        match fs::create_dir(&directory) {
+            // A start that was killed left it.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            made => made.ok()?,
+        }
         let opened = File::open(&directory).map(OwnedFd::from);
         if opened.is_err() {
             drop(fs::remove_dir(&directory));
@@ -55,6 +58,18 @@ pub(super) fn has_cgroup2() -> bool {
 /// Opens a container's cgroup; `None` where none was made.
 pub(super) fn open(cgroup_path: &str) -> Option<OwnedFd> {
     File::open(directory(cgroup_path)?).ok().map(OwnedFd::from)
+}
+
+/// Where the cgroup of a container is made that the caller starts.
+fn path_of(id: &ContainerId) -> Option<String> {
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = own_path(&own)?.trim_end_matches('/');
+    Some(format!("{own}/coracle-{}", id.short()))
+}
+
+/// Removes what a start left that was killed before it could write the cgroup into the record.
+pub(super) fn discard(id: &ContainerId) {
+    drop(path_of(id).map(|path| destroy(&path)));
 }
 
 fn own_path(proc_self_cgroup: &str) -> Option<&str> {

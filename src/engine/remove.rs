@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::ending::{self, After, Grace, Request};
 use super::error::EngineError;
 use super::selection::{Chosen, ItemResult, Selection};
-use super::{Engine, Report, dependents, recovery};
+use super::{Engine, Report, cgroup, dependents, recovery};
 use crate::runtime::subid::holder_map;
 use crate::runtime::userns::run_mapped;
 use crate::state::StateError;
@@ -265,6 +265,12 @@ pub(super) fn remove_ended(
         .and_then(|record| record.request.cidfile);
     // Sockets and mount points of a run that is over; the next boot clears what stays.
     drop(remove_tree(&store.dirs().container_run(id)));
+    if !store
+        .read_state(id)
+        .is_ok_and(|state| !state.cgroup_path.is_empty())
+    {
+        cgroup::discard(id);
+    }
     match store.remove(id) {
         Ok(()) | Err(StateError::NoSuchContainer { .. }) => {}
         Err(StateError::NeedsNamespace { path }) => leftovers.0.push((id.clone(), path)),

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::support::host::own_cgroup;
 use crate::support::process::PATIENCE;
 use crate::support::sandbox::IMAGE;
 use crate::support::{Sandbox, requires};
@@ -190,6 +191,8 @@ fn a_command_killed_at_any_moment_leaves_nothing_that_rm_does_not_find() {
         command.wait_at_most(Duration::from_micros(round * 500));
         kill(command.pid(), Signal::SIGKILL).ok();
     }
+    let records = fs::read_dir(sandbox.path("s/containers")).unwrap();
+    let ids: Vec<_> = records.map(|record| record.unwrap().file_name()).collect();
     // A monitor that has just been forked may still be on its way.
     let deadline = Instant::now() + PATIENCE;
     while !left_over(&sandbox).is_empty() {
@@ -201,6 +204,65 @@ fn a_command_killed_at_any_moment_leaves_nothing_that_rm_does_not_find() {
         sandbox.ok(["rm", "-f", "-a", "-t", "0"]);
         sandbox.run(["system", "check", "--repair"]);
     }
+    for id in ids {
+        let name = format!("coracle-{}", &id.to_str().unwrap()[..12]);
+        let left = own_cgroup()
+            .map(|own| own.join(name))
+            .filter(|left| left.exists());
+        assert_eq!(left, None, "a cgroup is left");
+    }
+}
+
+#[test]
+fn a_removal_killed_at_any_moment_is_finished_by_the_next() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    for round in 0..20_u64 {
+        sandbox.background("web", &["sleep", "1000"]);
+        let removal = sandbox.call(["rm", "-f", "-t", "0", "web"]).spawn();
+        removal.wait_at_most(Duration::from_micros(round * 700));
+        kill(removal.pid(), Signal::SIGKILL).ok();
+        sandbox.ok(["ps", "-a"]);
+        sandbox.ok(["rm", "-f", "-i", "-t", "0", "web"]);
+    }
+    assert_nothing_left(&sandbox);
+}
+
+#[test]
+fn a_killed_file_system_is_told_and_leaves_a_container_that_starts_again() {
+    requires!("userns,fuse");
+    let sandbox = Sandbox::with_image();
+    let fuse = ["--storage-opt", "engine=fuse"];
+    let run = [
+        "run",
+        "-d",
+        "--network",
+        "none",
+        "--name",
+        "web",
+        IMAGE,
+        "sleep",
+        "1000",
+    ];
+    sandbox.ok(fuse.into_iter().chain(run));
+    let monitor = process(&sandbox, "web", ".State.ConmonPid");
+    let container = process(&sandbox, "web", ".State.Pid");
+    let children = fs::read_to_string(format!("/proc/{monitor}/task/{monitor}/children")).unwrap();
+    let children = children
+        .split_whitespace()
+        .map(|pid| Pid::from_raw(pid.parse().unwrap()));
+    let server: Vec<Pid> = children.filter(|pid| *pid != container).collect();
+    assert_eq!(server.len(), 1, "the monitor's other child");
+    kill_and_wait(&server);
+    let refused = sandbox.run(["exec", "web", "cat", "/etc/issue"]);
+    assert_ne!(refused.code, 0, "{refused:?}");
+    sandbox.ok(["ps", "-a"]);
+    sandbox.run(["stop", "-t", "0", "web"]).expect(0);
+    sandbox.ok(["start", "web"]);
+    let issue = sandbox.ok(["exec", "web", "cat", "/etc/issue"]);
+    assert_eq!(issue, "a small root file system");
+    sandbox.ok(["rm", "-f", "-t", "0", "web"]);
+    assert_nothing_left(&sandbox);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
@@ -178,18 +178,20 @@ fn has_range() -> bool {
 fn own_cgroup_is_writable() -> bool {
     static WRITABLE: OnceLock<bool> = OnceLock::new();
     *WRITABLE.get_or_init(|| {
-        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let Some(path) = own.lines().find_map(|line| line.strip_prefix("0::")) else {
-            return false;
-        };
         let probe = format!("coracle-test-probe-{}", std::process::id());
-        ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
-            .into_iter()
-            .map(|mount| Path::new(mount).join(path.trim_start_matches('/')))
-            .filter(|directory| directory.join("cgroup.procs").exists())
-            .any(|directory| {
-                let probe = directory.join(&probe);
-                fs::create_dir(&probe).is_ok() && fs::remove_dir(&probe).is_ok()
-            })
+        own_cgroup().is_some_and(|directory| {
+            let probe = directory.join(&probe);
+            fs::create_dir(&probe).is_ok() && fs::remove_dir(&probe).is_ok()
+        })
     })
+}
+
+/// The directory of this process's cgroup v2.
+pub(crate) fn own_cgroup() -> Option<PathBuf> {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+        .into_iter()
+        .map(|mount| Path::new(mount).join(path.trim_start_matches('/')))
+        .find(|directory| directory.join("cgroup.procs").exists())
 }
