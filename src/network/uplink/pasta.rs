@@ -105,6 +105,14 @@ impl Plan {
     }
 }
 
+/// Root's pasta would become `nobody` first, who may not enter the container's namespaces. It
+/// gives up root's capabilities and its view of the files either way.
+pub fn stay_root(words: &mut Vec<String>) {
+    if !words.iter().any(|word| word == "--runas") {
+        words.extend(["--runas", "0"].map(str::to_owned));
+    }
+}
+
 /// Ports from and to the namespace: each kind is off unless asked for.
 const PORTS: [(&str, &str); 4] = [
     ("-t", "--tcp-ports"),
@@ -164,6 +172,14 @@ mod tests {
             netns: "/run/netns/a".into(),
         };
         insta::assert_snapshot!(line(&plan(&words, &target)), @"--config-net --foreground -t 8080:80 --trace --dns-forward 192.0.2.1 -u none -T none -U none --pid /proc/self/fd/1 --netns /run/netns/a --map-guest-addr 169.254.1.2");
+    }
+
+    #[test]
+    fn root_stays_root_unless_told_otherwise() {
+        let mut words = vec![];
+        stay_root(&mut words);
+        stay_root(&mut words);
+        assert_eq!(words, ["--runas", "0"]);
     }
 
     #[test]

@@ -79,7 +79,12 @@ pub fn start(program: Program, request: Request, target: &Target) -> Result<Star
         "a request for another program"
     );
     let plan = match request {
-        Request::Pasta(words) => Plan::Pasta(pasta::Plan::new(&words, target)),
+        Request::Pasta(mut words) => {
+            if is_root_of_the_host() {
+                pasta::stay_root(&mut words);
+            }
+            Plan::Pasta(pasta::Plan::new(&words, target))
+        }
         Request::Slirp4netns(options) => Plan::Slirp4netns(options, target.clone()),
     };
     let running = run(&program, &plan)?;
@@ -88,6 +93,14 @@ pub fn start(program: Program, request: Request, target: &Target) -> Result<Star
         plan,
         running,
     })
+}
+
+/// Whether this is root, and in a user namespace that maps every id: by that pasta, too, tells
+/// the host's root from a container's.
+fn is_root_of_the_host() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let all = ["0", "0", "4294967295"];
+    nix::unistd::geteuid().is_root() && map.split_whitespace().eq(all)
 }
 
 impl Starting {
