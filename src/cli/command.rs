@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::absent::{self, Absence};
+use super::complete::{self, Answer, Descriptions, Place};
 use super::context::{Call, LogLevel, early_configuration};
 use super::failure::usage_error;
 use super::globals::{self, Globals};
@@ -183,6 +184,8 @@ enum Target<'a> {
     Help,
     /// A command with the words after it.
     Command(&'static Entry, &'a [OsString]),
+    /// What the shell asks while a command is typed: the words so far.
+    Completion(Descriptions, &'a [OsString]),
 }
 
 /// The state of one call before there is a [`Context`].
@@ -226,7 +229,49 @@ impl Shell {
             Target::Help => self.help_page(),
             Target::Bare => self.bare(),
             Target::Command(entry, args) => self.command(entry, args),
+            Target::Completion(descriptions, args) => self.complete(args, descriptions),
         }
+    }
+
+    /// Prints what the last of `args` may become.
+    fn complete(&mut self, args: &[OsString], descriptions: Descriptions) -> CommandResult {
+        let Some((typed, before)) = args.split_last() else {
+            return Ok(0);
+        };
+        let typed = typed.to_string_lossy();
+        // A line that makes no sense has no continuation.
+        let answer = self.answer(before, &typed);
+        let answer = answer.unwrap_or_else(|_senseless| Answer::files());
+        let typed = match typed.split_once('=') {
+            Some((flag, value)) if flag.starts_with("--") => value,
+            _ => &typed,
+        };
+        self.ui.raw(answer.lines(typed, descriptions).as_bytes())?;
+        Ok(0)
+    }
+
+    fn answer(&mut self, args: &[OsString], typed: &str) -> Result<Answer, Failure> {
+        let mut words = Vec::new();
+        let (entry, args) = match self.find(args, &mut words)? {
+            Target::Bare | Target::Help | Target::Completion(..) => {
+                return Ok(complete::below(&self.call.path, typed));
+            }
+            Target::Command(entry, args) => (entry, args),
+        };
+        let definition = entry.definition("", self.dialect);
+        let order = Order::of(&definition);
+        let line = pflag::read(&definition, globals::inherited, args, order);
+        let place = complete::place(&definition, args, &line, typed);
+        let inherited = line.into_iter().flat_map(|line| line.inherited);
+        self.global_flags.extend(inherited);
+        Ok(match place {
+            Some(Place::Flag) => complete::flags_of(&definition),
+            Some(Place::Value(flag)) => complete::values_of(flag),
+            Some(Place::Word { before }) => {
+                complete::words_of(&self.context()?, entry, &definition, before)
+            }
+            Some(Place::Foreign) | None => Answer::files(),
+        })
     }
 
     /// Walks from the program to the command: flags of the program may stand at every step.
@@ -249,8 +294,13 @@ impl Shell {
                 continue;
             }
             let word = words[at].to_string_lossy();
-            if word == "help" && self.call.path.is_empty() {
-                return self.help_words(&words[at + 1..]);
+            if self.call.path.is_empty() {
+                if word == "help" {
+                    return self.help_words(&words[at + 1..]);
+                }
+                if let Some(descriptions) = Descriptions::asked(&word) {
+                    return Ok(Target::Completion(descriptions, &words[at + 1..]));
+                }
             }
             self.descend(&word)?;
             at += 1;
@@ -295,7 +345,7 @@ impl Shell {
         let names = help::names_below(COMMANDS, &self.call.path);
         let meant = match similar(word, names).as_slice() {
             [] => String::new(),
-            names => format!("\nDid you mean this?\n\t{}\n\n", names.join("\n\t")),
+            names => format!("\nDid you mean this?\n    {}\n\n", names.join("\n    ")),
         };
         match self.dialect {
             Dialect::Podman => Failure::usage(format_args!(
@@ -480,7 +530,7 @@ pub(crate) fn plain_line(flags: Vec<OsString>, words: Vec<OsString>) -> Vec<OsSt
     argv
 }
 
-/// The whole tree of commands: what man pages and completions are made from.
+/// The whole tree of commands: what man pages are made from.
 pub(crate) fn tree() -> clap::Command {
     let mut root = globals::definition()
         .about(help::PROGRAM_ABOUT)

@@ -5,6 +5,7 @@
 mod absent;
 mod args;
 mod command;
+mod complete;
 mod confirm;
 mod container;
 mod context;
@@ -46,7 +47,7 @@ pub fn main(argv: &[OsString]) -> ExitCode {
     command::dispatch(argv)
 }
 
-/// The whole tree of commands and flags: what man pages and completions are made from.
+/// The whole tree of commands and flags: what man pages are made from.
 pub fn definition() -> clap::Command {
     command::tree()
 }

@@ -114,7 +114,8 @@ pub(crate) fn find_long<'a>(definition: &'a Command, name: &str) -> Option<&'a A
     })
 }
 
-fn find_short(definition: &Command, letter: char) -> Option<&Arg> {
+/// The flag of `definition` that is called by `letter`.
+pub(crate) fn find_short(definition: &Command, letter: char) -> Option<&Arg> {
     definition.get_arguments().find(|arg| {
         arg.get_short() == Some(letter)
             || arg

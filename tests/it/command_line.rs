@@ -61,9 +61,9 @@ fn dockers_users_are_told_in_its_words() {
         ("ps x", "\" accepts no arguments."),
         (
             "pss",
-            "docker: 'pss' is not a docker command.\n\nDid you mean this?\n\tps\n",
+            "docker: 'pss' is not a docker command.\n\nDid you mean this?\n    ps\n",
         ),
-        ("container strat", "\n\tstart\n"),
+        ("container strat", "\n    start\n"),
     ];
     for (words, message) in cases {
         docker_line(words).expect(125).says(message);
@@ -87,7 +87,7 @@ fn features_that_are_not_there_are_named() {
         return;
     }
     let cases = [
-        ("pull busybox", "Error: pull: not supported yet"),
+        ("stats", "Error: stats: not supported yet"),
         ("build .", "Error: build: not supported yet"),
         ("volume create v", "Error: volume create: not supported yet"),
         (
@@ -373,12 +373,74 @@ fn variables_come_from_everywhere() {
 }
 
 #[test]
-fn completion_scripts_are_printed() {
-    for shell in ["bash", "zsh", "fish"] {
+fn completion_scripts_are_those_of_the_tree() {
+    for (shell, file) in [
+        ("bash", "coracle.bash"),
+        ("zsh", "_coracle"),
+        ("fish", "coracle.fish"),
+    ] {
         let outcome = line(&format!("completion {shell}")).expect(0);
-        assert!(outcome.stdout.len() > 1000, "{shell}");
+        let path = format!("{}/completions/{file}", env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(outcome.stdout, std::fs::read_to_string(path).unwrap());
     }
     line("completion tcsh").expect(125);
+}
+
+#[test]
+fn a_word_is_completed_by_what_there_is() {
+    requires!("userns");
+    if !is_ours() {
+        return;
+    }
+    let sandbox = Sandbox::with_image();
+    sandbox.ok(["create", "--name", "webby", "--network=none", IMAGE, "true"]);
+    let short = IMAGE.rsplit(['/', ':']).nth(1).unwrap();
+    let cases: &[(&[&str], &str)] = &[
+        (&["unp"], "unpause\n:4"),
+        (&["container", "unp"], "unpause\n:4"),
+        (&["run", "--priv"], "--privileged\n:4"),
+        (&["run", "--network", "ho"], "host\n:4"),
+        (&["run", "--network=ho"], "host\n:4"),
+        (&["run", "-v", "/"], ":0"),
+        (&["run", "-it", &short[..3]], short),
+        (&["run", IMAGE, "--"], ":0"),
+        (&["logs", "we"], "webby\n:4"),
+        (&["stop", "we"], ":4"),
+        (&["--log-level", "debug", "rm", "-f", "we"], "webby\n:4"),
+        (&["nope", ""], ":0"),
+    ];
+    for (words, expected) in cases {
+        let line = ["__completeNoDesc"].iter().chain(*words);
+        let outcome = sandbox.run(line).expect(0);
+        assert!(
+            outcome.out().starts_with(expected),
+            "{words:?}: {}",
+            outcome.stdout
+        );
+    }
+    let told = sandbox.ok(["__complete", "rmi"]);
+    assert!(told.starts_with("rmi\tRemove one or more images"), "{told}");
+}
+
+#[test]
+fn bash_completes_with_what_the_program_answers() {
+    if !is_ours() {
+        return;
+    }
+    let script = r#"
+        . "$1/completions/coracle.bash"
+        words=("$2" container unp)
+        COMP_LINE="${words[*]}" COMP_POINT=1000 COMP_CWORD=2 COMP_WORDS=("${words[@]}")
+        compopt() { :; }
+        __coracle_complete
+        echo "${COMPREPLY[@]}"
+    "#;
+    let tree = env!("CARGO_MANIFEST_DIR");
+    let outcome = Call::new("bash")
+        .args(["-c", script, "bash", tree, &program()])
+        .run()
+        .expect(0);
+    assert_eq!(outcome.out(), "unpause");
 }
 
 #[test]

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Manual pages and completion scripts are made from the definitions of commands and flags, and
-//! committed. `UPDATE=1 cargo test --test it generated` writes them anew.
+//! Manual pages are made from the definitions of commands and flags, and committed.
+//! `UPDATE=1 cargo test --test it generated` writes them anew.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Command;
-use clap_complete::aot::{Shell, generate};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
@@ -103,26 +102,6 @@ fn text_section(page: &mut Vec<u8>, heading: &str, lines: &[&str]) {
     roff.to_writer(page).unwrap();
 }
 
-fn completions() -> Files {
-    let scripts = [
-        (Shell::Bash, "coracle.bash"),
-        (Shell::Zsh, "_coracle"),
-        (Shell::Fish, "coracle.fish"),
-    ];
-    let mut files = Files::new();
-    for (shell, name) in scripts {
-        let mut script = Vec::new();
-        generate(
-            shell,
-            &mut coracle::cli::definition(),
-            "coracle",
-            &mut script,
-        );
-        files.insert(Path::new("completions").join(name), script);
-    }
-    files
-}
-
 /// What is wrong with the files of `folder`, after writing them anew with `UPDATE=1`.
 fn differences(folder: &str, want: &Files) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -165,9 +144,4 @@ fn check(folder: &str, want: &Files) {
 #[test]
 fn manual_pages_match_the_definitions() {
     check("man", &manual_pages());
-}
-
-#[test]
-fn completions_match_the_definitions() {
-    check("completions", &completions());
 }
