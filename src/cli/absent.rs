@@ -55,7 +55,6 @@ const COMMANDS: &[(&str, Absence)] = &[
     ("init", NotYet),
     ("kube", NotYet),
     ("machine", MACHINE),
-    ("manifest push", NotYet),
     ("mount", NotYet),
     ("network connect", NotYet),
     ("network create", NotYet),

@@ -57,7 +57,7 @@ impl BlobReader {
     }
 
     /// The error that reading ended with, as this room's own.
-    pub(super) fn into_error(self, error: io::Error) -> RegistryError {
+    pub fn into_error(self, error: io::Error) -> RegistryError {
         error
             .downcast()
             .unwrap_or_else(|error| self.broken_off(&transport_words(&error)))

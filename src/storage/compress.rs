@@ -60,7 +60,7 @@ pub fn compress(
     scratch: &Path,
 ) -> io::Result<Compressed> {
     let mut output = Output {
-        file: unnamed(scratch)?,
+        file: unnamed_file(scratch)?,
         digester: Digester::new(Algorithm::Sha256),
         size_bytes: 0,
     };
@@ -73,8 +73,13 @@ pub fn compress(
     })
 }
 
-/// A file that nothing names: it is gone with its last descriptor.
-fn unnamed(scratch: &Path) -> io::Result<File> {
+/// Makes a file that nothing names, in the directory `scratch`: it is gone with its last
+/// descriptor.
+///
+/// # Errors
+///
+/// What open(2) says.
+pub fn unnamed_file(scratch: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).mode(0o600);
     options.custom_flags(libc::O_TMPFILE).open(scratch)

@@ -28,7 +28,7 @@ pub mod transfer;
 mod unpack;
 mod workplace;
 
-pub use compress::{Compressed, LayerCompression, compress};
+pub use compress::{Compressed, LayerCompression, compress, unnamed_file};
 pub use error::StorageError;
 pub use images::{
     Image, Images, InstanceSource, Instances, ListedImage, ManifestList, NewImage, Removed,

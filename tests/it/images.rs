@@ -412,3 +412,60 @@ fn hostile_archives_are_refused_and_touch_nothing() {
     load.says("payload does not match any of the supported image formats");
     assert_eq!(sandbox.ok(["images", "-aq"]), "");
 }
+
+/// A tool with one image, `other/web:1`, which its `save` writes.
+const OTHER_TOOL: &str = r#"#!/bin/sh
+case $1 in
+images) printf '0e3bbc2\tlocalhost/other:1\t2MB\n1f\t<none>:<none>\t1MB\n' ;;
+save) [ "$2" = localhost/other:1 ] || { echo "$2: no such image" >&2; exit 125; }
+    cat "${0%/*}/other.tar" ;;
+esac
+"#;
+
+#[test]
+fn images_of_another_tool_are_taken_over() {
+    use std::os::unix::fs::PermissionsExt as _;
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    std::fs::create_dir(sandbox.path("bin")).unwrap();
+    let program = sandbox.file("bin/podman", OTHER_TOOL);
+    std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox.ok(["tag", sandbox.image(), "other:1"]);
+    sandbox.ok([
+        "save",
+        "-q",
+        "-o",
+        &sandbox.shown("bin/other.tar"),
+        "localhost/other:1",
+    ]);
+    sandbox.ok(["rmi", "-f", "-a"]);
+    let path = format!(
+        "{}:{}",
+        sandbox.shown("bin"),
+        std::env::var("PATH").unwrap()
+    );
+    let import = |words: &[&str]| {
+        let line = ["image", "import-from", "podman"]
+            .iter()
+            .chain(words)
+            .copied();
+        sandbox.call(line).env("PATH", &path).run()
+    };
+    let listed = import(&[]).expect(0);
+    assert_eq!(
+        listed.out(),
+        "0e3bbc2\tlocalhost/other:1\t2MB\n1f\t<none>\t1MB"
+    );
+    assert_eq!(
+        import(&["--all"]).expect(0).out(),
+        "Loaded image: localhost/other:1"
+    );
+    sandbox.ok(["image", "exists", "other:1"]);
+    import(&["gone"])
+        .expect(125)
+        .says("`podman save` did not work");
+    let none = sandbox
+        .call(["image", "import-from", "docker"])
+        .env("PATH", sandbox.shown("bin"));
+    none.run().expect(125).says("docker is not installed");
+}

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::support::registry::Registry;
 use crate::support::{Sandbox, requires};
 
 fn inspect(sandbox: &Sandbox, list: &str) -> Value {
@@ -63,4 +64,64 @@ fn a_list_is_made_changed_named_and_removed() {
         sandbox.ok(["images", "-q", "--no-trunc"]).lines().count(),
         1
     );
+}
+
+#[test]
+fn a_list_is_pushed_with_its_images() {
+    requires!("userns,registry");
+    let sandbox = Sandbox::with_image();
+    let registry = Registry::open();
+    let insecure = "--tls-verify=false";
+    sandbox.ok(["manifest", "create", "web"]);
+    sandbox.ok(["manifest", "add", "--arch=riscv64", "web", sandbox.image()]);
+    let (first, second) = (registry.name("web:1"), registry.name("team/web:2"));
+    let file = sandbox.shown("digest");
+    let digest_file = format!("--digestfile={file}");
+    sandbox.ok(["manifest", "push", insecure, &digest_file, "web", &first]);
+
+    let pushed = sandbox.ok(["manifest", "inspect", insecure, &first]);
+    assert!(
+        std::fs::read_to_string(&file)
+            .unwrap()
+            .starts_with("sha256:")
+    );
+    let pushed: Value = serde_json::from_str(&pushed).unwrap();
+    let instance = &pushed["manifests"][0];
+    assert_eq!(instance["platform"]["architecture"], "riscv64");
+    let by_digest = format!(
+        "{}@{}",
+        registry.name("web"),
+        instance["digest"].as_str().unwrap()
+    );
+    let manifest = sandbox.ok(["manifest", "inspect", insecure, &by_digest]);
+    let manifest: Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["layers"].as_array().unwrap().len(), 1);
+
+    // From there it goes on to another repository, without the image here.
+    sandbox.ok(["rmi", "-a", "-f"]);
+    sandbox.ok(["manifest", "create", "again"]);
+    sandbox.ok([
+        "manifest",
+        "add",
+        "--all",
+        insecure,
+        "again",
+        &format!("docker://{first}"),
+    ]);
+    let list = inspect(&sandbox, "again");
+    assert_eq!(list["manifests"], pushed["manifests"]);
+    sandbox.ok([
+        "manifest",
+        "push",
+        "--rm",
+        insecure,
+        "again",
+        &format!("docker://{second}"),
+    ]);
+    sandbox.run(["manifest", "exists", "again"]).expect(1);
+    let copied = sandbox.ok(["manifest", "inspect", insecure, &second]);
+    let copied: Value = serde_json::from_str(&copied).unwrap();
+    assert_eq!(copied["manifests"], pushed["manifests"]);
+    let refused = sandbox.run(["manifest", "inspect", &second]).expect(125);
+    refused.says("pinging container registry");
 }

@@ -10,7 +10,7 @@ mod inspect;
 mod load;
 mod prune;
 mod pull;
-mod push;
+pub(crate) mod push;
 mod rmi;
 mod save;
 mod tag;

@@ -9,6 +9,7 @@ use super::transfers::{Purpose, Transfers, Volume};
 use crate::cli::args::registry::RegistryArgs;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
+use crate::oci::Digest;
 use crate::engine::image::{
     ArchiveForm, LayerCompression, LayerForm, ManifestFormat, Output, PushRequest, PushedImage,
     SaveRequest,
@@ -80,7 +81,7 @@ impl Subcommand for Push {
         if !self.all_tags {
             let pushed = push(context, &request, volume)?;
             return match &self.digestfile {
-                Some(path) => write_digest(path, &pushed),
+                Some(path) => write_digest(path, &pushed.digest),
                 None => Ok(0),
             };
         }
@@ -189,7 +190,7 @@ fn destination(text: &str) -> Result<Destination, Failure> {
     })
 }
 
-fn compression(text: Option<&str>) -> Result<LayerCompression, Failure> {
+pub(crate) fn compression(text: Option<&str>) -> Result<LayerCompression, Failure> {
     match text {
         None | Some("gzip") => Ok(LayerCompression::Gzip),
         // What makes zstd layers seekable is for readers that we do not know of.
@@ -200,7 +201,7 @@ fn compression(text: Option<&str>) -> Result<LayerCompression, Failure> {
     }
 }
 
-fn format(text: &str) -> Result<ManifestFormat, Failure> {
+pub(crate) fn format(text: &str) -> Result<ManifestFormat, Failure> {
     match text {
         "oci" => Ok(ManifestFormat::Oci),
         "v2s2" | "docker" => Ok(ManifestFormat::Docker),
@@ -210,13 +211,13 @@ fn format(text: &str) -> Result<ManifestFormat, Failure> {
     }
 }
 
-fn write_digest(path: &Path, pushed: &PushedImage) -> CommandResult {
+pub(crate) fn write_digest(path: &Path, digest: &Digest) -> CommandResult {
     let mut file = File::create(path).map_err(|error| {
         Failure::tool(format_args!(
             "write the digest to {}: {error}",
             path.display()
         ))
     })?;
-    write!(file, "{}", pushed.digest)?;
+    write!(file, "{digest}")?;
     Ok(0)
 }

@@ -6,6 +6,7 @@ mod annotate;
 mod create;
 mod exists;
 mod inspect;
+mod push;
 mod remove;
 mod rm;
 
@@ -25,6 +26,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<create::Create>(),
     Entry::of::<exists::Exists>(),
     Entry::of::<inspect::Inspect>(),
+    Entry::of::<push::Push>(),
     Entry::of::<remove::Remove>(),
     Entry::of::<rm::Rm>(),
 ];

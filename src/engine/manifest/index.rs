@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::engine::image::ManifestFormat;
 use crate::oci::{Digest, Platform, media_type};
 
 /// What a flag changes of an instance, or of the whole list.
@@ -64,7 +65,6 @@ impl IndexDocument {
     }
 
     /// What the index calls itself.
-    #[cfg(test)]
     pub(super) fn media_type(&self) -> &str {
         let known = self.document.get("mediaType").and_then(Value::as_str);
         known.unwrap_or(media_type::OCI_INDEX)
@@ -102,6 +102,34 @@ impl IndexDocument {
         changes.apply(instance);
         self.choose_type();
         true
+    }
+
+    /// Puts the whole list into the words of `format`.
+    pub(super) fn set_format(&mut self, format: ManifestFormat) {
+        let kind = match format {
+            ManifestFormat::Oci => media_type::OCI_INDEX,
+            ManifestFormat::Docker => media_type::DOCKER_INDEX,
+        };
+        self.document.insert("mediaType".to_owned(), kind.into());
+    }
+
+    /// An instance has another manifest at the registry than here.
+    pub(super) fn moved(
+        &mut self,
+        digest: &Digest,
+        now: &Digest,
+        size_bytes: usize,
+        media_type: Option<&str>,
+    ) {
+        for instance in self.instances_mut() {
+            if digest_of(instance).as_ref() == Some(digest) {
+                instance["digest"] = now.to_string().into();
+                instance["size"] = size_bytes.into();
+                if let Some(media_type) = media_type {
+                    instance["mediaType"] = media_type.into();
+                }
+            }
+        }
     }
 
     /// Annotates the whole list.

@@ -2,11 +2,13 @@
 //! `manifest`: lists of images for several platforms, made here and pushed as one name.
 
 mod index;
+mod push;
 
 use std::collections::BTreeMap;
 
 pub use self::index::InstanceChanges;
 use self::index::{IndexDocument, descriptor, digest_of, platform_of};
+pub use self::push::{ManifestPushRequest, PushedInstances};
 use super::access::{Access, AccessError, Place};
 use super::image::ImageError;
 use super::{Engine, Report};
@@ -81,6 +83,20 @@ pub enum ManifestError {
         host: String,
         /// What it said.
         source: RegistryError,
+    },
+    /// The registry did not take the list or an image of it.
+    #[error("copying to docker://{name}")]
+    Write {
+        /// The full name.
+        name: String,
+        /// What it said.
+        source: RegistryError,
+    },
+    /// There is no room for a layer on its way.
+    #[error("keep a layer on its way to the registry")]
+    Scratch {
+        /// What the kernel said.
+        source: std::io::Error,
     },
     /// An image for several platforms has none for this one.
     #[error("no image in \"{name}\" is for {platform}; --all adds those of every platform")]
