@@ -14,7 +14,7 @@ use crate::engine::attach::AttachError;
 use crate::engine::error::EngineError;
 use crate::engine::files::FilesError;
 use crate::engine::host;
-use crate::engine::image::ImageError;
+use crate::engine::image::{ImageError, ImportFromError};
 use crate::engine::logs::LogsError;
 use crate::engine::manifest::ManifestError;
 use crate::engine::search::SearchError;
@@ -213,6 +213,12 @@ impl From<AccessError> for Failure {
             docker_message: error.docker_message(),
             ..Self::from_error(TOOL_ERROR, &error)
         }
+    }
+}
+
+impl From<ImportFromError> for Failure {
+    fn from(error: ImportFromError) -> Self {
+        Self::from_error(TOOL_ERROR, &error)
     }
 }
 

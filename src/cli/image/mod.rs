@@ -6,6 +6,7 @@ mod history;
 mod image_row;
 mod images;
 mod import;
+mod import_from;
 mod inspect;
 mod load;
 mod prune;
@@ -33,6 +34,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<prune::Prune>(),
     Entry::of::<images::ListImages>(),
     Entry::of::<import::Import>(),
+    Entry::of::<import_from::ImportFrom>(),
     Entry::of::<load::Load>(),
     Entry::of::<pull::Pull>(),
     Entry::of::<push::Push>(),
