@@ -9,11 +9,11 @@ use super::transfers::{Purpose, Transfers, Volume};
 use crate::cli::args::registry::RegistryArgs;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
-use crate::oci::Digest;
 use crate::engine::image::{
     ArchiveForm, LayerCompression, LayerForm, ManifestFormat, Output, PushRequest, PushedImage,
     SaveRequest,
 };
+use crate::oci::Digest;
 
 /// Flags of `push`.
 #[derive(Debug, clap::Args)]
