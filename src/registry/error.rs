@@ -188,7 +188,7 @@ pub(super) fn transport_words(error: &(dyn std::error::Error + 'static)) -> Stri
         all.push_str(": ");
         all.push_str(&deepest.to_string());
     }
-    if all.contains("UnknownIssuer") {
+    if all.contains("UnknownIssuer") || all.contains("CaUsedAsEndEntity") {
         return "tls: failed to verify certificate: x509: certificate signed by unknown authority"
             .to_owned();
     }

@@ -26,6 +26,7 @@ mod look;
 mod manifest;
 mod overlay_fuse;
 mod ps;
+mod pull;
 mod rm;
 mod run;
 mod stop;
