@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
 use crate::state::id::ContainerId;
 use crate::sys::{Called, SysError, SysResult};
@@ -112,8 +113,15 @@ fn directory(cgroup_path: &str) -> Option<PathBuf> {
     directory.is_dir().then_some(directory)
 }
 
-/// Where the cgroup v2 tree is mounted: beside the v1 trees on a hybrid host.
+/// Where the cgroup v2 tree is mounted: beside the v1 trees on a hybrid host. The usual places are
+/// asked first: the table of mounts is long on some hosts, and the kernel writes it line by line.
 fn mount_point() -> Option<PathBuf> {
+    let usual = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+    let is_cgroup2 =
+        |path: &str| statfs(path).is_ok_and(|found| found.filesystem_type() == CGROUP2_SUPER_MAGIC);
+    if let Some(path) = usual.into_iter().find(|path| is_cgroup2(path)) {
+        return Some(PathBuf::from(path));
+    }
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
     mount_point_in(&mounts).map(PathBuf::from)
 }

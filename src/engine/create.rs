@@ -23,7 +23,6 @@ use crate::state::StateError;
 use crate::state::atomic::Durability;
 use crate::state::id::ContainerId;
 use crate::state::record::{ContainerRecord, ContainerRequest, Resolved};
-use crate::state::spare::Origin;
 use crate::state::store::{ContainerLock, Store};
 use crate::storage::StorageError;
 use crate::sys::process::random_bytes;
@@ -95,23 +94,6 @@ pub enum CreateError {
     },
 }
 
-/// What a container is made for.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Purpose {
-    /// To be started at some time.
-    Kept(Durability),
-    /// To be started at once by this process, which sees to its record's durability.
-    Started,
-}
-
-/// A container that was just made.
-#[derive(Debug)]
-pub(super) struct Made {
-    pub(super) record: ContainerRecord,
-    pub(super) lock: ContainerLock,
-    pub(super) origin: Origin,
-}
-
 impl From<StateError> for CreateError {
     fn from(error: StateError) -> Self {
         match error {
@@ -137,17 +119,17 @@ impl Engine {
         } else {
             Durability::Synced
         };
-        let made = self.create_locked(request, Purpose::Kept(durability), report)?;
-        Ok(made.record)
+        let (record, _lock) = self.create_locked(request, durability, report)?;
+        Ok(record)
     }
 
     /// As [`Engine::create`]; nobody else can change the container as long as the lock is held.
     pub(super) fn create_locked(
         &self,
         request: ContainerRequest,
-        purpose: Purpose,
+        durability: Durability,
         report: &dyn Report,
-    ) -> Result<Made, CreateError> {
+    ) -> Result<(ContainerRecord, ContainerLock), CreateError> {
         let mut request = request;
         if self.dialect == Dialect::Docker && request.userns.is_none() && request.uidmap.is_empty()
         {
@@ -168,7 +150,7 @@ impl Engine {
             let name = record.name;
             return Err(CreateError::ExternalName { name, id });
         }
-        keep(&store, record, purpose, self.dialect)
+        keep(&store, record, durability, self.dialect)
     }
 
     /// Removes the container that is called `name`, if there is one (`--replace`).
@@ -278,31 +260,21 @@ impl Engine {
 fn keep(
     store: &Store,
     mut record: ContainerRecord,
-    purpose: Purpose,
+    durability: Durability,
     dialect: Dialect,
-) -> Result<Made, CreateError> {
+) -> Result<(ContainerRecord, ContainerLock), CreateError> {
     if let Some(path) = &record.request.cidfile {
         write_cidfile(path, &record.id, dialect)?;
     }
     if !record.name.is_empty() {
-        let (lock, origin) = write(store, &record, purpose)?;
-        return Ok(Made {
-            record,
-            lock,
-            origin,
-        });
+        let lock = store.create(&record, durability)?;
+        return Ok((record, lock));
     }
     let mut last = None;
     for attempt in 0..NAME_ATTEMPTS {
         record.name = super::names::generate(random_bytes(), attempt);
-        match write(store, &record, purpose) {
-            Ok((lock, origin)) => {
-                return Ok(Made {
-                    record,
-                    lock,
-                    origin,
-                });
-            }
+        match store.create(&record, durability) {
+            Ok(lock) => return Ok((record, lock)),
             Err(StateError::NameInUse { name, id }) => {
                 last = Some(StateError::NameInUse { name, id });
             }
@@ -310,21 +282,6 @@ fn keep(
         }
     }
     Err(last.expect("at least one name was tried").into())
-}
-
-fn write(
-    store: &Store,
-    record: &ContainerRecord,
-    purpose: Purpose,
-) -> Result<(ContainerLock, Origin), StateError> {
-    match purpose {
-        Purpose::Started if record.request.auto_remove => store.create_short_lived(record),
-        Purpose::Started => {
-            let lock = store.create(record, Durability::Unsynced)?;
-            Ok((lock, Origin::Made))
-        }
-        Purpose::Kept(durability) => Ok((store.create(record, durability)?, Origin::Made)),
-    }
 }
 
 /// Docker wants `--cidfile` to be new; podman writes over what an earlier container left.

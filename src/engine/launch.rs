@@ -38,7 +38,6 @@ use crate::runtime::launch::StageFailure;
 use crate::runtime::subid::holder_map;
 use crate::state::StateError;
 use crate::state::id::ContainerId;
-use crate::state::spare::Origin;
 use crate::state::store::{ContainerLock, Store};
 use crate::sys::channel::Channel;
 use crate::sys::process::{CloneRequest, Forked, clone3};
@@ -121,8 +120,6 @@ pub(super) struct NewContainer {
     pub(super) on_disk: RecordOnDisk,
     /// The way into the user's namespace.
     pub(super) holder: HolderAhead,
-    /// What its directory holds already.
-    pub(super) origin: Origin,
 }
 
 /// Whether a container's record outlives a power cut.
@@ -183,7 +180,6 @@ impl Engine {
                 lock: store.lock(id)?,
                 on_disk: RecordOnDisk::Synced,
                 holder: HolderAhead::begin(&holder_map(), &self.dirs.run_root),
-                origin: Origin::Made,
             },
         };
         let (state, observed) = store.observe(id)?;
@@ -199,7 +195,7 @@ impl Engine {
             FlagsError::Config(error) => StartError::Prepare(ConnectError::from(error).into()),
             FlagsError::Flag(failure) => failure.into(),
         })?;
-        let prepared = self.prepare(&store, record, new.origin, report)?;
+        let prepared = self.prepare(&store, record, report)?;
         let started = Started::fork(prepared, &mut new.holder, &mode)?;
         let synced = match new.on_disk {
             RecordOnDisk::Synced => Ok(()),

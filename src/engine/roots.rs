@@ -247,30 +247,15 @@ pub fn make_directories(layers: &OverlayLayers) -> std::io::Result<()> {
     if layers.volatile {
         // The kernel refuses a work directory that was used without syncing once, lest data were
         // lost in a crash; what a container of `--rm` lost is of no interest to its next run.
-        drop(remove_tree(&layers.work));
+        for entry in fs::read_dir(&layers.work).into_iter().flatten().flatten() {
+            drop(remove_tree(&entry.path()));
+        }
     }
-    make_directory(&layers.upper, root_mode(layers))?;
-    make_directory(&layers.work, 0o700)
-}
-
-/// Lets the empty upper directory of another container look as if it had just been made.
-///
-/// # Errors
-///
-/// What chmod(2) and utimensat(2) say.
-pub fn renew_directories(layers: &OverlayLayers) -> std::io::Result<()> {
-    let upper = fs::File::open(&layers.upper)?;
-    let mode = root_mode(layers);
-    if upper.metadata()?.mode() & 0o7777 != mode {
-        upper.set_permissions(fs::Permissions::from_mode(mode))?;
-    }
-    upper.set_modified(std::time::SystemTime::now())
-}
-
-/// The root directory inside is the upper layer's, with the mode that the image gives it.
-fn root_mode(layers: &OverlayLayers) -> u32 {
+    // The root directory inside is the upper layer's, with the mode that the image gives it.
     let top = layers.lower.first().and_then(|top| fs::metadata(top).ok());
-    top.map_or(0o755, |metadata| metadata.mode() & 0o7777)
+    let mode = top.map_or(0o755, |metadata| metadata.mode() & 0o7777);
+    make_directory(&layers.upper, mode)?;
+    make_directory(&layers.work, 0o700)
 }
 
 /// The caller's umask has no say: the upper directory is the root that the container sees.

@@ -3,7 +3,7 @@
 //! never started is removed as well.
 
 use super::attach::AttachOutcome;
-use super::create::{CreateError, Made, Purpose};
+use super::create::CreateError;
 use super::image::{ImageRemoval, WhichImages};
 use super::launch::{NewContainer, RecordOnDisk, StartError, StartMode, StartOutcome};
 use super::remove::{RemoveOptions, Running};
@@ -11,6 +11,7 @@ use super::selection::{Missing, Scope, Selection};
 use super::{Engine, Report};
 use crate::runtime::holder_ahead::HolderAhead;
 use crate::runtime::subid::holder_map;
+use crate::state::atomic::Durability;
 use crate::state::id::ContainerId;
 use crate::state::record::{ContainerRecord, ContainerRequest};
 
@@ -60,11 +61,7 @@ impl Engine {
         report: &dyn Report,
     ) -> Result<RunOutcome, RunError> {
         let holder = HolderAhead::begin(&holder_map(), &self.dirs.run_root);
-        let Made {
-            record,
-            lock,
-            origin,
-        } = self.create_locked(request, Purpose::Started, report)?;
+        let (record, lock) = self.create_locked(request, Durability::Unsynced, report)?;
         let on_disk = if record.request.auto_remove {
             RecordOnDisk::Synced
         } else {
@@ -74,7 +71,6 @@ impl Engine {
             lock,
             on_disk,
             holder,
-            origin,
         };
         match self.start_new(&record.id, Some(new), mode, report) {
             Ok(start) => {

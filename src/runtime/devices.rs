@@ -31,9 +31,14 @@ const LINKS: &[(&str, &str)] = &[
 ///
 /// The call that failed, with the node's path.
 pub fn fill(root: BorrowedFd<'_>, linux: &Linux) -> SysResult<()> {
+    let dev = target::open(root, Path::new("/dev"), Links::Refuse)?;
     for name in DEFAULT_NODES {
         let path = PathBuf::from(format!("/dev/{name}"));
-        bind_node(root, &path, &path)?;
+        match target::make_file(dev.as_fd(), name)? {
+            Some(place) => bind(&path, place.as_fd())?,
+            // A /dev of the user's own.
+            None => bind_node(root, &path, &path)?,
+        }
     }
     for device in linux.devices().iter().flatten() {
         let default = |name: &str| device.path() == Path::new(&format!("/dev/{name}"));
@@ -41,7 +46,6 @@ pub fn fill(root: BorrowedFd<'_>, linux: &Linux) -> SysResult<()> {
             bind_node(root, device.path(), device.path())?;
         }
     }
-    let dev = target::open(root, Path::new("/dev"), Links::Refuse)?;
     for (to, name) in LINKS {
         match symlinkat(*to, &dev, *name) {
             Ok(()) | Err(Errno::EEXIST) => {}
@@ -58,8 +62,12 @@ pub fn fill(root: BorrowedFd<'_>, linux: &Linux) -> SysResult<()> {
 /// The call that failed.
 pub fn bind_node(root: BorrowedFd<'_>, host_path: &Path, container_path: &Path) -> SysResult<()> {
     let place = target::open_or_make(root, container_path, TargetKind::File, Links::Refuse)?;
+    bind(host_path, place.as_fd())
+}
+
+fn bind(host_path: &Path, place: BorrowedFd<'_>) -> SysResult<()> {
     let node = clone_tree(current_dir(), host_path, Depth::One)?;
-    attach(node.as_fd(), place.as_fd())
+    attach(node.as_fd(), place)
 }
 
 /// Shows the container's terminal as /dev/console.

@@ -24,7 +24,6 @@ use super::mounts::target;
 use super::program::{self, Others, OwnBinary};
 use super::rights::{self, Rights};
 use super::rootfs::Fallback;
-use super::spawn::Place;
 use super::user::{self, Identity};
 use super::{devices, localtime, passwd, reaper, rootfs, session, sysctl};
 use crate::sys::channel::Channel;
@@ -33,8 +32,8 @@ use crate::sys::process::{close_on_exec_all_but, exit_now, new_session_keyring};
 use crate::sys::{Called, Ignored, SysResult, pty};
 
 /// Runs the stage to its end: the program, or a failure that was sent over `line`.
-pub fn run(launch: &Launch, io: &ProgramIo, place: Place<'_>, line: &Channel) -> ! {
-    let failure = match prepare_and_exec(launch, io, place, line) {
+pub fn run(launch: &Launch, io: &ProgramIo, mountpoint: &Path, line: &Channel) -> ! {
+    let failure = match prepare_and_exec(launch, io, mountpoint, line) {
         Ok(never) => match never {},
         Err(failure) => failure,
     };
@@ -48,7 +47,7 @@ enum Never {}
 fn prepare_and_exec(
     launch: &Launch,
     io: &ProgramIo,
-    place: Place<'_>,
+    mountpoint: &Path,
     line: &Channel,
 ) -> Result<Never, StageFailure> {
     let own = OwnBinary::open();
@@ -77,7 +76,7 @@ fn prepare_and_exec(
     enter_namespaces(&launch.spec, linux)?;
     // Sockets of a kernel without keyrings answer ENOSYS: nothing to hide there.
     drop(new_session_keyring());
-    let root = make_root(launch, linux, (place, &mut sources), line)?;
+    let root = make_root(launch, linux, (mountpoint, &mut sources), line)?;
     let console = match io {
         ProgramIo::Terminal { size } => {
             let console = call(|| session::make_console(root.as_fd(), *size))?;
@@ -190,7 +189,7 @@ pub(super) fn makes(linux: &Linux, kind: LinuxNamespaceType) -> bool {
 fn make_root(
     launch: &Launch,
     linux: &Linux,
-    (place, sources): (Place<'_>, &mut Sources),
+    (mountpoint, sources): (&Path, &mut Sources),
     line: &Channel,
 ) -> Result<OwnedFd, StageFailure> {
     let mut serve = |device: OwnedFd| handshake::send_device(line, &device);
@@ -199,13 +198,8 @@ fn make_root(
     } else {
         Fallback::None
     };
-    let attached = (place.mountpoint, &mut *sources);
-    let root = rootfs::mount_root(&launch.root, fallback, attached, &mut serve)
+    let root = rootfs::mount_root(&launch.root, fallback, (mountpoint, sources), &mut serve)
         .map_err(|error| StageFailure::setup(format!("mount the root file system: {error}")))?;
-    if let Some(watch) = place.watch {
-        // Without it the root's end is not noticed, which costs nothing but time.
-        drop(watch.add(place.mountpoint));
-    }
     if let Some(local) = &launch.local_time {
         localtime::set(local, root.as_fd())?;
     }

@@ -15,7 +15,6 @@ use super::mounts::sources;
 use super::userns;
 use crate::sys::channel::{Channel, Message};
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
-use crate::sys::unmount::UnmountWatch;
 use crate::sys::{Called, Ignored, SysResult};
 
 /// A program that runs.
@@ -27,15 +26,6 @@ pub struct Spawned {
     pub pidfd: OwnedFd,
     /// The master of its terminal.
     pub console: Option<OwnedFd>,
-}
-
-/// Where the root is attached, in the container's own mount namespace.
-#[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
-    /// Any directory of the host.
-    pub mountpoint: &'a Path,
-    /// Learns when the root's file system is gone.
-    pub watch: Option<&'a UnmountWatch>,
 }
 
 /// What the monitor does while the init stage works.
@@ -64,7 +54,7 @@ pub trait Attendant {
 pub fn spawn(
     launch: &Launch,
     io: ProgramIo,
-    place: Place<'_>,
+    mountpoint: &Path,
     cgroup: Option<BorrowedFd<'_>>,
     attendant: &mut dyn Attendant,
 ) -> Result<Spawned, StageFailure> {
@@ -84,14 +74,14 @@ pub fn spawn(
     let (pid, pidfd, joiner) = match forked {
         Stage::Here => {
             drop(ours);
-            init::run(launch, &io, place, &theirs)
+            init::run(launch, &io, mountpoint, &theirs)
         }
         Stage::Child { pid, pidfd, joiner } => (pid, pidfd, joiner),
     };
     drop(theirs);
     drop(io);
     let network = joiner.as_ref().map_or(pid, |joiner| joiner.pid);
-    let outcome = attend(launch, &ours, (pid, network, place.mountpoint), attendant);
+    let outcome = attend(launch, &ours, (pid, network, mountpoint), attendant);
     drop(joiner);
     match outcome {
         Ok(console) => Ok(Spawned {

@@ -11,7 +11,7 @@ pub mod locks;
 pub mod names;
 pub mod place;
 pub mod record;
-pub mod spare;
+mod spare;
 pub mod store;
 pub mod summary;
 pub mod sweep;

@@ -8,19 +8,6 @@ use nix::errno::Errno;
 mod request {
     // `FICLONE` of linux/fs.h: _IOW(0x94, 9, int).
     nix::ioctl_write_int!(ficlone, 0x94, 9);
-    // `FS_IOC_GETFLAGS` of linux/fs.h: _IOR('f', 1, long).
-    nix::ioctl_read!(get_flags, b'f', 1, libc::c_long);
-}
-
-/// The flags of an inode (ioctl_iflags(2)).
-///
-/// # Errors
-///
-/// ENOTTY where the file system has none; the errno is bare since the caller does without.
-pub fn inode_flags(file: BorrowedFd<'_>) -> nix::Result<i64> {
-    let mut flags: libc::c_long = 0;
-    // SAFETY: the kernel writes at most a long into `flags`, which lives through the call.
-    unsafe { request::get_flags(file.as_raw_fd(), &raw mut flags) }.map(|_| flags)
 }
 
 /// Makes `target` share all data blocks of `source` (FICLONE).

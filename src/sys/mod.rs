@@ -23,7 +23,6 @@ pub mod seccomp;
 pub mod signals;
 pub mod stream;
 pub mod tty;
-pub mod unmount;
 pub mod xattr;
 
 pub use error::{Called, Ignored, SysError, SysResult};

@@ -25,7 +25,6 @@ use crate::engine::spec::{
 };
 use crate::engine::terminal::size_of;
 use crate::engine::{Dialect, Engine, Report};
-use crate::layer_format::XATTR_OVERRIDE_STAT_FORMS;
 use crate::monitor::protocol::{Framing, SOCKET_NAME};
 use crate::runtime::idmap::{HolderMap, Reach, is_mapped};
 use crate::runtime::launch::{
@@ -39,11 +38,9 @@ use crate::runtime::userns::chain;
 use crate::state::StateError;
 use crate::state::dirs::Dirs;
 use crate::state::record::{ContainerRecord, ContainerRequest, ContainerState};
-use crate::state::spare::Origin;
 use crate::state::store::Store;
 use crate::storage::StorageError;
 use crate::sys::seccomp::Instruction;
-use crate::sys::unmount::UnmountWatch;
 use crate::sys::{Called, SysError};
 
 /// What was asked for and cannot be had on this host.
@@ -119,7 +116,6 @@ impl Engine {
         &self,
         store: &Store,
         record: ContainerRecord,
-        origin: Origin,
         report: &dyn Report,
     ) -> Result<Prepared, PrepareError> {
         let holder = holder_map();
@@ -151,7 +147,7 @@ impl Engine {
         let run_directory = self.make_run_directory(&record)?;
         let connection = connect::plan(&record, &|| self.containers_conf(), report)?;
         connect::write_files(&run_directory, &record, &connection, &Reached::default())?;
-        make_upper(&root, origin)?;
+        make_upper(&root)?;
         if holder.reach == Reach::Single && single.0 != 0 {
             make_places(&root, &record)?;
         }
@@ -316,7 +312,7 @@ fn make_places(root: &RootPlan, record: &ContainerRecord) -> Result<(), PrepareE
     Ok(())
 }
 
-fn make_upper(root: &RootPlan, origin: Origin) -> Result<(), PrepareError> {
+fn make_upper(root: &RootPlan) -> Result<(), PrepareError> {
     let layers = match (&root.root, &root.fuse) {
         (Root::Kernel(layers) | Root::Fuse(layers) | Root::Machine(layers), _) => layers,
         (Root::Directory(_), Some(fuse)) => &fuse.layers,
@@ -326,11 +322,9 @@ fn make_upper(root: &RootPlan, origin: Origin) -> Result<(), PrepareError> {
         path: layers.upper.clone(),
         source,
     };
-    let made = match origin {
-        Origin::Made => roots::make_directories(layers),
-        Origin::Spare => roots::renew_directories(layers),
-    };
-    made.called(|| "mkdir(upper, work)").map_err(file)
+    roots::make_directories(layers)
+        .called(|| "mkdir(upper, work)")
+        .map_err(file)
 }
 
 #[expect(
@@ -604,20 +598,9 @@ impl Prepared {
         drop(fs::remove_dir_all(&self.run_directory));
     }
 
-    /// Learns when a root is gone whose directories may be another's then. Only for what a user
-    /// waits for: a watch is one of a number that each user has.
-    pub(super) fn watch_of_root(&self, awaited: Awaited) -> Option<UnmountWatch> {
-        let goes = self.record.request.auto_remove && awaited == Awaited::Yes;
-        let own_processes = self.launch.join.is_none();
-        (goes && own_processes)
-            .then(UnmountWatch::new)
-            .and_then(Result::ok)
-    }
-
     /// What is done after the end.
-    pub(super) fn cleaning(&self, store: Store, root: Option<UnmountWatch>) -> Cleaning {
+    pub(super) fn cleaning(&self, store: Store) -> Cleaning {
         Cleaning {
-            root,
             store,
             record: self.record.clone(),
             run_directory: self.run_directory.clone(),
@@ -630,18 +613,9 @@ impl Prepared {
     }
 }
 
-/// Whether a command waits for the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Awaited {
-    Yes,
-    No,
-}
-
 /// What the monitor removes after the end; a later command finishes what a dead monitor left.
 #[derive(Debug)]
 pub(super) struct Cleaning {
-    /// Knows whether the root is gone.
-    root: Option<UnmountWatch>,
     store: Store,
     record: ContainerRecord,
     run_directory: PathBuf,
@@ -655,14 +629,7 @@ impl Cleaning {
         let restarts = |state: ContainerState| state.restarting;
         let comes_back = self.store.read_state(&self.record.id).is_ok_and(restarts);
         if self.record.request.auto_remove && !comes_back {
-            let id = &self.record.id;
-            // Whoever still holds the root, through a descriptor that was sent to it for one,
-            // reaches its upper directory: that is nobody else's then.
-            let removed = match self.root {
-                Some(root) if root.is_gone() => self.store.recycle(id, &XATTR_OVERRIDE_STAT_FORMS),
-                Some(_) | None => self.store.remove(id),
-            };
-            drop(removed);
+            drop(self.store.remove(&self.record.id));
             if let Some(cidfile) = &self.record.request.cidfile {
                 drop(fs::remove_file(cidfile));
             }

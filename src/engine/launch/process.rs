@@ -14,7 +14,7 @@ use nix::sys::prctl;
 use nix::unistd::setsid;
 
 use super::attendant::StartAttendant;
-use super::prepare::{Awaited, Prepared};
+use super::prepare::Prepared;
 use crate::engine::Dialect;
 use crate::engine::cgroup::ContainerCgroup;
 use crate::engine::pipes::{Input, piped};
@@ -27,14 +27,13 @@ use crate::monitor::{
 use crate::runtime::holder_ahead::HolderAhead;
 use crate::runtime::idmap::IdMapping;
 use crate::runtime::launch::{ProgramIo, StageFailure};
-use crate::runtime::spawn::{self as runtime_spawn, Spawned, spawn};
+use crate::runtime::spawn::{Spawned, spawn};
 use crate::runtime::userns::{UsernsError, chain};
 use crate::state::record::{ContainerRecord, ContainerState, Place, ProcessIdentity, Status};
 use crate::state::store::{ContainerLock, Store};
 use crate::sys::channel::Channel;
 use crate::sys::process::{close_all_but, exit_now};
 use crate::sys::stream::drop_standard_streams;
-use crate::sys::unmount::UnmountWatch;
 use crate::sys::{Called, Ignored, SysResult};
 
 /// Runs the monitor of `prepared` to its end.
@@ -92,15 +91,13 @@ fn start(
     };
     let cgroup = prepared.cgroup.as_ref().map(|cgroup| cgroup.fd.as_fd());
     let launch = &prepared.launch;
-    let watch = prepared.watch_of_root(match client {
-        Some(_) => Awaited::Yes,
-        None => Awaited::No,
-    });
-    let place = runtime_spawn::Place {
-        mountpoint: &prepared.mountpoint,
-        watch: watch.as_ref(),
-    };
-    let spawned = spawn(launch, program_io, place, cgroup, &mut attendant)?;
+    let spawned = spawn(
+        launch,
+        program_io,
+        &prepared.mountpoint,
+        cgroup,
+        &mut attendant,
+    )?;
     let state = running_state(prepared, &spawned, &attendant)?;
     let store =
         Store::open(prepared.dirs.clone()).map_err(|error| StageFailure::setup(chain(&error)))?;
@@ -110,13 +107,7 @@ fn start(
     write_pid_files(prepared, spawned.pid)?;
     call(|| line.send(format!("s{}", spawned.pid).as_bytes(), None))?;
     Ok(supervision(
-        prepared,
-        spawned,
-        io,
-        client,
-        attendant,
-        (store, state),
-        watch,
+        prepared, spawned, io, client, attendant, store, state,
     ))
 }
 
@@ -236,8 +227,8 @@ fn supervision(
     io: ContainerIo,
     client: Option<(OwnedFd, AttachedStreams)>,
     attendant: StartAttendant<'_>,
-    (store, state): (Store, ContainerState),
-    watch: Option<UnmountWatch>,
+    store: Store,
+    state: ContainerState,
 ) -> Supervision {
     let record = &prepared.record;
     let id = record.id.clone();
@@ -247,7 +238,7 @@ fn supervision(
     };
     let detached = client.is_none();
     let recorded = (store.clone(), id.clone());
-    let clean = prepared.cleaning(store, watch);
+    let clean = prepared.cleaning(store);
     let (held, freed) = ending_lock();
     Supervision {
         id: id.clone(),

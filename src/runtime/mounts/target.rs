@@ -73,6 +73,20 @@ pub fn open_with(
     }
 }
 
+/// Makes the empty file `name` in `directory`; `None` when there is something of that name.
+///
+/// # Errors
+///
+/// openat(2)'s.
+pub fn make_file(directory: BorrowedFd<'_>, name: &str) -> SysResult<Option<OwnedFd>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+    match nix::fcntl::openat(directory, name, flags, Mode::from_bits_truncate(0o644)) {
+        Ok(file) => Ok(Some(file)),
+        Err(Errno::EEXIST) => Ok(None),
+        Err(errno) => Err(errno).called(|| format!("openat({name:?}, O_CREAT)")),
+    }
+}
+
 /// Opens `path` below `root`, making it and its parents when they are missing.
 ///
 /// # Errors

@@ -56,7 +56,7 @@ const ROOMS: &[&str] = &[
 pub struct Store {
     dirs: Dirs,
     names: Names,
-    pub(in crate::state) spares: Spares,
+    spares: Spares,
 }
 
 /// The right to change one container, held until it is dropped; it vanishes with the process.
@@ -67,9 +67,9 @@ pub struct ContainerLock {
 
 /// A container that is written but does not exist yet; its directory is locked.
 #[derive(Debug)]
-pub(in crate::state) struct Staged {
-    pub(in crate::state) directory: PathBuf,
-    pub(in crate::state) lock: DirectoryLock,
+struct Staged {
+    directory: PathBuf,
+    lock: DirectoryLock,
 }
 
 impl Store {
@@ -145,9 +145,15 @@ impl Store {
         record: &ContainerRecord,
         durability: Durability,
     ) -> Result<ContainerLock, StateError> {
-        check_name(record)?;
+        if !is_valid(&record.name) {
+            let name = record.name.clone();
+            return Err(StateError::InvalidName { name });
+        }
         let staged = self.stage(record, durability)?;
-        self.bring_out(staged, record, durability)
+        self.claim_name(&record.name, &record.id)
+            .inspect_err(|_| drop(remove_tree(&staged.directory)))?;
+        self.publish(staged, &record.id, durability)
+            .inspect_err(|_| self.undo_create(record))
     }
 
     /// Reads a container's record.
@@ -343,11 +349,6 @@ impl Store {
     /// [`StateError::NeedsNamespace`]: the container is gone, and the files at that path are left
     /// to be removed inside the user's namespace. [`StateError::NoSuchContainer`].
     pub fn remove(&self, id: &ContainerId) -> Result<(), StateError> {
-        remove_files(&self.disappear(id)?)
-    }
-
-    /// The container and its name are gone, its files are at the returned path.
-    pub(in crate::state) fn disappear(&self, id: &ContainerId) -> Result<PathBuf, StateError> {
         // A record that cannot be read must not keep the container from being removed: its name
         // is found the long way.
         let names = match self.load(id) {
@@ -363,7 +364,22 @@ impl Store {
                 .release(&name, id)
                 .map_err(failure("release the name of", id))?;
         }
-        Ok(removed)
+        if self.spares.give(&removed) {
+            return Ok(());
+        }
+        remove_tree(&removed).map_err(|error| match error {
+            RemoveTreeError::NeedsNamespace { path } => StateError::NeedsNamespace { path },
+            RemoveTreeError::Refused { path, source } => StateError::Store {
+                action: "remove the files of a container from",
+                path,
+                source,
+            },
+        })
+    }
+
+    /// Removes the directories that are kept for containers to come.
+    pub fn discard_spares(&self) {
+        self.spares.discard();
     }
 
     /// Waits for the right to change a container.
@@ -409,25 +425,6 @@ impl Store {
     }
 }
 
-pub(in crate::state) fn check_name(record: &ContainerRecord) -> Result<(), StateError> {
-    if is_valid(&record.name) {
-        return Ok(());
-    }
-    let name = record.name.clone();
-    Err(StateError::InvalidName { name })
-}
-
-pub(in crate::state) fn remove_files(removed: &Path) -> Result<(), StateError> {
-    remove_tree(removed).map_err(|error| match error {
-        RemoveTreeError::NeedsNamespace { path } => StateError::NeedsNamespace { path },
-        RemoveTreeError::Refused { path, source } => StateError::Store {
-            action: "remove the files of a container from",
-            path,
-            source,
-        },
-    })
-}
-
 fn no_such(name: &str) -> StateError {
     StateError::NoSuchContainer {
         name: name.to_owned(),
@@ -450,7 +447,7 @@ fn failure(action: &'static str, id: &ContainerId) -> impl Fn(SysError) -> State
     }
 }
 
-pub(in crate::state) fn to_json(document: &impl serde::Serialize) -> Vec<u8> {
+fn to_json(document: &impl serde::Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec(document).expect("the documents hold nothing but data");
     bytes.push(b'\n');
     bytes

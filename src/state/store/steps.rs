@@ -18,6 +18,15 @@ use crate::state::record::ContainerRecord;
 use crate::state::tree::remove_tree;
 use crate::sys::{Called, SysResult};
 
+/// `None` when a sweep saw the directory before it was locked and took it for a dead one's.
+fn make_locked(directory: &Path) -> SysResult<Option<DirectoryLock>> {
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(directory)
+        .called(|| format!("mkdir({})", directory.display()))?;
+    DirectoryLock::take(directory, Contention::Wait)
+}
+
 impl Store {
     pub(super) fn check_format(&self) -> Result<(), StateError> {
         let path = self.dirs.data_root.join("version");
@@ -76,7 +85,7 @@ impl Store {
     }
 
     /// Writes the container into `tmp/` and locks it.
-    pub(in crate::state) fn stage(
+    pub(super) fn stage(
         &self,
         record: &ContainerRecord,
         durability: Durability,
@@ -84,13 +93,12 @@ impl Store {
         let directory = self.staged_path(&record.id);
         let bytes = to_json(record);
         let stage = || -> SysResult<Option<DirectoryLock>> {
-            fs::DirBuilder::new()
-                .mode(0o700)
-                .create(&directory)
-                .called(|| format!("mkdir({})", directory.display()))?;
-            // A sweep may see the directory before it is locked and take it for a dead one's.
-            let Some(lock) = DirectoryLock::take(&directory, Contention::Wait)? else {
-                return Ok(None);
+            let lock = match self.spares.take(&directory) {
+                Some(lock) => lock,
+                None => match make_locked(&directory)? {
+                    Some(lock) => lock,
+                    None => return Ok(None),
+                },
             };
             atomic::write_new_file(&directory.join("container.json"), &bytes, durability)?;
             Ok(Some(lock))
@@ -106,19 +114,6 @@ impl Store {
                 }
             }
         }
-    }
-
-    /// Gives a staged container its name and lets it appear.
-    pub(in crate::state) fn bring_out(
-        &self,
-        staged: Staged,
-        record: &ContainerRecord,
-        durability: Durability,
-    ) -> Result<ContainerLock, StateError> {
-        self.claim_name(&record.name, &record.id)
-            .inspect_err(|_| drop(remove_tree(&staged.directory)))?;
-        self.publish(staged, &record.id, durability)
-            .inspect_err(|_| self.undo_create(record))
     }
 
     /// Takes a name, also from a container that does not exist (any more).
@@ -202,7 +197,7 @@ impl Store {
         Ok(removed)
     }
 
-    pub(in crate::state) fn staged_path(&self, id: &ContainerId) -> PathBuf {
+    pub(super) fn staged_path(&self, id: &ContainerId) -> PathBuf {
         self.dirs.tmp().join(format!("{id}.created"))
     }
 
