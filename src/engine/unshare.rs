@@ -107,7 +107,7 @@ fn is_in_path(program: &OsStr) -> bool {
 }
 
 /// Root of the first user namespace; root of one that we made may well make another.
-fn is_initial_root() -> bool {
+pub(super) fn is_initial_root() -> bool {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     let all_ids = map.split_whitespace().eq(["0", "0", "4294967295"]);
     nix::unistd::geteuid().is_root() && all_ids

@@ -5,7 +5,7 @@
 use std::fs::OpenOptions;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, umount2};
 use nix::unistd::{chdir, fchdir, pivot_root};
@@ -95,6 +95,21 @@ pub fn kernel_overlay(layers: &OverlayLayers) -> SysResult<OwnedFd> {
         context.flag("volatile")?;
     }
     context.mount(MountAttr::NODEV)
+}
+
+/// An overlay of the kernel's that nobody can change: of two layers at least, topmost first.
+///
+/// # Errors
+///
+/// What the mount calls say.
+pub fn kernel_overlay_read_only(lower: &[PathBuf]) -> SysResult<OwnedFd> {
+    let context = FsContext::open("overlay")?;
+    context.set("source", "overlay")?;
+    context.flag("userxattr")?;
+    for lower in lower {
+        context.set("lowerdir+", &text(lower))?;
+    }
+    context.mount(MountAttr::NODEV.with(MountAttr::RDONLY))
 }
 
 /// A FUSE file system whose requests come from the returned device. Both must be made in the

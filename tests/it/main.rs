@@ -16,6 +16,7 @@ mod command_line;
 mod crash;
 mod deps;
 mod exec;
+mod files;
 mod generated;
 mod ids;
 mod images;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::which::without_slash;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
-use crate::engine::Dialect;
 use crate::engine::image::{CommitRequest, ImageFormat, Pausing, Squash, VolumePolicy};
+use crate::engine::{Dialect, Report as _};
 use crate::state::atomic::{self, Durability};
 
 /// Flags of `commit`.
@@ -59,15 +59,22 @@ impl Subcommand for Commit {
     const ABOUT: &'static str = "Create new image based on the changed container";
     const USAGE: Option<&'static str> = Some("CONTAINER [IMAGE]");
     const EXAMPLES: &'static [&'static str] = &[
-        "commit -q --message \"committing container to image\" reverent_golick image-committed",
+        "commit -q -f docker --message \"committing container to image\" web image-committed",
         "commit -q --change CMD=/bin/bash --change EXPOSE=80 web web:next",
     ];
 
     fn run(self, context: &Context) -> CommandResult {
         let dialect = context.engine.dialect;
         let iidfile = self.iidfile.clone();
+        let quiet = self.quiet || dialect == Dialect::Docker;
         let request = self.request(dialect)?;
+        if !quiet {
+            context.progress("Getting image layers");
+        }
         let id = context.engine.commit(&request, context)?;
+        if !quiet {
+            context.progress("Writing manifest to image destination");
+        }
         if let Some(path) = iidfile {
             write_id(&path, id.hex())?;
         }
@@ -86,6 +93,11 @@ impl Commit {
             (Some(_), _) | (None, Dialect::Podman) => ImageFormat::Oci,
         };
         let message = self.message.filter(|message| !message.is_empty());
+        if message.is_some() && format == ImageFormat::Oci {
+            return Err(Failure::tool(
+                "messages are only compatible with the docker image format (-f docker)",
+            ));
+        }
         let pausing = match (self.no_pause, self.pause, dialect) {
             (true, _, _) | (_, Some(false), _) | (_, None, Dialect::Podman) => Pausing::No,
             (_, Some(true), _) => Pausing::Yes,

@@ -14,6 +14,7 @@ mod foreground;
 mod inspect;
 mod kill;
 mod logs;
+mod mount;
 mod pause;
 mod port;
 mod ports;
@@ -53,6 +54,10 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<inspect::Inspect>(),
     Entry::of::<kill::Kill>(),
     Entry::of::<logs::Logs>(),
+    Entry::of::<mount::ImageMount>(),
+    Entry::of::<mount::ImageUnmount>(),
+    Entry::of::<mount::Mount>(),
+    Entry::of::<mount::Unmount>(),
     Entry::of::<pause::Pause>(),
     Entry::of::<port::Port>(),
     Entry::of::<cleanup::Cleanup>(),

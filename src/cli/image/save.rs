@@ -78,10 +78,7 @@ impl Subcommand for Save {
         }
         // An image that is not there leaves no empty file behind.
         for word in &self.words {
-            if !context.engine.image_exists(word)? {
-                let name = word.clone();
-                return Err(no_such_image(name));
-            }
+            context.engine.find_image(word)?;
         }
         let existed = self.output.as_deref().is_some_and(Path::exists);
         let output = self.output(is_directory, context.engine.dialect)?;
@@ -99,12 +96,6 @@ impl Subcommand for Save {
         saved?;
         Ok(0)
     }
-}
-
-fn no_such_image(name: String) -> Failure {
-    use crate::engine::image::ImageError;
-    use crate::storage::StorageError;
-    ImageError::from(StorageError::NoSuchImage { name }).into()
 }
 
 impl Save {

@@ -88,6 +88,12 @@ pub enum FilesError {
         /// Its path.
         path: String,
     },
+    /// Mounts need a namespace of the user's.
+    #[error("cannot run command \"{command}\" in rootless mode, must execute `unshare` first")]
+    NotUnshared {
+        /// The command.
+        command: &'static str,
+    },
     /// A copy broke off.
     #[error("{action}: {words}")]
     Transfer {

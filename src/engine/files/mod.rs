@@ -5,6 +5,7 @@ mod copy;
 mod diff;
 mod error;
 mod export;
+mod mounts;
 mod place;
 
 pub use crate::storage::pack::{Change, ChangeKind};
@@ -12,3 +13,4 @@ pub use crate::storage::transfer::{Conflict, Links};
 pub use copy::{CopyEnd, CopyOwner, CopyRequest};
 pub use diff::{DiffRequest, DiffSubject};
 pub use error::FilesError;
+pub use mounts::{MountedTree, TreeKind};

@@ -3,7 +3,7 @@
 
 use super::error::ImageError;
 use crate::engine::{Dialect, Engine};
-use crate::oci::Reference;
+use crate::oci::{Digest, Reference};
 use crate::storage::StorageError;
 
 impl Engine {
@@ -52,6 +52,25 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// The id of the image that `name` means.
+    ///
+    /// # Errors
+    ///
+    /// No such image, or an ambiguous id.
+    pub fn find_image(&self, name: &str) -> Result<Digest, ImageError> {
+        Ok(self.images()?.find(name)?.0)
+    }
+
+    /// The ids of all images.
+    ///
+    /// # Errors
+    ///
+    /// What reading the store says.
+    pub fn image_ids(&self) -> Result<Vec<Digest>, ImageError> {
+        let listed = self.images()?.list()?;
+        Ok(listed.into_iter().map(|listed| listed.image.id).collect())
     }
 
     /// Whether there is an image of that name or id.

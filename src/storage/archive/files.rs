@@ -152,8 +152,12 @@ impl Files {
     }
 
     /// A document named by its digest, which it must have.
-    pub(super) fn blob_document(&self, digest: &Digest) -> Result<Vec<u8>, ArchiveError> {
-        let name = blob_name(digest);
+    pub(super) fn blob_document(
+        &self,
+        digest: &Digest,
+        file: fn(&Digest) -> String,
+    ) -> Result<Vec<u8>, ArchiveError> {
+        let name = file(digest);
         let bytes = self.document(&name)?;
         let mut digester = crate::oci::Digester::new(digest.algorithm());
         digester.update(&bytes);

@@ -134,6 +134,9 @@ pub fn open_file(file: File, scratch: &Path) -> Result<Vec<ArchivedImage>, Archi
 }
 
 fn images(files: &Files) -> Result<Vec<ArchivedImage>, ArchiveError> {
+    if files.has("version") && files.has("manifest.json") {
+        return oci::directory(files);
+    }
     // Docker writes both; its own has the full names.
     if files.has("manifest.json") {
         return docker::images(files);

@@ -3,7 +3,7 @@
 
 use super::files::{Files, blob_name};
 use super::{ArchiveError, ArchivedImage, ArchivedLayer};
-use crate::oci::{Descriptor, ImageConfiguration, Index, Manifest, Platform, media_type};
+use crate::oci::{Descriptor, Digest, ImageConfiguration, Index, Manifest, Platform, media_type};
 
 /// Indexes inside indexes.
 const MAX_DEPTH: usize = 4;
@@ -24,9 +24,18 @@ pub(super) fn images(
     images
         .map(|descriptor| {
             let chosen = choose(files, descriptor, platform, MAX_DEPTH)?;
-            image(files, &chosen, name(descriptor))
+            let manifest = files.blob_document(&chosen.digest, blob_name)?;
+            image(files, manifest, name(descriptor), blob_name)
         })
         .collect()
+}
+
+/// The one image of a directory that the transport `dir:` wrote: blobs by the digits of their
+/// digests beside `manifest.json`.
+pub(super) fn directory(files: &Files) -> Result<Vec<ArchivedImage>, ArchiveError> {
+    let manifest = files.document("manifest.json")?;
+    let digits = |digest: &Digest| digest.hex().to_owned();
+    Ok(vec![image(files, manifest, None, digits)?])
 }
 
 fn name(descriptor: &Descriptor) -> Option<String> {
@@ -52,7 +61,7 @@ fn choose(
     if kind != media_type::OCI_INDEX && kind != media_type::DOCKER_INDEX {
         return Ok(descriptor.clone());
     }
-    let bytes = files.blob_document(&descriptor.digest)?;
+    let bytes = files.blob_document(&descriptor.digest, blob_name)?;
     let index: Index = serde_json::from_slice(&bytes).map_err(|source| ArchiveError::Document {
         name: blob_name(&descriptor.digest),
         source,
@@ -71,23 +80,19 @@ fn choose(
     }
 }
 
+/// Reads the image that `manifest` describes; `file` says where a blob is.
 fn image(
     files: &Files,
-    descriptor: &Descriptor,
+    manifest_bytes: Vec<u8>,
     name: Option<String>,
+    file: fn(&Digest) -> String,
 ) -> Result<ArchivedImage, ArchiveError> {
-    let manifest_bytes = files.blob_document(&descriptor.digest)?;
-    let damaged = |digest| {
-        move |source| ArchiveError::Document {
-            name: blob_name(digest),
-            source,
-        }
-    };
+    let damaged = |name: String| move |source| ArchiveError::Document { name, source };
     let manifest: Manifest =
-        serde_json::from_slice(&manifest_bytes).map_err(damaged(&descriptor.digest))?;
-    let config = files.blob_document(&manifest.config.digest)?;
+        serde_json::from_slice(&manifest_bytes).map_err(damaged("the manifest".to_owned()))?;
+    let config = files.blob_document(&manifest.config.digest, file)?;
     let document =
-        ImageConfiguration::from_json(&config).map_err(damaged(&manifest.config.digest))?;
+        ImageConfiguration::from_json(&config).map_err(damaged(file(&manifest.config.digest)))?;
     let diff_ids = document.rootfs.diff_ids.len();
     if diff_ids != manifest.layers.len() {
         let layers = manifest.layers.len();
@@ -95,7 +100,7 @@ fn image(
     }
     let layer = |descriptor: &Descriptor| {
         Ok(ArchivedLayer {
-            part: files.part(&blob_name(&descriptor.digest))?,
+            part: files.part(&file(&descriptor.digest))?,
             blob_digest: Some(descriptor.digest.clone()),
         })
     };

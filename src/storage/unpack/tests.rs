@@ -328,6 +328,47 @@ fn damaged_archives_end_with_their_reason() {
 }
 
 #[test]
+fn a_stream_is_put_together_again_from_its_recipe() {
+    use crate::storage::tar::{RecipeReader, RecipeWriter};
+    let root = tempfile::tempdir().unwrap();
+    let layer = root.path().join("layer");
+    fs::create_dir(&layer).unwrap();
+    let opened = File::open(&layer).unwrap();
+    let long = "x".repeat(3000);
+    let mut bytes = archive(&[
+        entry("dir/", Kind::Directory, "", b""),
+        entry("dir/file", Kind::Regular, "", long.as_bytes()),
+        entry("dir/empty", Kind::Regular, "", b""),
+        entry("twin", Kind::Link, "dir/file", b""),
+        entry("link", Kind::Symlink, "dir", b""),
+        entry("link/through", Kind::Regular, "", b"there"),
+        entry(".wh.gone", Kind::Regular, "", b"odd"),
+    ]);
+    bytes.extend([0; 700]);
+    let path = root.path().join("recipe");
+    let recipe = RecipeWriter::new(File::create(&path).unwrap()).unwrap();
+    let unpacked = unpack(&bytes[..], destination(&opened), Some(recipe)).unwrap();
+    assert!(!unpacked.replaced);
+    let again = || {
+        let mut again = Vec::new();
+        let recipe = File::open(&path).unwrap();
+        let root = File::open(&layer).unwrap().into();
+        let mut reader = RecipeReader::new(recipe, root).unwrap();
+        std::io::Read::read_to_end(&mut reader, &mut again).map(|_| again)
+    };
+    assert_eq!(again().unwrap(), bytes);
+    fs::write(layer.join("dir/file"), "short").unwrap();
+    assert!(again().is_err());
+
+    let twice = archive(&[
+        entry("file", Kind::Regular, "", b"first"),
+        entry("file", Kind::Regular, "", b"second"),
+    ]);
+    let unpacked = unpack(&twice[..], destination(&opened), None).unwrap();
+    assert!(unpacked.replaced);
+}
+
+#[test]
 fn a_stale_link_in_the_layer_is_not_followed() {
     let root = tempfile::tempdir().unwrap();
     let layer = root.path().join("layer");
