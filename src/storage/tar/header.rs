@@ -40,8 +40,6 @@ pub(super) fn check(header: &Header) -> Result<(), TarError> {
 pub(super) fn kind(header: &Header) -> Result<HeaderKind, TarError> {
     let member = HeaderKind::Member;
     Ok(match header.entry_type() {
-        // Before POSIX a directory was a file whose name ends in a slash.
-        EntryType::Regular if header.path_bytes().ends_with(b"/") => member(MemberKind::Directory),
         EntryType::Regular | EntryType::Continuous => member(MemberKind::File),
         EntryType::Link => member(MemberKind::HardLink),
         EntryType::Symlink => member(MemberKind::Symlink),
@@ -66,6 +64,16 @@ pub(super) fn kind(header: &Header) -> Result<HeaderKind, TarError> {
             }
         },
     })
+}
+
+/// Before POSIX a directory was a file whose name ends in a slash: the whole name, of which the
+/// header may hold only the beginning.
+pub(super) fn kind_by_path(header: &Header, kind: MemberKind, path: &[u8]) -> MemberKind {
+    if header.entry_type() == EntryType::Regular && path.ends_with(b"/") {
+        MemberKind::Directory
+    } else {
+        kind
+    }
 }
 
 pub(super) fn stored_size(header: &Header) -> Result<u64, TarError> {

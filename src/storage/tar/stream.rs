@@ -162,6 +162,11 @@ impl<R: TarInput> TarStream<R> {
             return Err(TarError::TooManyMembers(self.limits.members));
         }
         let pax = pending.pax;
+        let path = pax
+            .path
+            .or(pending.long_name)
+            .unwrap_or_else(|| header.path_bytes().into_owned());
+        let kind = header::kind_by_path(header, kind, &path);
         // Only files have data, whatever the header of a link or directory claims.
         let stored_size = match kind {
             MemberKind::File => pax.size.unwrap_or(size),
@@ -176,10 +181,6 @@ impl<R: TarInput> TarStream<R> {
             return Err(TarError::Header(format!("size of {stored_size} bytes")));
         }
         self.begin_data(stored_size);
-        let path = pax
-            .path
-            .or(pending.long_name)
-            .unwrap_or_else(|| header.path_bytes().into_owned());
         let link = pax
             .link
             .or(pending.long_link)
