@@ -188,9 +188,15 @@ pub(super) fn transport_words(error: &(dyn std::error::Error + 'static)) -> Stri
         all.push_str(": ");
         all.push_str(&deepest.to_string());
     }
-    if all.contains("UnknownIssuer") || all.contains("CaUsedAsEndEntity") {
-        return "tls: failed to verify certificate: x509: certificate signed by unknown authority"
-            .to_owned();
+    if let Some((_, reason)) = all.split_once("invalid peer certificate: ") {
+        // `openssl req -x509` makes certificates that are their own authority.
+        let is_unknown = reason.contains("UnknownIssuer") || reason.contains("CaUsedAsEndEntity");
+        let words = if is_unknown {
+            "certificate signed by unknown authority".to_owned()
+        } else {
+            shown(reason)
+        };
+        return format!("tls: failed to verify certificate: x509: {words}");
     }
     if all.contains("InvalidContentType") || all.contains("corrupt message") {
         return "http: server gave HTTP response to HTTPS client".to_owned();

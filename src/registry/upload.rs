@@ -47,10 +47,16 @@ impl Registry {
     pub fn has_blob(&self, repository: &str, digest: &Digest) -> Result<bool, RegistryError> {
         let path = path(repository, "blobs", &digest.to_string());
         let request = self.request(Method::HEAD, &path)?;
-        let what = format!("looking for blob {digest}");
+        let authority = &self.endpoint().authority;
+        let what = format!("checking whether a blob {digest} exists in {authority}/{repository}");
         match self.send(&what, request, &[scope(repository, Access::Push)]) {
             Ok(_) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
+            // No words come with the answer.
+            Err(RegistryError::Denied { what, .. }) => Err(RegistryError::Denied {
+                what,
+                words: "authentication required".to_owned(),
+            }),
             Err(error) => Err(error),
         }
     }

@@ -77,7 +77,7 @@ pub(crate) enum RegistryFlagError {
     AuthFile { path: PathBuf, reason: String },
     #[error("--creds {user}: a password is missing; give USER:PASSWORD, or use `login`")]
     NoPassword { user: String },
-    #[error("--retry-delay {text}: not a time span, such as 5s")]
+    #[error("time: invalid duration {text:?}")]
     RetryDelay { text: String },
 }
 
@@ -296,12 +296,7 @@ mod tests {
                 None,
                 "--creds ana: a password is missing; give USER:PASSWORD, or use `login`",
             ),
-            (
-                None,
-                Some("soon"),
-                None,
-                "--retry-delay soon: not a time span, such as 5s",
-            ),
+            (None, Some("soon"), None, "time: invalid duration \"soon\""),
             (
                 None,
                 None,
