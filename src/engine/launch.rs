@@ -12,6 +12,7 @@ mod attendant;
 mod default_mounts;
 mod prepare;
 mod process;
+mod survivors;
 mod time_zone;
 
 use std::os::fd::OwnedFd;

@@ -340,7 +340,7 @@ fn others(launch: &Launch) -> Others {
     let mounts = launch.spec.mounts().iter().flatten();
     let mut shared = mounts.filter(|mount| {
         let known = |own: &&str| mount.destination() == Path::new(own);
-        mount.typ().as_deref() == Some("bind") && !UNCHANGED.iter().any(|own| known(own))
+        mount.typ().as_deref() == Some("bind") && !UNCHANGED.iter().any(known)
     });
     match launch.root {
         Root::Directory(_) => Others::Everywhere,

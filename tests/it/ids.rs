@@ -283,3 +283,35 @@ fn descriptors_that_are_not_open_are_told() {
         sandbox.run(arguments).expect(125).says(words);
     }
 }
+
+#[test]
+fn what_a_container_leaves_in_the_hosts_pid_namespace_ends_with_it() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let mark = format!("{}.25", 900_000 + std::process::id());
+    let script = format!("setsid sleep {mark} & echo ready; exec sleep 1000");
+    sandbox.ok([
+        "run",
+        "-d",
+        "--network",
+        "none",
+        "--pid",
+        "host",
+        "--name",
+        "guest",
+        IMAGE,
+        "sh",
+        "-c",
+        &script,
+    ]);
+    sandbox.wait_log("guest", "ready");
+    let left = || {
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+        let marked = |line: &Vec<u8>| String::from_utf8_lossy(line).split('\0').any(|w| w == mark);
+        lines.filter(marked).count()
+    };
+    sandbox.ok(["kill", "guest"]);
+    sandbox.ok(["rm", "-f", "-t", "0", "guest"]);
+    assert_eq!(left(), 0, "a process of the container lives on");
+}

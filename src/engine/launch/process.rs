@@ -15,6 +15,7 @@ use nix::unistd::setsid;
 
 use super::attendant::StartAttendant;
 use super::prepare::Prepared;
+use super::survivors::Survivors;
 use crate::engine::Dialect;
 use crate::engine::cgroup::ContainerCgroup;
 use crate::engine::pipes::{Input, piped};
@@ -237,6 +238,7 @@ fn supervision(
         None => io,
     };
     let detached = client.is_none();
+    let survivors = Survivors::of(&prepared.launch.spec, spawned.pid);
     let recorded = (store.clone(), id.clone());
     let clean = prepared.cleaning(store);
     let (held, freed) = ending_lock();
@@ -272,6 +274,9 @@ fn supervision(
             record_exit(&recorded.0, &recorded.1, &state, report);
         }),
         clean_up: Box::new(move || {
+            if let Some(survivors) = survivors {
+                survivors.end();
+            }
             clean.run();
             drop(freed.take());
         }),
