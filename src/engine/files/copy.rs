@@ -122,20 +122,24 @@ impl Engine {
                     conflict,
                     links: Links::Follow,
                 };
-                let worker = put(&place, path, stream, owner, place_down);
-                let failed = |words: String| match words.starts_with("source must be") {
-                    true => FilesError::NoArchive { words },
-                    false => FilesError::transfer("copying to container", words),
+                let worker = put(&place, &path, stream, owner, place_down);
+                let failed = |words: String| {
+                    if words.starts_with("source must be") {
+                        FilesError::NoArchive { words }
+                    } else {
+                        FilesError::transfer("copying to container", words)
+                    }
                 };
                 worker.and_then(Worker::finish).map(drop).map_err(failed)
             }
             (source, CopyEnd::Stream(stream)) => {
                 let (side, source) = self.source(source, links)?;
-                let top = match source.contents && source.is_directory {
-                    true => Top::Contents,
-                    false => Top::Named(base_name(&source.path)),
+                let top = if source.contents && source.is_directory {
+                    Top::Contents
+                } else {
+                    Top::Named(base_name(&source.path))
                 };
-                send_to(&side, source, top, stream)
+                send_to(&side, &source, &top, stream)
             }
             (source, destination) => {
                 let (from, source) = self.source(source, links)?;
@@ -152,7 +156,7 @@ impl Engine {
                         Side::Container(_) => Links::Follow,
                     },
                 };
-                transfer(&from, source, &to, target, owner, placement)
+                transfer(&from, &source, &to, target, owner, placement)
             }
         }
     }
@@ -392,14 +396,14 @@ fn place_look(place: &Place, path: &[u8], links: Links) -> Result<Look, FilesErr
 /// Puts a stream down in a container, in a child.
 fn put(
     place: &Place,
-    directory: Vec<u8>,
+    directory: &[u8],
     stream: File,
     owner: CopyOwner,
     placement: Placement,
 ) -> Result<Worker, String> {
     let user = Engine::program_user(&place.record);
     let kept = [stream.as_raw_fd()];
-    place.start(&kept, |root| {
+    let worker = place.start(&kept, |root| {
         let owner = match owner {
             CopyOwner::Source => None,
             CopyOwner::Root => Some((0, 0)),
@@ -411,23 +415,27 @@ fn put(
             }
         };
         let placement = Placement { owner, ..placement };
-        receive(root, &directory, &stream, placement).map_err(|error| error.to_string())?;
+        receive(root, directory, &stream, placement).map_err(|error| error.to_string())?;
         place.sync(root);
         Ok(Vec::new())
-    })
+    });
+    // A child that ends early is noticed only when nobody else can read the stream.
+    drop(stream);
+    worker
 }
 
 /// Writes the stream of `source`: in a child for a container, here for the host.
-fn send_to(side: &Side, source: Source, top: Top, stream: File) -> Result<(), FilesError> {
+fn send_to(side: &Side, source: &Source, top: &Top, stream: File) -> Result<(), FilesError> {
     match side {
         Side::Host => {
             let root = File::open("/")
                 .map_err(|error| FilesError::transfer("copying from host", error.to_string()))?;
-            let owners = match nix::unistd::geteuid().is_root() {
-                true => Owners::AsSeen,
-                false => Owners::CallerIsRoot,
+            let owners = if nix::unistd::geteuid().is_root() {
+                Owners::AsSeen
+            } else {
+                Owners::CallerIsRoot
             };
-            send(root.as_fd(), &source.path, &top, owners, stream)
+            send(root.as_fd(), &source.path, top, owners, stream)
                 .map_err(|error| FilesError::copy("copying from host", &error))
         }
         Side::Container(place) => take(place, source, top, stream)
@@ -438,18 +446,21 @@ fn send_to(side: &Side, source: Source, top: Top, stream: File) -> Result<(), Fi
 }
 
 /// Writes the stream of a container's files, in a child.
-fn take(place: &Place, source: Source, top: Top, stream: File) -> Result<Worker, String> {
+fn take(place: &Place, source: &Source, top: &Top, stream: File) -> Result<Worker, String> {
     let kept = [stream.as_raw_fd()];
-    place.start(&kept, |root| {
-        send(root, &source.path, &top, Owners::AsSeen, &stream)
+    let worker = place.start(&kept, |root| {
+        send(root, &source.path, top, Owners::AsSeen, &stream)
             .map(|()| Vec::new())
             .map_err(|error| error.to_string())
-    })
+    });
+    // The other side sees the stream end when the child alone has it and ends.
+    drop(stream);
+    worker
 }
 
 fn transfer(
     from: &Side,
-    source: Source,
+    source: &Source,
     to: &Side,
     target: Target,
     owner: CopyOwner,
@@ -470,7 +481,7 @@ fn transfer(
             let Side::Container(place) = from else {
                 return Err(FilesError::NoSource);
             };
-            let worker = take(place, source, top, writer)
+            let worker = take(place, source, &top, writer)
                 .map_err(|words| FilesError::transfer("copying from container", words))?;
             let directory = Path::new(OsStr::from_bytes(&target.directory));
             let placed = File::open(directory)
@@ -494,9 +505,9 @@ fn transfer(
             }
         }
         Side::Container(place) => {
-            let worker = put(place, target.directory, reader, owner, placement)
+            let worker = put(place, &target.directory, reader, owner, placement)
                 .map_err(|words| FilesError::transfer("copying to container", words))?;
-            let sent = send_to(from, source, top, writer);
+            let sent = send_to(from, source, &top, writer);
             match (worker.finish(), sent) {
                 (Err(words), sent) if words.starts_with("the archive") && sent.is_err() => sent,
                 (Err(words), _) => Err(FilesError::transfer("copying to container", words)),

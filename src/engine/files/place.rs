@@ -258,15 +258,17 @@ impl Stopped {
         // Over a directory that neither the layers nor the server of a FUSE root need.
         let root = mount_root(&self.root, fallback, place, &mut serve)?;
         for bind in &self.binds {
-            self.bind(root.as_fd(), bind)?;
+            bind.mount(root.as_fd())?;
         }
         // A descriptor from before the binds would not show them.
         open_directory(&self.run_root)
     }
+}
 
+impl Bind {
     /// A source that is gone is the next start's to complain about.
-    fn bind(&self, root: BorrowedFd<'_>, bind: &Bind) -> SysResult<()> {
-        let Ok(metadata) = bind.source.metadata() else {
+    fn mount(&self, root: BorrowedFd<'_>) -> SysResult<()> {
+        let Ok(metadata) = self.source.metadata() else {
             return Ok(());
         };
         let kind = if metadata.is_dir() {
@@ -274,9 +276,9 @@ impl Stopped {
         } else {
             TargetKind::File
         };
-        let target = target::open_or_make(root, &bind.container_path, kind, Links::Follow)?;
-        let mount = clone_tree(current_dir(), &bind.source, Depth::Recursive)?;
-        if bind.read_only {
+        let target = target::open_or_make(root, &self.container_path, kind, Links::Follow)?;
+        let mount = clone_tree(current_dir(), &self.source, Depth::Recursive)?;
+        if self.read_only {
             let (set, clear) = (MountAttr::RDONLY, MountAttr::NONE);
             set_attr(mount.as_fd(), set, clear, 0, Depth::Recursive)?;
         }

@@ -129,10 +129,7 @@ impl Receiver<'_> {
         };
         let result = match member.kind {
             MemberKind::Directory => self.directory(path.clone(), member),
-            MemberKind::File => match self.file(&path, member, stream) {
-                Ok(result) => result,
-                Err(error) => return Err(error),
-            },
+            MemberKind::File => self.file(&path, member, stream)?,
             MemberKind::HardLink => self.hard_link(&path, member),
             MemberKind::Symlink => self.symlink(&path, member),
             MemberKind::CharDevice | MemberKind::BlockDevice if self.placement.is_host => Ok(()),
@@ -140,12 +137,7 @@ impl Receiver<'_> {
                 self.node(&path, member)
             }
         };
-        result.map_err(|error| self.failed(&path, &error))
-    }
-
-    fn failed(&self, path: &[u8], error: &SysError) -> TransferError {
-        let shown = [b"/", path].concat();
-        TransferError::create(&shown, error)
+        result.map_err(|error| failed(&path, &error))
     }
 
     /// The member's path below the root; `..` ends at the directory. `None` for the directory
@@ -397,10 +389,15 @@ impl Receiver<'_> {
                 let (parent, name) = self.parent(&path)?;
                 set_times(parent.as_fd(), &name, &member)
             };
-            dress().map_err(|error| self.failed(&path, &error))?;
+            dress().map_err(|error| failed(&path, &error))?;
         }
         Ok(())
     }
+}
+
+fn failed(path: &[u8], error: &SysError) -> TransferError {
+    let shown = [b"/", path].concat();
+    TransferError::create(&shown, error)
 }
 
 /// Whether there is a directory; a link to one counts where links are followed.
