@@ -348,7 +348,8 @@ fn what_a_killed_monitor_left_is_ended_and_told() {
     let stopped = bench
         .engine
         .stop(&named(&["web"]), StopOptions::default(), &Heard::default());
-    one(stopped).unwrap();
+    let told = one(stopped).unwrap_err();
+    assert!(matches!(told, EngineError::MonitorKilled { .. }), "{told}");
     let (state, observed) = bench.state(&fake.id);
     assert_eq!(observed, Observed::Exited);
     assert_eq!(state.exit_code, Some(137));
