@@ -139,6 +139,10 @@ fn an_image_is_named_listed_and_removed() {
     assert_eq!(names, ["localhost/other", "localhost/small", "quay.io/x/y"]);
     assert_eq!(sandbox.ok(["images", "-q"]).lines().count(), 1);
     sandbox.run(["image", "exists", "y:z"]).expect(0);
+    // Its digest is no name of its own: nothing is taken away.
+    let digest = sandbox.ok(["inspect", "--format", "{{.Digest}}", IMAGE]);
+    sandbox.ok(["untag", IMAGE, &format!("{IMAGE}@{digest}")]);
+    sandbox.run(["image", "exists", IMAGE]).expect(0);
     sandbox.run(["image", "exists", "nosuch"]).expect(1);
     sandbox
         .run(["rmi", "nosuch"])

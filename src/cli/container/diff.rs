@@ -120,9 +120,11 @@ fn show(
     words: Vec<String>,
     format: Option<&str>,
 ) -> CommandResult {
+    let count = words.len();
     let mut names = words.into_iter();
     let (Some(of), with, None) = (names.next(), names.next(), names.next()) else {
-        return Err(Failure::usage("accepts between 1 and 2 arg(s)"));
+        let text = format_args!("accepts between 1 and 2 arg(s), received {count}");
+        return Err(Failure::usage(text));
     };
     let is_json = match format {
         None | Some("") => false,

@@ -4,7 +4,7 @@
 use super::error::ImageError;
 use crate::engine::{Dialect, Engine};
 use crate::oci::{Digest, Reference};
-use crate::storage::StorageError;
+use crate::storage::{Images, StorageError};
 
 impl Engine {
     /// Gives the image `source` the names `targets`.
@@ -38,7 +38,17 @@ impl Engine {
             return Ok(());
         }
         for name in names {
-            let full = self.new_name(name)?.to_string();
+            let full = self.new_name(name)?;
+            if let Some(digest) = full.digest() {
+                untag_digest(
+                    &images,
+                    &id,
+                    name,
+                    &format!("{}@{digest}", full.repository()),
+                )?;
+                continue;
+            }
+            let full = full.to_string();
             match images.untag(&id, &full) {
                 // A short name may be one of a registry.
                 Err(StorageError::NoSuchName { .. }) => {
@@ -97,5 +107,17 @@ impl Engine {
             name: name.to_owned(),
             source,
         })
+    }
+}
+
+/// Takes the name away that a pull by digest gave; an image that was given none, but has the
+/// digest, keeps its other names.
+fn untag_digest(images: &Images, id: &Digest, typed: &str, name: &str) -> Result<(), ImageError> {
+    match images.untag(id, name) {
+        Err(StorageError::NoSuchName { name }) => match images.find(typed) {
+            Ok((found, _)) if found == *id => Ok(()),
+            Ok(_) | Err(_) => Err(StorageError::NoSuchName { name }.into()),
+        },
+        result => Ok(result?),
     }
 }
