@@ -171,7 +171,7 @@ pub(crate) fn dispatch(argv: &[OsString]) -> ExitCode {
     let mut shell = Shell::new(argv, ui);
     let outcome = shell.run(argv.get(1..).unwrap_or_default());
     ExitCode::from(outcome.unwrap_or_else(|failure| {
-        failure.print(&Ui, shell.dialect, &shell.call.path);
+        failure.print(Ui, shell.dialect, &shell.call.path);
         failure.code
     }))
 }

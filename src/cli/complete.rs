@@ -192,7 +192,7 @@ pub(crate) fn values_of(arg: &Arg) -> Answer {
     let own = arg.get_possible_values();
     let names = own
         .iter()
-        .map(|value| value.get_name())
+        .map(clap::builder::PossibleValue::get_name)
         .chain(known.iter().copied());
     let names: Vec<_> = names.map(|name| (name.to_owned(), String::new())).collect();
     if names.is_empty() || !matches!(arg.get_action(), ArgAction::Set | ArgAction::Append) {

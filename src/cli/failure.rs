@@ -154,7 +154,7 @@ impl Failure {
     }
 
     /// Prints [`Failure::lines`].
-    pub(crate) fn print(&self, ui: &Ui, dialect: Dialect, command: &str) {
+    pub(crate) fn print(&self, ui: Ui, dialect: Dialect, command: &str) {
         for line in self.lines(dialect, command) {
             ui.note(line);
         }

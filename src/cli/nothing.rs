@@ -53,7 +53,7 @@ pub(crate) fn fail_each(
         return Ok(0);
     };
     for failure in failures {
-        failure.print(&context.ui, context.engine.dialect, &context.call.path);
+        failure.print(context.ui, context.engine.dialect, &context.call.path);
     }
     Err(last)
 }

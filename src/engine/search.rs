@@ -3,6 +3,7 @@
 //! have no search of their own list all repositories.
 
 use serde::Deserialize;
+use std::fmt::Write as _;
 
 use super::access::{Access, AccessError};
 use super::{Engine, Report};
@@ -286,7 +287,7 @@ fn index_query(term: &str, limit: usize) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
             query.push(char::from(byte));
         } else {
-            query.push_str(&format!("%{byte:02X}"));
+            write!(query, "%{byte:02X}").expect("a string takes all");
         }
     }
     format!("{query}&n={limit}")

@@ -125,12 +125,12 @@ fn quoted(text: &str) -> Option<(String, &str)> {
 mod tests {
     use super::*;
 
-    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Option<Challenge> {
-        Some(Challenge::Bearer(TokenServer {
+    fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Challenge {
+        Challenge::Bearer(TokenServer {
             realm: realm.to_owned(),
             service: service.map(str::to_owned),
             scope: scope.map(str::to_owned),
-        }))
+        })
     }
 
     #[test]
@@ -140,21 +140,21 @@ mod tests {
         for (header, expected) in [
             (
                 hub,
-                bearer(
+                Some(bearer(
                     "https://auth.docker.io/token",
                     Some("registry.docker.io"),
                     scope,
-                ),
+                )),
             ),
             (r#"Basic realm="Registry \"one\"""#, Some(Challenge::Basic)),
             ("basic", Some(Challenge::Basic)),
             (
                 r#"Basic realm="x", Bearer realm=https://a/t,service=b"#,
-                bearer("https://a/t", Some("b"), None),
+                Some(bearer("https://a/t", Some("b"), None)),
             ),
             (
                 r#"bearer  Realm = "https://a/t" "#,
-                bearer("https://a/t", None, None),
+                Some(bearer("https://a/t", None, None)),
             ),
             ("Bearer service=x", None),
             (r#"Bearer realm="https://a"#, None),

@@ -356,14 +356,15 @@ impl Registry {
         let secure = base_url("https", endpoint)?;
         let found = match endpoint.trust {
             Trust::Verified => secure,
-            Trust::Insecure => match inner.http.send(&probe(&secure)) {
-                Ok(_) => secure,
-                Err(_) => {
+            Trust::Insecure => {
+                if inner.http.send(&probe(&secure)).is_ok() {
+                    secure
+                } else {
                     let plain = base_url("http", endpoint)?;
                     inner.http.send(&probe(&plain))?;
                     plain
                 }
-            },
+            }
         };
         Ok(inner.base.get_or_init(|| found))
     }

@@ -209,7 +209,9 @@ mod tests {
     fn what_comes_back_is_what_went_in() {
         let directory = tempfile::tempdir().unwrap();
         for length in [0, 1, BLOCK, 3 * BLOCK + 17] {
-            let plain: Vec<u8> = (0..length).map(|at| (at / 1000) as u8).collect();
+            let plain: Vec<u8> = (0..length)
+                .map(|at| u8::try_from(at / 1000 % 251).unwrap())
+                .collect();
             for compression in [LayerCompression::Gzip, LayerCompression::Zstd] {
                 let again = || {
                     compress(&plain[..], compression, Algorithm::Sha256, directory.path()).unwrap()

@@ -14,7 +14,7 @@ pub(crate) struct Stop {
     #[arg(long, short)]
     ignore: bool,
     #[command(flatten)]
-    stop: StopFlags,
+    grace: StopFlags,
     #[command(flatten)]
     which: WhichFlags,
 }
@@ -30,7 +30,7 @@ impl Subcommand for Stop {
             ignore: self.ignore,
             ..self.which.into()
         };
-        let options = self.stop.options()?;
+        let options = self.grace.options()?;
         let selection = which.selection()?;
         let stopped = context.engine.stop(&selection, options, context);
         print_items(context, stopped, tool_error)

@@ -195,7 +195,7 @@ pub(crate) fn print_errors(
     let mut failures: Vec<Failure> = errors.into_iter().map(Failure::from).collect();
     let mut last = failures.pop().expect("there is one");
     for failure in failures {
-        failure.print(&context.ui, context.engine.dialect, &context.call.path);
+        failure.print(context.ui, context.engine.dialect, &context.call.path);
     }
     last.code = code;
     Err(last)

@@ -77,7 +77,7 @@ impl Subcommand for LogIn {
             context.ui.line(user)?;
             return Ok(0);
         }
-        self.log_in(&access, &key, known, context)
+        self.log_in(&access, &key, known.as_ref(), context)
     }
 }
 
@@ -98,12 +98,12 @@ impl LogIn {
         self,
         access: &Access,
         key: &LoginKey,
-        known: Option<Login>,
+        known: Option<&Login>,
         context: &Context,
     ) -> CommandResult {
         let dialect = context.engine.dialect;
         let mut password = self.given_password(context)?;
-        let old = known.as_ref().map(|known| &known.credentials);
+        let old = known.map(|known| &known.credentials);
         if self.username.is_none() && password.is_none() {
             match old {
                 Some(Credentials::IdentityToken(_)) if dialect == Dialect::Podman => {
@@ -116,7 +116,7 @@ impl LogIn {
                 Some(_) | None => {}
             }
         }
-        let user = self.user(known.as_ref(), context)?;
+        let user = self.user(known, context)?;
         if password.is_none() {
             password = Some(ask_password(context)?);
         }

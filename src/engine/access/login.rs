@@ -95,12 +95,12 @@ impl Access {
             .first()
             .filter(|name| *name != AUTH_FILES && !is_docker);
         if let Some(name) = first {
-            self.whole_registry(key, name)?;
+            Self::whole_registry(key, name)?;
             helper::store(name, key.docker_name(), Some(user), password)?;
             return Ok(StoredIn::Helper(name.clone()));
         }
         if is_docker {
-            self.whole_registry(key, &self.written().path.display().to_string())?;
+            Self::whole_registry(key, &self.written().path.display().to_string())?;
         }
         let path = self.written().path.clone();
         self.edit(|document| {
@@ -112,7 +112,7 @@ impl Access {
                 }
                 return Ok(StoredIn::File(path));
             };
-            self.whole_registry(key, &name)?;
+            Self::whole_registry(key, &name)?;
             match token {
                 Some(token) => helper::store(&name, key.docker_name(), None, token)?,
                 None => helper::store(&name, key.docker_name(), Some(user), password)?,
@@ -124,7 +124,7 @@ impl Access {
         })
     }
 
-    fn whole_registry(&self, key: &LoginKey, place: &str) -> Result<(), AccessError> {
+    fn whole_registry(key: &LoginKey, place: &str) -> Result<(), AccessError> {
         if !key.is_namespaced() {
             return Ok(());
         }

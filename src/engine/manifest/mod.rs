@@ -82,7 +82,7 @@ pub enum ManifestError {
         /// Its registry.
         host: String,
         /// What it said.
-        source: RegistryError,
+        source: Box<RegistryError>,
     },
     /// The registry did not take the list or an image of it.
     #[error("copying to docker://{name}")]
@@ -90,7 +90,7 @@ pub enum ManifestError {
         /// The full name.
         name: String,
         /// What it said.
-        source: RegistryError,
+        source: Box<RegistryError>,
     },
     /// There is no room for a layer on its way.
     #[error("keep a layer on its way to the registry")]
@@ -167,7 +167,7 @@ impl Engine {
     ) -> Result<Digest, ManifestError> {
         let images = self.list_store()?;
         let mut list = images.manifest_list(list)?;
-        let mut added = match self.image_here(&images, image)? {
+        let mut added = match Self::image_here(&images, image)? {
             Some(found) => vec![instance_here(&images, &found)?],
             None => instances_there(image, which, changes, access, report)?,
         };
@@ -306,7 +306,7 @@ impl Engine {
     }
 
     /// An image of this store, if that is what `text` names: one with a transport says so itself.
-    fn image_here(&self, images: &Images, text: &str) -> Result<Option<Image>, ManifestError> {
+    fn image_here(images: &Images, text: &str) -> Result<Option<Image>, ManifestError> {
         if text.starts_with(DOCKER) {
             return Ok(None);
         }
@@ -376,7 +376,7 @@ fn fetch(text: &str, access: &Access, report: &dyn Report) -> Result<Read, Manif
                     first_error.get_or_insert(ManifestError::Read {
                         name: name.to_string(),
                         host: place.endpoint.authority,
-                        source,
+                        source: Box::new(source),
                     });
                 }
             }
@@ -452,7 +452,7 @@ fn platform_there(read: &Read) -> Result<Platform, ManifestError> {
     let config = config.map_err(|source| ManifestError::Read {
         name: read.name.to_string(),
         host: read.place.endpoint.authority.clone(),
-        source,
+        source: Box::new(source),
     })?;
     let config = ImageConfiguration::from_json(&config).map_err(|_document| not_an_image())?;
     Ok(config.platform())

@@ -195,7 +195,7 @@ impl Target<'_> {
         let read = |source| ManifestError::Read {
             name: place.reference.to_string(),
             host: place.endpoint.authority.clone(),
-            source,
+            source: Box::new(source),
         };
         let fetched = from
             .manifest(repository, &digest.to_string())
@@ -268,7 +268,7 @@ impl Target<'_> {
                     return Err(ManifestError::Read {
                         name: place.reference.to_string(),
                         host: place.endpoint.authority.clone(),
-                        source: reader.into_error(error),
+                        source: Box::new(reader.into_error(error)),
                     });
                 }
             }
@@ -281,7 +281,7 @@ impl Target<'_> {
         Err(ManifestError::Read {
             name: place.reference.to_string(),
             host: place.endpoint.authority.clone(),
-            source: RegistryError::WrongDigest { what, found },
+            source: Box::new(RegistryError::WrongDigest { what, found }),
         })
     }
 
@@ -296,6 +296,9 @@ impl Target<'_> {
 
     fn failed(&self, source: RegistryError) -> ManifestError {
         let name = self.name.to_string();
-        ManifestError::Write { name, source }
+        ManifestError::Write {
+            name,
+            source: Box::new(source),
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::layer_format::{write_opaque, write_whiteout};
 
 /// `lower` has a, dir/{b,c} and gone; `upper` changes b, adds dir/new and a link, hides gone and
 /// all that `old` had.
+#[expect(clippy::disallowed_methods, reason = "files of the test's own")]
 fn layers(root: &Path) -> Vec<PathBuf> {
     let (lower, upper) = (root.join("lower"), root.join("upper"));
     for directory in ["dir", "old"] {

@@ -9,6 +9,7 @@ use super::*;
 use crate::storage::tar::{END, FileTime, Member, MemberKind, write_header};
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "files of the test's own")]
 fn links_end_inside_the_root() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
@@ -116,6 +117,7 @@ fn archives_stay_in_the_directory_on_the_host() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "files of the test's own")]
 fn what_is_sent_is_received() {
     let root = tempfile::tempdir().unwrap();
     let (from, to) = (root.path().join("from"), root.path().join("to"));

@@ -328,6 +328,7 @@ fn damaged_archives_end_with_their_reason() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "files of the test's own")]
 fn a_stream_is_put_together_again_from_its_recipe() {
     use crate::storage::tar::{RecipeReader, RecipeWriter};
     let root = tempfile::tempdir().unwrap();
