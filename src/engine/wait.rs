@@ -210,6 +210,9 @@ impl Waiter {
             return Ok(Some(code));
         }
         if !store.exists(&self.id) {
+            if let Some(code) = self.last_words() {
+                return Ok(Some(code));
+            }
             return self.gone(wants(Condition::Removing));
         }
         let (state, observed) = store.observe(&self.id)?;
@@ -252,6 +255,13 @@ impl Waiter {
         // Killed before it could answer: the record says what is known.
         self.monitor = None;
         code
+    }
+
+    /// The exit code of a container that is gone with its end: its monitor removes it first, and
+    /// answers those who wait with the last thing that it does.
+    fn last_words(&mut self) -> Option<i32> {
+        let connection = self.monitor.take()?;
+        protocol::exit_code(&connection).ok()
     }
 
     /// Sees to it that the end of the container, and that of its monitor, wake us.

@@ -132,7 +132,9 @@ fn run(name: &str, verb: &'static str, input: &[u8]) -> Result<Vec<u8>, HelperEr
     // Its own words on standard error go to the user: it may ask for a passphrase.
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = match spawn(&mut command, &[]) {
-        Err(error) if error.errno == Errno::ENOENT => {
+        // execvp(3) answers EACCES for a missing program too, where PATH has a directory that the
+        // user may not search.
+        Err(error) if matches!(error.errno, Errno::ENOENT | Errno::EACCES) => {
             return Err(HelperError::Missing { name: owned() });
         }
         child => child.map_err(|source| HelperError::Start {
