@@ -74,6 +74,16 @@ pub trait Report {
     fn progress(&self, text: &str);
 }
 
+/// Says nothing: for what was told before, or when nobody is there to be told.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Report for Silent {
+    fn warning(&self, _text: &str) {}
+
+    fn progress(&self, _text: &str) {}
+}
+
 /// Whose words and defaults apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {

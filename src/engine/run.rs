@@ -8,7 +8,7 @@ use super::image::{ImageRemoval, WhichImages};
 use super::launch::{NewContainer, RecordOnDisk, StartError, StartMode, StartOutcome};
 use super::remove::{RemoveOptions, Running};
 use super::selection::{Missing, Scope, Selection};
-use super::{Engine, Report};
+use super::{Engine, Report, Silent};
 use crate::runtime::holder_ahead::HolderAhead;
 use crate::runtime::subid::holder_map;
 use crate::state::atomic::Durability;
@@ -92,18 +92,19 @@ impl Engine {
     /// Removes the image of a container that has ended (`--rmi`); one that is in use stays, and
     /// the exit code is the container's all the same.
     fn remove_its_image(&self, image: &str, report: &dyn Report) {
-        let removal = ImageRemoval {
-            which: WhichImages::Named(vec![image.to_owned()]),
-            missing: Missing::Ignore,
-            ..ImageRemoval::default()
-        };
-        let errors = match self.remove_images(&removal, report) {
+        let errors = match self.remove_images(&its_image(image), report) {
             Ok(removed) => removed.errors,
             Err(error) => vec![error],
         };
         for error in errors {
             report.warning(&format!("remove image {image}: {error}"));
         }
+    }
+
+    /// The same at the end of a container in the background, in its monitor: nobody is there to
+    /// hear of what keeps the image.
+    pub(super) fn remove_its_image_inside(&self, image: &str) {
+        drop(self.remove_images_inside(&its_image(image), &Silent));
     }
 
     /// Removes what did not start; why it did not start is told, not why it stays.
@@ -126,5 +127,13 @@ impl Engine {
             }
             Err(failure) => report.warning(&failure.to_string()),
         }
+    }
+}
+
+fn its_image(name: &str) -> ImageRemoval {
+    ImageRemoval {
+        which: WhichImages::Named(vec![name.to_owned()]),
+        missing: Missing::Ignore,
+        ..ImageRemoval::default()
     }
 }

@@ -473,3 +473,55 @@ fn images_of_another_tool_are_taken_over() {
         .env("PATH", sandbox.shown("bin"));
     none.run().expect(125).says("docker is not installed");
 }
+
+#[test]
+fn a_container_brings_its_image_from_an_archive_and_takes_it_along() {
+    requires!("userns");
+    let sandbox = Sandbox::new();
+    let path = sandbox.path("docker.tar");
+    std::fs::write(&path, docker_archive(&json!(["brought:1"]), &top_layer())).unwrap();
+    let archive = &format!("docker-archive:{}", path.display());
+    let isolated = ["--network", "none"];
+    let run = [
+        &["run", "--rm"][..],
+        &isolated,
+        &[archive, "cat", "/etc/motd"],
+    ]
+    .concat();
+    let shown = sandbox.run(run).expect(0);
+    assert_eq!(shown.out(), "x");
+    for line in [
+        "Getting image source signatures",
+        "Copying blob",
+        "Writing manifest",
+    ] {
+        assert!(shown.err().contains(line), "{}", shown.err());
+    }
+    let create = [
+        &["create", "--name", "made"][..],
+        &isolated,
+        &[archive, "true"],
+    ]
+    .concat();
+    sandbox.ok(create);
+    let name = sandbox.ok(["inspect", "--format", "{{.ImageName}}", "made"]);
+    assert_eq!(name, "localhost/brought:1");
+    let background = [
+        "run",
+        "-d",
+        "--rmi",
+        "--name",
+        "last",
+        "--stop-timeout",
+        "0",
+    ];
+    let background = [&background[..], &isolated, &["brought:1", "sleep", "60"]].concat();
+    // Another container keeps it.
+    sandbox.ok(&background);
+    sandbox.ok(["stop", "last"]);
+    sandbox.run(["image", "exists", "brought:1"]).expect(0);
+    sandbox.ok(["rm", "made"]);
+    sandbox.ok(&background);
+    sandbox.ok(["stop", "last"]);
+    sandbox.run(["image", "exists", "brought:1"]).expect(1);
+}

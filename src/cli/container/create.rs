@@ -27,7 +27,7 @@ impl Subcommand for Create {
 
     fn run(self, context: &Context) -> CommandResult {
         let pull = self.create.pull(context)?;
-        let (request, notices) = self.create.into_request(&Caller::of(context)?)?;
+        let (mut request, notices) = self.create.into_request(&Caller::of(context)?)?;
         if request.remove_image {
             return Err(Failure::usage("unknown flag: --rmi"));
         }
@@ -35,7 +35,7 @@ impl Subcommand for Create {
             notice.tell(context);
         }
         if let Some((pull, volume)) = pull {
-            ensure_image(context, &pull, volume)?;
+            request.image = ensure_image(context, pull, volume)?;
         }
         let record = context
             .engine

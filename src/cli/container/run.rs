@@ -47,7 +47,7 @@ impl Subcommand for Run {
         }
         check_detached(self.detach, &request, context.engine.dialect)?;
         if let Some((pull, volume)) = pull {
-            ensure_image(context, &pull, volume)?;
+            request.image = ensure_image(context, pull, volume)?;
         }
         request.detach_keys.clone_from(&self.detach_keys);
         let mut shows_id = false;
@@ -96,9 +96,6 @@ fn check_detached(
     request: &ContainerRequest,
     dialect: Dialect,
 ) -> Result<(), Failure> {
-    if detach && request.remove_image {
-        return Err(Failure::tool("--rmi with --detach: not supported yet"));
-    }
     if detach && dialect == Dialect::Docker && !request.attach.is_empty() {
         return Err(Failure::tool(
             "conflicting options: cannot specify both --attach and --detach",

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use super::stdin;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
-use crate::engine::Dialect;
 use crate::engine::image::{LoadSource, LoadedImage};
+use crate::engine::{Dialect, Silent};
 use crate::oci::Reference;
 
 /// Flags of `load`.
@@ -28,7 +28,7 @@ impl Subcommand for Load {
 
     fn run(self, context: &Context) -> CommandResult {
         let source = source(self.input)?;
-        for image in context.engine.load_images(source)? {
+        for image in context.engine.load_images(source, &Silent)? {
             for line in lines(&image, context.engine.dialect) {
                 context.ui.line(line)?;
             }

@@ -5,7 +5,9 @@ use super::transfers::{Purpose, Transfers, Volume};
 use crate::cli::args::registry::{PlatformArgs, RegistryArgs, pull_policy};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
-use crate::engine::image::{LoadSource, Novelty, PullPolicy, PullRequest, PulledImage, WhichTags};
+use crate::engine::image::{
+    LoadSource, LoadedImage, Novelty, PullPolicy, PullRequest, PulledImage, WhichTags,
+};
 use crate::oci::{DEFAULT_TAG, Reference};
 
 /// Flags of `pull`.
@@ -71,7 +73,11 @@ impl Subcommand for Pull {
         };
         for image in &self.images {
             match origin(image)? {
-                Origin::Archive(path) => load(context, &path)?,
+                Origin::Archive(path) => {
+                    for image in load(context, &path, Purpose::Pull, volume)? {
+                        context.ui.line(image.id.hex())?;
+                    }
+                }
                 Origin::Registry(name) => {
                     let request = PullRequest {
                         name,
@@ -103,16 +109,20 @@ fn origin(text: &str) -> Result<Origin, Failure> {
     }
 }
 
-fn load(context: &Context, path: &str) -> Result<(), Failure> {
+fn load(
+    context: &Context,
+    path: &str,
+    purpose: Purpose,
+    volume: Volume,
+) -> Result<Vec<LoadedImage>, Failure> {
     // What stands behind another colon is a name in the archive; the archive says its names, too.
     let path = match path.rsplit_once(':') {
         Some((file, _)) if !std::path::Path::new(path).exists() => file,
         _ => path,
     };
-    for image in context.engine.load_images(LoadSource::Path(path.into()))? {
-        context.ui.line(image.id.hex())?;
-    }
-    Ok(())
+    let transfers = Transfers::new(context, purpose, volume);
+    let source = LoadSource::Path(path.into());
+    Ok(context.engine.load_images(source, &transfers)?)
 }
 
 fn pull(context: &Context, request: &PullRequest, volume: Volume) -> Result<(), Failure> {
@@ -140,21 +150,40 @@ fn pull(context: &Context, request: &PullRequest, volume: Volume) -> Result<(), 
     Ok(())
 }
 
-/// Brings a container's image here before the container is made.
+/// Brings a container's image here before the container is made; the value is its name, without a
+/// transport.
 pub(crate) fn ensure_image(
     context: &Context,
-    request: &PullRequest,
+    request: PullRequest,
     volume: Volume,
-) -> Result<(), Failure> {
-    let transfers = Transfers::new(context, Purpose::Container, volume);
-    let Some(pulled) = context.engine.ensure_image(request, &transfers)? else {
-        return Ok(());
+) -> Result<String, Failure> {
+    let name = match origin(&request.name)? {
+        Origin::Archive(path) => {
+            let loaded = load(context, &path, Purpose::Container, volume)?;
+            let first = loaded.into_iter().next();
+            let image =
+                first.ok_or_else(|| Failure::tool(format_args!("{path}: no image in it")))?;
+            let name = image.names.into_iter().next();
+            return Ok(name.unwrap_or_else(|| image.id.hex().to_owned()));
+        }
+        Origin::Registry(name) => name,
     };
+    let request = PullRequest { name, ..request };
+    let pulled = {
+        let transfers = Transfers::new(context, Purpose::Container, volume);
+        context.engine.ensure_image(&request, &transfers)?
+    };
+    if let Some(pulled) = &pulled {
+        tell_docker(context, pulled, volume);
+    }
+    Ok(request.name)
+}
+
+fn tell_docker(context: &Context, pulled: &PulledImage, volume: Volume) {
     if context.engine.dialect == Dialect::Docker && volume == Volume::Normal {
         context.ui.note(format_args!("Digest: {}", pulled.digest));
-        context.ui.note(docker_status(&pulled));
+        context.ui.note(docker_status(pulled));
     }
-    Ok(())
 }
 
 fn docker_end(context: &Context, image: &PulledImage, volume: Volume) -> Result<(), Failure> {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use super::error::{ImageError, go_reason};
+use super::progress::{Step, TransferReport};
 use crate::engine::Engine;
 use crate::oci::{Digest, ImageConfiguration};
 use crate::storage::archive::{self, ArchivedImage};
@@ -29,12 +30,16 @@ pub struct LoadedImage {
 }
 
 impl Engine {
-    /// Keeps every image of an archive.
+    /// Keeps every image of an archive, and tells the steps.
     ///
     /// # Errors
     ///
     /// See [`ImageError`]; images of the archive before the failing one stay.
-    pub fn load_images(&self, source: LoadSource) -> Result<Vec<LoadedImage>, ImageError> {
+    pub fn load_images(
+        &self,
+        source: LoadSource,
+        report: &dyn TransferReport,
+    ) -> Result<Vec<LoadedImage>, ImageError> {
         let workplace = self.workplace()?;
         let scratch = self.dirs.tmp();
         let archived = match source {
@@ -51,7 +56,7 @@ impl Engine {
         let images = self.images()?;
         let loaded = archived.iter();
         loaded
-            .map(|image| self.keep_archived(&images, image, &*workplace))
+            .map(|image| self.keep_archived(&images, image, &*workplace, report))
             .collect()
     }
 }
@@ -62,11 +67,14 @@ impl Engine {
         images: &Images,
         archived: &ArchivedImage,
         workplace: &dyn Workplace,
+        report: &dyn TransferReport,
     ) -> Result<LoadedImage, ImageError> {
         let config = ImageConfiguration::from_json(&archived.config)
             .expect("the archive's reader has read it before");
         let names = archived.names.iter().map(|name| self.new_name(name));
         let names = names.collect::<Result<Vec<_>, _>>()?;
+        let digest = &Digest::sha256(&archived.manifest);
+        report.step(Step::Found { digest });
         let mut pins: Vec<Pin> = Vec::with_capacity(archived.layers.len());
         let mut parent: Option<Digest> = None;
         for (diff_id, blob) in config.rootfs.diff_ids.iter().zip(&archived.layers) {
@@ -74,11 +82,18 @@ impl Engine {
                 diff_id: Some(diff_id),
                 blob_digest: blob.blob_digest.as_ref(),
             };
+            let digest = blob.blob_digest.as_ref().unwrap_or(diff_id);
+            let size_bytes = blob.size_bytes();
+            report.step(Step::Layer { digest, size_bytes });
             let layers = images.layers();
             let (layer, pin) = layers.add(parent.as_ref(), expected, blob.reader(), workplace)?;
+            report.step(Step::LayerDone { digest });
             pins.push(pin);
             parent = Some(layer.chain_id);
         }
+        let digest = &Digest::sha256(&archived.config);
+        report.step(Step::Config { digest });
+        report.step(Step::Manifest);
         let new = NewImage {
             config: &archived.config,
             manifest: &archived.manifest,

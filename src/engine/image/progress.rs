@@ -2,7 +2,7 @@
 //! What a transfer tells while it goes on. It may be told from several threads, and from a child
 //! of the process that asked.
 
-use crate::engine::Report;
+use crate::engine::{Report, Silent};
 use crate::oci::Digest;
 
 /// A step of a pull or push.
@@ -54,4 +54,8 @@ pub enum Step<'a> {
 pub trait TransferReport: Report + Sync {
     /// A step was made.
     fn step(&self, step: Step<'_>);
+}
+
+impl TransferReport for Silent {
+    fn step(&self, _step: Step<'_>) {}
 }

@@ -8,7 +8,7 @@ use crate::engine::remove::{Dependents, RemoveOptions, Running};
 use crate::engine::selection::{Missing, Selection};
 use crate::engine::{Engine, Report};
 use crate::oci::Digest;
-use crate::storage::{Images, ListedImage, Removed, StorageError, Workplace};
+use crate::storage::{Images, InPlace, ListedImage, Removed, StorageError, Workplace};
 
 /// What is asked of a removal.
 #[derive(Debug, Clone, Default)]
@@ -90,11 +90,34 @@ impl Engine {
         report: &dyn Report,
     ) -> Result<ImageRemovalReport, ImageError> {
         let workplace = self.workplace()?;
+        self.remove_images_in(&*workplace, removal, report)
+    }
+
+    /// As [`Engine::remove_images`], for a process that already is where layers are removed.
+    pub(in crate::engine) fn remove_images_inside(
+        &self,
+        removal: &ImageRemoval,
+        report: &dyn Report,
+    ) -> Result<ImageRemovalReport, ImageError> {
+        let outside = self.workplace()?;
+        let inside = InPlace {
+            ownership: outside.ownership(),
+            id_map: outside.id_map(),
+        };
+        self.remove_images_in(&inside, removal, report)
+    }
+
+    fn remove_images_in(
+        &self,
+        workplace: &dyn Workplace,
+        removal: &ImageRemoval,
+        report: &dyn Report,
+    ) -> Result<ImageRemovalReport, ImageError> {
         let images = self.images()?;
         let mut run = Run {
             engine: self,
             images,
-            workplace: &*workplace,
+            workplace,
             force: removal.force,
             report,
             done: ImageRemovalReport::default(),

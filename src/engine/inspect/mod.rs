@@ -18,7 +18,7 @@ use super::error::EngineError;
 use super::filter::status_word;
 use super::list::Sizes;
 use super::usage::{self, ContainerSizes};
-use super::{Dialect, Engine, Report, connect};
+use super::{Dialect, Engine, Silent, connect};
 use crate::state::dirs::Dirs;
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
@@ -70,15 +70,6 @@ struct Subject<'a> {
     observed: Observed,
     sizes: Option<ContainerSizes>,
     network_mode: String,
-}
-
-/// Says nothing: what inspect would be told was told at the start.
-struct Silent;
-
-impl Report for Silent {
-    fn warning(&self, _text: &str) {}
-
-    fn progress(&self, _text: &str) {}
 }
 
 impl Engine {

@@ -599,8 +599,15 @@ impl Prepared {
     }
 
     /// What is done after the end.
-    pub(super) fn cleaning(&self, store: Store) -> Cleaning {
+    pub(super) fn cleaning(&self, store: Store, waiter: Waiter) -> Cleaning {
+        let takes_image = self.record.request.remove_image && waiter == Waiter::Nobody;
         Cleaning {
+            image_remover: takes_image.then(|| Engine {
+                dirs: self.dirs.clone(),
+                dialect: self.dialect,
+                runtime_flags: Vec::new(),
+                external: None,
+            }),
             store,
             record: self.record.clone(),
             run_directory: self.run_directory.clone(),
@@ -613,6 +620,15 @@ impl Prepared {
     }
 }
 
+/// Who waits for the end of a container, and removes its image then (`--rmi`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiter {
+    /// The command that started it.
+    Client,
+    /// It runs in the background: the image is the monitor's task.
+    Nobody,
+}
+
 /// What the monitor removes after the end; a later command finishes what a dead monitor left.
 #[derive(Debug)]
 pub(super) struct Cleaning {
@@ -620,6 +636,7 @@ pub(super) struct Cleaning {
     record: ContainerRecord,
     run_directory: PathBuf,
     cgroup_path: String,
+    image_remover: Option<Engine>,
 }
 
 impl Cleaning {
@@ -632,6 +649,9 @@ impl Cleaning {
             drop(self.store.remove(&self.record.id));
             if let Some(cidfile) = &self.record.request.cidfile {
                 drop(fs::remove_file(cidfile));
+            }
+            if let Some(engine) = self.image_remover {
+                engine.remove_its_image_inside(&self.record.request.image);
             }
         }
     }

@@ -14,7 +14,7 @@ use nix::sys::prctl;
 use nix::unistd::setsid;
 
 use super::attendant::StartAttendant;
-use super::prepare::Prepared;
+use super::prepare::{Prepared, Waiter};
 use super::survivors::Survivors;
 use crate::engine::Dialect;
 use crate::engine::cgroup::ContainerCgroup;
@@ -240,7 +240,12 @@ fn supervision(
     let detached = client.is_none();
     let survivors = Survivors::of(&prepared.launch.spec, spawned.pid);
     let recorded = (store.clone(), id.clone());
-    let clean = prepared.cleaning(store);
+    let waiter = if detached {
+        Waiter::Nobody
+    } else {
+        Waiter::Client
+    };
+    let clean = prepared.cleaning(store, waiter);
     let (held, freed) = ending_lock();
     Supervision {
         id: id.clone(),

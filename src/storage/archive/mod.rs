@@ -148,6 +148,11 @@ fn images(files: &Files) -> Result<Vec<ArchivedImage>, ArchiveError> {
 }
 
 impl ArchivedLayer {
+    /// The length of the blob in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        self.part.size
+    }
+
     /// The blob, from its beginning.
     pub fn reader(&self) -> impl Read + Send + '_ {
         PartReader {
