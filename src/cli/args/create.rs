@@ -9,7 +9,7 @@ use super::environment::EnvironmentArgs;
 use super::image::ImageArgs;
 use super::lifecycle::LifecycleArgs;
 use super::logging::LoggingArgs;
-use super::mounts::{self, MountArgs};
+use super::mounts::{self, MountArgs, MountError};
 use super::namespaces::NamespaceArgs;
 use super::network::NetworkArgs;
 use super::process::{self, ProcessArgs};
@@ -206,7 +206,7 @@ impl CreateArgs {
         mut self,
         caller: &Caller,
     ) -> Result<(ContainerRequest, Vec<Notice>), Failure> {
-        self.default_from(caller);
+        self.default_from(caller).map_err(Failure::tool)?;
         let mut request = ContainerRequest {
             command: self.command,
             create_command: caller.argv.clone(),
@@ -264,16 +264,17 @@ impl CreateArgs {
 
 impl CreateArgs {
     /// Takes from containers.conf what the flags leave open.
-    fn default_from(&mut self, caller: &Caller) {
+    fn default_from(&mut self, caller: &Caller) -> Result<(), MountError> {
         let conf = &caller.conf;
         self.environment.default_from(conf);
         self.namespaces.default_from(conf);
         self.network.default_from(conf);
         self.process.default_from(conf);
         let ipc = self.namespaces.ipc_namespace();
-        self.mounts.default_from(conf, ipc);
+        self.mounts.default_from(conf, ipc)?;
         self.security
             .default_from(conf, self.network.namespace(), ipc);
+        Ok(())
     }
 }
 

@@ -80,12 +80,18 @@ pub(crate) enum MountError {
     Option(#[from] OptionError),
     #[error(transparent)]
     MountFlag(#[from] MountFlagError),
+    #[error("parsing containers.conf mounts: {0}")]
+    ConfiguredMount(MountFlagError),
 }
 
 impl MountArgs {
     /// Takes from containers.conf what the flags leave open; a /dev/shm that is
     /// another's has its size already.
-    pub(super) fn default_from(&mut self, conf: &ContainersSection, ipc: Namespace) {
+    pub(super) fn default_from(
+        &mut self,
+        conf: &ContainersSection,
+        ipc: Namespace,
+    ) -> Result<(), MountError> {
         let taken: Vec<String> = [&self.volume, &self.mount, &self.tmpfs]
             .map(|flags| flags.join("\n"))
             .into();
@@ -95,6 +101,10 @@ impl MountArgs {
         let volumes = conf.volumes.iter().flatten();
         let volumes = volumes.filter(|text| is_free(text.split(':').nth(1)));
         self.volume.splice(0..0, volumes.cloned());
+        for text in conf.mounts.iter().flatten() {
+            // Whose mistake it is cannot be told any more when it stands among the flags.
+            mount_flag::parse(text).map_err(MountError::ConfiguredMount)?;
+        }
         let mounts = conf.mounts.iter().flatten();
         let mounts = mounts.filter(|text| is_free(mount_place(text)));
         self.mount.splice(0..0, mounts.cloned());
@@ -104,6 +114,7 @@ impl MountArgs {
         if self.shm_size.is_none() && ipc == Namespace::Own {
             self.shm_size.clone_from(&conf.shm_size);
         }
+        Ok(())
     }
 
     /// Writes what these flags ask for into `request`; relative sources start at `current_dir`.
@@ -392,6 +403,19 @@ mod tests {
             )
         };
         fill(args).map(|request| request.mounts.iter().map(show).collect())
+    }
+
+    #[test]
+    fn a_mistake_in_the_file_is_told_as_one_of_the_file() {
+        let conf = ContainersSection {
+            mounts: Some(vec!["type=bogus,dst=/b".to_owned()]),
+            ..ContainersSection::default()
+        };
+        let refused = MountArgs::default().default_from(&conf, Namespace::Own);
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "parsing containers.conf mounts: invalid filesystem type \"bogus\""
+        );
     }
 
     #[test]
