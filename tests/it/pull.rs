@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! pull and push: to a registry and back, with other tools in between.
 
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+
 use crate::support::registry::{PASSWORD, Registry, USER};
 use crate::support::sandbox::IMAGE;
 use crate::support::{Sandbox, requires};
@@ -84,4 +88,33 @@ fn a_pull_that_fails_says_why_in_one_line() {
     let never = sandbox.run(["run", "--pull=never", "--rm", &missing, "true"]);
     never.expect(125).says("image not known");
     sandbox.ok(["pull", "-q", INSECURE, &creds, &name]);
+}
+
+#[test]
+fn a_pull_killed_at_any_moment_does_not_hinder_the_next() {
+    requires!("registry");
+    let sandbox = Sandbox::with_image();
+    let registry = Registry::open();
+    let name = registry.name("web:1");
+    sandbox.ok(["push", "-q", INSECURE, IMAGE, &name]);
+    sandbox.ok(["rmi", "-a"]);
+    let pull = ["pull", "-q", INSECURE, &name];
+    for moment in [5, 20, 40, 80] {
+        let running = sandbox.call(pull).spawn();
+        running.wait_at_most(Duration::from_millis(moment));
+        kill(running.pid(), Signal::SIGKILL).ok();
+        drop(running.finish());
+    }
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| sandbox.ok(pull));
+        }
+    });
+    assert_eq!(sandbox.ok(["images", "-q"]).lines().count(), 1);
+    sandbox.ok(["system", "check"]);
+    sandbox.ok(["rmi", &name]);
+    for directory in ["s/layers", "s/tmp"] {
+        let left = std::fs::read_dir(sandbox.path(directory)).unwrap().count();
+        assert_eq!(left, 0, "{directory}");
+    }
 }
