@@ -15,7 +15,7 @@ use super::handshake::{self, FromInit};
 use super::init::{call, enter_workdir, environment_of, reset_signals, sets_for};
 use super::launch::{GroupPolicy, ProgramIo, StageFailure, UserChoice, WorkdirPolicy};
 use super::program::{self, Others, OwnBinary};
-use super::rights::{self, Rights};
+use super::rights::{self, FewerFiles, Rights};
 use super::session;
 use super::user::{self, Identity};
 use crate::sys::channel::Channel;
@@ -171,7 +171,7 @@ fn become_program(
         ProgramIo::Streams { .. } => None,
     };
     drop(slash);
-    rights::limit_resources(&session.process)?;
+    let fewer_files = rights::limit_resources(&session.process)?;
     enter_workdir(session.process.cwd(), WorkdirPolicy::MustExist, &identity)?;
     session::take_streams(io, console.as_ref(), &identity)?;
     let kept = [&[0, 1, 2], session.preserved_fds].concat();
@@ -190,6 +190,7 @@ fn become_program(
     let environment = environment_of(&session.process, &identity);
     let arguments = session.process.args().as_deref().unwrap_or_default();
     let program = program::find(arguments, &environment, own, Others::Everywhere)?;
+    fewer_files.map_or(Ok(()), FewerFiles::apply)?;
     Err(program::become_program(&program, &environment))
 }
 

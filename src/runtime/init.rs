@@ -22,7 +22,7 @@ use super::mounts::plan::{self, MountOp};
 use super::mounts::sources::Sources;
 use super::mounts::target;
 use super::program::{self, Others, OwnBinary};
-use super::rights::{self, Rights};
+use super::rights::{self, FewerFiles, Rights};
 use super::rootfs::Fallback;
 use super::user::{self, Identity};
 use super::{devices, localtime, passwd, reaper, rootfs, session, sysctl};
@@ -296,7 +296,7 @@ fn start(
     identity: &Identity,
     own: Option<&OwnBinary>,
 ) -> Result<Never, StageFailure> {
-    rights::limit_resources(process)?;
+    let fewer_files = rights::limit_resources(process)?;
     enter_workdir(process.cwd(), launch.workdir, identity)?;
     session::take_streams(io, console, identity)?;
     let mut kept = vec![0, 1, 2];
@@ -323,6 +323,7 @@ fn start(
     let environment = environment_of(process, identity);
     let arguments = process.args().as_deref().unwrap_or_default();
     let program = program::find(arguments, &environment, own, others(launch))?;
+    fewer_files.map_or(Ok(()), FewerFiles::apply)?;
     Err(program::become_program(&program, &environment))
 }
 

@@ -14,7 +14,7 @@ use super::launch::{GroupPolicy, StageFailure};
 use super::user::Identity;
 use crate::sys::process::set_rlimit;
 use crate::sys::seccomp::{FilterFlags, Instruction, load_filter};
-use crate::sys::{Called, SysResult};
+use crate::sys::{Called, SysError, SysResult};
 
 /// What a program may do.
 #[derive(Debug)]
@@ -105,25 +105,52 @@ fn mapped(groups: &[u32]) -> Vec<u32> {
     known.copied().collect()
 }
 
-/// The resource limits of the spec, clamped to the hard limit that this user cannot pass.
+/// A limit on open files that is lower than what this program itself needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FewerFiles(u64, u64);
+
+impl FewerFiles {
+    /// Sets it; no file may have to be opened after this.
+    ///
+    /// # Errors
+    ///
+    /// prlimit(2)'s.
+    pub fn apply(self) -> Result<(), StageFailure> {
+        set_rlimit(libc::RLIMIT_NOFILE, self.0, self.1)
+            .map_err(|error| refused_limit("RLIMIT_NOFILE", &error))
+    }
+}
+
+/// The resource limits of the spec, clamped to the hard limit that this user cannot pass. A limit
+/// on open files that is below the present one is left to the caller: the working directory and
+/// the program have to be opened first.
 ///
 /// # Errors
 ///
 /// prlimit(2)'s.
-pub fn limit_resources(process: &Process) -> Result<(), StageFailure> {
+pub fn limit_resources(process: &Process) -> Result<Option<FewerFiles>, StageFailure> {
+    let mut fewer_files = None;
     for limit in process.rlimits().iter().flatten() {
         let name = limit.typ().to_string();
         let Some(resource) = resource_number(&name) else {
             continue;
         };
-        let (_, ceiling) = crate::sys::process::rlimit(resource)
+        let (now, ceiling) = crate::sys::process::rlimit(resource)
             .map_err(|error| StageFailure::setup(error.to_string()))?;
         let (soft, hard) = (limit.soft(), limit.hard());
+        if resource == libc::RLIMIT_NOFILE && soft < now {
+            fewer_files = Some(FewerFiles(soft, hard.min(ceiling)));
+            continue;
+        }
         let set = set_rlimit(resource, soft, hard)
             .or_else(|_| set_rlimit(resource, soft.min(ceiling), hard.min(ceiling)));
-        set.map_err(|error| StageFailure::setup(format!("set the limit {name}: {error}")))?;
+        set.map_err(|error| refused_limit(&name, &error))?;
     }
-    Ok(())
+    Ok(fewer_files)
+}
+
+fn refused_limit(name: &str, error: &SysError) -> StageFailure {
+    StageFailure::setup(format!("set the limit {name}: {error}"))
 }
 
 fn resource_number(name: &str) -> Option<u32> {

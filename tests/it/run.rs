@@ -408,6 +408,13 @@ fn limits_and_kernel_settings_hold_inside() {
         &["sh", "-c", "ulimit -Sn; ulimit -Hn"],
     );
     assert_eq!(limit, "321\n654");
+    // Fewer than what is open while the program is looked for.
+    let few = prints(
+        &sandbox,
+        &["--ulimit", "nofile=4:4"],
+        &["sh", "-c", "ulimit -n"],
+    );
+    assert_eq!(few, "4");
     let forward = prints(
         &sandbox,
         &["--sysctl", "net.ipv4.ip_forward=1"],
