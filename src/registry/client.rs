@@ -2,12 +2,14 @@
 //! A registry: manifests, blobs and tags by name, with whatever it wants to know of us.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use reqwest::blocking::Response;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LINK, WWW_AUTHENTICATE};
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::auth::{self, Purpose};
 use super::blob::BlobReader;
@@ -22,7 +24,7 @@ use crate::oci::{Descriptor, Digest, Digester, media_type};
 pub const DOCUMENT_MAX: u64 = 4 << 20;
 
 /// Pages of a list that are read.
-pub(super) const PAGES_MAX: usize = 1000;
+const PAGES_MAX: usize = 1000;
 
 /// Which names a [`Registry`] is asked for, and for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -177,21 +179,39 @@ impl Registry {
         );
         let scopes = [scope(repository, Access::Pull)];
         let mut tags = Vec::new();
-        let mut next = Some(self.url(&format!("{repository}/tags/list"))?);
+        let path = format!("{repository}/tags/list");
+        self.pages(&what, &path, &scopes, |page: Page| {
+            tags.extend(page.tags.unwrap_or_default());
+            ControlFlow::Continue(())
+        })?;
+        Ok(tags)
+    }
+
+    /// Gives `take` the pages of a list, until it has enough.
+    pub(super) fn pages<P: DeserializeOwned>(
+        &self,
+        what: &str,
+        path: &str,
+        scopes: &[String],
+        mut take: impl FnMut(P) -> ControlFlow<()>,
+    ) -> Result<(), RegistryError> {
+        let mut next = Some(self.url(path)?);
         for _ in 0..PAGES_MAX {
             let Some(url) = next else { break };
             let request = Request::new(Method::GET, url.clone(), Answer::Document);
-            let response = self.send(&what, request, &scopes)?;
+            let response = self.send(what, request, scopes)?;
             next = next_page(&url, response.headers());
-            let bytes = reply::document(&what, response, DOCUMENT_MAX)?;
-            let page: Page =
+            let bytes = reply::document(what, response, DOCUMENT_MAX)?;
+            let page =
                 serde_json::from_slice(&bytes).map_err(|source| RegistryError::Document {
-                    what: what.clone(),
+                    what: what.to_owned(),
                     source,
                 })?;
-            tags.extend(page.tags.unwrap_or_default());
+            if take(page).is_break() {
+                break;
+            }
         }
-        Ok(tags)
+        Ok(())
     }
 
     /// The index of what refers to a manifest (signatures, attestations), by the referrers
@@ -512,7 +532,7 @@ fn media_type_of(what: &str, bytes: &[u8], headers: &HeaderMap) -> Result<String
 }
 
 /// `<URL>; rel="next"`
-pub(super) fn next_page(url: &Url, headers: &HeaderMap) -> Option<Url> {
+fn next_page(url: &Url, headers: &HeaderMap) -> Option<Url> {
     let link = headers.get(LINK)?.to_str().ok()?;
     let (target, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
     if !rest.contains("next") {
