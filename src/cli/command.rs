@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use super::absent::{self, Absence};
 use super::complete::{self, Answer, Descriptions, Place};
 use super::context::{Call, LogLevel, early_configuration};
-use super::failure::usage_error;
+use super::failure::{Origin, usage_error};
 use super::globals::{self, Globals};
 use super::pflag::{self, FlagError, Line, Order};
 use super::suggest::similar;
@@ -172,7 +172,7 @@ pub(crate) fn dispatch(argv: &[OsString]) -> ExitCode {
     let outcome = shell.run(argv.get(1..).unwrap_or_default());
     ExitCode::from(outcome.unwrap_or_else(|failure| {
         failure.print(Ui, shell.dialect, &shell.call.path);
-        failure.code
+        failure.exit_code(shell.dialect, &shell.call.path)
     }))
 }
 
@@ -351,9 +351,12 @@ impl Shell {
             Dialect::Podman => Failure::usage(format_args!(
                 "unrecognized command `{program} {path}`\n{meant}Try '{parent} --help' for more information"
             )),
-            Dialect::Docker => Failure::usage(format_args!(
-                "docker: '{path}' is not a docker command.\n{meant}See '{parent} --help'"
-            )),
+            Dialect::Docker => Failure {
+                code: 1,
+                ..Failure::usage(format_args!(
+                    "docker: '{path}' is not a docker command.\n{meant}See '{parent} --help'"
+                ))
+            },
         }
     }
 
@@ -441,21 +444,36 @@ impl Shell {
         let outcome = (entry.run)(&matches, &context);
         // Podman's last words, which its suite looks for.
         context.log(LogLevel::Debug, "Shutting down engines");
-        outcome
+        outcome.map_err(|failure| match (self.dialect, failure.origin) {
+            (Dialect::Docker, Origin::NoNames) => {
+                let definition = entry.definition("", self.dialect);
+                self.docker_wants(entry, &definition, "requires at least 1 argument")
+            }
+            _ => failure,
+        })
     }
 
     /// Docker says what a command wants where podman counts what it got.
     fn wrong_word_count(&self, entry: &Entry, definition: &clap::Command, error: &str) -> Failure {
-        let Call { program, path, .. } = &self.call;
         match self.dialect {
             Dialect::Podman => Failure::usage(error),
-            Dialect::Docker => Failure::usage(format_args!(
-                "\"{program} {path}\" {}.\n{}\n\nUsage:  {}\n\n{}",
-                help::wanted_words(definition),
-                self.see(),
-                help::usage(program, entry, path, definition),
-                entry.about,
-            )),
+            Dialect::Docker => {
+                self.docker_wants(entry, definition, &help::wanted_words(definition))
+            }
+        }
+    }
+
+    fn docker_wants(&self, entry: &Entry, definition: &clap::Command, wanted: &str) -> Failure {
+        let Call { program, path, .. } = &self.call;
+        let message = format!(
+            "\"{program} {path}\" {wanted}.\n{}\n\nUsage:  {}\n\n{}",
+            self.see(),
+            help::usage(program, entry, path, definition),
+            entry.about,
+        );
+        Failure {
+            code: 1,
+            ..Failure::usage(message)
         }
     }
 

@@ -51,6 +51,8 @@ pub(crate) struct Failure {
 pub(crate) enum Origin {
     /// The command line cannot be read: Docker prints the bare message.
     Usage,
+    /// No name where one is needed: Docker says how many it wants.
+    NoNames,
     /// The command itself, before the engine was asked.
     Command,
     /// The engine: what Docker's client calls `Error response from daemon`.
@@ -80,6 +82,14 @@ impl Failure {
     pub(crate) fn usage(message: impl Display) -> Self {
         Self {
             origin: Origin::Usage,
+            ..Self::tool(message)
+        }
+    }
+
+    /// A command line that names nothing.
+    pub(crate) fn no_names(message: impl Display) -> Self {
+        Self {
+            origin: Origin::NoNames,
             ..Self::tool(message)
         }
     }
@@ -122,22 +132,18 @@ impl Failure {
     /// The lines of standard error, in the words of `dialect`; `command` is `run` in `docker run`.
     pub(crate) fn lines(&self, dialect: Dialect, command: &str) -> Vec<String> {
         let message = match (dialect, &self.docker_message) {
-            (Dialect::Docker, Some(message)) => visible(message),
-            (Dialect::Docker, None) | (Dialect::Podman, _) => visible(&self.message),
+            (Dialect::Docker, Some(message)) => message,
+            (Dialect::Docker, None) | (Dialect::Podman, _) => &self.message,
         };
         let mut lines = Vec::new();
         if !message.is_empty() {
             lines.push(match (dialect, self.origin) {
-                (_, Origin::Bare) => message,
+                (_, Origin::Bare) => message.clone(),
                 (Dialect::Podman, _) => format!("Error: {message}"),
-                (Dialect::Docker, _) => self.docker_line(&message, command),
+                (Dialect::Docker, _) => self.docker_line(message, command),
             });
         }
-        lines.extend(
-            self.hints
-                .iter()
-                .map(|hint| format!("hint: {}", visible(hint))),
-        );
+        lines.extend(self.hints.iter().map(|hint| format!("hint: {hint}")));
         lines
     }
 
@@ -147,9 +153,23 @@ impl Failure {
             _ => "",
         };
         match self.origin {
-            Origin::Usage | Origin::Bare => message.to_owned(),
+            Origin::Usage | Origin::NoNames | Origin::Bare => message.to_owned(),
             Origin::Command => format!("{prefix}{message}"),
             Origin::Engine => format!("{prefix}Error response from daemon: {message}"),
+        }
+    }
+
+    /// The exit code in `dialect`: Docker's client ends with 1 unless a flag cannot be read or it
+    /// is `run` that failed.
+    pub(crate) fn exit_code(&self, dialect: Dialect, command: &str) -> u8 {
+        let runs = matches!(command, "run" | "container run");
+        match (dialect, self.origin) {
+            (Dialect::Docker, Origin::Engine | Origin::Command | Origin::Bare)
+                if self.code == TOOL_ERROR && !runs =>
+            {
+                1
+            }
+            _ => self.code,
         }
     }
 
@@ -159,19 +179,6 @@ impl Failure {
             ui.note(line);
         }
     }
-}
-
-/// `text` with control characters escaped, so that a name or a label cannot drive the terminal.
-fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\n' | '\t' => shown.push(character),
-            control if control.is_control() => shown.extend(control.escape_default()),
-            plain => shown.push(plain),
-        }
-    }
-    shown
 }
 
 impl From<EngineError> for Failure {
@@ -406,18 +413,24 @@ mod tests {
     }
 
     #[test]
-    fn errnos_are_words() {
-        let text = "read /x: Permission denied (os error 13): twice (os error 2)";
-        assert_eq!(without_numbers(text), "read /x: Permission denied: twice");
+    fn dockers_client_ends_with_1_unless_it_runs_or_cannot_read() {
+        let cases = [
+            (Failure::engine(125, "x"), Dialect::Docker, "pull", 1),
+            (Failure::tool("x"), Dialect::Docker, "save", 1),
+            (Failure::engine(127, "x"), Dialect::Docker, "exec", 127),
+            (Failure::engine(125, "x"), Dialect::Docker, "run", 125),
+            (Failure::usage("x"), Dialect::Docker, "pull", 125),
+            (Failure::engine(125, "x"), Dialect::Podman, "pull", 125),
+        ];
+        for (failure, dialect, command, code) in cases {
+            assert_eq!(failure.exit_code(dialect, command), code, "{failure:?}");
+        }
     }
 
     #[test]
-    fn control_characters_are_shown_not_sent() {
-        let failure = Failure::tool("name \u{1b}[31mred");
-        assert_eq!(
-            failure.lines(Dialect::Podman, "rm"),
-            ["Error: name \\u{1b}[31mred"]
-        );
+    fn errnos_are_words() {
+        let text = "read /x: Permission denied (os error 13): twice (os error 2)";
+        assert_eq!(without_numbers(text), "read /x: Permission denied: twice");
     }
 
     #[test]

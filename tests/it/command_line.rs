@@ -59,6 +59,11 @@ fn dockers_users_are_told_in_its_words() {
         ("run", "\" requires at least 1 argument.\nSee '"),
         ("tag a", "\" requires at least 2 arguments."),
         ("ps x", "\" accepts no arguments."),
+        ("rm -f", " rm\" requires at least 1 argument.\n"),
+        ("stop", " stop\" requires at least 1 argument.\n"),
+        ("start", " start\" requires at least 1 argument.\n"),
+        ("inspect", " inspect\" requires at least 1 argument.\n"),
+        ("rmi", " rmi\" requires at least 1 argument.\n"),
         (
             "pss",
             "docker: 'pss' is not a docker command.\n\nDid you mean this?\n    ps\n",
@@ -66,7 +71,7 @@ fn dockers_users_are_told_in_its_words() {
         ("container strat", "\n    start\n"),
     ];
     for (words, message) in cases {
-        docker_line(words).expect(125).says(message);
+        docker_line(words).expect(1).says(message);
     }
 }
 

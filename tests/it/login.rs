@@ -147,7 +147,7 @@ fn a_helper_keeps_the_login_and_a_missing_one_is_told() {
     assert!(!sandbox.path("bin/kept").exists());
 
     sandbox.file("config/config.json", r#"{"credsStore": "gone"}"#);
-    let outcome = search().expect(125).says("authentication required");
+    let outcome = search().expect(1).says("authentication required");
     let told = outcome
         .err()
         .matches("docker-credential-gone is not installed");

@@ -148,7 +148,7 @@ impl Flags {
     fn check(&self, kind: Kind) -> Result<(), Failure> {
         let wrong = match (self.latest, self.names.is_empty()) {
             (true, false) => "--latest and arguments cannot be used together".to_owned(),
-            (false, true) => "no names or ids specified".to_owned(),
+            (false, true) => return Err(Failure::no_names("no names or ids specified")),
             (true, true) if !matches!(kind, Kind::All | Kind::Container | Kind::Pod) => {
                 format!("latest is not supported for type {:?}", kind.word())
             }

@@ -45,6 +45,9 @@ impl Subcommand for Start {
     const EXAMPLES: &'static [&'static str] = &["start web db", "start --attach web"];
 
     fn run(self, context: &Context) -> CommandResult {
+        if self.names_nothing() {
+            return Err(Failure::no_names("start requires at least one argument"));
+        }
         self.check().map_err(Failure::usage)?;
         let selection = self.selection();
         if !self.attaches() {
@@ -64,13 +67,13 @@ impl Subcommand for Start {
 }
 
 impl Start {
+    fn names_nothing(&self) -> bool {
+        self.containers.is_empty() && !self.latest && !self.all && self.filter.is_empty()
+    }
+
     fn check(&self) -> Result<(), &'static str> {
         let named = self.containers.len();
         let wrong = [
-            (
-                named == 0 && !self.latest && !self.all && self.filter.is_empty(),
-                "start requires at least one argument",
-            ),
             (
                 self.all && self.latest,
                 "--all and --latest cannot be used together",
@@ -165,10 +168,6 @@ mod tests {
             "either start all containers or the container(s) provided in the arguments";
         let many = "you cannot start and attach multiple containers at once";
         let cases = [
-            (
-                start(&[], false, false, &[]),
-                Err("start requires at least one argument"),
-            ),
             (start(&["a", "b"], false, false, &[]), Ok(())),
             (start(&["a", "b"], false, true, &[]), Err(many)),
             (start(&["a"], true, false, &[]), Err(all_or_named)),
@@ -176,6 +175,8 @@ mod tests {
         ];
         for (start, expected) in cases {
             assert_eq!(start.check(), expected, "{start:?}");
+            assert!(!start.names_nothing(), "{start:?}");
         }
+        assert!(start(&[], false, false, &[]).names_nothing());
     }
 }

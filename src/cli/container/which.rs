@@ -96,6 +96,11 @@ impl Which {
     ///
     /// Flags that exclude each other, nothing named, an id file that cannot be read.
     pub(super) fn selection(mut self) -> Result<Selection, Failure> {
+        if self.names_nothing() {
+            return Err(Failure::no_names(
+                "you must provide at least one name or id",
+            ));
+        }
         self.check().map_err(Failure::usage)?;
         let missing = if self.ignore {
             Missing::Ignore
@@ -146,9 +151,13 @@ impl Which {
         refuse_if(
             named && files,
             "no arguments are needed with --latest or --cidfile",
-        )?;
-        let any = named || files || self.all || self.latest || self.running;
-        refuse_if(!any, "you must provide at least one name or id")
+        )
+    }
+
+    fn names_nothing(&self) -> bool {
+        let any_flag = self.all || self.latest || self.running;
+        let lists = self.words.len() + self.cidfiles.len() + self.filters.len();
+        !any_flag && lists == 0
     }
 }
 
@@ -234,7 +243,6 @@ mod tests {
     #[test]
     fn flags_that_exclude_each_other_are_told() {
         let cases = [
-            (vec![], "", Err("you must provide at least one name or id")),
             (vec!["a"], "", Ok(())),
             (vec![], "all", Ok(())),
             (vec![], "latest", Ok(())),
@@ -260,8 +268,11 @@ mod tests {
             ),
         ];
         for (words, flags, expected) in cases {
-            assert_eq!(which(&words, flags).check(), expected, "{words:?} {flags}");
+            let which = which(&words, flags);
+            assert_eq!(which.check(), expected, "{words:?} {flags}");
+            assert!(!which.names_nothing(), "{words:?} {flags}");
         }
+        assert!(which(&[], "").names_nothing());
     }
 
     #[test]

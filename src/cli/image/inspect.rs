@@ -26,7 +26,7 @@ impl Subcommand for Inspect {
 
     fn run(self, context: &Context) -> CommandResult {
         if self.images.is_empty() {
-            return Err(Failure::tool("no names or ids specified"));
+            return Err(Failure::no_names("no names or ids specified"));
         }
         inspect_images(self.format, self.images, context)
     }

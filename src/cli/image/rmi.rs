@@ -81,7 +81,7 @@ impl Rmi {
                     "when using the --all switch, you may not pass any images names or IDs";
                 return Err(Failure::tool(message));
             }
-            (false, true) => return Err(Failure::tool("image name or ID must be specified")),
+            (false, true) => return Err(Failure::no_names("image name or ID must be specified")),
             (false, false) => WhichImages::Named(self.images),
         };
         Ok(ImageRemoval {
