@@ -24,17 +24,19 @@ pub(super) fn client_config(
     certificates: &Certificates,
 ) -> Result<ClientConfig, RegistryError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier: Arc<dyn ServerCertVerifier> = match trust {
-        Trust::Insecure => Arc::new(AnyCertificate {
-            provider: Arc::clone(&provider),
-        }),
-        Trust::Verified => Arc::new(Verifier::new(&provider, certificates)?),
+    let belief = match trust {
+        Trust::Insecure => Belief::Anyone,
+        Trust::Verified => Belief::vouched(&provider, certificates)?,
+    };
+    let verifier = Verifier {
+        belief,
+        provider: Arc::clone(&provider),
     };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| client_error(&error))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier);
+        .with_custom_certificate_verifier(Arc::new(verifier));
     let Some(client) = &certificates.client else {
         return Ok(builder.with_no_client_auth());
     };
@@ -90,35 +92,52 @@ fn system_roots() -> RootCertStore {
     roots
 }
 
-/// Believes what the system and certs.d vouch for.
+/// Checks what a server shows.
 #[derive(Debug)]
 struct Verifier {
-    /// `None` if there are no roots at all.
-    chains: Option<Arc<WebPkiServerVerifier>>,
-    /// Certificates of certs.d, which may be a server's own.
-    own: Vec<CertificateDer<'static>>,
+    belief: Belief,
     provider: Arc<CryptoProvider>,
 }
 
-impl Verifier {
-    fn new(
+/// Who is believed to be who they say.
+#[derive(Debug)]
+enum Belief {
+    /// Everybody: for registries that the user called insecure.
+    Anyone,
+    /// Whom the system and certs.d vouch for.
+    Vouched {
+        /// `None` if there are no roots at all.
+        chains: Option<Arc<WebPkiServerVerifier>>,
+        /// Certificates of certs.d, which may be a server's own.
+        own: Vec<CertificateDer<'static>>,
+    },
+}
+
+impl Belief {
+    fn vouched(
         provider: &Arc<CryptoProvider>,
         certificates: &Certificates,
     ) -> Result<Self, RegistryError> {
-        let mut roots = system_roots();
         let mut own = Vec::new();
         for path in &certificates.roots {
             own.extend(read_pem(path)?);
         }
+        Ok(Self::vouched_by(provider, system_roots(), own))
+    }
+
+    fn vouched_by(
+        provider: &Arc<CryptoProvider>,
+        mut roots: RootCertStore,
+        own: Vec<CertificateDer<'static>>,
+    ) -> Self {
         roots.add_parsable_certificates(own.iter().cloned());
         let builder =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
-        Ok(Self {
+        Self::Vouched {
             // It refuses to be built without roots.
             chains: builder.build().ok(),
             own,
-            provider: Arc::clone(provider),
-        })
+        }
     }
 }
 
@@ -131,17 +150,26 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let Some(chains) = &self.chains else {
-            return Err(Error::InvalidCertificate(CertificateError::UnknownIssuer));
+        let (chains, own) = match &self.belief {
+            Belief::Anyone => return Ok(ServerCertVerified::assertion()),
+            Belief::Vouched { chains: None, .. } => {
+                return Err(Error::InvalidCertificate(CertificateError::UnknownIssuer));
+            }
+            Belief::Vouched {
+                chains: Some(chains),
+                own,
+            } => (chains, own),
         };
         let verified =
             chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        let Err(Error::InvalidCertificate(CertificateError::Other(_))) = &verified else {
+        let Err(Error::InvalidCertificate(CertificateError::Other(words))) = &verified else {
             return verified;
         };
         // `openssl req -x509` makes certificates that say of themselves that they are authorities.
         // webpki refuses them as a server's own; Go takes them where the user trusts exactly them.
-        if !self.own.iter().any(|own| own == end_entity) {
+        // Security: webpki says this only of one whose dates it has found to be right.
+        let is_authority = words.to_string() == "CaUsedAsEndEntity";
+        if !is_authority || !own.iter().any(|own| own == end_entity) {
             return verified;
         }
         let parsed = ParsedCertificate::try_from(end_entity)?;
@@ -175,46 +203,50 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Believes everybody: for registries that the user called insecure.
-#[derive(Debug)]
-struct AnyCertificate {
-    provider: Arc<CryptoProvider>,
-}
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
+    use super::*;
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
+    /// By `openssl req -x509`, for 127.0.0.1, an authority of its own; good for the year 2020.
+    const PINNED: &[u8] = b"-----BEGIN CERTIFICATE-----\n\
+        MIIBUDCB9qADAgECAgEBMAoGCCqGSM49BAMCMA8xDTALBgNVBAMMBHRlc3QwHhcN\n\
+        MjAwMTAxMDAwMDAwWhcNMjEwMTAxMDAwMDAwWjAPMQ0wCwYDVQQDDAR0ZXN0MFkw\n\
+        EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEWIc9msnAt2ykUPisnxBBKn4xQYL15/My\n\
+        g81+eR4qUeaA6gXkRvEbC8lZf/ifcOQWdyN2cnLQLDtQcuZvt3R9eKNDMEEwDwYD\n\
+        VR0TAQH/BAUwAwEB/zAPBgNVHREECDAGhwR/AAABMB0GA1UdDgQWBBT+TPLO1UKv\n\
+        g1qy4TL1Bb4Nogj6jzAKBggqhkjOPQQDAgNJADBGAiEAlL04KNkVigDAIUog2+Y6\n\
+        0vQ2S9RtPJT0SBRn+xgDBS0CIQC7qCGF5yUFJqy8Z5deucpnaGwpL/caEq4tLalk\n\
+        IeuegA==\n\
+        -----END CERTIFICATE-----";
 
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        algorithms.supported_schemes()
+    #[test]
+    fn a_pinned_certificate_is_believed_for_its_name_and_its_time() {
+        let pinned = CertificateDer::from_pem_slice(PINNED).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verify = |own: Vec<CertificateDer<'static>>, name: &'static str, seconds| {
+            let roots = RootCertStore::empty();
+            let verifier = Verifier {
+                belief: Belief::vouched_by(&provider, roots, own),
+                provider: Arc::clone(&provider),
+            };
+            let name = ServerName::try_from(name).unwrap();
+            let now = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+            let verified = verifier.verify_server_cert(&pinned, &[], &name, &[], now);
+            verified.map(drop).map_err(|error| format!("{error:?}"))
+        };
+        let (before, within, after) = (1_577_000_000, 1_590_000_000, 1_610_000_000);
+        let own = || vec![pinned.clone()];
+        assert_eq!(verify(own(), "127.0.0.1", within), Ok(()));
+        for (own, name, seconds, words) in [
+            (own(), "127.0.0.1", before, "NotValidYet"),
+            (own(), "127.0.0.1", after, "Expired"),
+            (own(), "127.0.0.2", within, "NotValidForName"),
+            (Vec::new(), "127.0.0.1", within, "UnknownIssuer"),
+        ] {
+            let error = verify(own, name, seconds).unwrap_err();
+            assert!(error.contains(words), "{error}");
+        }
     }
 }
