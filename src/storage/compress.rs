@@ -2,13 +2,12 @@
 //! Layers on their way out: compressed on all cores, hashed on both sides. The same input gives
 //! the same bytes each time, on every machine.
 
-use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
 use std::thread;
 
 use nix::libc;
@@ -16,11 +15,15 @@ use nix::libc;
 use super::compression::read_fully;
 use crate::oci::{Algorithm, Digest, Digester};
 
-/// What one thread compresses at a time: each is a gzip member, or a frame of zstd, of its own.
+/// What one thread compresses at a time: each is a gzip member, or a frame of zstd, of its own,
+/// which every reader takes.
 const BLOCK: usize = 1 << 20;
 
 /// Threads for one layer.
 const WORKERS_MAX: usize = 8;
+
+/// A good deal faster than gzip's usual 6, and not much larger.
+const GZIP_LEVEL: u32 = 4;
 
 const ZSTD_LEVEL: i32 = 3;
 
@@ -34,12 +37,10 @@ pub enum LayerCompression {
     Zstd,
 }
 
-/// A compressed layer, in a file without a name.
-#[derive(Debug)]
+/// What a stream was compressed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compressed {
-    /// The file, which is gone when it is closed.
-    pub file: File,
-    /// The digest of its bytes.
+    /// The digest of the compressed bytes.
     pub digest: Digest,
     /// How many they are.
     pub size_bytes: u64,
@@ -47,28 +48,29 @@ pub struct Compressed {
     pub plain_digest: Digest,
 }
 
-/// Compresses `input` into a file without a name in the directory `scratch`. The digest of the
-/// plain bytes is made with `algorithm`.
+/// Compresses `input` and gives `sink` the result, piece by piece. The digest of the plain bytes
+/// is made with `algorithm`.
 ///
 /// # Errors
 ///
 /// What reading, writing and compressing say.
 pub fn compress(
-    input: impl Read,
+    input: impl Read + Send,
     compression: LayerCompression,
     algorithm: Algorithm,
-    scratch: &Path,
+    mut sink: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<Compressed> {
-    let mut output = Output {
-        file: unnamed_file(scratch)?,
-        digester: Digester::new(Algorithm::Sha256),
-        size_bytes: 0,
+    let mut digester = Digester::new(Algorithm::Sha256);
+    let mut size_bytes = 0;
+    let take = |block: &[u8]| {
+        digester.update(block);
+        size_bytes += block.len() as u64;
+        sink(block)
     };
-    let plain_digest = in_blocks(input, compression, algorithm, &mut output)?;
+    let plain_digest = in_blocks(input, compression, algorithm, take)?;
     Ok(Compressed {
-        file: output.file,
-        digest: output.digester.finish(),
-        size_bytes: output.size_bytes,
+        digest: digester.finish(),
+        size_bytes,
         plain_digest,
     })
 }
@@ -85,87 +87,70 @@ pub fn unnamed_file(scratch: &Path) -> io::Result<File> {
     options.custom_flags(libc::O_TMPFILE).open(scratch)
 }
 
-/// Where compressed blocks go.
-struct Output {
-    file: File,
-    digester: Digester,
-    size_bytes: u64,
-}
+type Finished = io::Result<Vec<u8>>;
 
-impl Output {
-    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.digester.update(bytes);
-        self.size_bytes += bytes.len() as u64;
-        self.file.write_all(bytes)
-    }
-}
+/// A block, and where its compressed form is waited for.
+type Job = (Vec<u8>, SyncSender<Finished>);
 
-type Numbered = (usize, Vec<u8>);
-
+/// Reads blocks in one thread, compresses them in others, and gives them to `sink` in order; the
+/// digest of the plain bytes.
 fn in_blocks(
-    input: impl Read,
+    input: impl Read + Send,
     compression: LayerCompression,
     algorithm: Algorithm,
-    output: &mut Output,
+    mut sink: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<Digest> {
     let workers = thread::available_parallelism()
         .map_or(1, usize::from)
         .min(WORKERS_MAX);
-    let (to_workers, blocks) = sync_channel::<Numbered>(workers);
-    let (to_writer, done) = sync_channel::<(usize, io::Result<Vec<u8>>)>(workers);
-    // When the writer has failed, the workers end, and the reader finds nobody listening.
-    let blocks = Arc::new(Mutex::new(blocks));
+    let (jobs, queue) = sync_channel::<Job>(workers);
+    let queue = Mutex::new(queue);
+    // Results in the order of the blocks.
+    let (order, results) = sync_channel::<Receiver<Finished>>(2 * workers);
     thread::scope(|scope| {
         for _ in 0..workers {
-            let (blocks, to_writer) = (Arc::clone(&blocks), to_writer.clone());
-            scope.spawn(move || work(&blocks, &to_writer, compression));
+            scope.spawn(|| work(&queue, compression));
         }
-        drop((blocks, to_writer));
-        let writer = scope.spawn(move || write_in_order(done, output));
-        let read = read_blocks(input, algorithm, to_workers);
-        let written = writer.join().expect("the writer returns its errors");
-        written.and(read)
+        let reader = scope.spawn(move || read_blocks(input, algorithm, &jobs, &order));
+        for result in results {
+            let block = result.recv().map_err(io::Error::other)?;
+            sink(&block?)?;
+        }
+        reader.join().expect("the reader returns its errors")
     })
 }
 
 fn read_blocks(
     mut input: impl Read,
     algorithm: Algorithm,
-    to_workers: SyncSender<Numbered>,
+    jobs: &SyncSender<Job>,
+    order: &SyncSender<Receiver<Finished>>,
 ) -> io::Result<Digest> {
     let mut digester = Digester::new(algorithm);
     for number in 0.. {
         let mut block = vec![0; BLOCK];
         let length = read_fully(&mut input, &mut block)?;
+        // Nothing at all is an empty block.
         if length == 0 && number > 0 {
             break;
         }
         block.truncate(length);
         digester.update(&block);
-        if to_workers.send((number, block)).is_err() {
+        let (done, result) = sync_channel(1);
+        // When writing has failed, nobody waits for more.
+        if order.send(result).is_err() || jobs.send((block, done)).is_err() {
             break;
         }
     }
-    drop(to_workers);
     Ok(digester.finish())
 }
 
-fn work(
-    blocks: &Mutex<Receiver<Numbered>>,
-    to_writer: &SyncSender<(usize, io::Result<Vec<u8>>)>,
-    compression: LayerCompression,
-) {
+fn work(queue: &Mutex<Receiver<Job>>, compression: LayerCompression) {
     loop {
-        let next = blocks.lock().expect("receiving does not panic").recv();
-        let Ok((number, block)) = next else {
-            return;
-        };
-        if to_writer
-            .send((number, one_block(&block, compression)))
-            .is_err()
-        {
-            return;
-        }
+        let job = queue.lock().map(|queue| queue.recv());
+        let Ok(Ok((block, done))) = job else { return };
+        // Whoever does not wait any more has an error of its own.
+        drop(done.send(one_block(&block, compression)));
     }
 }
 
@@ -173,7 +158,7 @@ fn one_block(block: &[u8], compression: LayerCompression) -> io::Result<Vec<u8>>
     match compression {
         LayerCompression::Gzip => {
             let buffer = Vec::with_capacity(block.len() / 2);
-            let level = flate2::Compression::default();
+            let level = flate2::Compression::new(GZIP_LEVEL);
             let mut encoder = flate2::write::GzEncoder::new(buffer, level);
             encoder.write_all(block)?;
             encoder.finish()
@@ -182,74 +167,61 @@ fn one_block(block: &[u8], compression: LayerCompression) -> io::Result<Vec<u8>>
     }
 }
 
-fn write_in_order(
-    done: Receiver<(usize, io::Result<Vec<u8>>)>,
-    output: &mut Output,
-) -> io::Result<()> {
-    let mut early = BTreeMap::new();
-    let mut next = 0;
-    for (number, block) in done {
-        early.insert(number, block?);
-        while let Some(block) = early.remove(&next) {
-            output.take(&block)?;
-            next += 1;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::{Seek, SeekFrom};
-
     use super::*;
     use crate::storage::compression::decompress;
 
+    fn packed(
+        input: impl Read + Send,
+        compression: LayerCompression,
+    ) -> io::Result<(Compressed, Vec<u8>)> {
+        let mut bytes = Vec::new();
+        let packed = compress(input, compression, Algorithm::Sha256, |block| {
+            bytes.extend_from_slice(block);
+            Ok(())
+        });
+        packed.map(|packed| (packed, bytes))
+    }
+
+    fn content(length: usize) -> Vec<u8> {
+        let byte = |at: usize| u8::try_from(at / 1000 % 251).unwrap();
+        (0..length).map(byte).collect()
+    }
+
     #[test]
     fn what_comes_back_is_what_went_in() {
-        let directory = tempfile::tempdir().unwrap();
         for length in [0, 1, BLOCK, 3 * BLOCK + 17] {
-            let plain: Vec<u8> = (0..length)
-                .map(|at| u8::try_from(at / 1000 % 251).unwrap())
-                .collect();
+            let plain = content(length);
             for compression in [LayerCompression::Gzip, LayerCompression::Zstd] {
-                let again = || {
-                    compress(&plain[..], compression, Algorithm::Sha256, directory.path()).unwrap()
-                };
-                let mut packed = again();
-                assert_eq!(packed.plain_digest, Digest::sha256(&plain));
-                assert_eq!(packed.digest, again().digest);
-                let mut bytes = Vec::new();
-                packed.file.seek(SeekFrom::Start(0)).unwrap();
-                packed.file.read_to_end(&mut bytes).unwrap();
-                assert_eq!(packed.digest, Digest::sha256(&bytes));
-                assert_eq!(packed.size_bytes, bytes.len() as u64);
+                let (done, bytes) = packed(&plain[..], compression).unwrap();
+                assert_eq!(packed(&plain[..], compression).unwrap().0, done);
+                assert_eq!(done.plain_digest, Digest::sha256(&plain));
+                assert_eq!(done.digest, Digest::sha256(&bytes));
+                assert_eq!(done.size_bytes, bytes.len() as u64);
                 let mut found = Vec::new();
-                decompress(&bytes[..])
-                    .unwrap()
-                    .read_to_end(&mut found)
-                    .unwrap();
+                let mut reader = decompress(&bytes[..]).unwrap();
+                reader.read_to_end(&mut found).unwrap();
                 assert_eq!(found, plain);
             }
         }
     }
 
     #[test]
-    fn a_broken_input_is_an_error() {
+    fn a_broken_input_and_a_full_disk_are_errors() {
         struct Broken;
         impl Read for Broken {
             fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
                 Err(io::Error::other("gone"))
             }
         }
-        let directory = tempfile::tempdir().unwrap();
         let input = io::repeat(7).take(5_000_000).chain(Broken);
-        let packed = compress(
-            input,
-            LayerCompression::Gzip,
-            Algorithm::Sha256,
-            directory.path(),
-        );
-        assert_eq!(packed.unwrap_err().to_string(), "gone");
+        let error = packed(input, LayerCompression::Gzip).unwrap_err();
+        assert_eq!(error.to_string(), "gone");
+        let endless = io::repeat(7).take(1 << 40);
+        let full = compress(endless, LayerCompression::Gzip, Algorithm::Sha256, |_| {
+            Err(io::Error::other("full"))
+        });
+        assert_eq!(full.unwrap_err().to_string(), "full");
     }
 }

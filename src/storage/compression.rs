@@ -3,11 +3,8 @@
 //! What comes out is bounded by what went in, so that a small archive cannot fill the disk.
 
 use std::cell::Cell;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Write as _};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::rc::Rc;
-use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 
 /// How a stream is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,73 +142,6 @@ impl Read for Bounded<'_> {
         }
         Ok(length)
     }
-}
-
-/// Bytes that become one member of a gzip stream.
-const GZIP_BLOCK: usize = 1 << 20;
-
-/// A good deal faster than gzip's usual 6, and not much larger.
-const GZIP_LEVEL: u32 = 4;
-
-/// Compresses `source` on all processors. Each block is a member of its own, which every reader of
-/// gzip takes; the same content always gives the same bytes.
-pub(crate) fn gzip(
-    mut source: impl Read + Send,
-    mut sink: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<()> {
-    let count = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(8);
-    let (jobs, queue) = sync_channel::<(Vec<u8>, SyncSender<Vec<u8>>)>(count);
-    let queue = Mutex::new(queue);
-    // Results in the order of the blocks.
-    let (order, results) = sync_channel::<io::Result<Receiver<Vec<u8>>>>(2 * count);
-    thread::scope(|scope| {
-        for _ in 0..count {
-            scope.spawn(|| {
-                loop {
-                    let job = queue.lock().map(|queue| queue.recv());
-                    let Ok(Ok((block, done))) = job else { return };
-                    // Whoever does not wait any more has an error of its own.
-                    drop(done.send(gzip_member(&block)));
-                }
-            });
-        }
-        scope.spawn(move || {
-            let mut is_first = true;
-            loop {
-                let mut block = Vec::with_capacity(GZIP_BLOCK);
-                let read = Read::by_ref(&mut source)
-                    .take(GZIP_BLOCK as u64)
-                    .read_to_end(&mut block);
-                if let Err(error) = read {
-                    drop(order.send(Err(error)));
-                    return;
-                }
-                // Nothing at all is an empty member.
-                if block.is_empty() && !is_first {
-                    return;
-                }
-                is_first = false;
-                let (done, result) = sync_channel(1);
-                if order.send(Ok(result)).is_err() || jobs.send((block, done)).is_err() {
-                    return;
-                }
-            }
-        });
-        for result in results {
-            let member = result?.recv().map_err(io::Error::other)?;
-            sink(&member)?;
-        }
-        Ok(())
-    })
-}
-
-fn gzip_member(block: &[u8]) -> Vec<u8> {
-    let level = flate2::Compression::new(GZIP_LEVEL);
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
-    let written = encoder.write_all(block).and_then(|()| encoder.finish());
-    written.expect("writing to memory does not fail")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! several at once; then the configuration, and at the end the manifest. An image whose layers are
 //! there under the digests of its manifest arrives under the same digest.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,7 +21,7 @@ use crate::engine::access::AccessRequest;
 use crate::oci::{Descriptor, Digest, Manifest, Reference, media_type};
 use crate::registry::{Blob, Patience, RegistryError};
 use crate::runtime::userns::chain;
-use crate::storage::{Image, Images, Layer, LayerCompression, compress};
+use crate::storage::{Image, Images, Layer, LayerCompression, compress, unnamed_file};
 
 /// What `push` is asked for.
 #[derive(Debug, Clone, Default)]
@@ -297,8 +298,12 @@ impl Push<'_> {
         let stream = layer.stream().map_err(|error| error.to_string())?;
         let watched = super::fetch::Counted::new(stream, diff_id, self.report);
         let algorithm = diff_id.algorithm();
-        let packed = compress(watched, self.compression, algorithm, &self.scratch);
-        let packed = packed.map_err(|error| error.to_string())?;
+        let packed = unnamed_file(&self.scratch).and_then(|mut file| {
+            let write = |block: &[u8]| file.write_all(block);
+            let packed = compress(watched, self.compression, algorithm, write)?;
+            Ok((packed, file))
+        });
+        let (packed, file) = packed.map_err(|error| error.to_string())?;
         if packed.plain_digest != *diff_id {
             return Err(format!(
                 "its files were changed: what is put together has the digest {}",
@@ -306,7 +311,7 @@ impl Push<'_> {
             ));
         }
         Ok(Blob {
-            file: Arc::new(packed.file),
+            file: Arc::new(file),
             size_bytes: packed.size_bytes,
             digest: packed.digest,
         })

@@ -16,10 +16,9 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde_json::json;
 
 use super::files::blob_name;
-use crate::oci::{Algorithm, Descriptor, Digest, Digester, Index, Manifest, media_type};
-use crate::storage::Layer;
-use crate::storage::compression::gzip;
+use crate::oci::{Descriptor, Digest, Digester, Index, Manifest, media_type};
 use crate::storage::tar::{END, padding, write_document_header};
+use crate::storage::{Layer, LayerCompression, compress};
 
 /// Bytes that are read and written at once, and how many such pieces wait.
 const PIECE: usize = 1 << 20;
@@ -463,47 +462,22 @@ fn copy_plain(layer: &Layer, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> 
         }
         Ok(())
     })
-    .and_then(|()| check(diff_id, digester))
+    .and_then(|()| check(diff_id, &digester.finish()))
 }
 
 /// Writes a layer's compressed stream; its digest and size.
-fn pack(
-    layer: &Layer,
-    mut write: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<(Digest, u64)> {
-    let mut plain = Hashed {
-        stream: layer.stream()?,
-        digester: Digester::new(layer.record.diff_id.algorithm()),
-    };
-    let mut digester = Digester::new(Algorithm::Sha256);
-    let mut size = 0;
-    gzip(&mut plain, |piece| {
-        digester.update(piece);
-        size += piece.len() as u64;
-        write(piece)
-    })?;
-    check(&layer.record.diff_id, plain.digester)?;
-    Ok((digester.finish(), size))
+fn pack(layer: &Layer, write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<(Digest, u64)> {
+    let diff_id = &layer.record.diff_id;
+    let algorithm = diff_id.algorithm();
+    let packed = compress(layer.stream()?, LayerCompression::Gzip, algorithm, write)?;
+    check(diff_id, &packed.plain_digest)?;
+    Ok((packed.digest, packed.size_bytes))
 }
 
-fn check(diff_id: &Digest, digester: Digester) -> io::Result<()> {
-    let found = digester.finish();
-    if found == *diff_id {
+fn check(diff_id: &Digest, found: &Digest) -> io::Result<()> {
+    if found == diff_id {
         return Ok(());
     }
     let words = format!("layer {diff_id} is damaged: its content has the digest {found}");
     Err(io::Error::new(io::ErrorKind::InvalidData, words))
-}
-
-struct Hashed<R> {
-    stream: R,
-    digester: Digester,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.stream.read(buffer)?;
-        self.digester.update(&buffer[..length]);
-        Ok(length)
-    }
 }
