@@ -3,6 +3,7 @@
 //! everything as data, forks the monitor, and hears from it over one line:
 //!
 //! ```text
+//! w<words>    what the user should know
 //! s<pid>      the program runs
 //! f<json>     it could not be started, and why
 //! x<code>     it has ended and everything is cleaned up
@@ -202,7 +203,7 @@ impl Engine {
             RecordOnDisk::Synced => Ok(()),
             RecordOnDisk::Pending => store.sync(id),
         };
-        if let Err(failure) = hear_of_start(&started.line) {
+        if let Err(failure) = hear_of_start(&started.line, report) {
             reap(started.monitor);
             return Err(failure.into());
         }
@@ -340,16 +341,22 @@ fn stream_pair() -> Result<(OwnedFd, OwnedFd), SysError> {
         .called(|| "socketpair(SOCK_STREAM)")
 }
 
-fn hear_of_start(line: &Channel) -> Result<(), StageFailure> {
-    let message = line
-        .receive()
-        .map_err(|error| StageFailure::setup(error.to_string()))?;
-    match message.bytes.split_first() {
-        Some((b's', _)) => Ok(()),
-        Some((b'f', json)) => Err(serde_json::from_slice(json)
-            .unwrap_or_else(|_| StageFailure::setup(String::from_utf8_lossy(json)))),
-        _ => Err(StageFailure::setup(
-            "the monitor was killed while the container was started",
-        )),
+fn hear_of_start(line: &Channel, report: &dyn Report) -> Result<(), StageFailure> {
+    loop {
+        let message = line
+            .receive()
+            .map_err(|error| StageFailure::setup(error.to_string()))?;
+        return match message.bytes.split_first() {
+            Some((b'w', words)) => {
+                report.warning(&String::from_utf8_lossy(words));
+                continue;
+            }
+            Some((b's', _)) => Ok(()),
+            Some((b'f', json)) => Err(serde_json::from_slice(json)
+                .unwrap_or_else(|_| StageFailure::setup(String::from_utf8_lossy(json)))),
+            _ => Err(StageFailure::setup(
+                "the monitor was killed while the container was started",
+            )),
+        };
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The OCI runtime spec of a container, computed from its record and from what the host offers
-//! at this moment. Pure: nothing here touches the host.
+//! at this moment. Nothing here touches the host; all that it asks is the caller's own limits.
 
 mod mounts;
 mod security;
@@ -186,7 +186,13 @@ fn to_set<'n>(names: impl Iterator<Item = &'n str>) -> Capabilities {
         .collect()
 }
 
-/// The limits asked for, and Podman's defaults, which the runtime clamps to what the user may.
+/// Limits that a container has as high as they go, with the kernel's numbers.
+const OPEN_ENDED: [(&str, u32); 2] = [
+    ("nofile", nix::libc::RLIMIT_NOFILE),
+    ("nproc", nix::libc::RLIMIT_NPROC),
+];
+
+/// The limits asked for, and Podman's defaults.
 fn rlimits(record: &ContainerRecord) -> Vec<PosixRlimit> {
     const GENEROUS: u64 = 1 << 20;
     let asked = |name: &str| {
@@ -197,10 +203,14 @@ fn rlimits(record: &ContainerRecord) -> Vec<PosixRlimit> {
             .any(|limit| limit.name == name)
     };
     let host = asked("host");
-    let mut limits: Vec<(String, u64, u64)> = ["nofile", "nproc"]
+    let mut limits: Vec<(String, u64, u64)> = OPEN_ENDED
         .into_iter()
-        .filter(|name| !host && !asked(name))
-        .map(|name| (name.to_owned(), GENEROUS, GENEROUS))
+        .filter(|(name, _)| !host && !asked(name))
+        .map(|(name, resource)| {
+            // As much of it as this user has: nobody asked for more.
+            let most = crate::sys::process::rlimit(resource).map_or(GENEROUS, |(_, hard)| hard);
+            (name.to_owned(), GENEROUS.min(most), GENEROUS.min(most))
+        })
         .collect();
     let typed = record
         .request
@@ -231,6 +241,7 @@ fn linux(record: &ContainerRecord, context: &SpecContext) -> Linux {
     linux.set_masked_paths(Some(masked));
     linux.set_readonly_paths(Some(read_only));
     linux.set_devices(None);
+    linux.set_rootfs_propagation(mounts::root_propagation(&record.request.mounts));
     linux
 }
 

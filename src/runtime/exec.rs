@@ -15,7 +15,7 @@ use super::handshake::{self, FromInit};
 use super::init::{call, enter_workdir, environment_of, reset_signals, sets_for};
 use super::launch::{GroupPolicy, ProgramIo, StageFailure, UserChoice, WorkdirPolicy};
 use super::program::{self, Others, OwnBinary};
-use super::rights::{self, FewerFiles, Rights};
+use super::rights::{self, Excess, FewerFiles, Rights};
 use super::session;
 use super::user::{self, Identity};
 use crate::sys::channel::Channel;
@@ -94,7 +94,7 @@ fn listen(line: &Channel) -> Result<Running, StageFailure> {
         }
         match handshake::decode(message) {
             FromInit::Console(master) => console = Some(master),
-            FromInit::Device(_) => {}
+            FromInit::Device(_) | FromInit::Warning(_) => {}
             FromInit::Failure(failure) => {
                 if let Some(pid) = pid {
                     nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).ignored();
@@ -171,7 +171,7 @@ fn become_program(
         ProgramIo::Streams { .. } => None,
     };
     drop(slash);
-    let fewer_files = rights::limit_resources(&session.process)?;
+    let fewer_files = rights::limit_resources(&session.process, Excess::Clamp)?;
     enter_workdir(session.process.cwd(), WorkdirPolicy::MustExist, &identity)?;
     session::take_streams(io, console.as_ref(), &identity)?;
     let kept = [&[0, 1, 2], session.preserved_fds].concat();

@@ -4,6 +4,7 @@
 //! ```text
 //! init  -> monitor   Device(fd)    the FUSE device of the root, to be served
 //! init  -> monitor   Console(fd)   the master of the container's terminal
+//! init  -> monitor   Warning       what the user should know, in words
 //! init  -> monitor   Failure       why it could not go on, as JSON; the stage ends
 //! monitor -> init    Source(fd)    a mount source that the stage cannot open, with its path
 //! monitor -> init    Mapped        the id maps are written
@@ -30,6 +31,8 @@ pub enum FromInit {
     Device(OwnedFd),
     /// The master of the container's terminal.
     Console(OwnedFd),
+    /// What the user should know.
+    Warning(String),
     /// Why it could not go on.
     Failure(StageFailure),
     /// The program runs, or the stage died without a word.
@@ -127,6 +130,11 @@ pub fn send_console(line: &Channel, master: &OwnedFd) -> SysResult<()> {
     line.send(b"c", Some(master.as_fd()))
 }
 
+/// Sends a warning; a monitor that is gone cannot be told anything.
+pub fn send_warning(line: &Channel, words: &str) {
+    drop(line.send(format!("w{words}").as_bytes(), None));
+}
+
 /// Sends a failure; a monitor that is gone cannot be told anything.
 pub fn send_failure(line: &Channel, failure: &StageFailure) {
     let mut bytes = vec![b'f'];
@@ -148,6 +156,7 @@ pub fn decode(message: Message) -> FromInit {
     match (message.bytes.split_first(), message.fd) {
         (Some((b'd', _)), Some(fd)) => FromInit::Device(fd),
         (Some((b'c', _)), Some(fd)) => FromInit::Console(fd),
+        (Some((b'w', words)), _) => FromInit::Warning(String::from_utf8_lossy(words).into_owned()),
         (Some((b'f', json)), _) => FromInit::Failure(
             serde_json::from_slice(json)
                 .unwrap_or_else(|_| StageFailure::setup(String::from_utf8_lossy(json))),

@@ -17,12 +17,12 @@ use super::handshake::{self, ToInit};
 use super::launch::{
     GroupPolicy, Launch, ProgramIo, Root, StageFailure, UserChoice, WorkdirPolicy,
 };
-use super::mounts::apply::{self, Mask};
+use super::mounts::apply::{self, Mask, Shown};
 use super::mounts::plan::{self, MountOp};
 use super::mounts::sources::Sources;
 use super::mounts::target;
 use super::program::{self, Others, OwnBinary};
-use super::rights::{self, FewerFiles, Rights};
+use super::rights::{self, Excess, FewerFiles, Rights};
 use super::rootfs::Fallback;
 use super::user::{self, Identity};
 use super::{devices, localtime, passwd, reaper, rootfs, session, sysctl};
@@ -88,6 +88,9 @@ fn prepare_and_exec(
     };
     finish_root(launch, linux, &root)?;
     rootfs::enter(&root)?;
+    if let Some(word) = linux.rootfs_propagation() {
+        call(|| rootfs::propagate(&root, word))?;
+    }
     passwd::introduce(&launch.passwd, root.as_fd());
     let mut identity = identify(launch, process, &root)?;
     let workdir = process.cwd().to_string_lossy();
@@ -207,13 +210,24 @@ fn make_root(
     let plan = plan::plan(mounts).map_err(|error| StageFailure::setup(error.to_string()))?;
     for op in &plan {
         let op = &without_seal(op);
-        apply::apply(op, root.as_fd(), sources)
+        let shown = apply::apply(op, root.as_fd(), sources)
             .map_err(|error| StageFailure::setup(error.to_string()))?;
+        if shown == Shown::Host {
+            handshake::send_warning(line, &host_is_shown(&op.container_path));
+        }
         if op.container_path == Path::new(DEV) {
             call(|| devices::fill(root.as_fd(), linux))?;
         }
     }
     Ok(root)
+}
+
+fn host_is_shown(path: &Path) -> String {
+    format!(
+        "{0} of this host is partly covered by other mounts, so that the kernel gives the container \
+         none of its own: it sees the host's {0}",
+        path.display()
+    )
 }
 
 const DEV: &str = "/dev";
@@ -296,7 +310,7 @@ fn start(
     identity: &Identity,
     own: Option<&OwnBinary>,
 ) -> Result<Never, StageFailure> {
-    let fewer_files = rights::limit_resources(process)?;
+    let fewer_files = rights::limit_resources(process, Excess::Refuse)?;
     enter_workdir(process.cwd(), launch.workdir, identity)?;
     session::take_streams(io, console, identity)?;
     let mut kept = vec![0, 1, 2];

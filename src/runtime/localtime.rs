@@ -46,6 +46,7 @@ pub fn set(local: &LocalTime, root: BorrowedFd<'_>) -> Result<(), StageFailure> 
     replace(root, own_file.as_deref()).map_err(|error| refused(error.to_string()))?;
     match (own_file, &local.copy) {
         (None, Some(copy)) => apply::apply(&mount_of(copy), root, &mut Sources::default())
+            .map(drop)
             .map_err(|error| refused(error.to_string())),
         (Some(_), _) | (None, None) => Ok(()),
     }
@@ -78,6 +79,7 @@ fn mount_of(copy: &Path) -> MountOp {
         clear: MountAttr::NONE,
         attr_depth: Depth::One,
         propagation: nix::mount::MsFlags::MS_PRIVATE.bits(),
+        propagation_depth: Depth::One,
         copy_up: false,
         chown: false,
     }

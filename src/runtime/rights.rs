@@ -14,7 +14,7 @@ use super::launch::{GroupPolicy, StageFailure};
 use super::user::Identity;
 use crate::sys::process::set_rlimit;
 use crate::sys::seccomp::{FilterFlags, Instruction, load_filter};
-use crate::sys::{Called, SysError, SysResult};
+use crate::sys::{Called, Ignored, SysError, SysResult};
 
 /// What a program may do.
 #[derive(Debug)]
@@ -121,14 +121,42 @@ impl FewerFiles {
     }
 }
 
-/// The resource limits of the spec, clamped to the hard limit that this user cannot pass. A limit
+/// What becomes of a limit above the hard limit that this user cannot pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Excess {
+    /// It was asked for and cannot be had: the start fails.
+    Refuse,
+    /// The program gets as much as there is.
+    Clamp,
+}
+
+/// Raises the hard limits of this process where the spec asks for more: below a user namespace
+/// nobody can. Who may not is told when the program's own limits are set.
+pub fn raise_limits(process: &Process) {
+    for limit in process.rlimits().iter().flatten() {
+        let Some(resource) = resource_number(&limit.typ().to_string()) else {
+            continue;
+        };
+        let now = crate::sys::process::rlimit(resource);
+        if let Ok((soft, hard)) = now
+            && hard < limit.hard()
+        {
+            set_rlimit(resource, soft, limit.hard()).ignored();
+        }
+    }
+}
+
+/// Sets the resource limits of the spec. A limit
 /// on open files that is below the present one is left to the caller: the working directory and
 /// the program have to be opened first.
 ///
 /// # Errors
 ///
 /// prlimit(2)'s.
-pub fn limit_resources(process: &Process) -> Result<Option<FewerFiles>, StageFailure> {
+pub fn limit_resources(
+    process: &Process,
+    excess: Excess,
+) -> Result<Option<FewerFiles>, StageFailure> {
     let mut fewer_files = None;
     for limit in process.rlimits().iter().flatten() {
         let name = limit.typ().to_string();
@@ -137,16 +165,28 @@ pub fn limit_resources(process: &Process) -> Result<Option<FewerFiles>, StageFai
         };
         let (now, ceiling) = crate::sys::process::rlimit(resource)
             .map_err(|error| StageFailure::setup(error.to_string()))?;
-        let (soft, hard) = (limit.soft(), limit.hard());
+        let (soft, hard) = match excess {
+            Excess::Refuse if limit.hard() > ceiling => return Err(above(&name, ceiling)),
+            Excess::Refuse | Excess::Clamp => {
+                (limit.soft().min(ceiling), limit.hard().min(ceiling))
+            }
+        };
         if resource == libc::RLIMIT_NOFILE && soft < now {
-            fewer_files = Some(FewerFiles(soft, hard.min(ceiling)));
+            fewer_files = Some(FewerFiles(soft, hard));
             continue;
         }
-        let set = set_rlimit(resource, soft, hard)
-            .or_else(|_| set_rlimit(resource, soft.min(ceiling), hard.min(ceiling)));
-        set.map_err(|error| refused_limit(&name, &error))?;
+        set_rlimit(resource, soft, hard).map_err(|error| refused_limit(&name, &error))?;
     }
     Ok(fewer_files)
+}
+
+/// In the words and with the code of Podman's runtime.
+fn above(name: &str, ceiling: u64) -> StageFailure {
+    let message = format!(
+        "setrlimit `{name}`: Operation not permitted: OCI permission denied: the hard limit here \
+         is {ceiling}"
+    );
+    StageFailure::with_code(126, message)
 }
 
 fn refused_limit(name: &str, error: &SysError) -> StageFailure {

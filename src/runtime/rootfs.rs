@@ -7,13 +7,14 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
 use nix::unistd::{chdir, fchdir, pivot_root};
 
 use super::launch::{OverlayLayers, Root, StageFailure};
 use super::mounts::sources::Sources;
 use crate::sys::mount::{Depth, FsContext, MountAttr, attach, clone_tree, current_dir, set_attr};
-use crate::sys::{Called, SysResult};
+use crate::sys::{Called, SysError, SysResult};
 
 /// Makes the root and attaches it over `mountpoint`, any directory of the host. Returns the root
 /// as a descriptor. A FUSE device is handed to `serve`, which starts its server. The mount is its
@@ -150,6 +151,19 @@ pub fn enter(root: &OwnedFd) -> Result<(), StageFailure> {
         chdir("/").called(|| "chdir(\"/\")")
     };
     steps().map_err(|error| StageFailure::setup(format!("enter the root file system: {error}")))
+}
+
+/// Sets how mounts travel from and to the mount of `root`: a word of mount(8), such as `rslave`.
+///
+/// # Errors
+///
+/// EINVAL for a word that is none; what mount_setattr(2) says.
+pub fn propagate(root: &OwnedFd, word: &str) -> SysResult<()> {
+    let known = super::mounts::plan::propagation(word);
+    let (kind, depth) =
+        known.ok_or_else(|| SysError::new(format!("rootfsPropagation {word}"), Errno::EINVAL))?;
+    let none = MountAttr::NONE;
+    set_attr(root.as_fd(), none, none, kind, depth)
 }
 
 /// Makes the mount of `root` read-only, without what is mounted below it.

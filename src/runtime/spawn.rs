@@ -37,6 +37,9 @@ pub trait Attendant {
     /// What forking says.
     fn serve_root(&mut self, device: OwnedFd) -> SysResult<()>;
 
+    /// Tells the user what the stage had to do without.
+    fn warn(&mut self, words: &str);
+
     /// Connects the network namespace of the process `pid`; called once the maps are written.
     ///
     /// # Errors
@@ -119,6 +122,7 @@ fn attend(
         match setup(|| handshake::receive(line))? {
             FromInit::Device(device) => setup(|| attendant.serve_root(device))?,
             FromInit::Console(master) => console = Some(master),
+            FromInit::Warning(words) => attendant.warn(&words),
             FromInit::Failure(failure) => return Err(failure),
             FromInit::Closed => return Ok(console),
         }
@@ -136,7 +140,7 @@ fn early_failure(line: &Channel) -> Option<StageFailure> {
         match handshake::receive(line).ok()? {
             FromInit::Failure(failure) => return Some(failure),
             FromInit::Closed => return None,
-            FromInit::Device(_) | FromInit::Console(_) => {}
+            FromInit::Device(_) | FromInit::Console(_) | FromInit::Warning(_) => {}
         }
     }
 }

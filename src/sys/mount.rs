@@ -23,6 +23,8 @@ impl MountAttr {
     pub const NODEV: Self = Self(libc::MOUNT_ATTR_NODEV);
     /// `MOUNT_ATTR_NOEXEC`.
     pub const NOEXEC: Self = Self(libc::MOUNT_ATTR_NOEXEC);
+    /// `MOUNT_ATTR__ATIME`: the bits of all ways to keep access times.
+    pub const ATIME: Self = Self(libc::MOUNT_ATTR__ATIME);
     /// `MOUNT_ATTR_NOATIME`.
     pub const NOATIME: Self = Self(libc::MOUNT_ATTR_NOATIME);
     /// No attribute.

@@ -300,6 +300,17 @@ fn tmpfs_and_read_only_roots() {
     );
     assert!(mounted.starts_with("700\n"), "{mounted}");
     assert!(mounted.contains("size=1024k"), "{mounted}");
+    // The mode of what is covered, as far as there is something.
+    let places = [
+        "--tmpfs",
+        "/home/guest",
+        "--tmpfs",
+        "/tmp",
+        "--tmpfs",
+        "/new",
+    ];
+    let modes = ["stat", "-c", "%a", "/home/guest", "/tmp", "/new"];
+    assert_eq!(prints(&sandbox, &places, &modes), "755\n1777\n1777");
 }
 
 #[test]
@@ -415,6 +426,11 @@ fn limits_and_kernel_settings_hold_inside() {
         &["sh", "-c", "ulimit -n"],
     );
     assert_eq!(few, "4");
+    let more = "nofile=4000000000:4000000000";
+    let call = run(&sandbox, &["--ulimit", more], &["true"]);
+    call.run()
+        .expect(126)
+        .says("setrlimit `RLIMIT_NOFILE`: Operation not permitted");
     let forward = prints(
         &sandbox,
         &["--sysctl", "net.ipv4.ip_forward=1"],

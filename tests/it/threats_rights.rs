@@ -276,6 +276,62 @@ fn every_layout_of_cgroups_runs_containers() {
 }
 
 #[test]
+fn a_host_that_covers_parts_of_proc_and_sys_runs_containers() {
+    requires!("userns");
+    let script = r#"
+        "$@" import -q small.tar small >/dev/null
+        "$@" run --rm --network none small sh -c '
+            test -e /proc/self/status && ls /sys >/dev/null && echo alive
+            ls /proc/acpi; ls /sys/kernel; touch /sys/x 2>/dev/null || echo sealed'
+        "$@" run --rm --network none --pid host small test -d /proc/self/fd && echo shared
+    "#;
+    let mounts = "mount -t tmpfs -o mode=700 none s && mount -t tmpfs none /proc/acpi \
+                  && mount -t tmpfs none /sys/kernel";
+    let outcome = Sandbox::new().nested(mounts, script).expect(0);
+    assert_eq!(
+        outcome.stdout, "alive\nsealed\nshared\n",
+        "{}",
+        outcome.stderr
+    );
+    let told = "/proc of this host is partly covered by other mounts";
+    assert_eq!(
+        outcome.stderr.matches(told).count(),
+        1,
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn mounts_travel_as_asked_and_never_to_the_host() {
+    requires!("userns");
+    let mounts = "mount -t tmpfs -o mode=700 none s && mkdir h && mount -t tmpfs none h \
+                  && mount --make-shared h && mkdir h/late h/inner && mkfifo go done \
+                  && { (read go <go; mount -t tmpfs none h/late; touch h/late/mark; echo >done) & }";
+    let script = r#"
+        "$@" import -q small.tar small >/dev/null
+        for mode in private rprivate slave rslave shared rshared; do
+            "$@" run -d --network none --cap-add sys_admin --name $mode -v $PWD/h:/h:$mode \
+                small sleep 1000 >/dev/null
+        done
+        echo >go; read done <done
+        for mode in private rprivate slave rslave shared rshared; do
+            "$@" exec $mode sh -c '
+                test -e /h/late/mark && seen=seen || seen=unseen
+                mount -t tmpfs none /h/inner || echo refused
+                grep -q " / / .*shared:" /proc/self/mountinfo && root=shared || root=own
+                echo '$mode' $seen $root'
+        done
+        grep -c h/inner /proc/self/mountinfo
+        "$@" rm -f -t 0 -a >/dev/null
+    "#;
+    let outcome = Sandbox::new().nested(mounts, script).expect(0);
+    let expected = "private unseen own\nrprivate unseen own\nslave seen own\nrslave seen own\n\
+                    shared seen shared\nrshared seen shared\n0\n";
+    assert_eq!(outcome.stdout, expected, "{}", outcome.stderr);
+}
+
+#[test]
 fn devices_are_those_of_the_specification() {
     requires!("userns");
     let sandbox = Sandbox::with_image();

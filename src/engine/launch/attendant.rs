@@ -21,6 +21,7 @@ use crate::runtime::machine::make_lower;
 use crate::runtime::spawn::Attendant;
 use crate::runtime::userns::chain;
 use crate::state::record::{ContainerRecord, ProcessIdentity};
+use crate::sys::channel::Channel;
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
 use crate::sys::{Called, Ignored, SysResult};
 
@@ -43,6 +44,8 @@ pub(super) struct StartAttendant<'p> {
     pub(super) record: &'p ContainerRecord,
     pub(super) connection: &'p Connection,
     pub(super) run_directory: &'p Path,
+    /// The line to the command that starts the container.
+    pub(super) command: &'p Channel,
     /// Processes that must end with the container.
     pub(super) helpers: Vec<(ProcessIdentity, OwnedFd)>,
     /// Whether the root is served by FUSE.
@@ -59,6 +62,10 @@ impl Attendant for StartAttendant<'_> {
             self.helpers.push((ProcessIdentity::of(pid)?, pidfd));
         }
         Ok(())
+    }
+
+    fn warn(&mut self, words: &str) {
+        drop(self.command.send(format!("w{words}").as_bytes(), None));
     }
 
     fn attach_network(&mut self, pid: i32) -> Result<(), StageFailure> {

@@ -28,6 +28,7 @@ use crate::monitor::{
 use crate::runtime::holder_ahead::HolderAhead;
 use crate::runtime::idmap::IdMapping;
 use crate::runtime::launch::{ProgramIo, StageFailure};
+use crate::runtime::rights::raise_limits;
 use crate::runtime::spawn::{Spawned, spawn};
 use crate::runtime::userns::{UsernsError, chain};
 use crate::state::record::{ContainerRecord, ContainerState, Place, ProcessIdentity, Status};
@@ -78,6 +79,7 @@ fn start(
     call(|| close_all_but(&kept))?;
     let (program_io, io) = call(|| streams(prepared))?;
     call(drop_standard_streams)?;
+    prepared.launch.spec.process().iter().for_each(raise_limits);
     holder
         .enter(&prepared.holder, &prepared.run_root)
         .map_err(|error| refused_namespace(&error))?;
@@ -87,6 +89,7 @@ fn start(
         record: &prepared.record,
         connection: &prepared.connection,
         run_directory: &prepared.run_directory,
+        command: line,
         helpers: Vec::new(),
         serves_root: false,
     };

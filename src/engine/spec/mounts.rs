@@ -235,13 +235,9 @@ fn user_mount(request: &MountRequest) -> Mount {
             )
         }
         MountKind::Tmpfs => {
-            let has = |options: &[&str], key: &str| options.iter().any(|o| o.starts_with(key));
             let mut all = vec!["nosuid", "nodev"];
             all.retain(|flag| !options.contains(&&flag[2..]));
-            if !has(&options, "mode=") {
-                all.push("mode=1777");
-            }
-            if !has(&options, "notmpcopyup") {
+            if !options.contains(&"notmpcopyup") {
                 all.push("tmpcopyup");
             }
             all.extend(options);
@@ -254,6 +250,22 @@ fn user_mount(request: &MountRequest) -> Mount {
             mount(&request.container_path, "tmpfs", "tmpfs", &[])
         }
     }
+}
+
+/// Mounts that travel need a root on which they do, as Podman sets it: `None` keeps it private.
+pub(super) fn root_propagation(mounts: &[MountRequest]) -> Option<String> {
+    let asks = |words: [&str; 2]| {
+        let mut options = mounts.iter().flat_map(|mount| &mount.options);
+        options.any(|option| words.contains(&option.as_str()))
+    };
+    let word = if asks(["shared", "rshared"]) {
+        "shared"
+    } else if asks(["slave", "rslave"]) {
+        "rslave"
+    } else {
+        return None;
+    };
+    Some(word.to_owned())
 }
 
 fn bind(host_path: &Path, container_path: &str, options: &[&str]) -> Mount {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `--security-opt`, and the paths that a container does not see or cannot write.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::LinuxNamespaceType;
 
@@ -89,6 +89,10 @@ impl SecurityOptions {
     fn take(&mut self, option: &str) -> Result<(), SecurityError> {
         let (key, value) = option.split_once(['=', ':']).unwrap_or((option, ""));
         let paths = |text: &str| text.split(':').map(str::to_owned).collect::<Vec<_>>();
+        let unavailable = |reason| SecurityError::Unavailable {
+            option: option.to_owned(),
+            reason,
+        };
         match key {
             "no-new-privileges" => match value {
                 "" | "true" => self.no_new_privileges = true,
@@ -103,19 +107,25 @@ impl SecurityOptions {
             "systempaths" if value == "unconfined" => self.unmask.push("ALL".to_owned()),
             "proc-opts" => self.proc_options = value.split(',').map(str::to_owned).collect(),
             // Labels change nothing on a host without SELinux, and Podman takes them there too.
-            "label" => {}
+            "label" if value == "disable" || !Path::new(SELINUX).exists() => {}
+            "label" => return Err(unavailable("coracle sets no SELinux labels")),
             "apparmor" if value == "unconfined" => {}
-            "apparmor" => {
-                let reason = "AppArmor is not enabled on this host";
-                return Err(SecurityError::Unavailable {
-                    option: option.to_owned(),
-                    reason,
-                });
+            "apparmor" if apparmor_is_on() => {
+                return Err(unavailable("coracle applies no AppArmor profiles"));
             }
+            "apparmor" => return Err(unavailable("AppArmor is not enabled on this system")),
             _ => return Err(SecurityError::Unknown(option.to_owned())),
         }
         Ok(())
     }
+}
+
+/// There where SELinux is on.
+const SELINUX: &str = "/sys/fs/selinux/enforce";
+
+fn apparmor_is_on() -> bool {
+    let enabled = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled");
+    enabled.is_ok_and(|text| text.trim() == "Y")
 }
 
 /// Masked and read-only paths.

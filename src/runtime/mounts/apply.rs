@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::sys::stat::SFlag;
 
-use super::plan::{MountOp, MountSource};
+use super::plan::{MS_PRIVATE, MountOp, MountSource};
 use super::sources::Sources;
 use super::target::{self, Links, TargetKind};
 use crate::sys::mount::{Depth, FsContext, MountAttr, attach, clone_tree, current_dir, set_attr};
@@ -37,12 +37,26 @@ pub enum MountError {
     },
 }
 
+/// What a mount shows in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// What was asked for.
+    Asked,
+    /// The host's /proc or /sys: where parts of it are covered, the kernel gives no new one, which
+    /// would uncover them (`mount_too_revealing`).
+    Host,
+}
+
 /// Makes the mount of `op` below `root`; its source may have been opened already.
 ///
 /// # Errors
 ///
 /// See [`MountError`].
-pub fn apply(op: &MountOp, root: BorrowedFd<'_>, sources: &mut Sources) -> Result<(), MountError> {
+pub fn apply(
+    op: &MountOp,
+    root: BorrowedFd<'_>,
+    sources: &mut Sources,
+) -> Result<Shown, MountError> {
     let what = match &op.source {
         MountSource::Bind { host_path, .. } => host_path.display().to_string(),
         MountSource::New { kind, .. } => kind.clone(),
@@ -52,14 +66,30 @@ pub fn apply(op: &MountOp, root: BorrowedFd<'_>, sources: &mut Sources) -> Resul
         container_path: op.container_path.clone(),
         source,
     };
+    let mut shown = Shown::Asked;
     let (mount, kind) = match &op.source {
         MountSource::Bind { host_path, depth } => {
             bind(host_path, *depth, op, sources.take(host_path))?
         }
-        MountSource::New { kind, parameters } => (
-            new_filesystem(kind, parameters, op).map_err(refused)?,
-            TargetKind::Directory,
-        ),
+        MountSource::New { kind, parameters } => {
+            let mode = mode_of_place(op, root).map_err(refused)?;
+            let parameters = parameters.iter().chain(&mode);
+            let mount = new_filesystem(kind, parameters, op).or_else(|error| {
+                let host = hosts_own(kind).filter(|_| error.errno == Errno::EPERM);
+                let host = host.ok_or(error)?;
+                shown = Shown::Host;
+                let mount = clone_tree(current_dir(), host, Depth::Recursive)?;
+                set_attr(
+                    mount.as_fd(),
+                    op.set,
+                    MountAttr::NONE,
+                    MS_PRIVATE,
+                    Depth::Recursive,
+                )?;
+                Ok(mount)
+            });
+            (mount.map_err(refused)?, TargetKind::Directory)
+        }
     };
     let links = links(&op.container_path);
     let place = target::open_or_make(root, &op.container_path, kind, links).map_err(refused)?;
@@ -69,7 +99,17 @@ pub fn apply(op: &MountOp, root: BorrowedFd<'_>, sources: &mut Sources) -> Resul
     if op.copy_up {
         super::copy_up::copy_tree(place.as_fd(), mount.as_fd()).map_err(refused)?;
     }
-    attach(mount.as_fd(), place.as_fd()).map_err(refused)
+    attach(mount.as_fd(), place.as_fd()).map_err(refused)?;
+    Ok(shown)
+}
+
+/// Where the host has its file system of this kind.
+fn hosts_own(kind: &str) -> Option<&'static Path> {
+    match kind {
+        "proc" => Some(Path::new("/proc")),
+        "sysfs" => Some(Path::new("/sys")),
+        _ => None,
+    }
 }
 
 /// An image must not move the places that we write to.
@@ -120,7 +160,7 @@ fn bind(
         MountAttr::NONE,
         MountAttr::NONE,
         op.propagation,
-        Depth::Recursive,
+        op.propagation_depth,
     )
     .map_err(refused)?;
     let kind = if format == SFlag::S_IFDIR {
@@ -151,9 +191,28 @@ fn keepable(clear: MountAttr, device: bool) -> MountAttr {
     if device { MountAttr::NONE } else { clear }
 }
 
-fn new_filesystem(
+/// A file system in memory has the mode of the directory that it covers, unless one was asked for.
+fn mode_of_place(
+    op: &MountOp,
+    root: BorrowedFd<'_>,
+) -> SysResult<Option<(String, Option<String>)>> {
+    let MountSource::New { kind, parameters } = &op.source else {
+        return Ok(None);
+    };
+    if kind != "tmpfs" || parameters.iter().any(|(key, _)| key == "mode") {
+        return Ok(None);
+    }
+    let Some(place) = existing(root, &op.container_path)? else {
+        return Ok(None);
+    };
+    let status = nix::sys::stat::fstat(&place).called(|| "fstat(mount point)")?;
+    let mode = format!("{:o}", status.st_mode & 0o7777);
+    Ok(Some(("mode".to_owned(), Some(mode))))
+}
+
+fn new_filesystem<'p>(
     kind: &str,
-    parameters: &[(String, Option<String>)],
+    parameters: impl Iterator<Item = &'p (String, Option<String>)>,
     op: &MountOp,
 ) -> SysResult<OwnedFd> {
     let context = FsContext::open(kind)?;

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use nix::mount::MsFlags;
 use oci_spec::runtime::Mount;
 
 use crate::sys::mount::{Depth, MountAttr};
@@ -20,8 +21,10 @@ pub struct MountOp {
     pub clear: MountAttr,
     /// Whether `set` reaches the mounts below (`rro`, `rbind` with `ro` does not).
     pub attr_depth: Depth,
-    /// `MS_PRIVATE`, `MS_SLAVE`, `MS_SHARED` or `MS_UNBINDABLE` for the whole tree.
+    /// `MS_PRIVATE`, `MS_SLAVE`, `MS_SHARED` or `MS_UNBINDABLE`.
     pub propagation: u64,
+    /// Whether that reaches the mounts below (`rslave` does, `slave` does not).
+    pub propagation_depth: Depth,
     /// Copies what the root has there into a fresh tmpfs (`tmpcopyup`).
     pub copy_up: bool,
     /// Changes the owner of the source to the container's user (`U`).
@@ -119,6 +122,7 @@ fn plan_one(mount: &Mount) -> Result<MountOp, PlanError> {
         clear: parsed.clear,
         attr_depth: parsed.attr_depth,
         propagation: parsed.propagation,
+        propagation_depth: parsed.propagation_depth,
         copy_up: parsed.copy_up,
         chown: parsed.chown,
     })
@@ -172,6 +176,7 @@ struct Options {
     clear: MountAttr,
     attr_depth: Depth,
     propagation: u64,
+    propagation_depth: Depth,
     parameters: Vec<(String, Option<String>)>,
     copy_up: bool,
     chown: bool,
@@ -184,7 +189,8 @@ impl Options {
             set: MountAttr::NONE,
             clear: MountAttr::NONE,
             attr_depth: Depth::One,
-            propagation: libc_private(),
+            propagation: MS_PRIVATE,
+            propagation_depth: Depth::Recursive,
             parameters: Vec::new(),
             copy_up: false,
             chown: false,
@@ -199,15 +205,13 @@ impl Options {
         if self.take_attribute(option) {
             return;
         }
+        if let Some((kind, depth)) = propagation(option) {
+            (self.propagation, self.propagation_depth) = (kind, depth);
+            return;
+        }
         match option {
             "bind" => self.bind = Some(Depth::One),
             "rbind" => self.bind = Some(Depth::Recursive),
-            "private" | "rprivate" => self.propagation = libc_private(),
-            "slave" | "rslave" => self.propagation = nix::mount::MsFlags::MS_SLAVE.bits(),
-            "shared" | "rshared" => self.propagation = nix::mount::MsFlags::MS_SHARED.bits(),
-            "unbindable" | "runbindable" => {
-                self.propagation = nix::mount::MsFlags::MS_UNBINDABLE.bits();
-            }
             "tmpcopyup" | "copyup" => self.copy_up = true,
             "notmpcopyup" | "nocopyup" => self.copy_up = false,
             "U" => self.chown = true,
@@ -245,7 +249,12 @@ impl Options {
             "dev" => (MountAttr::NODEV, false),
             "noexec" => (MountAttr::NOEXEC, true),
             "exec" => (MountAttr::NOEXEC, false),
-            "noatime" => (MountAttr::NOATIME, true),
+            "noatime" => {
+                // One of several ways to keep access times, of which exactly one holds.
+                self.clear = self.clear.with(MountAttr::ATIME);
+                self.set = self.set.with(MountAttr::NOATIME);
+                return true;
+            }
             "atime" => (MountAttr::NOATIME, false),
             _ => return false,
         };
@@ -259,8 +268,23 @@ impl Options {
     }
 }
 
-fn libc_private() -> u64 {
-    nix::mount::MsFlags::MS_PRIVATE.bits()
+/// Nothing travels between the mount and another one.
+pub(super) const MS_PRIVATE: u64 = MsFlags::MS_PRIVATE.bits();
+
+/// What a propagation word of mount(8) says: the kind, and whether it reaches the mounts below.
+pub(crate) fn propagation(word: &str) -> Option<(u64, Depth)> {
+    let (kind, depth) = match word {
+        "private" => (MsFlags::MS_PRIVATE, Depth::One),
+        "rprivate" => (MsFlags::MS_PRIVATE, Depth::Recursive),
+        "slave" => (MsFlags::MS_SLAVE, Depth::One),
+        "rslave" => (MsFlags::MS_SLAVE, Depth::Recursive),
+        "shared" => (MsFlags::MS_SHARED, Depth::One),
+        "rshared" => (MsFlags::MS_SHARED, Depth::Recursive),
+        "unbindable" => (MsFlags::MS_UNBINDABLE, Depth::One),
+        "runbindable" => (MsFlags::MS_UNBINDABLE, Depth::Recursive),
+        _ => return None,
+    };
+    Some((kind.bits(), depth))
 }
 
 #[cfg(test)]
@@ -308,7 +332,11 @@ mod tests {
             (plan[0].set, plan[0].attr_depth),
             (MountAttr::RDONLY, Depth::Recursive)
         );
-        assert_eq!(plan[0].propagation, nix::mount::MsFlags::MS_SLAVE.bits());
+        let propagation = |op: &MountOp| (op.propagation, op.propagation_depth);
+        let slave = MsFlags::MS_SLAVE.bits();
+        assert_eq!(propagation(&plan[0]), (slave, Depth::Recursive));
+        let plan = super::plan(&[mount("/w", "bind", "/src", &["bind", "slave"])]).unwrap();
+        assert_eq!(propagation(&plan[0]), (slave, Depth::One));
     }
 
     #[test]
