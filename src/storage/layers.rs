@@ -15,6 +15,8 @@
 //! directory. Whoever is about to name a layer in a record holds a [`Pin`] on it until the record
 //! is written; a layer that is pinned or named is not removed.
 
+mod roots;
+
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
 use std::os::fd::AsFd;

@@ -289,3 +289,37 @@ fn a_damaged_image_is_listed_and_can_be_removed() {
     assert_eq!(store.images.list().unwrap()[0].image.id, kept);
     assert_eq!(store.layer_count(), 1);
 }
+
+#[test]
+fn the_root_is_as_below_whichever_layer_came_first() {
+    let store = store();
+    let layers = store.images.layers();
+    let mut builder = ::tar::Builder::new(Vec::new());
+    let mut header = ::tar::Header::new_gnu();
+    header.set_entry_type(::tar::EntryType::Directory);
+    header.set_size(0);
+    header.set_mode(0o700);
+    builder.append_data(&mut header, "./", &b""[..]).unwrap();
+    let lowest = builder.into_inner().unwrap();
+    let uppers = [layer_tar("middle"), layer_tar("top")];
+    let diff_ids: Vec<_> = [&lowest, &uppers[0], &uppers[1]]
+        .map(|tar| Digest::sha256(tar))
+        .into();
+    let chain = super::chain_ids(&diff_ids);
+    let mut pins = Vec::new();
+    for (at, tar) in [(2_usize, &uppers[1]), (1, &uppers[0]), (0, &lowest)] {
+        let parent = at.checked_sub(1).map(|below| &chain[below]);
+        let (layer, pin) = layers
+            .add(parent, Expected::default(), &tar[..], &ONE_ID)
+            .unwrap();
+        assert_eq!(layer.chain_id, chain[at]);
+        pins.push(pin);
+    }
+    layers.settle_roots(&chain, &ONE_ID).unwrap();
+    for layer in &chain {
+        let diff = std::fs::File::open(layers.read(layer).unwrap().diff_path).unwrap();
+        let place = crate::sys::xattr::Place::Descriptor(std::os::fd::AsFd::as_fd(&diff));
+        let said = crate::layer_format::read_override_stat(place).unwrap();
+        assert_eq!(said.unwrap().mode, 0o700, "{layer}");
+    }
+}

@@ -205,6 +205,10 @@ impl Fetch<'_> {
         let document: ImageConfiguration = parse(name, "configuration", &config)?;
         self.check_config(name, &manifest, &document)?;
         let pins = self.layers(place, name, &manifest, &document)?;
+        let layers = self.images.layers();
+        layers
+            .settle_roots(&chain_ids(&document.rootfs.diff_ids), self.workplace)
+            .map_err(|error| copying(name, &error))?;
         let digest = &manifest.config.digest;
         self.report.step(Step::Config { digest });
         self.report.step(Step::Manifest);

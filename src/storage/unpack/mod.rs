@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use self::path::CleanPath;
 use self::tree::Tree;
+pub(super) use self::tree::set_root_directory;
 use super::tar::{
     Limits, Member, MemberKind, RecipeWriter, TarError, TarInput, TarStream, printable,
 };
@@ -37,7 +38,7 @@ pub enum Ownership {
 }
 
 /// What an unpacked layer needs of the one who serves it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Unpacked {
     /// Bytes of the tar stream.
@@ -51,6 +52,22 @@ pub struct Unpacked {
     /// A later member took the place of an earlier one, whose data are gone: the stream cannot be
     /// put together again.
     pub replaced: bool,
+    /// The stream says whose the root directory is; otherwise it is as in the layer below.
+    pub root_is_member: bool,
+}
+
+impl Default for Unpacked {
+    /// A record of a coracle that did not keep it says nothing of the root, so that it stays.
+    fn default() -> Self {
+        Self {
+            size_bytes: 0,
+            members: 0,
+            ids_as_metadata: false,
+            devices_as_metadata: false,
+            replaced: false,
+            root_is_member: true,
+        }
+    }
 }
 
 /// Why a layer could not be unpacked.
@@ -130,6 +147,7 @@ pub(crate) fn unpack(
         ids_as_metadata: tree.ids_as_metadata(),
         devices_as_metadata: tree.devices_as_metadata(),
         replaced: tree.replaced(),
+        root_is_member: tree.root_is_member(),
     })
 }
 

@@ -59,6 +59,40 @@ enum Record {
     Metadata { uid: u32, gid: u32 },
 }
 
+/// Makes the root of a finished layer what it should be.
+pub(in crate::storage) fn set_root_directory(
+    root: BorrowedFd<'_>,
+    ownership: Ownership,
+    wanted: RootDirectory,
+) -> SysResult<()> {
+    let place = Place::Descriptor(root);
+    if ownership == Ownership::Mapped {
+        let known = KnownIds::of_self().called(|| "open(/proc/self/uid_map)")?;
+        dress_real_root(root, wanted, &known)?;
+    }
+    if ownership == Ownership::Mapped && !has_ownership_metadata(place) {
+        return Ok(());
+    }
+    let RootDirectory { uid, gid, mode } = wanted;
+    let stat = OverrideStat {
+        uid,
+        gid,
+        mode,
+        kind: Some(FileKind::Directory),
+    };
+    write_override_stat(place, &stat).called(|| "setxattr(override_stat)")
+}
+
+fn dress_real_root(root: BorrowedFd<'_>, wanted: RootDirectory, known: &KnownIds) -> SysResult<()> {
+    let RootDirectory { uid, gid, mode } = wanted;
+    if !known.has(uid, gid) {
+        return Ok(());
+    }
+    fchown(root, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+        .called(|| format!("fchown({uid}, {gid})"))?;
+    fchmod(root, Mode::from_bits_truncate(mode)).called(|| format!("fchmod({mode:o})"))
+}
+
 impl<'a> Tree<'a> {
     pub(super) fn new(destination: Destination<'a>) -> Result<Self, UnpackError> {
         let known = KnownIds::of_self().map_err(|source| UnpackError::IdMap { source })?;
@@ -88,6 +122,10 @@ impl<'a> Tree<'a> {
 
     pub(super) fn replaced(&self) -> bool {
         self.replaced
+    }
+
+    pub(super) fn root_is_member(&self) -> bool {
+        self.root_is_member
     }
 
     /// Makes a regular file with the data that follow in `stream`. The outer error is the stream's.
@@ -184,14 +222,10 @@ impl<'a> Tree<'a> {
 
     /// Makes the root what it usually is. Where owners are metadata, [`Tree::mark_root`] does.
     fn dress_root(&self) -> SysResult<()> {
-        let RootDirectory { uid, gid, mode } = self.usual_root;
-        if self.ownership == Ownership::Metadata || !self.known.has(uid, gid) {
-            return Ok(());
+        match self.ownership {
+            Ownership::Metadata => Ok(()),
+            Ownership::Mapped => dress_real_root(self.parents.root(), self.usual_root, &self.known),
         }
-        let root = self.parents.root();
-        fchown(root, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
-            .called(|| format!("fchown({uid}, {gid})"))?;
-        fchmod(root, Mode::from_bits_truncate(mode)).called(|| format!("fchmod({mode:o})"))
     }
 
     /// A reader of ownership metadata looks for it on the root first.
