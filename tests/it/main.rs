@@ -14,6 +14,7 @@ mod architecture;
 mod attach;
 mod command_line;
 mod crash;
+mod debian;
 mod deps;
 mod exec;
 mod files;

@@ -33,9 +33,11 @@ pub(crate) enum Need {
     Slirp4netns,
     /// The program docker-registry.
     Registry,
+    /// A root file system of Debian, as a tar.
+    Debian,
 }
 
-const NEEDS: [(&str, Need); 10] = [
+const NEEDS: [(&str, Need); 11] = [
     ("userns", Need::Userns),
     ("fuse", Need::Fuse),
     ("overlay", Need::Overlay),
@@ -46,6 +48,7 @@ const NEEDS: [(&str, Need); 10] = [
     ("pasta", Need::Pasta),
     ("slirp4netns", Need::Slirp4netns),
     ("registry", Need::Registry),
+    ("debian", Need::Debian),
 ];
 
 /// Whether the test must end as a skip because of `needs`, names between commas, or because the
@@ -76,6 +79,12 @@ pub(crate) fn has(need: Need) -> bool {
     let has = probe(need);
     known.push((need, has));
     has
+}
+
+/// The tar of a Debian root file system.
+pub(crate) fn debian() -> Option<String> {
+    let path = std::env::var("CORACLE_TEST_DEBIAN").ok()?;
+    Path::new(&path).is_file().then_some(path)
 }
 
 /// Whether the tests run as root.
@@ -128,6 +137,7 @@ fn probe(need: Need) -> bool {
         Need::Pasta => works("pasta", &["--version"]),
         Need::Slirp4netns => works("slirp4netns", &["--version"]),
         Need::Registry => works("docker-registry", &["--version"]),
+        Need::Debian => debian().is_some(),
     }
 }
 
@@ -143,6 +153,7 @@ fn explain(need: Need) -> &'static str {
         Need::Pasta => "the program pasta does not run",
         Need::Slirp4netns => "the program slirp4netns does not run",
         Need::Registry => "the program docker-registry does not run",
+        Need::Debian => "CORACLE_TEST_DEBIAN names no tar of a Debian; tests/run makes one",
     }
 }
 
