@@ -95,7 +95,7 @@ impl DiskUsage {
     fn of(images: Vec<ListedImage>, containers: Vec<ContainerUsage>) -> Self {
         let mut layers: BTreeMap<String, (u64, usize)> = BTreeMap::new();
         for layer in images.iter().flat_map(|one| &one.image.layers) {
-            let size = layer.record.content.size_bytes;
+            let size = layer.record.content.size_bytes + layer.kept_bytes();
             let entry = layers
                 .entry(layer.chain_id.to_string())
                 .or_insert((size, 0));

@@ -149,6 +149,9 @@ pub enum RegistryError {
         /// Why, in words.
         words: String,
     },
+    /// There is no room for a blob on its way.
+    #[error("keep a blob on its way")]
+    Scratch(#[source] io::Error),
     /// What is to be sent cannot be read.
     #[error("read what is to be sent")]
     Input(#[source] io::Error),

@@ -12,7 +12,7 @@ use std::thread;
 
 use nix::libc;
 
-use super::compression::read_fully;
+use super::compression::{decompress, read_fully};
 use crate::oci::{Algorithm, Digest, Digester};
 
 /// What one thread compresses at a time: each is a gzip member, or a frame of zstd, of its own,
@@ -73,6 +73,23 @@ pub fn compress(
         size_bytes,
         plain_digest,
     })
+}
+
+/// Whether the gzip stream `blob` begins as [`compress`] would begin it, so that it need not be
+/// kept to be had again.
+///
+/// # Errors
+///
+/// What reading says; a stream that does not unpack is not ours.
+pub(super) fn begins_as_ours(blob: impl Read, again: impl Read) -> io::Result<bool> {
+    let mut block = vec![0; BLOCK];
+    let Ok(length) = decompress(blob).and_then(|plain| read_fully(plain, &mut block)) else {
+        return Ok(false);
+    };
+    let ours = one_block(&block[..length], LayerCompression::Gzip)?;
+    let mut theirs = vec![0; ours.len()];
+    let length = read_fully(again, &mut theirs)?;
+    Ok(ours == theirs[..length])
 }
 
 /// Makes a file that nothing names, in the directory `scratch`: it is gone with its last
@@ -170,7 +187,6 @@ fn one_block(block: &[u8], compression: LayerCompression) -> io::Result<Vec<u8>>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::compression::decompress;
 
     fn packed(
         input: impl Read + Send,
@@ -204,6 +220,23 @@ mod tests {
                 reader.read_to_end(&mut found).unwrap();
                 assert_eq!(found, plain);
             }
+        }
+    }
+
+    #[test]
+    fn what_we_compressed_is_known_again() {
+        for length in [0, 1, BLOCK, BLOCK + 17] {
+            let plain = content(length);
+            let (_, ours) = packed(&plain[..], LayerCompression::Gzip).unwrap();
+            assert!(begins_as_ours(&ours[..], &ours[..]).unwrap());
+            let level = flate2::Compression::best();
+            let mut theirs = flate2::write::GzEncoder::new(Vec::new(), level);
+            theirs.write_all(&plain).unwrap();
+            let theirs = theirs.finish().unwrap();
+            assert!(!begins_as_ours(&theirs[..], &theirs[..]).unwrap());
+            let (_, zstd) = packed(&plain[..], LayerCompression::Zstd).unwrap();
+            assert!(!begins_as_ours(&zstd[..], &zstd[..]).unwrap());
+            assert!(!begins_as_ours(&b"\x1f\x8bx"[..], &b"\x1f\x8bx"[..]).unwrap());
         }
     }
 

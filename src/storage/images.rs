@@ -51,6 +51,8 @@ pub struct Image {
     pub name: Option<String>,
     /// Every name that it has or had, the latest first.
     pub names_history: Vec<String>,
+    /// Where it was pulled from or pushed to, the latest first.
+    pub origins: Vec<Origin>,
     /// Its configuration.
     pub config: ImageConfiguration,
     /// Its layers, lowest first.
@@ -81,7 +83,22 @@ pub struct NewImage<'a> {
     pub manifest: &'a [u8],
     /// The names that it gets.
     pub names: &'a [Reference],
+    /// Where it comes from, if that is a registry.
+    pub origin: Option<&'a Origin>,
 }
+
+/// A repository that has, or had, all blobs of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Its full name: `quay.io/ana/web`.
+    pub repository: String,
+    /// Whether the command line asked that it need not prove who it is.
+    #[serde(default)]
+    pub is_insecure: bool,
+}
+
+/// Origins of one image that are remembered.
+const ORIGINS_MAX: usize = 8;
 
 /// `images/<id>.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +113,9 @@ struct ImageRecord {
     /// Every name that it had, the latest first.
     #[serde(default)]
     names_history: Vec<String>,
+    /// The latest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    origins: Vec<Origin>,
     /// Of a manifest list, where its instances come from; nothing else has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     instances: Option<Instances>,
@@ -110,6 +130,7 @@ impl ImageRecord {
             layers: Vec::new(),
             added: Timestamp::UNIX_EPOCH,
             names_history: Vec::new(),
+            origins: Vec::new(),
             instances: None,
         }
     }
@@ -285,9 +306,9 @@ impl Images {
                 manifests.push(older.clone());
             }
         }
-        let (added, history) = match known {
-            Some(known) => (known.added, known.names_history),
-            None => (Timestamp::now(), Vec::new()),
+        let (added, history, origins) = match known {
+            Some(known) => (known.added, known.names_history, known.origins),
+            None => (Timestamp::now(), Vec::new(), Vec::new()),
         };
         let names = new.names.iter().rev().map(ToString::to_string);
         let record = ImageRecord {
@@ -296,6 +317,7 @@ impl Images {
             layers,
             added,
             names_history: latest_first(names.collect(), history),
+            origins: latest_origins(new.origin, origins),
             instances: None,
         };
         self.write_record(&record)?;
@@ -332,6 +354,23 @@ impl Images {
         // The first is the one that the image is made of.
         let place = record.manifests.len().min(1);
         record.manifests.insert(place, digest);
+        self.write_record(&record)
+    }
+
+    /// Notes a repository that has all blobs of an image now.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::NoSuchImage`] if the image has gone meanwhile.
+    pub fn note_origin(&self, id: &Digest, origin: &Origin) -> Result<(), StorageError> {
+        let _lock = self.lock()?;
+        let Some(mut record) = self.record(id)? else {
+            return Err(no_such(id.short()));
+        };
+        if record.origins.first() == Some(origin) {
+            return Ok(());
+        }
+        record.origins = latest_origins(Some(origin), record.origins);
         self.write_record(&record)
     }
 
@@ -613,6 +652,7 @@ fn assemble(
         manifests: record.manifests.clone(),
         name,
         names_history: record.names_history.clone(),
+        origins: record.origins.clone(),
         created: config.created.unwrap_or(record.added),
         size_bytes: layers
             .iter()
@@ -621,6 +661,17 @@ fn assemble(
         config,
         layers,
     }
+}
+
+/// `origin` before what was known, each repository once.
+fn latest_origins(origin: Option<&Origin>, known: Vec<Origin>) -> Vec<Origin> {
+    let repository = origin.map(|origin| origin.repository.clone());
+    let mut origins: Vec<Origin> = origin.cloned().into_iter().collect();
+    let mut older = known;
+    older.retain(|known| Some(&known.repository) != repository.as_ref());
+    origins.extend(older);
+    origins.truncate(ORIGINS_MAX);
+    origins
 }
 
 /// `names` before what is in `history`, each once.

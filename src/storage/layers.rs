@@ -75,6 +75,9 @@ pub struct LayerRecord {
     pub blob_digest: Digest,
     /// Size of that blob.
     pub blob_bytes: u64,
+    /// What its manifest called that blob.
+    #[serde(default)]
+    pub blob_type: Option<String>,
     /// The id map that its files were written under.
     pub id_map: String,
     /// When it was unpacked.
@@ -91,6 +94,8 @@ pub struct Expected<'a> {
     pub diff_id: Option<&'a Digest>,
     /// The digest of the blob as it comes.
     pub blob_digest: Option<&'a Digest>,
+    /// What its manifest calls it.
+    pub blob_type: Option<&'a str>,
 }
 
 /// Keeps a layer from being removed; ends when it is dropped, or with the process.
@@ -272,6 +277,7 @@ impl Layers {
             parent: parent.cloned(),
             blob_digest: passed.blob_digest,
             blob_bytes: passed.blob_bytes,
+            blob_type: expected.blob_type.map(str::to_owned),
             id_map: workplace.id_map(),
             created: Some(Timestamp::now()),
             content: passed.unpacked,
@@ -320,6 +326,11 @@ impl Layers {
             Some(pin) => Ok(Some((self.read(chain_id)?, pin))),
             None => Ok(None),
         }
+    }
+
+    /// Whether a layer is of this store, not of an additional one.
+    pub(super) fn owns(&self, layer: &Layer) -> bool {
+        layer.diff_path.starts_with(self.path(&layer.chain_id))
     }
 
     fn path(&self, chain_id: &Digest) -> PathBuf {

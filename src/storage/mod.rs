@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! blobs/sha256/<hex>       configurations and manifests
-//! layers/<chain id>/       diff/ (unpacked tree), layer.json
+//! layers/<chain id>/       diff/ (unpacked tree), layer.json, kept blobs
 //! images/<id>.json         documents and layers of an image
 //! names/images/<name>      which image has a name
 //! tmp/                     everything unfinished
@@ -17,6 +17,7 @@ mod blobs;
 mod compress;
 mod compression;
 mod error;
+mod forms;
 mod images;
 mod layers;
 mod names;
@@ -31,7 +32,7 @@ mod workplace;
 pub use compress::{Compressed, LayerCompression, compress, unnamed_file};
 pub use error::StorageError;
 pub use images::{
-    Image, Images, InstanceSource, Instances, ListedImage, ManifestList, NewImage, Removed,
+    Image, Images, InstanceSource, Instances, ListedImage, ManifestList, NewImage, Origin, Removed,
 };
 pub use layers::{Expected, Layer, LayerRecord, Layers, Pin, chain_id, chain_ids};
 pub use unpack::{Ownership, Unpacked};

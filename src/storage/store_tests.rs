@@ -8,18 +8,18 @@ use super::*;
 use crate::oci::{Digest, Reference};
 use crate::state::dirs::Dirs;
 
-const ONE_ID: InPlace = InPlace {
+pub(super) const ONE_ID: InPlace = InPlace {
     ownership: Ownership::Metadata,
     id_map: String::new(),
 };
 
-struct Store {
+pub(super) struct Store {
     _root: tempfile::TempDir,
     dirs: Dirs,
-    images: Images,
+    pub(super) images: Images,
 }
 
-fn store() -> Store {
+pub(super) fn store() -> Store {
     let root = tempfile::tempdir().unwrap();
     let dirs = Dirs::new(root.path().join("data"), root.path().join("run"));
     let images = Images::open(&dirs);
@@ -30,7 +30,7 @@ fn store() -> Store {
     }
 }
 
-fn layer_tar(name: &str) -> Vec<u8> {
+pub(super) fn layer_tar(name: &str) -> Vec<u8> {
     let mut builder = ::tar::Builder::new(Vec::new());
     let mut header = ::tar::Header::new_gnu();
     header.set_size(name.len() as u64);
@@ -72,6 +72,7 @@ impl Store {
             config: config.as_bytes(),
             manifest: manifest.as_bytes(),
             names: &names,
+            origin: None,
         };
         self.images.add(&new, pins).unwrap()
     }
@@ -198,11 +199,12 @@ fn a_layer_that_is_not_what_it_should_be_leaves_nothing() {
     for expected in [
         Expected {
             diff_id: Some(&other),
-            blob_digest: None,
+            ..Expected::default()
         },
         Expected {
             diff_id: Some(&right),
             blob_digest: Some(&other),
+            ..Expected::default()
         },
     ] {
         let error = layers.add(None, expected, &tar[..], &ONE_ID).unwrap_err();
@@ -210,7 +212,7 @@ fn a_layer_that_is_not_what_it_should_be_leaves_nothing() {
     }
     let expected = Expected {
         diff_id: Some(&right),
-        blob_digest: None,
+        ..Expected::default()
     };
     let error = layers
         .add(None, expected, &tar[..700], &ONE_ID)
@@ -228,7 +230,7 @@ fn many_want_the_same_layer_at_once() {
     let diff_id = Digest::sha256(&tar);
     let expected = Expected {
         diff_id: Some(&diff_id),
-        blob_digest: None,
+        ..Expected::default()
     };
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -254,7 +256,7 @@ fn what_a_killed_process_left_is_taken_over() {
     fs::create_dir_all(left.join("diff/half")).unwrap();
     let expected = Expected {
         diff_id: Some(&diff_id),
-        blob_digest: None,
+        ..Expected::default()
     };
     let (layer, _pin) = store
         .images

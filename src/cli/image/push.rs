@@ -11,7 +11,7 @@ use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::image::{
     ArchiveForm, LayerCompression, LayerForm, ManifestFormat, Output, PushRequest, PushedImage,
-    SaveRequest,
+    ReusedForms, SaveRequest,
 };
 use crate::oci::Digest;
 
@@ -24,6 +24,10 @@ pub(crate) struct Push {
     /// Compression of new layers ("gzip"|"zstd")
     #[arg(long, value_name = "FORMAT")]
     compression_format: Option<String>,
+    /// Compress layers that the registry has in another compression anew (default: if
+    /// --compression-format is given)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = crate::cli::args::boolean)]
+    force_compression: Option<bool>,
     /// Write the digest of the pushed manifest to the file
     #[arg(long, value_name = "FILE")]
     digestfile: Option<PathBuf>,
@@ -74,6 +78,7 @@ impl Subcommand for Push {
             image: self.image.clone(),
             destination,
             compression: compression(self.compression_format.as_deref())?,
+            reused: reused(self.force_compression, self.compression_format.as_deref()),
             format: self.format.as_deref().map(format).transpose()?,
             access: self.registry.access(context)?,
             patience: self.registry.patience().map_err(Failure::tool)?,
@@ -169,7 +174,7 @@ fn destination(text: &str) -> Result<Destination, Failure> {
         Some(("docker-archive", _)) => (ArchiveForm::Docker, LayerForm::Plain, false),
         Some(("oci-archive", _)) => (ArchiveForm::Oci, LayerForm::Gzip, false),
         Some(("oci", _)) => (ArchiveForm::Oci, LayerForm::Gzip, true),
-        Some(("dir", _)) => (ArchiveForm::Directory, LayerForm::Gzip, true),
+        Some(("dir", _)) => (ArchiveForm::DirectoryAsIs, LayerForm::Gzip, true),
         Some(("docker-daemon" | "containers-storage", _)) => {
             let words = format!("{text}: this transport is not supported yet");
             return Err(Failure::tool(words));
@@ -178,7 +183,7 @@ fn destination(text: &str) -> Result<Destination, Failure> {
     };
     let (_, rest) = text.split_once(':').unwrap_or_default();
     let (path, name) = match rest.split_once(':') {
-        Some((path, name)) if form != ArchiveForm::Directory => (path, Some(name.to_owned())),
+        Some((path, name)) if form != ArchiveForm::DirectoryAsIs => (path, Some(name.to_owned())),
         _ => (rest, None),
     };
     Ok(Destination::Archive {
@@ -188,6 +193,14 @@ fn destination(text: &str) -> Result<Destination, Failure> {
         path: path.into(),
         name,
     })
+}
+
+pub(crate) fn reused(forced: Option<bool>, format: Option<&str>) -> ReusedForms {
+    if forced.unwrap_or(format.is_some()) {
+        ReusedForms::SameCompression
+    } else {
+        ReusedForms::Any
+    }
 }
 
 pub(crate) fn compression(text: Option<&str>) -> Result<LayerCompression, Failure> {

@@ -63,7 +63,10 @@ impl Subcommand for Save {
         let layers = match form {
             ArchiveForm::Oci if !self.uncompressed => LayerForm::Gzip,
             ArchiveForm::Directory if self.compress => LayerForm::Gzip,
-            ArchiveForm::Oci | ArchiveForm::Directory | ArchiveForm::Docker => LayerForm::Plain,
+            ArchiveForm::Oci
+            | ArchiveForm::Directory
+            | ArchiveForm::DirectoryAsIs
+            | ArchiveForm::Docker => LayerForm::Plain,
         };
         let several = self.multi_image_archive || context.engine.dialect == Dialect::Docker;
         let names = if several {

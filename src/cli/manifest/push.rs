@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::cli::args::boolean;
 use crate::cli::args::registry::RegistryArgs;
 use crate::cli::command::NotYet;
-use crate::cli::image::push::{compression, format, write_digest};
+use crate::cli::image::push::{compression, format, reused, write_digest};
 use crate::cli::image::remove_named;
 use crate::cli::image::transfers::{Purpose, Transfers, Volume};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
@@ -24,6 +24,10 @@ pub(crate) struct Push {
     /// Compression of new layers ("gzip"|"zstd")
     #[arg(long, value_name = "FORMAT")]
     compression_format: Option<String>,
+    /// Compress layers that the registry has in another compression anew (default: if
+    /// --compression-format is given)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    force_compression: Option<bool>,
     /// Write the digest of the pushed list to the file
     #[arg(long, value_name = "FILE")]
     digestfile: Option<PathBuf>,
@@ -64,7 +68,6 @@ impl Subcommand for Push {
     const NOT_YET: &'static [NotYet] = &[
         NotYet::long("add-compression"),
         NotYet::long("compression-level"),
-        NotYet::long("force-compression"),
         NotYet::long("sign-by"),
     ];
 
@@ -82,6 +85,7 @@ impl Subcommand for Push {
                 Some(true) | None => PushedInstances::All,
             },
             compression: compression(self.compression_format.as_deref())?,
+            reused: reused(self.force_compression, self.compression_format.as_deref()),
             format: self.format.as_deref().map(format).transpose()?,
             access: self.registry.access(context)?,
             patience: self.registry.patience().map_err(Failure::tool)?,

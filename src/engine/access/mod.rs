@@ -45,6 +45,25 @@ pub struct AccessRequest {
     pub registries_conf: Option<PathBuf>,
 }
 
+impl AccessRequest {
+    /// Whether registries need not prove who they are.
+    pub fn is_insecure(&self) -> bool {
+        self.tls == TlsVerify::Never
+    }
+
+    /// The same for other registries than the one that was named: whose names, passwords and
+    /// certificates were typed for that one is not told to them.
+    #[must_use]
+    pub fn for_others(&self) -> Self {
+        Self {
+            tls: TlsVerify::AsConfigured,
+            credentials: None,
+            cert_dir: None,
+            ..self.clone()
+        }
+    }
+}
+
 /// The configuration of registries, read once for a command.
 #[derive(Debug)]
 pub struct Access {

@@ -153,6 +153,7 @@ impl Engine {
             config: &config,
             manifest: &request.format.manifest(&config, &layers),
             names: names.as_slice(),
+            origin: None,
         };
         Ok(images.add(&new, pins)?)
     }

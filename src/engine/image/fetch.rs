@@ -15,7 +15,9 @@ use crate::oci::{
 };
 use crate::registry::{Fetched, RegistryError};
 use crate::runtime::userns::chain;
-use crate::storage::{Expected, Image, Images, InPlace, NewImage, Pin, StorageError, chain_ids};
+use crate::storage::{
+    Expected, Image, Images, InPlace, NewImage, Origin, Pin, StorageError, chain_ids,
+};
 
 /// Indexes that may stand in each other.
 const INDEX_DEPTH: usize = 3;
@@ -32,6 +34,8 @@ pub(super) struct Fetch<'a> {
     pub(super) workplace: &'a InPlace,
     pub(super) platform: &'a Platform,
     pub(super) is_platform_asked_for: bool,
+    /// Whether the command line said that registries need not prove who they are.
+    pub(super) is_insecure: bool,
     pub(super) report: &'a dyn TransferReport,
 }
 
@@ -186,8 +190,16 @@ impl Fetch<'_> {
             config: &self.images.document(&image.id)?,
             manifest,
             names: std::slice::from_ref(name),
+            origin: Some(&self.origin(name)),
         };
         self.images.add(&new, pins)
+    }
+
+    fn origin(&self, name: &Reference) -> Origin {
+        Origin {
+            repository: name.repository(),
+            is_insecure: self.is_insecure,
+        }
     }
 
     fn bring(
@@ -216,6 +228,7 @@ impl Fetch<'_> {
             config: &config,
             manifest: &found.manifest.bytes,
             names: std::slice::from_ref(kept),
+            origin: Some(&self.origin(name)),
         };
         self.images
             .add(&new, pins)
@@ -344,6 +357,7 @@ impl Fetch<'_> {
         let expected = Expected {
             diff_id: Some(job.diff_id),
             blob_digest: Some(digest),
+            blob_type: Some(&job.blob.media_type),
         };
         let layers = self.images.layers();
         let added = layers.add(job.parent, expected, reader, self.workplace);

@@ -74,6 +74,7 @@ impl Engine {
             config: &config,
             manifest: &manifest,
             names: names.as_slice(),
+            origin: None,
         };
         Ok(images.add(&new, vec![pin])?)
     }

@@ -81,12 +81,16 @@ impl Engine {
             let expected = Expected {
                 diff_id: Some(diff_id),
                 blob_digest: blob.blob_digest.as_ref(),
+                blob_type: blob.blob_type.as_deref(),
             };
             let digest = blob.blob_digest.as_ref().unwrap_or(diff_id);
             let size_bytes = blob.size_bytes();
             report.step(Step::Layer { digest, size_bytes });
             let layers = images.layers();
             let (layer, pin) = layers.add(parent.as_ref(), expected, blob.reader(), workplace)?;
+            if let Some(digest) = &blob.blob_digest {
+                layers.keep_blob(&layer, digest, || blob.reader())?;
+            }
             report.step(Step::LayerDone { digest });
             pins.push(pin);
             parent = Some(layer.chain_id);
@@ -98,6 +102,7 @@ impl Engine {
             config: &archived.config,
             manifest: &archived.manifest,
             names: &names,
+            origin: None,
         };
         Ok(LoadedImage {
             id: images.add(&new, pins)?,

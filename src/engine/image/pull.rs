@@ -183,6 +183,7 @@ impl Engine {
                 workplace,
                 platform: &platform,
                 is_platform_asked_for: request.platform.is_some(),
+                is_insecure: request.access.is_insecure(),
                 report,
             };
             first_that_answers(&places, &fetch, request.tags)

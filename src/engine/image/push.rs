@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `push`: layers that the registry does not have are put together again, compressed and sent,
-//! several at once; then the configuration, and at the end the manifest. An image whose layers are
-//! there under the digests of its manifest arrives under the same digest.
+//! several at once; then the configuration, and at the end the manifest.
+//!
+//! An image arrives under the digest that it came under where each layer can be had as its manifest
+//! names it: from the registry itself, from another of its repositories, as a blob that is kept, or
+//! from a registry that the image was pulled from.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use serde_json::{Value, json};
@@ -15,13 +18,18 @@ use super::error::ImageError;
 use super::fetch::workers;
 use super::progress::{Step, TransferReport};
 use super::pull::{PullCause, PullFailure};
+use super::relay::Origins;
 use super::sources::Place;
 use crate::engine::Engine;
 use crate::engine::access::AccessRequest;
 use crate::oci::{Descriptor, Digest, Manifest, Reference, media_type};
 use crate::registry::{Blob, Patience, RegistryError};
 use crate::runtime::userns::chain;
-use crate::storage::{Image, Images, Layer, LayerCompression, compress, unnamed_file};
+use crate::storage::{Image, Images, Layer, LayerCompression, Origin, compress, unnamed_file};
+use crate::sys::Ignored;
+
+/// Repositories that a blob is asked from before it is sent.
+const SIBLINGS_MAX: usize = 4;
 
 /// What `push` is asked for.
 #[derive(Debug, Clone, Default)]
@@ -32,12 +40,24 @@ pub struct PushRequest {
     pub destination: Option<String>,
     /// How new layers are compressed.
     pub compression: LayerCompression,
+    /// Which layers need not be compressed anew.
+    pub reused: ReusedForms,
     /// Whose manifest is written; `None` keeps the image's.
     pub format: Option<ManifestFormat>,
     /// How the registry is reached.
     pub access: AccessRequest,
     /// How long the registry is waited for.
     pub patience: Patience,
+}
+
+/// Which compressed forms of a layer are good enough.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ReusedForms {
+    /// The one that the image came with, however it is compressed.
+    #[default]
+    Any,
+    /// Those that are compressed as new layers are.
+    SameCompression,
 }
 
 /// Whose words a manifest has.
@@ -67,7 +87,9 @@ struct Push<'a> {
     image: &'a Image,
     /// Repositories of the same registry that may have the layers.
     siblings: Vec<String>,
+    origins: Origins<'a>,
     compression: LayerCompression,
+    reused: ReusedForms,
     scratch: std::path::PathBuf,
     report: &'a dyn TransferReport,
 }
@@ -90,19 +112,34 @@ impl Engine {
         let name = destination(request, &image)?;
         let access = self.access(request.access.clone())?;
         let place = Place::new(access.push_place(&name, report)?, request.patience);
+        let others = self.access(request.access.for_others())?;
         let pins = image.pin(&images)?;
         let push = Push {
-            siblings: siblings(&image, &name),
+            siblings: siblings(&images, &image, &name),
+            origins: Origins {
+                access: &others,
+                known: image.origins.clone(),
+                patience: request.patience,
+                report,
+                asked: OnceLock::new(),
+            },
             place: &place,
             images: &images,
             image: &image,
             compression: request.compression,
+            reused: request.reused,
             scratch: self.dirs.tmp(),
             report,
         };
         report.step(Step::Trying(&name.to_string()));
         let (digest, size_bytes) = self.in_child(|_| push.run(&name, request.format))?;
         drop(pins);
+        let origin = Origin {
+            repository: name.repository(),
+            is_insecure: request.access.is_insecure(),
+        };
+        // It only saves work: an image of another store cannot be written to.
+        drop(images.note_origin(&image.id, &origin));
         Ok(PushedImage {
             name,
             digest,
@@ -157,12 +194,29 @@ fn destination(request: &PushRequest, image: &Image) -> Result<Reference, ImageE
     }
 }
 
-/// Other repositories of the registry that this image was pulled from or pushed to.
-fn siblings(image: &Image, name: &Reference) -> Vec<String> {
-    let names = image.names_history.iter();
-    let names = names.filter_map(|name| Reference::parse(name).ok());
-    let same = names.filter(|other| other.domain() == name.domain() && other.path() != name.path());
-    same.map(|other| other.path().to_owned()).take(3).collect()
+/// Other repositories of the registry that images with these layers were pulled from or pushed to.
+fn siblings(images: &Images, image: &Image, name: &Reference) -> Vec<String> {
+    let mut origins = image.origins.clone();
+    // What cannot be listed is no help.
+    for other in images.list().unwrap_or_default() {
+        let mut layers = other.image.layers.iter();
+        if layers.any(|layer| image.layers.contains(layer)) {
+            origins.extend(other.image.origins);
+        }
+    }
+    let mut siblings: Vec<String> = Vec::new();
+    for origin in origins {
+        let Ok(other) = Reference::parse(&origin.repository) else {
+            continue;
+        };
+        let path = other.path();
+        let is_near = other.domain() == name.domain() && path != name.path();
+        if is_near && !siblings.iter().any(|known| known == path) {
+            siblings.push(path.to_owned());
+        }
+    }
+    siblings.truncate(SIBLINGS_MAX);
+    siblings
 }
 
 impl Push<'_> {
@@ -245,12 +299,20 @@ impl Push<'_> {
         known: Option<&Descriptor>,
     ) -> Result<Sent, PullFailure> {
         let refused = |error: RegistryError| refused(name, &error);
-        if let Some(known) = known.filter(|known| is_compressed(known))
-            && self.is_there(&known.digest).map_err(refused)?
+        let known = known.filter(|known| self.may_stay(known));
+        if let Some(known) = known
+            && self.send_as_it_was(layer, known).map_err(refused)?
         {
-            let digest = &known.digest;
-            self.report.step(Step::LayerExists { digest });
             return Ok(Sent::AsItWas);
+        }
+        for form in layer.forms() {
+            if compression_of(&form) == Some(self.compression)
+                && self.is_there(&form.digest).map_err(refused)?
+            {
+                let digest = &form.digest;
+                self.report.step(Step::LayerExists { digest });
+                return Ok(Sent::Anew(form));
+            }
         }
         let label = &layer.record.diff_id;
         self.report.step(Step::Layer {
@@ -263,18 +325,53 @@ impl Push<'_> {
             ))
         })?;
         if !self.is_there(&blob.digest).map_err(refused)? {
-            let repository = self.place.repository();
-            self.place
-                .registry
-                .upload(repository, &blob)
-                .map_err(refused)?;
+            self.upload(&blob).map_err(refused)?;
         }
         self.report.step(Step::LayerDone { digest: label });
-        Ok(Sent::Anew {
-            digest: blob.digest,
-            size_bytes: blob.size_bytes,
-            compression: self.compression,
-        })
+        if known.is_some_and(|known| known.digest == blob.digest) {
+            return Ok(Sent::AsItWas);
+        }
+        let form = form_of(&blob, self.compression);
+        // A layer of another store cannot be written to.
+        layer.note_form(form.clone()).ignored();
+        Ok(Sent::Anew(form))
+    }
+
+    /// Whether a layer may be at the registry under the digest that its manifest says.
+    fn may_stay(&self, known: &Descriptor) -> bool {
+        match (compression_of(known), self.reused) {
+            (None, _) => false,
+            (Some(_), ReusedForms::Any) => true,
+            (Some(compression), ReusedForms::SameCompression) => compression == self.compression,
+        }
+    }
+
+    /// Sees to it that the registry has a layer under the digest that its manifest says, if there
+    /// is a way.
+    fn send_as_it_was(&self, layer: &Layer, known: &Descriptor) -> Result<bool, RegistryError> {
+        let digest = &known.digest;
+        if self.is_there(digest)? {
+            self.report.step(Step::LayerExists { digest });
+            return Ok(true);
+        }
+        let kept = layer.kept_blob(digest).map(|(file, _)| file);
+        let Some(file) = kept.or_else(|| self.origins.blob(known, &self.scratch)) else {
+            return Ok(false);
+        };
+        let size_bytes = known.size;
+        self.report.step(Step::Layer { digest, size_bytes });
+        self.upload(&Blob {
+            file: Arc::new(file),
+            size_bytes,
+            digest: digest.clone(),
+        })?;
+        self.report.step(Step::LayerDone { digest });
+        Ok(true)
+    }
+
+    fn upload(&self, blob: &Blob) -> Result<(), RegistryError> {
+        let Place { registry, .. } = self.place;
+        registry.upload(self.place.repository(), blob)
     }
 
     /// Whether the repository has a blob, or takes it from another one.
@@ -348,11 +445,8 @@ fn refused(name: &Reference, error: &RegistryError) -> PullFailure {
 enum Sent {
     /// Under the digest that the manifest says.
     AsItWas,
-    Anew {
-        digest: Digest,
-        size_bytes: u64,
-        compression: LayerCompression,
-    },
+    /// Under another.
+    Anew(Descriptor),
 }
 
 /// A manifest as it is to be written.
@@ -378,10 +472,7 @@ fn rewrite(
     let has_zstd = layers
         .iter()
         .zip(&manifest.layers)
-        .any(|(sent, layer)| match sent {
-            Sent::AsItWas => layer.media_type.ends_with("zstd"),
-            Sent::Anew { compression, .. } => *compression == LayerCompression::Zstd,
-        });
+        .any(|(sent, layer)| compression_of(sent.of(layer)) == Some(LayerCompression::Zstd));
     let wanted = match format.unwrap_or(own) {
         // Docker's schema has no word for zstd.
         ManifestFormat::Docker if has_zstd && format.is_none() => ManifestFormat::Oci,
@@ -414,25 +505,49 @@ fn rewrite(
 }
 
 fn descriptor(sent: &Sent, old: &Descriptor, format: ManifestFormat) -> Value {
-    let (digest, size_bytes, is_zstd) = match sent {
-        Sent::AsItWas => (&old.digest, old.size, old.media_type.ends_with("zstd")),
-        Sent::Anew {
-            digest,
-            size_bytes,
-            compression,
-        } => (digest, *size_bytes, *compression == LayerCompression::Zstd),
-    };
-    let kind = match (format, is_zstd) {
+    let blob = sent.of(old);
+    let kind = match (format, compression_of(blob)) {
         (ManifestFormat::Docker, _) => media_type::DOCKER_LAYER.to_owned(),
-        (ManifestFormat::Oci, true) => format!("{}+zstd", media_type::OCI_LAYER),
-        (ManifestFormat::Oci, false) => format!("{}+gzip", media_type::OCI_LAYER),
+        (ManifestFormat::Oci, Some(LayerCompression::Zstd)) => {
+            format!("{}+zstd", media_type::OCI_LAYER)
+        }
+        (ManifestFormat::Oci, _) => media_type::OCI_LAYER_GZIP.to_owned(),
     };
-    json!({"mediaType": kind, "digest": digest, "size": size_bytes})
+    json!({"mediaType": kind, "digest": blob.digest, "size": blob.size})
 }
 
-/// Whether a layer can stay as it is in a registry.
-fn is_compressed(layer: &Descriptor) -> bool {
-    layer.media_type.ends_with("gzip") || layer.media_type.ends_with("zstd")
+impl Sent {
+    /// What is at the registry for the layer that was `old`.
+    fn of<'a>(&'a self, old: &'a Descriptor) -> &'a Descriptor {
+        match self {
+            Self::AsItWas => old,
+            Self::Anew(form) => form,
+        }
+    }
+}
+
+/// How a layer is compressed; `None` for one that cannot stay as it is in a registry.
+fn compression_of(layer: &Descriptor) -> Option<LayerCompression> {
+    let kind = &layer.media_type;
+    if kind.ends_with("gzip") {
+        Some(LayerCompression::Gzip)
+    } else {
+        kind.ends_with("zstd").then_some(LayerCompression::Zstd)
+    }
+}
+
+fn form_of(blob: &Blob, compression: LayerCompression) -> Descriptor {
+    let suffix = match compression {
+        LayerCompression::Gzip => "gzip",
+        LayerCompression::Zstd => "zstd",
+    };
+    Descriptor {
+        media_type: format!("{}+{suffix}", media_type::OCI_LAYER),
+        size: blob.size_bytes,
+        digest: blob.digest.clone(),
+        platform: None,
+        annotations: BTreeMap::new(),
+    }
 }
 
 #[cfg(test)]
@@ -451,12 +566,9 @@ mod tests {
         (serde_json::to_vec(&manifest).unwrap(), manifest)
     }
 
-    fn anew(compression: LayerCompression) -> Sent {
-        Sent::Anew {
-            digest: Digest::sha256(b"new"),
-            size_bytes: 3,
-            compression,
-        }
+    fn anew(suffix: &str) -> Sent {
+        let kind = format!("{}+{suffix}", media_type::OCI_LAYER);
+        Sent::Anew(Descriptor::of(&kind, b"new"))
     }
 
     #[test]
@@ -474,7 +586,7 @@ mod tests {
             rewrite(&bytes, &manifest, &[sent], format)
                 .map(|written| serde_json::from_slice::<Manifest>(&written.bytes).unwrap())
         };
-        let new = read(anew(LayerCompression::Zstd), None).unwrap();
+        let new = read(anew("zstd"), None).unwrap();
         assert!(new.layers[0].media_type.ends_with("+zstd"));
         assert_eq!(new.layers[0].digest, Digest::sha256(b"new"));
         assert_eq!(new.annotations, manifest.annotations);
@@ -482,7 +594,7 @@ mod tests {
         assert_eq!(docker.media_type, media_type::DOCKER_MANIFEST);
         assert_eq!(docker.config.media_type, media_type::DOCKER_CONFIG);
         assert_eq!(docker.layers[0].media_type, media_type::DOCKER_LAYER);
-        let zstd = read(anew(LayerCompression::Zstd), Some(ManifestFormat::Docker));
+        let zstd = read(anew("zstd"), Some(ManifestFormat::Docker));
         assert!(zstd.unwrap_err().contains("--format oci"));
     }
 }

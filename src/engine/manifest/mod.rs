@@ -92,12 +92,6 @@ pub enum ManifestError {
         /// What it said.
         source: Box<RegistryError>,
     },
-    /// There is no room for a layer on its way.
-    #[error("keep a layer on its way to the registry")]
-    Scratch {
-        /// What the kernel said.
-        source: std::io::Error,
-    },
     /// An image for several platforms has none for this one.
     #[error("no image in \"{name}\" is for {platform}; --all adds those of every platform")]
     NoInstance {

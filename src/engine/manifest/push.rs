@@ -2,16 +2,17 @@
 //! `manifest push`: the images of a list first, the list at the end, so that whoever finds the list
 //! finds all of it.
 
-use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use super::{IndexDocument, ManifestError, document, tag_or_digest};
 use crate::engine::Engine;
 use crate::engine::access::{Access, AccessRequest, Place};
-use crate::engine::image::{ManifestFormat, PushRequest, Step, TransferReport};
-use crate::oci::{Descriptor, Digest, Digester, Manifest, Reference, media_type};
+use crate::engine::image::{
+    ManifestFormat, PushRequest, ReusedForms, Step, TransferReport, download,
+};
+use crate::oci::{Descriptor, Digest, Manifest, Reference, media_type};
 use crate::registry::{Blob, Patience, Registry, RegistryError};
-use crate::storage::{InstanceSource, Instances, LayerCompression, unnamed_file};
+use crate::storage::{InstanceSource, Instances, LayerCompression};
 
 /// Which images of a list are pushed with it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct ManifestPushRequest {
     pub instances: PushedInstances,
     /// How new layers are compressed.
     pub compression: LayerCompression,
+    /// Which layers need not be compressed anew.
+    pub reused: ReusedForms,
     /// Whose words manifests and the list have; `None` keeps them.
     pub format: Option<ManifestFormat>,
     /// How the registry is reached.
@@ -116,6 +119,7 @@ impl Engine {
                     image: id.hex().to_owned(),
                     destination: Some(name.at_digest(digest.clone()).to_string()),
                     compression: request.compression,
+                    reused: request.reused,
                     format: request.format,
                     access: request.access.clone(),
                     patience: request.patience,
@@ -234,55 +238,18 @@ impl Target<'_> {
                 return Ok(());
             }
         }
-        let file = self.download(from, place, blob)?;
+        let file = download(from, place.reference.path(), blob, &self.scratch);
+        let file = file.map_err(|source| ManifestError::Read {
+            name: place.reference.to_string(),
+            host: place.endpoint.authority.clone(),
+            source: Box::new(source),
+        })?;
         let sent = Blob {
             file: Arc::new(file),
             size_bytes: blob.size,
             digest: blob.digest.clone(),
         };
         self.registry.upload(to, &sent).map_err(failed)
-    }
-
-    /// Gets a blob into a file without a name, and checks that it is what was asked for.
-    fn download(
-        &self,
-        from: &Registry,
-        place: &Place,
-        blob: &Descriptor,
-    ) -> Result<std::fs::File, ManifestError> {
-        let what = || format!("blob {}", blob.digest);
-        let scratch = |source| ManifestError::Scratch { source };
-        let mut file = unnamed_file(&self.scratch).map_err(scratch)?;
-        let mut digester = Digester::new(blob.digest.algorithm());
-        let mut reader = from.blob(place.reference.path(), blob);
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            match io::Read::read(&mut reader, &mut buffer) {
-                Ok(0) => break,
-                Ok(count) => {
-                    digester.update(&buffer[..count]);
-                    file.write_all(&buffer[..count]).map_err(scratch)?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    return Err(ManifestError::Read {
-                        name: place.reference.to_string(),
-                        host: place.endpoint.authority.clone(),
-                        source: Box::new(reader.into_error(error)),
-                    });
-                }
-            }
-        }
-        let found = digester.finish();
-        if found == blob.digest {
-            return Ok(file);
-        }
-        let what = what();
-        Err(ManifestError::Read {
-            name: place.reference.to_string(),
-            host: place.endpoint.authority.clone(),
-            source: Box::new(RegistryError::WrongDigest { what, found }),
-        })
     }
 
     fn put_index(&self, index: &IndexDocument) -> Result<Digest, ManifestError> {

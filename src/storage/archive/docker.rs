@@ -42,6 +42,7 @@ fn image(files: &Files, item: &Item) -> Result<ArchivedImage, ArchiveError> {
     let layer = |part| ArchivedLayer {
         part,
         blob_digest: None,
+        blob_type: None,
     };
     Ok(ArchivedImage {
         manifest: serde_json::to_vec(&manifest).expect("a manifest has string keys"),

@@ -43,6 +43,8 @@ pub struct ArchivedLayer {
     part: FilePart,
     /// The blob's digest, where the archive names it.
     pub blob_digest: Option<Digest>,
+    /// What its manifest calls it.
+    pub blob_type: Option<String>,
 }
 
 /// Why a file is no archive with images.

@@ -102,6 +102,7 @@ fn image(
         Ok(ArchivedLayer {
             part: files.part(&file(&descriptor.digest))?,
             blob_digest: Some(descriptor.digest.clone()),
+            blob_type: Some(descriptor.media_type.clone()),
         })
     };
     let layers: Result<Vec<_>, ArchiveError> = manifest.layers.iter().map(layer).collect();

@@ -47,8 +47,10 @@ pub enum ArchiveForm {
     Docker,
     /// `index.json` and `blobs/`.
     Oci,
-    /// One image, blobs by their digests beside `manifest.json`.
+    /// One image, blobs by their digests beside `manifest.json`; Docker's documents.
     Directory,
+    /// The same with documents of the kind that the image has.
+    DirectoryAsIs,
 }
 
 /// Whether layers are compressed.
@@ -91,7 +93,12 @@ pub fn write(
         ArchiveForm::Oci => archive.oci(images)?,
         ArchiveForm::Directory => {
             for image in images {
-                archive.directory(image)?;
+                archive.directory(image, Types::DOCKER)?;
+            }
+        }
+        ArchiveForm::DirectoryAsIs => {
+            for image in images {
+                archive.directory(image, Types::of(image))?;
             }
         }
     }
@@ -101,7 +108,7 @@ pub fn write(
 struct Archive<'a> {
     sink: Sink<'a>,
     layers: LayerForm,
-    /// Blobs by the diff ids of their layers: images share layers.
+    /// Blobs by the diff ids of their layers, or by their own digests: images share layers.
     written: HashMap<Digest, (Digest, u64)>,
 }
 
@@ -169,11 +176,11 @@ impl Archive<'_> {
         self.sink.document("index.json", &to_json(&index))
     }
 
-    /// The layout of the transport `dir:`, with Docker's documents.
-    fn directory(&mut self, image: &OutgoingImage) -> io::Result<()> {
+    /// The layout of the transport `dir:`.
+    fn directory(&mut self, image: &OutgoingImage, types: Types) -> io::Result<()> {
         self.sink
             .document("version", b"Directory Transport Version: 1.1\n")?;
-        let manifest = self.manifest(image, Types::DOCKER, |digest| digest.hex().to_owned())?;
+        let manifest = self.manifest(image, types, |digest| digest.hex().to_owned())?;
         let config = Digest::sha256(&image.config);
         self.sink.document(config.hex(), &image.config)?;
         self.sink.document("manifest.json", &manifest)
@@ -187,23 +194,13 @@ impl Archive<'_> {
         types: Types,
         name: fn(&Digest) -> String,
     ) -> io::Result<Vec<u8>> {
-        let layer_type = match self.layers {
-            LayerForm::Plain => types.plain,
-            LayerForm::Gzip => types.gzip,
-        };
-        let mut layers = Vec::new();
-        for layer in &image.layers {
-            let (digest, size) = self.layer(layer, name)?;
-            layers.push(Descriptor {
-                media_type: layer_type.to_owned(),
-                size,
-                digest,
-                platform: None,
-                annotations: BTreeMap::new(),
-            });
-        }
         let own = serde_json::from_slice::<Manifest>(&image.manifest).ok();
         let own = own.filter(|own| own.media_type.is_empty() || own.media_type == types.manifest);
+        let mut layers = Vec::new();
+        for (at, layer) in image.layers.iter().enumerate() {
+            let known = own.as_ref().and_then(|own| own.layers.get(at));
+            layers.push(self.described_layer(layer, known, types, name)?);
+        }
         if let Some(own) = &own {
             let digests = own.layers.iter().map(|layer| &layer.digest);
             if digests.eq(layers.iter().map(|layer| &layer.digest))
@@ -219,6 +216,51 @@ impl Archive<'_> {
             layers,
             annotations: own.map(|own| own.annotations).unwrap_or_default(),
         }))
+    }
+
+    /// Writes a layer: the blob that its manifest names if it is kept, else one made now.
+    fn described_layer(
+        &mut self,
+        layer: &Layer,
+        known: Option<&Descriptor>,
+        types: Types,
+        name: fn(&Digest) -> String,
+    ) -> io::Result<Descriptor> {
+        let (media_type, known) = match self.layers {
+            LayerForm::Plain => (types.plain, None),
+            LayerForm::Gzip => (types.gzip, known),
+        };
+        if let Some(known) = known
+            && self.kept_layer(layer, &known.digest, name)?
+        {
+            return Ok(known.clone());
+        }
+        let (digest, size) = self.layer(layer, name)?;
+        Ok(Descriptor {
+            media_type: media_type.to_owned(),
+            size,
+            digest,
+            platform: None,
+            annotations: BTreeMap::new(),
+        })
+    }
+
+    /// Writes a blob that is kept; whether it is.
+    fn kept_layer(
+        &mut self,
+        layer: &Layer,
+        digest: &Digest,
+        name: fn(&Digest) -> String,
+    ) -> io::Result<bool> {
+        if self.written.contains_key(digest) {
+            return Ok(true);
+        }
+        let Some((file, size)) = layer.kept_blob(digest) else {
+            return Ok(false);
+        };
+        self.sink.blob(&name(digest), file, size)?;
+        self.written.insert(digest.clone(), (digest.clone(), size));
+        Ok(true)
     }
 
     fn layer(&mut self, layer: &Layer, name: fn(&Digest) -> String) -> io::Result<(Digest, u64)> {
@@ -258,6 +300,15 @@ struct Types {
 }
 
 impl Types {
+    /// Those of the image's own manifest.
+    fn of(image: &OutgoingImage) -> Self {
+        let own = serde_json::from_slice::<Manifest>(&image.manifest);
+        match own {
+            Ok(own) if own.media_type != media_type::DOCKER_MANIFEST => Self::OCI,
+            Ok(_) | Err(_) => Self::DOCKER,
+        }
+    }
+
     const OCI: Self = Self {
         manifest: media_type::OCI_MANIFEST,
         config: media_type::OCI_CONFIG,
@@ -303,6 +354,19 @@ impl<'a> Sink<'a> {
         match self {
             Self::Tar(tar) => tar.header(name, 0),
             Self::Directory(root) => fs::create_dir_all(root.join(name)),
+        }
+    }
+
+    /// A blob as it is.
+    fn blob(&mut self, name: &str, mut blob: File, size: u64) -> io::Result<()> {
+        match self {
+            Self::Tar(tar) => {
+                tar.header(name, size)?;
+                let copied = io::copy(&mut blob, &mut &*tar.file)?;
+                tar.passed(copied);
+                tar.pad(size)
+            }
+            Self::Directory(root) => io::copy(&mut blob, &mut create(&root.join(name))?).map(drop),
         }
     }
 
@@ -373,10 +437,14 @@ impl<'a> TarSink<'a> {
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
-        if let Some(position) = &mut self.position {
-            *position += bytes.len() as u64;
-        }
+        self.passed(bytes.len() as u64);
         Ok(())
+    }
+
+    fn passed(&mut self, count: u64) {
+        if let Some(position) = &mut self.position {
+            *position += count;
+        }
     }
 
     fn header(&mut self, name: &str, size: u64) -> io::Result<()> {

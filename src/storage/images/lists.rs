@@ -63,6 +63,7 @@ impl Images {
             layers: Vec::new(),
             added: now,
             names_history: vec![name.clone()],
+            origins: Vec::new(),
             instances: Some(Instances::new()),
         };
         self.write_record(&record)?;
