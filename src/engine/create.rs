@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::error::EngineError;
 use super::image_source::{ImageFacts, PinnedImage};
+use super::maps::MapError;
 use super::remove::{RemoveOptions, Running};
 use super::selection::{Missing, Scope, Selection};
 use super::signal::{self, SignalError};
@@ -25,6 +26,7 @@ use crate::state::id::ContainerId;
 use crate::state::record::{ContainerRecord, ContainerRequest, Resolved};
 use crate::state::store::{ContainerLock, Store};
 use crate::storage::StorageError;
+use crate::sys::SysError;
 use crate::sys::process::random_bytes;
 
 /// The PATH of a container whose image has none.
@@ -43,6 +45,12 @@ pub enum CreateError {
     /// Another container has the name, in the words that scripts search for.
     #[error("creating container storage: {0}, or use --replace to instruct Podman to do so.")]
     NameInUse(StateError),
+    /// `--userns auto`.
+    #[error(transparent)]
+    Map(#[from] MapError),
+    /// The lock on the ids of containers.
+    #[error("reserve ids for the container")]
+    Reserve(#[source] SysError),
     /// A container of another tool has the name: `rm` could not tell which one is meant.
     #[error(
         "creating container storage: the container name \"{name}\" is already in use by {id}. You \
@@ -142,7 +150,7 @@ impl Engine {
         }
         let store = Store::open(self.dirs.clone())?;
         let image = self.image_of(&request)?;
-        let record = self.resolve(request, image.facts.clone(), conf)?;
+        let mut record = self.resolve(request, image.facts.clone(), conf)?;
         if record.request.replace {
             self.make_room(&record.name, report)?;
         }
@@ -150,6 +158,7 @@ impl Engine {
             let name = record.name;
             return Err(CreateError::ExternalName { name, id });
         }
+        let _reserved = self.reserve_ids(&store, &mut record)?;
         keep(&store, record, durability, self.dialect)
     }
 
@@ -244,6 +253,7 @@ impl Engine {
             image_name: image.name,
             image_digest: image.digest,
             layers: image.layers,
+            id_maps: None,
         };
         let name = request.name.clone().unwrap_or_default();
         Ok(ContainerRecord {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which ids a container gets: `--userns`, `--uidmap` and `--gidmap` against what the user may map.
 
+pub(super) mod auto;
 mod explicit;
 
 use crate::runtime::idmap::{HolderMap, IdMaps, Reach};
@@ -43,6 +44,18 @@ pub enum MapError {
         /// The caller's name.
         user: String,
     },
+    /// An image with higher ids than `--userns auto` gives.
+    #[error(
+        "the container needs a user namespace with size {0} that is bigger than the maximum value \
+         allowed with userns=auto 65536"
+    )]
+    TooLarge(u32),
+    /// Other containers have too many of the ids.
+    #[error(
+        "not enough unused IDs in user namespace: --userns=auto needs {0} that no other container \
+         has"
+    )]
+    NoneFree(u32),
     /// `--userns` together with `--uidmap`.
     #[error("--userns and --uidmap/--gidmap are mutually exclusive")]
     Conflict,
@@ -102,7 +115,10 @@ pub fn container_ids(
             return Err(MapError::NeedsRange { mode, user });
         }
         "nomap" => IdMaps::no_map(parent),
-        "auto" => IdMaps::slice_of(parent, 1, auto_size(options)?),
+        // Reserved when the container was made; without that, as for a container of none.
+        "auto" => {
+            auto::Wish::parse(options)?.maps(0, &[], (&auto::subordinates(parent), parent))?
+        }
         _ => return Err(MapError::UnknownMode(mode.to_owned())),
     };
     Ok(ContainerIds { maps, kept: None })
@@ -129,20 +145,6 @@ fn keep_id(options: &str, holder: &HolderMap, caller: &Caller) -> Result<Contain
         maps,
         kept: Some((uid, gid)),
     })
-}
-
-/// Podman's size of an automatic map when nothing says more.
-const AUTO_SIZE: u32 = 1024;
-
-fn auto_size(options: &str) -> Result<u32, MapError> {
-    let mut size = AUTO_SIZE;
-    for option in options.split(',').filter(|option| !option.is_empty()) {
-        let value = option
-            .strip_prefix("size=")
-            .and_then(|value| value.parse().ok());
-        size = value.ok_or_else(|| MapError::Option(option.to_owned()))?;
-    }
-    Ok(size)
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ pub mod run;
 pub mod search;
 pub mod selection;
 pub mod signal;
+mod slices;
 pub mod spec;
 pub mod start;
 pub mod stop;

@@ -2,11 +2,13 @@
 //! Which engine serves a container's root, and the directories that it works on.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::runtime::idmap::{IdMaps, Reach, is_mapped};
 use crate::runtime::launch::{OverlayLayers, Root};
+use crate::runtime::user;
 use crate::state::tree::remove_tree;
 
 /// What a root is made from.
@@ -78,6 +80,23 @@ pub enum View {
     Whole,
     /// The machine's system directories, and of them what everyone may read.
     Machine,
+}
+
+impl RootSource {
+    /// A user database as the topmost directory that has one shows it.
+    pub fn database(&self, path: &str) -> String {
+        let machine = [PathBuf::from("/")];
+        let directories = match self {
+            Self::Layers { directories, .. } => &directories[..],
+            Self::Directory(path) | Self::Overlay(path) => std::slice::from_ref(path),
+            Self::Machine => &machine,
+        };
+        let read = |directory: &PathBuf| {
+            let root = fs::File::open(directory).ok()?;
+            Some(user::read_database(root.as_fd(), path)).filter(|text| !text.is_empty())
+        };
+        directories.iter().find_map(read).unwrap_or_default()
+    }
 }
 
 /// A root that was decided on.

@@ -18,6 +18,7 @@ use super::launch::{
     GroupPolicy, Launch, ProgramIo, Root, StageFailure, UserChoice, WorkdirPolicy,
 };
 use super::mounts::apply::{self, Mask, Shown};
+use super::mounts::copy_up::chown_tree;
 use super::mounts::plan::{self, MountOp};
 use super::mounts::sources::Sources;
 use super::mounts::target;
@@ -76,7 +77,7 @@ fn prepare_and_exec(
     enter_namespaces(&launch.spec, linux)?;
     // Sockets of a kernel without keyrings answer ENOSYS: nothing to hide there.
     drop(new_session_keyring());
-    let root = make_root(launch, linux, (mountpoint, &mut sources), line)?;
+    let MadeRoot { root, given } = make_root(launch, linux, (mountpoint, &mut sources), line)?;
     let console = match io {
         ProgramIo::Terminal { size } => {
             let console = call(|| session::make_console(root.as_fd(), *size))?;
@@ -93,6 +94,9 @@ fn prepare_and_exec(
     }
     passwd::introduce(&launch.passwd, root.as_fd());
     let mut identity = identify(launch, process, &root)?;
+    for mount in given {
+        call(|| chown_tree(mount.as_fd(), (identity.uid, identity.gid)))?;
+    }
     let workdir = process.cwd().to_string_lossy();
     if identity.name.is_none() && matches!(launch.user, UserChoice::Lookup { .. }) {
         let home = passwd::home_of(&launch.passwd, &identity, &workdir);
@@ -194,7 +198,7 @@ fn make_root(
     linux: &Linux,
     (mountpoint, sources): (&Path, &mut Sources),
     line: &Channel,
-) -> Result<OwnedFd, StageFailure> {
+) -> Result<MadeRoot, StageFailure> {
     let mut serve = |device: OwnedFd| handshake::send_device(line, &device);
     let fallback = if launch.fuse_allowed {
         Fallback::Fuse
@@ -208,18 +212,29 @@ fn make_root(
     }
     let mounts = launch.spec.mounts().as_deref().unwrap_or_default();
     let plan = plan::plan(mounts).map_err(|error| StageFailure::setup(error.to_string()))?;
+    let mut given = Vec::new();
     for op in &plan {
         let op = &without_seal(op);
-        let shown = apply::apply(op, root.as_fd(), sources)
+        let applied = apply::apply(op, root.as_fd(), sources)
             .map_err(|error| StageFailure::setup(error.to_string()))?;
-        if shown == Shown::Host {
+        if op.chown {
+            given.push(applied.mount);
+        }
+        if applied.shown == Shown::Host {
             handshake::send_warning(line, &host_is_shown(&op.container_path));
         }
         if op.container_path == Path::new(DEV) {
             call(|| devices::fill(root.as_fd(), linux))?;
         }
     }
-    Ok(root)
+    Ok(MadeRoot { root, given })
+}
+
+/// The container's root with its mounts.
+struct MadeRoot {
+    root: OwnedFd,
+    /// Mounts that become the property of whoever runs the program (`U`).
+    given: Vec<OwnedFd>,
 }
 
 fn host_is_shown(path: &Path) -> String {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Subordinate id ranges: subuid(5) by name and by number, else what NSS knows (`getsubids`).
+//! Subordinate id ranges: what NSS provides where it is asked to (`getsubids`), else subuid(5) by
+//! name and by number.
 
 use std::fs;
 use std::io;
@@ -43,6 +44,16 @@ fn look_up_map() -> HolderMap {
     HolderMap::of_user(uid.as_raw(), gid.as_raw(), &uids, &gids)
 }
 
+/// The first id of a range, and how many.
+pub type Range = (u32, u32);
+
+/// The ranges of user and group ids of an account by its name.
+pub fn ranges_of(name: &str) -> (Vec<Range>, Vec<Range>) {
+    // No account has the number of those who have none.
+    let of = |file, kind| ranges(file, kind, Some(name), u32::MAX);
+    (of("/etc/subuid", "-u"), of("/etc/subgid", "-g"))
+}
+
 /// Whether both programs are there that write the map of a range.
 pub fn has_helpers() -> bool {
     ["newuidmap", "newgidmap"]
@@ -74,13 +85,29 @@ fn name_of(passwd: &str, uid: u32) -> Option<&str> {
 }
 
 fn ranges(file: &str, kind: &str, name: Option<&str>, uid: u32) -> Vec<(u32, u32)> {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    let found = parse_ranges(&text, name, uid);
-    if found.is_empty() {
-        ranges_from_nss(kind, name).unwrap_or_default()
+    let switch = fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
+    let provided = if has_own_source(&switch) {
+        ranges_from_nss(kind, name, uid).unwrap_or_default()
     } else {
-        found
+        Vec::new()
+    };
+    if !provided.is_empty() {
+        return provided;
     }
+    let text = fs::read_to_string(file).unwrap_or_default();
+    parse_ranges(&text, name, uid)
+}
+
+/// Whether nsswitch.conf(5) names a source of ranges besides the files, such as `subid: sss`. It
+/// stands in their place then, and newuidmap knows no other.
+fn has_own_source(switch: &str) -> bool {
+    let sources = switch
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix("subid:"));
+    let mut words = sources.unwrap_or_default().split_whitespace();
+    words
+        .next()
+        .is_some_and(|first| first != "files" && !first.starts_with('#'))
 }
 
 /// The ranges of the user with this name or number in a subuid(5) file.
@@ -97,14 +124,11 @@ pub fn parse_ranges(text: &str, name: Option<&str>, uid: u32) -> Vec<(u32, u32)>
     text.lines().filter_map(range).collect()
 }
 
-/// Asks `getsubids`, which knows what `subid: sss` in nsswitch.conf(5) provides. Only when that
-/// file says so: a child process costs more than the whole start of a container.
-fn ranges_from_nss(kind: &str, name: Option<&str>) -> io::Result<Vec<(u32, u32)>> {
-    let switch = fs::read_to_string("/etc/nsswitch.conf")?;
-    let provided = switch
-        .lines()
-        .any(|line| line.trim_start().starts_with("subid:"));
-    let (Some(name), Some(program), true) = (name, find_helper("getsubids"), provided) else {
+/// Asks `getsubids`, which knows what the sources of nsswitch.conf(5) provide. A child process
+/// costs more than the whole start of a container: only where there is such a source.
+fn ranges_from_nss(kind: &str, name: Option<&str>, uid: u32) -> io::Result<Vec<(u32, u32)>> {
+    let name = name.map(str::to_owned).or_else(|| name_from_nss(uid));
+    let (Some(name), Some(program)) = (name, find_helper("getsubids")) else {
         return Ok(Vec::new());
     };
     let mut command = Command::new(program);
@@ -117,6 +141,16 @@ fn ranges_from_nss(kind: &str, name: Option<&str>) -> io::Result<Vec<(u32, u32)>
         .stderr(Stdio::null())
         .output()?;
     Ok(parse_getsubids(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// Who has such a range need not stand in /etc/passwd either.
+fn name_from_nss(uid: u32) -> Option<String> {
+    let mut getent = Command::new(find_helper("getent")?);
+    getent
+        .args(["passwd", &uid.to_string()])
+        .stdin(Stdio::null());
+    let output = getent.stderr(Stdio::null()).output().ok()?;
+    name_of(&String::from_utf8_lossy(&output.stdout), uid).map(str::to_owned)
 }
 
 /// Reads lines such as `0: ana 100000 65536`.
@@ -143,6 +177,21 @@ mod tests {
             [(100_000, 65536), (300_000, 10)]
         );
         assert_eq!(parse_ranges(file, None, 7), []);
+    }
+
+    #[test]
+    fn a_source_of_ranges_is_one_besides_the_files() {
+        let cases = [
+            ("passwd: files sss\nsubid: sss\n", true),
+            ("  subid:\tmy_module\n", true),
+            ("subid: files\n", false),
+            ("subid:\n", false),
+            ("#subid: sss\npasswd: files\n", false),
+            ("", false),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(has_own_source(text), wanted, "{text}");
+        }
     }
 
     #[test]

@@ -290,7 +290,22 @@ pub struct Resolved {
     pub volumes: Vec<String>,
     /// `EXPOSE`d ports of the image and of the request.
     pub exposed_ports: Vec<String>,
+    /// With `--userns auto`: the ids that are this container's alone.
+    pub id_maps: Option<RecordedMaps>,
 }
+
+/// The id maps of a container, in terms of the user's own namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedMaps {
+    /// The user ids.
+    pub uids: Vec<IdExtent>,
+    /// The group ids.
+    pub gids: Vec<IdExtent>,
+}
+
+/// One extent of a map: the first id inside, the first outside, and how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdExtent(pub u32, pub u32, pub u32);
 
 /// `state.json`: what a container is doing now.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

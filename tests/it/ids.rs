@@ -84,6 +84,91 @@ fn a_map_without_the_caller_reaches_what_it_is_given() {
     assert!(groups.split(' ').all(|group| group.len() == 1), "{groups}");
 }
 
+/// First id outside and how many, of each extent of a container's map.
+fn own_ids(sandbox: &Sandbox, container: &str) -> Vec<(u32, u32)> {
+    let map = sandbox.ok(["exec", container, "cat", "/proc/self/uid_map"]);
+    let extent = |line: &str| {
+        let numbers: Vec<u32> = line
+            .split_whitespace()
+            .map(|n| n.parse().unwrap())
+            .collect();
+        (numbers[1], numbers[2])
+    };
+    map.lines().map(extent).collect()
+}
+
+#[test]
+fn automatic_maps_are_each_containers_own() {
+    requires!("userns,range,fuse");
+    if kernel_alone() {
+        return;
+    }
+    let sandbox = Sandbox::with_image();
+    let run = |name: &str| {
+        let userns = ["run", "-d", "--network", "none", "--userns", "auto"];
+        sandbox.call(
+            userns
+                .into_iter()
+                .chain(["--name", name, IMAGE, "sleep", "1000"]),
+        )
+    };
+    let names = ["one", "two", "three"];
+    let made: Vec<_> = names.iter().map(|name| run(name).spawn()).collect();
+    for running in made {
+        running.finish().expect(0);
+    }
+    let mut maps: Vec<(u32, u32)> = names
+        .iter()
+        .flat_map(|name| own_ids(&sandbox, name))
+        .collect();
+    maps.sort_unstable();
+    let total: u32 = maps.iter().map(|(_, count)| count).sum();
+    assert_eq!(total, 3 * 1024, "{maps:?}");
+    let apart = |pair: &[(u32, u32)]| pair[0].0 + pair[0].1 <= pair[1].0;
+    assert!(maps.windows(2).all(apart), "{maps:?}");
+    let before = own_ids(&sandbox, "two");
+    sandbox.ok(["restart", "-t", "0", "two"]);
+    assert_eq!(own_ids(&sandbox, "two"), before);
+    let large = format!("{}:x:60000:60000::/:/bin/sh\n", "big");
+    let rootfs = sandbox.rootfs("large");
+    fs::write(sandbox.path("large/etc/passwd"), large).unwrap();
+    let auto = [
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--userns",
+        "auto",
+        "--rootfs",
+    ];
+    let count = ["sh", "-c", "set -- $(cat /proc/self/uid_map); echo $3"];
+    let largest = sandbox.run(
+        auto.into_iter()
+            .chain([format!("{rootfs}:O").as_str()])
+            .chain(count),
+    );
+    assert_eq!(largest.expect(0).out(), "60001");
+}
+
+#[test]
+fn a_volume_for_the_container_belongs_to_its_user() {
+    requires!("userns,range,fuse");
+    let sandbox = Sandbox::with_image();
+    fs::create_dir_all(sandbox.path("v/below")).unwrap();
+    let volume = format!("{}:/v:U", sandbox.shown("v"));
+    let script = ["sh", "-c", "touch /v/below/x && stat -c %u:%g /v /v/below"];
+    for map in ["host", "nomap", "auto", "keep-id:uid=7"] {
+        if kernel_alone() && ["nomap", "auto"].contains(&map) {
+            continue;
+        }
+        for user in ["0:0", "1000:1001"] {
+            let flags = ["--userns", map, "-u", user, "-v", &volume];
+            let owners = sandbox.ok(line(&flags, &script));
+            assert_eq!(owners, format!("{user}\n{user}"), "{map}");
+        }
+    }
+}
+
 #[test]
 fn one_id_alone_denies_setgroups_and_a_range_does_not() {
     requires!("userns");

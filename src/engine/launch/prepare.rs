@@ -20,6 +20,7 @@ use crate::engine::connect::{self, ConnectError, Connection, Reached};
 use crate::engine::maps::{Caller, ContainerIds, MapError, container_ids};
 use crate::engine::namespaces::{self, NamespaceError, Namespaces};
 use crate::engine::roots::{self, Circumstances, EngineChoice, FuseRoot, RootPlan, RootSource};
+use crate::engine::slices;
 use crate::engine::spec::{
     SecurityError, SecurityOptions, SpecContext, bounding_set, runtime_spec,
 };
@@ -126,7 +127,13 @@ impl Engine {
             Reach::Single => single_identity(&record, &source)?,
             Reach::Ranges | Reach::All => (0, 0),
         };
-        let ids = container_ids(&record.request, &holder, &caller, single)?;
+        let ids = match &record.resolved.id_maps {
+            Some(recorded) => ContainerIds {
+                maps: slices::maps_of(recorded),
+                kept: None,
+            },
+            None => container_ids(&record.request, &holder, &caller, single)?,
+        };
         let namespaces = namespaces::resolve(&record.request, store)?;
         let given = Circumstances {
             choice: engine_choice(&record),
@@ -223,24 +230,12 @@ fn single_identity(
     if text.is_empty() {
         return Ok((0, 0));
     }
-    let database = |path: &str| database_of(source, path);
-    let identity = user::resolve(text, &[], &database("/etc/passwd"), &database("/etc/group"))?;
+    let (passwd, group) = (
+        source.database("/etc/passwd"),
+        source.database("/etc/group"),
+    );
+    let identity = user::resolve(text, &[], &passwd, &group)?;
     Ok((identity.uid, identity.gid))
-}
-
-/// A user database as the topmost directory that has one shows it.
-fn database_of(source: &RootSource, path: &str) -> String {
-    let machine = [PathBuf::from("/")];
-    let directories = match source {
-        RootSource::Layers { directories, .. } => &directories[..],
-        RootSource::Directory(path) | RootSource::Overlay(path) => std::slice::from_ref(path),
-        RootSource::Machine => &machine,
-    };
-    let read = |directory: &PathBuf| {
-        let root = fs::File::open(directory).ok()?;
-        Some(user::read_database(root.as_fd(), path)).filter(|text| !text.is_empty())
-    };
-    directories.iter().find_map(read).unwrap_or_default()
 }
 
 fn engine_choice(record: &ContainerRecord) -> EngineChoice {

@@ -9,7 +9,7 @@ use crate::runtime::idmap::{IdMapping, IdMaps, is_mapped, slice};
 
 /// Which of the two maps is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Uid,
     Gid,
 }
@@ -42,7 +42,11 @@ pub(super) fn maps(uids: &[String], gids: &[String], parent: &IdMaps) -> Result<
 }
 
 /// A map of the extents of `texts`, sorted by container ids.
-fn parse(texts: &[String], kind: Kind, parent: &[IdMapping]) -> Result<Vec<IdMapping>, MapError> {
+pub(super) fn parse(
+    texts: &[String],
+    kind: Kind,
+    parent: &[IdMapping],
+) -> Result<Vec<IdMapping>, MapError> {
     let mut map: Vec<IdMapping> = Vec::new();
     let mut around = false;
     for text in texts {
@@ -223,7 +227,7 @@ pub(super) fn fill(mut map: Vec<IdMapping>, parent: &[IdMapping]) -> Vec<IdMappi
 }
 
 /// Ids of the parent that no extent of `map` has, as first and count.
-fn free_ids(map: &[IdMapping], parent: &[IdMapping]) -> Vec<(u32, u32)> {
+pub(super) fn free_ids(map: &[IdMapping], parent: &[IdMapping]) -> Vec<(u32, u32)> {
     let mut used: Vec<&IdMapping> = map.iter().collect();
     used.sort_by_key(|extent| extent.outside);
     let mut free = Vec::new();

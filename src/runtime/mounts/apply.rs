@@ -37,6 +37,15 @@ pub enum MountError {
     },
 }
 
+/// A mount that was made.
+#[derive(Debug)]
+pub struct Applied {
+    /// The mount itself, whatever is mounted over it later.
+    pub mount: OwnedFd,
+    /// What it shows.
+    pub shown: Shown,
+}
+
 /// What a mount shows in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
@@ -56,7 +65,7 @@ pub fn apply(
     op: &MountOp,
     root: BorrowedFd<'_>,
     sources: &mut Sources,
-) -> Result<Shown, MountError> {
+) -> Result<Applied, MountError> {
     let what = match &op.source {
         MountSource::Bind { host_path, .. } => host_path.display().to_string(),
         MountSource::New { kind, .. } => kind.clone(),
@@ -100,7 +109,7 @@ pub fn apply(
         super::copy_up::copy_tree(place.as_fd(), mount.as_fd()).map_err(refused)?;
     }
     attach(mount.as_fd(), place.as_fd()).map_err(refused)?;
-    Ok(shown)
+    Ok(Applied { mount, shown })
 }
 
 /// Where the host has its file system of this kind.
@@ -148,9 +157,6 @@ fn bind(
         .called(|| format!("stat({host_path:?})"))
         .map_err(refused)?;
     let format = SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits());
-    if op.chown {
-        super::copy_up::chown_tree(mount.as_fd()).map_err(refused)?;
-    }
     let clear = keepable(op.clear, format == SFlag::S_IFBLK);
     if !op.set.is_empty() || !clear.is_empty() {
         set_attr(mount.as_fd(), op.set, clear, 0, op.attr_depth).map_err(refused)?;

@@ -7,8 +7,10 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmodat, fstat, mkdirat};
@@ -65,43 +67,50 @@ fn copy_entry(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &OsStr) -> io::Res
     Ok(())
 }
 
-/// Gives the root of the mount `tree` and everything below it to the ids that run the calling
-/// stage.
+/// Gives the root of the mount `tree` and everything below it to `owner`.
 ///
 /// # Errors
 ///
 /// What fchownat(2) says.
-pub fn chown_tree(tree: BorrowedFd<'_>) -> SysResult<()> {
+pub fn chown_tree(tree: BorrowedFd<'_>, owner: (u32, u32)) -> SysResult<()> {
+    let owner = (Uid::from_raw(owner.0), Gid::from_raw(owner.1));
     let change = || -> io::Result<()> {
         if kind_of(&fstat(tree)?) == SFlag::S_IFDIR {
-            chown_below(tree)?;
+            chown_below(tree, owner)?;
         }
-        chown(tree)
+        chown(tree, owner)
     };
     change().called(|| "change the owner")
 }
 
-fn chown_below(directory: BorrowedFd<'_>) -> io::Result<()> {
-    for entry in fs::read_dir(location(directory))? {
-        let Some((place, status)) = look_up(directory, &entry?.file_name())? else {
+fn chown_below(directory: BorrowedFd<'_>, owner: (Uid, Gid)) -> io::Result<()> {
+    // Not by a path: the container's /proc may be any other when its root is entered.
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut entries = Dir::openat(directory, ".", flags, Mode::empty())?;
+    for entry in entries.iter() {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name == "." || name == ".." {
+            continue;
+        }
+        let Some((place, status)) = look_up(directory, name)? else {
             continue;
         };
         if kind_of(&status) == SFlag::S_IFDIR {
-            chown_below(place.as_fd())?;
+            chown_below(place.as_fd(), owner)?;
         }
-        chown(place.as_fd())?;
+        chown(place.as_fd(), owner)?;
     }
     Ok(())
 }
 
-fn chown(place: BorrowedFd<'_>) -> io::Result<()> {
-    let owner = (nix::unistd::geteuid(), nix::unistd::getegid());
+fn chown(place: BorrowedFd<'_>, (uid, gid): (Uid, Gid)) -> io::Result<()> {
     let itself = AtFlags::AT_EMPTY_PATH;
     Ok(fchownat(
         place,
         Path::new(""),
-        Some(owner.0),
-        Some(owner.1),
+        Some(uid),
+        Some(gid),
         itself,
     )?)
 }

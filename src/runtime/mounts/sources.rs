@@ -13,6 +13,7 @@ use nix::sched::{CloneFlags, setns};
 use super::plan::{MountSource, plan};
 use super::target::{self, Links};
 use crate::runtime::handshake;
+use crate::runtime::idmap::IdMapping;
 use crate::runtime::launch::{Launch, Root};
 use crate::sys::channel::Channel;
 use crate::sys::mount::{Depth, clone_tree};
@@ -48,6 +49,9 @@ struct Wanted {
     path: PathBuf,
     /// How it is opened.
     how: How,
+    /// To whom it is given, in the ids of the namespace that opens it (`U`): the stage has no
+    /// right over files of others.
+    owner: Option<(u32, u32)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +79,7 @@ pub fn lend(launch: &Launch, pid: i32, mountpoint: &Path, line: &Channel) -> Sys
         name: name.clone(),
         path: PathBuf::from("/dev/shm"),
         how: How::Tree(Depth::One),
+        owner: None,
     };
     // A FUSE root admits nobody but the processes of its user namespace.
     let both = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS;
@@ -86,7 +91,10 @@ fn unreachable_by_stage(launch: &Launch, mountpoint: &Path) -> Vec<Wanted> {
         name: path.to_owned(),
         path: path.to_owned(),
         how,
+        owner: None,
     };
+    let outside = |extents: &[IdMapping]| extents.first().map_or(0, |extent| extent.outside);
+    let owner = (outside(&launch.maps.uids), outside(&launch.maps.gids));
     let mut list = vec![want(mountpoint, How::Location)];
     if let Root::Directory(path) = &launch.root {
         list.push(want(path, How::Tree(Depth::Recursive)));
@@ -95,7 +103,10 @@ fn unreachable_by_stage(launch: &Launch, mountpoint: &Path) -> Vec<Wanted> {
     let mounts = launch.spec.mounts().as_deref().unwrap_or_default();
     let mounts = plan(mounts).unwrap_or_default();
     list.extend(mounts.iter().filter_map(|op| match &op.source {
-        MountSource::Bind { host_path, depth } => Some(want(host_path, How::Tree(*depth))),
+        MountSource::Bind { host_path, depth } => Some(Wanted {
+            owner: op.chown.then_some(owner),
+            ..want(host_path, How::Tree(*depth))
+        }),
         MountSource::New { .. } => None,
     }));
     list
@@ -126,8 +137,13 @@ fn enter(pid: i32, namespaces: CloneFlags) -> SysResult<File> {
 }
 
 fn open(root: &File, wanted: &Wanted) -> SysResult<OwnedFd> {
-    let Wanted { name, path, how } = wanted;
-    match how {
+    let Wanted {
+        name,
+        path,
+        how,
+        owner,
+    } = wanted;
+    let opened = match how {
         How::Location => target::open(root.as_fd(), path, Links::Follow),
         // Another container's path may have been turned into a link by that container.
         How::Tree(depth) if name != path => {
@@ -135,5 +151,9 @@ fn open(root: &File, wanted: &Wanted) -> SysResult<OwnedFd> {
             clone_tree(place.as_fd(), Path::new(""), *depth)
         }
         How::Tree(depth) => clone_tree(root.as_fd(), path, *depth),
+    }?;
+    if let Some(owner) = owner {
+        super::copy_up::chown_tree(opened.as_fd(), *owner)?;
     }
+    Ok(opened)
 }
