@@ -122,6 +122,10 @@ pub struct EngineSection {
     pub runtime: Option<String>,
     /// Flags for the runtime that is called coracle.
     pub runtime_flags: Option<Vec<String>>,
+    /// What happens when the last container of a pod has ended: `continue` or `stop`.
+    pub pod_exit_policy: Option<String>,
+    /// The image of infra containers, in place of our own program.
+    pub infra_image: Option<String>,
     /// Where containers are kept, in place of the data root.
     pub static_dir: Option<String>,
     /// Seconds.
@@ -218,6 +222,8 @@ impl ContainersConf {
         from.text("image_copy_tmp_dir", &mut into.image_copy_tmp_dir);
         from.text("mode", &mut into.mode);
         from.texts("network_cmd_options", &mut into.network_cmd_options);
+        from.text("infra_image", &mut into.infra_image);
+        from.text("pod_exit_policy", &mut into.pod_exit_policy);
         from.text("pull_policy", &mut into.pull_policy);
         from.text("runtime", &mut into.runtime);
         from.text("static_dir", &mut into.static_dir);

@@ -72,6 +72,8 @@ pub struct Connection {
     pub namespace: Namespace,
     /// Whether it has a resolv.conf.
     pub resolves: bool,
+    /// The run directory of the container whose network it has.
+    pub files_of: Option<PathBuf>,
 }
 
 impl Connection {
@@ -80,6 +82,7 @@ impl Connection {
             uplink: None,
             namespace,
             resolves,
+            files_of: None,
         }
     }
 }
@@ -159,6 +162,7 @@ fn connected(program: Program, request: Request) -> Connection {
         uplink: Some((program, request)),
         namespace: Namespace::Own,
         resolves: true,
+        files_of: None,
     }
 }
 
@@ -245,6 +249,11 @@ pub fn write_files(
     reached: &Reached,
 ) -> Result<(), ConnectError> {
     for name in etc_files(record, connection) {
+        let shared = connection.files_of.as_ref().filter(|_| name != "hostname");
+        if let Some(text) = shared.and_then(|donor| fs::read(donor.join(name)).ok()) {
+            write(&directory.join(name), &text)?;
+            continue;
+        }
         let text = match name {
             "hosts" => hosts(record, connection, reached)?,
             "hostname" => files::hostname(&record.resolved.hostname),

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::error::EngineError;
 use super::image_source::{ImageFacts, PinnedImage};
 use super::maps::MapError;
+use super::pod::{JoinError, Membership};
 use super::remove::{RemoveOptions, Running};
 use super::selection::{Missing, Scope, Selection};
 use super::signal::{self, SignalError};
@@ -86,6 +87,9 @@ pub enum CreateError {
     /// `--security-opt`.
     #[error(transparent)]
     Security(#[from] SecurityError),
+    /// `--pod`.
+    #[error(transparent)]
+    Pod(#[from] JoinError),
     /// `--stop-signal`.
     #[error(transparent)]
     Signal(#[from] SignalError),
@@ -138,6 +142,20 @@ impl Engine {
         durability: Durability,
         report: &dyn Report,
     ) -> Result<(ContainerRecord, ContainerLock), CreateError> {
+        match request.pod.clone() {
+            Some(pod) => self.create_in_pod(&pod, request, durability, report),
+            None => self.create_member(request, None, durability, report),
+        }
+    }
+
+    /// As [`Engine::create_locked`], for a request that says all of what it shares with a pod.
+    pub(super) fn create_member(
+        &self,
+        request: ContainerRequest,
+        place: Option<&Membership>,
+        durability: Durability,
+        report: &dyn Report,
+    ) -> Result<(ContainerRecord, ContainerLock), CreateError> {
         let mut request = request;
         if self.dialect == Dialect::Docker && request.userns.is_none() && request.uidmap.is_empty()
         {
@@ -149,8 +167,8 @@ impl Engine {
             report.warning(&ignored.to_string());
         }
         let store = Store::open(self.dirs.clone())?;
-        let image = self.image_of(&request)?;
-        let mut record = self.resolve(request, image.facts.clone(), conf)?;
+        let image = self.image_of(&request, place)?;
+        let mut record = self.resolve(request, image.facts.clone(), place.cloned(), conf)?;
         if record.request.replace {
             self.make_room(&record.name, report)?;
         }
@@ -159,6 +177,10 @@ impl Engine {
             return Err(CreateError::ExternalName { name, id });
         }
         let _reserved = self.reserve_ids(&store, &mut record)?;
+        let _pod = match place {
+            Some(place) => Some(place.hold(&self.dirs)?),
+            None => None,
+        };
         keep(&store, record, durability, self.dialect)
     }
 
@@ -192,7 +214,14 @@ impl Engine {
         Ok(CONF.get_or_init(|| conf))
     }
 
-    fn image_of(&self, request: &ContainerRequest) -> Result<PinnedImage, CreateError> {
+    fn image_of(
+        &self,
+        request: &ContainerRequest,
+        place: Option<&Membership>,
+    ) -> Result<PinnedImage, CreateError> {
+        if request.image.is_empty() && place.is_some_and(Membership::is_infra) {
+            return Ok(PinnedImage::of_pause_program());
+        }
         if let Some(rootfs) = &request.rootfs {
             let refuse = |reason: &str| CreateError::Rootfs {
                 path: rootfs.host_path.clone(),
@@ -211,10 +240,14 @@ impl Engine {
         &self,
         request: ContainerRequest,
         image: ImageFacts,
+        place: Option<Membership>,
         conf: &ContainersConf,
     ) -> Result<ContainerRecord, CreateError> {
         SecurityOptions::parse(&request.security_opt)?;
-        let id = ContainerId::from_random(&random_bytes());
+        let place = place.unwrap_or_default();
+        let id = place
+            .id
+            .unwrap_or_else(|| ContainerId::from_random(&random_bytes()));
         let (entrypoint, command) = program_words(&request, &image.config);
         if entrypoint.is_empty() && command.is_empty() && request.rootfs.is_none() {
             return Err(CreateError::NoCommand);
@@ -239,7 +272,10 @@ impl Engine {
                 "/",
             ),
             user: first_of(&[request.user.as_deref(), Some(&defaults.user)], ""),
-            hostname: hostname(&request, &id),
+            hostname: place
+                .inherited
+                .hostname
+                .unwrap_or_else(|| hostname(&request, &id)),
             labels,
             default_capabilities: default_capabilities(conf),
             stop_signal,
@@ -253,7 +289,9 @@ impl Engine {
             image_name: image.name,
             image_digest: image.digest,
             layers: image.layers,
-            id_maps: None,
+            id_maps: place.inherited.id_maps,
+            pod: place.pod,
+            role: place.role,
         };
         let name = request.name.clone().unwrap_or_default();
         Ok(ContainerRecord {

@@ -10,7 +10,7 @@ use super::launch::StartError;
 use super::signal::SignalError;
 use crate::runtime::userns::UsernsError;
 use crate::state::StateError;
-use crate::state::id::ContainerId;
+use crate::state::id::{ContainerId, PodId};
 use crate::sys::SysError;
 
 /// Why something could not be done to a container.
@@ -100,6 +100,17 @@ pub enum EngineError {
         id: ContainerId,
         /// Who shares its namespaces.
         dependents: Vec<ContainerId>,
+    },
+    /// An infra container goes with its pod.
+    #[error(
+        "container {id} is the infra container of pod {pod} and cannot be removed without \
+         removing the pod"
+    )]
+    InfraOfPod {
+        /// The container.
+        id: ContainerId,
+        /// Whose it is.
+        pod: PodId,
     },
     /// What runs is not cleaned up.
     #[error("container {id} is running or paused, refusing to clean up: container state improper")]

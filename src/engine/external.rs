@@ -147,6 +147,7 @@ impl External {
             observed: Observed::Created,
             sizes: None,
             origin: Origin::External,
+            pod_name: String::new(),
         }
     }
 

@@ -33,6 +33,21 @@ pub(super) struct PinnedImage {
     _pins: Vec<Pin>,
 }
 
+impl PinnedImage {
+    /// What an infra container has in the place of an image: our own program. Podman's users know
+    /// it by this name.
+    pub(super) fn of_pause_program() -> Self {
+        let name = format!("localhost/podman-pause:{}", env!("CARGO_PKG_VERSION"));
+        Self {
+            facts: ImageFacts {
+                name,
+                ..ImageFacts::default()
+            },
+            _pins: Vec::new(),
+        }
+    }
+}
+
 impl Engine {
     /// What the image `name` gives a container.
     pub(super) fn pinned_image(&self, name: &str) -> Result<PinnedImage, StorageError> {

@@ -31,6 +31,7 @@ use super::attach::{
     SignalProxy, pump,
 };
 use super::connect::ConnectError;
+use super::error::EngineError;
 use super::oci_runtime::FlagsError;
 use super::terminal::DetachKeys;
 use super::{Engine, Report, recovery};
@@ -91,6 +92,9 @@ pub enum StartError {
     /// The user's streams.
     #[error(transparent)]
     Attach(#[from] AttachError),
+    /// The infra container of its pod.
+    #[error("start the infra container of its pod")]
+    Infra(#[source] Box<EngineError>),
     /// It is frozen.
     #[error("unable to start container {id}: it is paused; unpause it instead")]
     Paused {
@@ -141,6 +145,7 @@ impl StartError {
             Self::State(_)
             | Self::Prepare(_)
             | Self::Attach(_)
+            | Self::Infra(_)
             | Self::Paused { .. }
             | Self::Elsewhere { .. }
             | Self::Call { .. } => 125,
@@ -176,12 +181,13 @@ impl Engine {
     ) -> Result<StartOutcome, StartError> {
         use crate::state::liveness::Observed;
         let store = Store::open(self.dirs.clone())?;
+        let is_old = new.is_none();
         let mut new = match new {
             Some(new) => new,
             None => NewContainer {
                 lock: store.lock(id)?,
                 on_disk: RecordOnDisk::Synced,
-                holder: HolderAhead::begin(&holder_map(), &self.dirs.run_root),
+                holder: HolderAhead::later(),
             },
         };
         let (state, observed) = store.observe(id)?;
@@ -193,6 +199,11 @@ impl Engine {
             Observed::Elsewhere => return Err(StartError::Elsewhere { id: id.clone() }),
         }
         let record = store.load(id)?;
+        self.start_infra(&record, report)
+            .map_err(|error| StartError::Infra(Box::new(error)))?;
+        if is_old {
+            new.holder = HolderAhead::begin(&holder_map(), &self.dirs.run_root);
+        }
         self.check_runtime_flags().map_err(|error| match error {
             FlagsError::Config(error) => StartError::Prepare(ConnectError::from(error).into()),
             FlagsError::Flag(failure) => failure.into(),

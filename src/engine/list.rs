@@ -67,6 +67,8 @@ pub struct Listed {
     pub sizes: Option<ContainerSizes>,
     /// Whose it is.
     pub origin: Origin,
+    /// The name of its pod; empty without one.
+    pub pod_name: String,
 }
 
 /// Whose a container is.
@@ -149,6 +151,7 @@ impl Engine {
         if let ListScope::Last(count) = request.scope {
             drop(listed.drain(..listed.len().saturating_sub(count)));
         }
+        self.name_pods(&mut listed);
         if request.sizes == Sizes::Measured {
             for one in &mut listed {
                 let layers = &one.summary.resolved.layers;
@@ -156,6 +159,24 @@ impl Engine {
             }
         }
         Ok(listed)
+    }
+}
+
+impl Engine {
+    fn name_pods(&self, listed: &mut [Listed]) {
+        let mut in_pods = listed
+            .iter_mut()
+            .filter(|one| one.summary.resolved.pod.is_some())
+            .peekable();
+        if in_pods.peek().is_none() {
+            return;
+        }
+        let names = self.pod_names();
+        for one in in_pods {
+            let pod = one.summary.resolved.pod.as_ref();
+            let name = pod.and_then(|pod| names.get(pod));
+            one.pod_name = name.cloned().unwrap_or_default();
+        }
     }
 }
 
@@ -203,6 +224,7 @@ fn read(store: &Store, ids: Vec<ContainerId>, wanted: &impl Fn(&Candidate<'_>) -
                 observed,
                 sizes: None,
                 origin: Origin::Own,
+                pod_name: String::new(),
             }),
             Ok(None) => {}
             Err(error) => reading.damaged.push(error),

@@ -35,6 +35,7 @@ pub mod oci_runtime;
 mod pattern;
 pub mod pause;
 mod pipes;
+pub mod pod;
 pub mod prune;
 pub mod quantity;
 mod recovery;

@@ -138,6 +138,12 @@ impl Namespaces {
     }
 }
 
+/// The container whose network `request` has.
+pub fn network_donor(request: &ContainerRequest, store: &Store) -> Option<ContainerId> {
+    let name = request.networks.first()?.strip_prefix("container:")?;
+    store.resolve(name).ok()
+}
+
 /// The container `name` and the process by which it is entered.
 fn running(
     kind: &'static str,

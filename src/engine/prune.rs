@@ -11,6 +11,7 @@ use super::usage::{measure, tree_bytes};
 use super::{Engine, Report};
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
+use crate::state::record::PodRole;
 use crate::state::sweep::SweepMode;
 
 /// One thing that was to be removed.
@@ -97,7 +98,11 @@ impl Engine {
                     Observed::Created | Observed::Exited | Observed::Lost(_) => true,
                     Observed::Running | Observed::Paused | Observed::Elsewhere => false,
                 });
-            if ended && filters.let_through(&candidate) {
+            let infra = candidate
+                .summary()
+                .is_some_and(|summary| summary.resolved.role == PodRole::Infra);
+            // An infra container goes with its pod.
+            if ended && !infra && filters.let_through(&candidate) {
                 let size = measure(&self.dirs, &id, &[]).own_bytes;
                 prunable.insert(id, size);
             }

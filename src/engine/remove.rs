@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::ending::{self, After, Grace, Request};
 use super::error::EngineError;
 use super::selection::{Chosen, ItemResult, Selection};
-use super::{Engine, Report, cgroup, dependents, recovery};
+use super::{Engine, Report, cgroup, dependents, pod, recovery};
 use crate::runtime::subid::holder_map;
 use crate::runtime::userns::run_mapped;
 use crate::state::StateError;
@@ -77,24 +77,49 @@ impl Engine {
         let Some(selection) = selection else {
             return Ok(external);
         };
-        let mut chosen = self.select(&selection)?;
+        let chosen = self.select(&selection)?;
+        let (chosen, pods) = pod::keep_infra(&store, chosen, options.dependents)?;
+        let mut results = self.remove_chosen(&store, chosen, options, report)?;
+        self.drop_empty_pods(&pods)?;
+        results.extend(external);
+        Ok(results)
+    }
+
+    /// As [`Engine::remove`], infra containers among them.
+    pub(super) fn remove_containers(
+        &self,
+        selection: &Selection,
+        options: RemoveOptions,
+        report: &dyn Report,
+    ) -> Result<Vec<ItemResult>, EngineError> {
+        let chosen = self.select(selection)?;
+        self.remove_chosen(&self.store()?, chosen, options, report)
+    }
+
+    fn remove_chosen(
+        &self,
+        store: &Store,
+        chosen: Vec<Chosen>,
+        options: RemoveOptions,
+        report: &dyn Report,
+    ) -> Result<Vec<ItemResult>, EngineError> {
+        let mut chosen = chosen;
         if options.dependents == Dependents::Remove {
-            chosen = with_dependents(&store, chosen)?;
+            chosen = with_dependents(store, chosen)?;
         }
-        end_all(&store, &chosen, options.running, report);
+        end_all(store, &chosen, options.running, report);
         let mut leftovers = Leftovers::default();
         let mut results: Vec<ItemResult> = chosen
             .into_iter()
             .map(|Chosen { typed, id }| ItemResult {
-                result: id.map_err(nothing_to_remove).and_then(|id| {
-                    remove_one(&store, &id, options.running, &mut leftovers, report)
-                }),
+                result: id
+                    .map_err(nothing_to_remove)
+                    .and_then(|id| remove_one(store, &id, options.running, &mut leftovers, report)),
                 typed,
             })
             .collect();
         results.extend(leftovers.remove(&self.dirs));
-        results.extend(external);
-        self.sweep_unfinished(&store);
+        self.sweep_unfinished(store);
         Ok(results)
     }
 }

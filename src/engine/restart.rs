@@ -11,6 +11,9 @@ use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
 use crate::state::store::Store;
 
+/// A container with the word that named it.
+type Ended = (String, Result<ContainerId, EngineError>);
+
 impl Engine {
     /// Restarts the containers of `selection`: all end at the same time, and are started one after
     /// the other.
@@ -26,6 +29,39 @@ impl Engine {
         options: StopOptions,
         report: &dyn Report,
     ) -> Result<Vec<ItemResult>, EngineError> {
+        let mut results = Vec::new();
+        for (typed, ended) in self.end_each(selection, options, report)? {
+            let result = ended.and_then(|id| {
+                self.start_one(&id, StartMode::Detached, report)?;
+                Ok(())
+            });
+            results.push(ItemResult { typed, result });
+        }
+        Ok(results)
+    }
+
+    /// Ends the containers of `selection` as [`Engine::restart`] does; somebody else starts them.
+    pub(super) fn end_to_restart(
+        &self,
+        selection: &Selection,
+        options: StopOptions,
+        report: &dyn Report,
+    ) -> Result<Vec<ItemResult>, EngineError> {
+        let ended = self.end_each(selection, options, report)?.into_iter();
+        let items = ended.map(|(typed, ended)| ItemResult {
+            typed,
+            result: ended.map(drop),
+        });
+        Ok(items.collect())
+    }
+
+    /// The containers with the words that named them, all of them ended.
+    fn end_each(
+        &self,
+        selection: &Selection,
+        options: StopOptions,
+        report: &dyn Report,
+    ) -> Result<Vec<Ended>, EngineError> {
         let store = self.store()?;
         let mut endings = Vec::new();
         let mut begun = Vec::new();
@@ -45,10 +81,9 @@ impl Engine {
                 if was_up {
                     ended.next().expect("one for each that was asked")?;
                 }
-                self.start_one(&id, StartMode::Detached, report)?;
-                Ok(())
+                Ok(id)
             });
-            results.push(ItemResult { typed, result });
+            results.push((typed, result));
         }
         Ok(results)
     }

@@ -60,7 +60,11 @@ impl Engine {
         mode: StartMode,
         report: &dyn Report,
     ) -> Result<RunOutcome, RunError> {
-        let holder = HolderAhead::begin(&holder_map(), &self.dirs.run_root);
+        // A pod's infra container has to start before, and in the same holder.
+        let holder = match &request.pod {
+            None => HolderAhead::begin(&holder_map(), &self.dirs.run_root),
+            Some(_) => HolderAhead::later(),
+        };
         let (record, lock) = self.create_locked(request, Durability::Unsynced, report)?;
         let on_disk = if record.request.auto_remove {
             RecordOnDisk::Synced

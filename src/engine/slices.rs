@@ -30,6 +30,9 @@ impl Engine {
         store: &Store,
         record: &mut ContainerRecord,
     ) -> Result<Option<Reservation>, CreateError> {
+        if record.resolved.id_maps.is_some() {
+            return Ok(None);
+        }
         let mode = record.request.userns.as_deref().unwrap_or_default();
         let (Some(options), holder) = (mode.strip_prefix("auto"), holder_map()) else {
             return Ok(None);

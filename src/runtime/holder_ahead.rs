@@ -49,6 +49,11 @@ impl HolderAhead {
         Self { way }
     }
 
+    /// Nothing is begun: whoever enters finds the holder or makes it.
+    pub fn later() -> Self {
+        Self { way: Way::Later }
+    }
+
     /// As [`enter_holder`], for a process that was forked from the one that began. Done once: the
     /// descriptors are closed then.
     ///

@@ -8,6 +8,7 @@
 //!   layers/<chain id>/               diff/ (unpacked tree), layer.json
 //!   images/<id>.json                 configuration digest, layers, names
 //!   containers/<id>/                 container.json, state.json, upper/ work/, ctr.log
+//!   pods/<id>.json                   what each pod is; its containers name it
 //!   names/<kind>/<name>              a link to the object, created exclusively: that is the
 //!                                    uniqueness of names
 //!   tmp/                             everything unfinished; swept under a lock
@@ -161,6 +162,11 @@ impl Dirs {
     /// `containers/<id>/`.
     pub fn container(&self, id: &ContainerId) -> PathBuf {
         self.containers().join(id.as_str())
+    }
+
+    /// `pods/`.
+    pub fn pods(&self) -> PathBuf {
+        self.data_root.join("pods")
     }
 
     /// `names/<kind>/`, where kind is `containers`, `volumes`…

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::dirs::RootKind;
-use super::id::ContainerId;
+use super::id::{ContainerId, PodId};
 use crate::sys::SysError;
 
 /// What can go wrong with what is on disk. The words that scripts search for are podman's.
@@ -45,6 +45,34 @@ pub enum StateError {
     InvalidName {
         /// What the user typed.
         name: String,
+    },
+    /// Neither a name nor the beginning of an id of a pod.
+    #[error("no pod with name or ID {name} found: no such pod")]
+    NoSuchPod {
+        /// What the user typed.
+        name: String,
+    },
+    /// `--latest` without pods.
+    #[error("no pods found: no such pod")]
+    NoPods,
+    /// Several ids of pods begin like this.
+    #[error(
+        "more than one pod has an ID that begins with \"{name}\" ({}); give more of its digits",
+        short_list(matches)
+    )]
+    AmbiguousPod {
+        /// What the user typed.
+        name: String,
+        /// The pods that it could be.
+        matches: Vec<PodId>,
+    },
+    /// Another pod has the name.
+    #[error("adding pod to state: name \"{name}\" is in use by {id}: pod already exists")]
+    PodNameInUse {
+        /// The name.
+        name: String,
+        /// The pod that has it.
+        id: PodId,
     },
     /// The tree holds files that belong to other ids of the user's range.
     #[error("{} holds files of other user ids of your range", path.display())]

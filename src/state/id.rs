@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Container ids: 64 hexadecimal digits, shown as 12.
+//! Ids of containers and pods: 64 hexadecimal digits, shown as 12.
 
 use std::fmt;
 
@@ -12,6 +12,9 @@ use crate::sys::random::random_bytes;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ContainerId(String);
+
+/// The id of a pod, of the same form.
+pub type PodId = ContainerId;
 
 impl ContainerId {
     /// Makes an id that nobody has had before.

@@ -10,6 +10,7 @@ pub mod liveness;
 pub mod locks;
 pub mod names;
 pub mod place;
+pub mod pod;
 pub mod record;
 mod spare;
 pub mod store;

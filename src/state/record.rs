@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::id::ContainerId;
+use super::id::{ContainerId, PodId};
 
 /// `container.json`: what a container is. Replaced as a whole, never edited in place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -192,6 +192,8 @@ pub struct ContainerRequest {
     pub no_healthcheck: bool,
     /// The command line that created it, for inspect.
     pub create_command: Vec<String>,
+    /// `--pod`, as typed: a name, an id or `new:NAME`.
+    pub pod: Option<String>,
 }
 
 /// `--rootfs PATH[:O][:idmap]`.
@@ -292,6 +294,21 @@ pub struct Resolved {
     pub exposed_ports: Vec<String>,
     /// With `--userns auto`: the ids that are this container's alone.
     pub id_maps: Option<RecordedMaps>,
+    /// The pod that it belongs to.
+    pub pod: Option<PodId>,
+    /// What it is in its pod.
+    pub role: PodRole,
+}
+
+/// What a container is in its pod.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PodRole {
+    /// One that the user put there.
+    #[default]
+    Member,
+    /// The one that holds what the others share.
+    Infra,
 }
 
 /// The id maps of a container, in terms of the user's own namespace.

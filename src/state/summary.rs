@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::id::ContainerId;
-use super::record::MountRequest;
+use super::id::{ContainerId, PodId};
+use super::record::{MountRequest, PodRole};
 
 /// What a list shows of a container.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -66,6 +66,10 @@ pub struct ResolvedSummary {
     pub volumes: Vec<String>,
     /// `EXPOSE`d ports of the image and of the request.
     pub exposed_ports: Vec<String>,
+    /// The pod that it belongs to.
+    pub pod: Option<PodId>,
+    /// What it is in its pod.
+    pub role: PodRole,
 }
 
 #[cfg(test)]

@@ -103,8 +103,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet::long("network-alias"),
     NotYet::long("oom-kill-disable"),
     NotYet::long("personality"),
-    NotYet::long("pod"),
-    NotYet::long("pod-id-file"),
     NotYet::long("rdt-class"),
     NotYet::long("requires"),
     NotYet::long("secret"),
@@ -189,6 +187,12 @@ impl Caller {
         })
     }
 
+    /// The map of containers that are given none.
+    pub(super) fn default_userns(&self) -> Option<&str> {
+        self.variable("PODMAN_USERNS")
+            .or(self.conf.userns.as_deref())
+    }
+
     fn variable(&self, name: &str) -> Option<&str> {
         let (_, value) = self.env.iter().find(|(known, _)| known == name)?;
         Some(value.as_str()).filter(|value| !value.is_empty())
@@ -233,12 +237,7 @@ impl CreateArgs {
             .map_err(Failure::tool)?;
         self.process.fill(&mut request).map_err(Failure::tool)?;
         self.namespaces
-            .fill(
-                &mut request,
-                caller
-                    .variable("PODMAN_USERNS")
-                    .or(caller.conf.userns.as_deref()),
-            )
+            .fill(&mut request, caller.default_userns())
             .map_err(Failure::tool)?;
         let discarded = self.network.fill(&mut request).map_err(Failure::tool)?;
         notices.extend(discarded.map(Notice::Plain));
@@ -268,7 +267,9 @@ impl CreateArgs {
         let conf = &caller.conf;
         self.environment.default_from(conf);
         self.namespaces.default_from(conf);
-        self.network.default_from(conf);
+        if !self.namespaces.names_pod() {
+            self.network.default_from(conf);
+        }
         self.process.default_from(conf);
         let ipc = self.namespaces.ipc_namespace();
         self.mounts.default_from(conf, ipc)?;
@@ -322,6 +323,10 @@ fn check_terminal(process: &ProcessArgs, caller: &Caller) -> Result<Option<Strin
 /// What is wrong with flags of different topics together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum TogetherError {
+    #[error(
+        "--network pod: cannot join pod namespace as container is not part of a pod: invalid argument"
+    )]
+    NoPod,
     #[error("cannot set shmsize when running in the {mode} IPC Namespace")]
     ShmSize { mode: String },
     #[error("sysctl {name} can't be set since {namespace} Namespace set to host: invalid argument")]
@@ -332,6 +337,10 @@ enum TogetherError {
 }
 
 fn check_together(request: &ContainerRequest) -> Result<(), TogetherError> {
+    let of_pod = request.networks.first().is_some_and(|mode| mode == "pod");
+    if of_pod && request.pod.is_none() {
+        return Err(TogetherError::NoPod);
+    }
     let ipc = request.ipc.as_deref().unwrap_or_default();
     if request.shm_size_bytes.is_some() && ["host", "none"].contains(&ipc) {
         return Err(TogetherError::ShmSize {

@@ -30,10 +30,10 @@ pub(crate) struct EnvironmentArgs {
     http_proxy: Option<bool>,
     /// Set metadata on the container
     #[arg(long, short)]
-    label: Vec<String>,
+    pub(super) label: Vec<String>,
     /// Read in a file of labels
     #[arg(long)]
-    label_file: Vec<PathBuf>,
+    pub(super) label_file: Vec<PathBuf>,
     /// Unset environment default variables in the container
     #[arg(long)]
     unsetenv: Vec<String>,

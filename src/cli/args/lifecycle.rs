@@ -34,7 +34,7 @@ pub(crate) struct LifecycleArgs {
     replace: bool,
     /// Restart policy to apply when the container exits ("always"|"no"|"never"|"on-failure[:N]"|"unless-stopped")
     #[arg(long)]
-    restart: Option<String>,
+    pub(super) restart: Option<String>,
     /// Remove the container after it exits
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = super::boolean)]
     rm: Option<bool>,

@@ -28,18 +28,18 @@ pub(crate) struct ListFlags {
 
 /// How a kind of objects is listed.
 #[derive(Debug)]
-pub(crate) struct Listing {
+pub(crate) struct Listing<'a> {
     /// The name of the template in errors.
     pub(crate) name: &'static str,
     /// The rows of the usual table.
-    pub(crate) table: &'static str,
+    pub(crate) table: &'a str,
     /// What `--quiet` shows.
     pub(crate) quiet: &'static str,
     /// Headings that are not just the field's name in capitals.
     pub(crate) headings: &'static [(&'static str, &'static str)],
 }
 
-impl Listing {
+impl Listing<'_> {
     /// Prints `rows` as the flags ask for.
     pub(crate) fn print(
         &self,

@@ -16,6 +16,7 @@ mod mount_options;
 mod mounts;
 mod namespaces;
 mod network;
+mod pod;
 mod ports;
 pub(crate) mod process;
 pub(crate) mod registry;
@@ -23,6 +24,8 @@ mod resources;
 mod security;
 
 pub(crate) use create::{Caller, CreateArgs, NOT_YET};
+pub(crate) use image::ImageArgs;
+pub(crate) use pod::PodCreateArgs;
 
 use super::pflag::parse_bool;
 

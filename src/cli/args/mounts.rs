@@ -19,7 +19,7 @@ use crate::state::record::{ContainerRequest, MountKind, MountRequest};
 pub(crate) struct MountArgs {
     /// Add a host device to the container
     #[arg(long, value_delimiter = ',')]
-    device: Vec<String>,
+    pub(super) device: Vec<String>,
     /// How to treat volumes of the image ("bind"|"tmpfs"|"ignore")
     #[arg(long)]
     image_volume: Option<String>,
@@ -34,13 +34,13 @@ pub(crate) struct MountArgs {
     read_only_tmpfs: Option<bool>,
     /// Size of /dev/shm
     #[arg(long, value_name = "SIZE")]
-    shm_size: Option<String>,
+    pub(super) shm_size: Option<String>,
     /// Mount a temporary file system into the container
     #[arg(long)]
     tmpfs: Vec<String>,
     /// Bind mount a directory or file into the container
     #[arg(long, short)]
-    volume: Vec<String>,
+    pub(super) volume: Vec<String>,
 }
 
 /// What is wrong with a mount or a device.

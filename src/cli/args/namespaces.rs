@@ -2,6 +2,8 @@
 //! Flags about namespaces and id maps. Values stay as typed; only their grammar is checked here,
 //! since what they name is known when the container starts.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::Namespace;
@@ -19,25 +21,31 @@ pub(crate) struct NamespaceArgs {
     cgroups: Option<String>,
     /// GID map to use for the user namespace
     #[arg(long, value_delimiter = ',')]
-    gidmap: Vec<String>,
+    pub(super) gidmap: Vec<String>,
     /// Set the container's host name
     #[arg(long, short = 'h')]
-    hostname: Option<String>,
+    pub(super) hostname: Option<String>,
     /// IPC namespace to use
     #[arg(long)]
     ipc: Option<String>,
     /// PID namespace to use
     #[arg(long)]
-    pid: Option<String>,
+    pub(super) pid: Option<String>,
+    /// Run container in an existing pod, or in a new one with new:NAME
+    #[arg(long, value_name = "POD")]
+    pod: Option<String>,
+    /// Read the pod ID from the file
+    #[arg(long, value_name = "FILE")]
+    pod_id_file: Option<PathBuf>,
     /// UID map to use for the user namespace
     #[arg(long, value_delimiter = ',')]
-    uidmap: Vec<String>,
+    pub(super) uidmap: Vec<String>,
     /// User namespace to use
     #[arg(long)]
-    userns: Option<String>,
+    pub(super) userns: Option<String>,
     /// UTS namespace to use
     #[arg(long)]
-    uts: Option<String>,
+    pub(super) uts: Option<String>,
 }
 
 /// What is wrong with a flag about namespaces.
@@ -51,6 +59,10 @@ pub(crate) enum NamespaceError {
         "--{flag} pod: cannot join pod namespace as container is not part of a pod: invalid argument"
     )]
     NoPod { flag: &'static str },
+    #[error("cannot specify both --pod and --pod-id-file")]
+    PodTwice,
+    #[error("reading pod ID file {}: {reason}", path.display())]
+    PodIdFile { path: PathBuf, reason: String },
     #[error("invalid option specified: \"{option}\"")]
     UsernsOption { option: String },
     #[error("unknown option specified: \"{option}\"")]
@@ -66,8 +78,16 @@ pub(crate) enum NamespaceError {
 }
 
 impl NamespaceArgs {
-    /// Takes from containers.conf what the flags leave open.
+    /// Whether the container is to be in a pod.
+    pub(super) fn names_pod(&self) -> bool {
+        self.pod.is_some() || self.pod_id_file.is_some()
+    }
+
+    /// Takes from containers.conf what the flags leave open: in a pod, what that leaves open.
     pub(super) fn default_from(&mut self, conf: &ContainersSection) {
+        if self.names_pod() {
+            return;
+        }
         let fill = |flag: &mut Option<String>, value: &Option<String>| {
             if flag.is_none() {
                 flag.clone_from(value);
@@ -102,6 +122,8 @@ impl NamespaceArgs {
             return Err(NamespaceError::MapTwice);
         }
         self.check()?;
+        let default_userns = default_userns.filter(|_| !self.names_pod());
+        request.pod = self.pod()?;
         let userns = self.userns.filter(|userns| !userns.is_empty());
         request.userns = match userns {
             None if !maps => default_userns.map(str::to_owned),
@@ -119,10 +141,17 @@ impl NamespaceArgs {
     }
 
     fn check(&self) -> Result<(), NamespaceError> {
-        check_mode("pid", self.pid.as_deref(), &[])?;
-        check_mode("ipc", self.ipc.as_deref(), &["shareable", "none"])?;
-        check_mode("uts", self.uts.as_deref(), &[])?;
-        check_mode("cgroupns", self.cgroupns.as_deref(), &[])?;
+        for (flag, value, more) in [
+            ("pid", &self.pid, &[][..]),
+            ("ipc", &self.ipc, &["shareable", "none"]),
+            ("uts", &self.uts, &[]),
+            ("cgroupns", &self.cgroupns, &[]),
+        ] {
+            let of_pod = value.as_deref() == Some("pod") && self.names_pod();
+            if !of_pod {
+                check_mode(flag, value.as_deref(), more)?;
+            }
+        }
         check_userns(self.userns.as_deref().unwrap_or_default())?;
         let cgroups = self.cgroups.as_deref().unwrap_or_default();
         if !["", "enabled", "disabled", "no-conmon", "split"].contains(&cgroups) {
@@ -136,6 +165,23 @@ impl NamespaceArgs {
             return Err(NamespaceError::HostnameOfHost);
         }
         Ok(())
+    }
+}
+
+impl NamespaceArgs {
+    fn pod(&self) -> Result<Option<String>, NamespaceError> {
+        match (&self.pod, &self.pod_id_file) {
+            (Some(_), Some(_)) => Err(NamespaceError::PodTwice),
+            (pod, None) => Ok(not_empty(pod.clone())),
+            (None, Some(path)) => {
+                let read = std::fs::read_to_string(path);
+                let text = read.map_err(|error| NamespaceError::PodIdFile {
+                    path: path.clone(),
+                    reason: error.to_string(),
+                })?;
+                Ok(text.lines().next().map(str::to_owned))
+            }
+        }
     }
 }
 

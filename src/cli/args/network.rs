@@ -103,7 +103,7 @@ impl NetworkArgs {
             self.hosts_file = conf.base_hosts_file.clone().filter(|file| !file.is_empty());
         }
         let mode = self.network.first().map_or("", String::as_str);
-        if mode == "none" || mode.starts_with("container:") {
+        if mode == "none" || mode == "pod" || mode.starts_with("container:") {
             return;
         }
         let fill = |flag: &mut Vec<String>, values: &Option<Vec<String>>| {
@@ -114,6 +114,22 @@ impl NetworkArgs {
         fill(&mut self.dns, &conf.dns_servers);
         fill(&mut self.dns_option, &conf.dns_options);
         fill(&mut self.dns_search, &conf.dns_searches);
+    }
+
+    /// One of the flags that were given.
+    pub(super) fn asked_for(&self) -> Option<&'static str> {
+        let flags = [
+            ("add-host", !self.add_host.is_empty()),
+            ("dns", !self.dns.is_empty()),
+            ("dns-option", !self.dns_option.is_empty()),
+            ("dns-search", !self.dns_search.is_empty()),
+            ("hosts-file", self.hosts_file.is_some()),
+            ("network", !self.network.is_empty()),
+            ("no-hosts", self.no_hosts),
+            ("publish", !self.publish.is_empty()),
+        ];
+        let given = flags.into_iter().find(|(_, given)| *given);
+        given.map(|(flag, _)| flag)
     }
 
     /// Whose the network namespace is.
@@ -265,10 +281,11 @@ fn check_networks(networks: &[String]) -> Result<(), NetworkError> {
     }
     let (mode, rest) = first.split_once(':').unwrap_or((first, ""));
     match mode {
-        "" | "default" | "private" | "none" | "host" if rest.is_empty() => {}
+        // Whether there is a pod is seen later.
+        "" | "default" | "private" | "none" | "host" | "pod" if rest.is_empty() => {}
         "pasta" | "slirp4netns" => {}
         "container" | "ns" if !rest.is_empty() => {}
-        "bridge" | "pod" => {
+        "bridge" => {
             return Err(NetworkError::NetworkNotYet {
                 mode: mode.to_owned(),
             });

@@ -31,10 +31,10 @@ pub(crate) struct SecurityArgs {
     seccomp_policy: Option<String>,
     /// Security options
     #[arg(long)]
-    security_opt: Vec<String>,
+    pub(super) security_opt: Vec<String>,
     /// Sysctl options
     #[arg(long, value_delimiter = ',')]
-    sysctl: Vec<String>,
+    pub(super) sysctl: Vec<String>,
 }
 
 /// What is wrong with a flag about rights.

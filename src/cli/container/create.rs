@@ -5,6 +5,7 @@ use crate::cli::args::{Caller, CreateArgs, NOT_YET};
 use crate::cli::command::NotYet;
 use crate::cli::failure::TOOL_ERROR;
 use crate::cli::image::ensure_image;
+use crate::cli::pod::infra_image;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 
 /// Flags of `create`.
@@ -33,6 +34,13 @@ impl Subcommand for Create {
         }
         for notice in notices {
             notice.tell(context);
+        }
+        if request
+            .pod
+            .as_deref()
+            .is_some_and(|pod| pod.starts_with("new:"))
+        {
+            infra_image(context, None)?;
         }
         if let Some((pull, volume)) = pull {
             request.image = ensure_image(context, pull, volume)?;

@@ -6,10 +6,13 @@ use clap::ValueEnum;
 use crate::cli::network::inspected;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
+use crate::engine::error::EngineError;
 use crate::engine::image::ImageDocument;
 use crate::engine::list::Sizes;
+use crate::engine::pod::{PodScope, PodSelection};
 use crate::output::listing::{Headings, RowTemplate, Style, is_json};
 use crate::output::value::{JsonStyle, Value, to_json};
+use crate::state::StateError;
 
 /// Flags of `inspect`.
 #[derive(Debug, clap::Args)]
@@ -120,6 +123,22 @@ pub(in crate::cli) fn inspect_images(
     flags.run(Kind::Image, context)
 }
 
+/// Looks at pods, as `pod inspect` does.
+pub(in crate::cli) fn inspect_pods(
+    format: String,
+    latest: bool,
+    names: Vec<String>,
+    context: &Context,
+) -> CommandResult {
+    let flags = Flags {
+        format,
+        latest,
+        size: false,
+        names,
+    };
+    flags.run(Kind::Pod, context)
+}
+
 impl Flags {
     fn run(self, kind: Kind, context: &Context) -> CommandResult {
         self.check(kind)?;
@@ -127,7 +146,13 @@ impl Flags {
         let template = self.template(kind, dialect)?;
         let mut found = Vec::new();
         let mut failures = Vec::new();
-        if self.latest {
+        if self.latest && kind == Kind::Pod {
+            let latest = PodSelection {
+                scope: PodScope::Latest,
+                ..PodSelection::default()
+            };
+            found.push(Value::of(&context.engine.inspect_pod(&latest)?));
+        } else if self.latest {
             let document = context.engine.inspect_latest(self.sizes())?;
             found.push(Value::of(&document));
         }
@@ -183,6 +208,7 @@ impl Flags {
     }
 
     fn look_up(&self, name: &str, kind: Kind, context: &Context) -> Result<Value, Failure> {
+        let dialect = context.engine.dialect;
         if matches!(kind, Kind::All | Kind::Container) {
             match context.engine.inspect_container(name, self.sizes()) {
                 Ok(document) => return Ok(Value::of(&document)),
@@ -204,7 +230,21 @@ impl Flags {
             Kind::All | Kind::Network => inspected(context, name),
             Kind::Container | Kind::Image | Kind::Pod | Kind::Volume => None,
         };
-        network.ok_or_else(|| missing(name, kind, context.engine.dialect))
+        if let Some(network) = network {
+            return Ok(network);
+        }
+        if matches!(kind, Kind::All | Kind::Pod) && dialect == Dialect::Podman {
+            let named = PodSelection {
+                words: vec![name.to_owned()],
+                ..PodSelection::default()
+            };
+            match context.engine.inspect_pod(&named) {
+                Ok(document) => return Ok(Value::of(&document)),
+                Err(EngineError::State(StateError::NoSuchPod { .. })) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(missing(name, kind, dialect))
     }
 }
 

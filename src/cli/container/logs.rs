@@ -17,6 +17,19 @@ use crate::state::id::ContainerId;
 /// Flags of `logs`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Logs {
+    #[command(flatten)]
+    flags: LogFlags,
+    /// Act on the latest container
+    #[arg(long, short)]
+    latest: bool,
+    /// Names or ids of containers
+    #[arg(value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+/// Flags about what is shown of logs.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct LogFlags {
     /// Output the containers with different colors in the log
     #[arg(long)]
     color: bool,
@@ -26,9 +39,6 @@ pub(crate) struct Logs {
     /// Follow log output
     #[arg(long, short)]
     follow: bool,
-    /// Act on the latest container
-    #[arg(long, short)]
-    latest: bool,
     /// Output the container name in the log
     #[arg(long, short = 'n')]
     names: bool,
@@ -44,9 +54,6 @@ pub(crate) struct Logs {
     /// Show logs until TIMESTAMP
     #[arg(long, value_name = "TIMESTAMP", allow_hyphen_values = true)]
     until: Option<String>,
-    /// Names or ids of containers
-    #[arg(value_name = "CONTAINER")]
-    containers: Vec<String>,
 }
 
 impl Subcommand for Logs {
@@ -73,8 +80,6 @@ impl Subcommand for Logs {
             let message = "specify at least one container name or ID to log";
             return Err(Failure::usage(message));
         }
-        let dialect = context.engine.dialect;
-        let request = self.request(Timestamp::now(), dialect)?;
         let which = Which {
             words: self.containers,
             latest: self.latest,
@@ -84,9 +89,18 @@ impl Subcommand for Logs {
         for chosen in context.engine.select(&which.selection()?)? {
             ids.push(chosen.id?);
         }
+        self.flags.print(context, &ids)
+    }
+}
+
+impl LogFlags {
+    /// Prints the logs of the containers.
+    pub(in crate::cli) fn print(&self, context: &Context, ids: &[ContainerId]) -> CommandResult {
+        let dialect = context.engine.dialect;
+        let request = self.request(Timestamp::now(), dialect)?;
         let labels = match ids.len() {
             0 | 1 => Vec::new(),
-            _ => labels(&context.engine, &ids, self.names)?,
+            _ => labels(&context.engine, ids, self.names)?,
         };
         let zone = match dialect {
             Dialect::Podman => Zone::Local,
@@ -105,12 +119,10 @@ impl Subcommand for Logs {
             lines: LogPrinter::new(style),
             stdout: io::stdout(),
         };
-        context.engine.logs(&ids, &request, &mut printer)?;
+        context.engine.logs(ids, &request, &mut printer)?;
         Ok(0)
     }
-}
 
-impl Logs {
     fn request(&self, now: Timestamp, dialect: Dialect) -> Result<LogRequest, Failure> {
         let since = self.since.as_deref();
         let until = self.until.as_deref();

@@ -35,8 +35,10 @@ mod which;
 use super::Entry;
 
 pub(crate) use export::{check_file_name, open_output};
-pub(super) use inspect::inspect_images;
+pub(super) use inspect::{inspect_images, inspect_pods};
+pub(super) use logs::LogFlags;
 pub(super) use prune::print_pruned;
+pub(super) use top::print_processes;
 pub(super) use which::{print_errors, tool_error};
 
 /// The rows of this group.

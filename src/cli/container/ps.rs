@@ -244,7 +244,11 @@ fn sort(listed: &mut [Listed], by: Option<SortBy>, dialect: Dialect) {
     let command = |one: &Listed| one.summary.resolved.command.join(" ");
     match by {
         None if dialect == Dialect::Docker => listed.reverse(),
-        None | Some(SortBy::Created | SortBy::Pod) => {}
+        None | Some(SortBy::Created) => {}
+        Some(SortBy::Pod) => listed.sort_by(|a, b| {
+            let pod = |one: &Listed| one.summary.resolved.pod.clone();
+            pod(a).cmp(&pod(b))
+        }),
         Some(SortBy::Command) => listed.sort_by_cached_key(command),
         Some(SortBy::Id) => listed.sort_by(|a, b| a.summary.id.cmp(&b.summary.id)),
         Some(SortBy::Image) => listed.sort_by(|a, b| {

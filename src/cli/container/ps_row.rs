@@ -13,7 +13,9 @@ use crate::engine::list::Listed;
 use crate::output::units::duration::rough_span;
 use crate::output::units::size::human_size;
 use crate::output::value::{Method, Struct, Time, Value};
+use crate::state::id::PodId;
 use crate::state::liveness::Observed;
+use crate::state::record::PodRole;
 
 /// A container with the words that are made of it.
 #[derive(Debug)]
@@ -121,7 +123,7 @@ impl<'a> Row<'a> {
             self.listed.summary.name.clone(),
         ];
         if extra.pod {
-            cells.extend([String::new(), String::new()]);
+            cells.extend([self.pod().to_owned(), self.listed.pod_name.clone()]);
         }
         if extra.size {
             cells.push(self.size());
@@ -148,6 +150,15 @@ impl<'a> Row<'a> {
             self.listed.summary.id.as_str()
         } else {
             self.listed.summary.id.short()
+        }
+    }
+
+    /// The id of its pod, cut like its own.
+    fn pod(&self) -> &str {
+        match &self.listed.summary.resolved.pod {
+            Some(pod) if self.detail.no_trunc => pod.as_str(),
+            Some(pod) => pod.short(),
+            None => "",
         }
     }
 
@@ -301,7 +312,8 @@ impl<'a> Row<'a> {
             .with("Networks,-", self.networks().join(","))
             .with("Size,-", self.size())
             .with("Restarts,-", self.listed.state.restart_count.to_string())
-            .with("LabelMap,-", self.labels());
+            .with("LabelMap,-", self.labels())
+            .with("Pod,-", self.pod());
         let namespaces = self.namespaces();
         for (tag, name) in NAMESPACE_FIELDS {
             row = row.with(tag, namespaces.get(name).cloned().unwrap_or_default());
@@ -343,15 +355,15 @@ impl<'a> Row<'a> {
             .with("ID,Id", summary.id.as_str())
             .with("Image", resolved.image_name.as_str())
             .with("ImageID", resolved.image_id.as_str())
-            .with("IsInfra", false)
+            .with("IsInfra", resolved.role == PodRole::Infra)
             .with("Labels,Labels,nullempty", resolved.labels.clone())
             .with("Mounts", self.mounts())
             .with("Names", vec![summary.name.as_str()])
             .with("Namespaces", self.namespaces_document())
             .with("Networks", self.networks())
             .with("Pid", self.listed.pid())
-            .with("Pod", "")
-            .with("PodName", "")
+            .with("Pod", resolved.pod.as_ref().map_or("", PodId::as_str))
+            .with("PodName", self.listed.pod_name.as_str())
             .with("Ports,Ports,nullempty", Vec::<Value>::new())
             .with("Restarts", state.restart_count)
             .with("Size", self.sizes_document())

@@ -5,6 +5,7 @@ use super::foreground;
 use crate::cli::args::{Caller, CreateArgs, NOT_YET};
 use crate::cli::command::NotYet;
 use crate::cli::image::ensure_image;
+use crate::cli::pod::infra_image;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::launch::{StartMode, StartOutcome};
@@ -46,6 +47,13 @@ impl Subcommand for Run {
             notice.tell(context);
         }
         check_detached(self.detach, &request, context.engine.dialect)?;
+        if request
+            .pod
+            .as_deref()
+            .is_some_and(|pod| pod.starts_with("new:"))
+        {
+            infra_image(context, None)?;
+        }
         if let Some((pull, volume)) = pull {
             request.image = ensure_image(context, pull, volume)?;
         }

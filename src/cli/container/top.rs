@@ -3,7 +3,7 @@
 
 use super::which::without_slash;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
-use crate::engine::top::{Cell, TopError, TopRequest, descriptor_names};
+use crate::engine::top::{Cell, Processes, TopError, TopRequest, descriptor_names};
 use crate::output::table::{Columns, Table};
 use crate::output::units::duration::go_duration;
 use crate::output::value::Time;
@@ -51,17 +51,21 @@ impl Subcommand for Top {
             container: container.map(|word| without_slash(&word)),
             words: words.collect(),
         };
-        let processes = context.engine.top(&request)?;
-        let mut table = Table::new(Columns::PODMAN);
-        if !processes.headings.is_empty() {
-            table.row(&processes.headings);
-        }
-        for row in processes.rows {
-            table.row(row.into_iter().map(shown));
-        }
-        context.ui.raw(table.finish().as_bytes())?;
-        Ok(0)
+        print_processes(context, context.engine.top(&request)?)
     }
+}
+
+/// Prints a table of processes.
+pub(in crate::cli) fn print_processes(context: &Context, processes: Processes) -> CommandResult {
+    let mut table = Table::new(Columns::PODMAN);
+    if !processes.headings.is_empty() {
+        table.row(&processes.headings);
+    }
+    for row in processes.rows {
+        table.row(row.into_iter().map(shown));
+    }
+    context.ui.raw(table.finish().as_bytes())?;
+    Ok(0)
 }
 
 fn shown(cell: Cell) -> String {

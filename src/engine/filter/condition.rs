@@ -6,6 +6,7 @@ use regex_lite::Regex;
 
 use super::candidate::{Candidate, exit_code_of, status_word};
 use crate::engine::pattern::matches_label;
+use crate::state::id::{ContainerId, PodId};
 use crate::state::liveness::Observed;
 use crate::state::summary::ContainerSummary;
 
@@ -16,7 +17,7 @@ pub(super) enum Filter {
     Status(Vec<String>),
     Exited(Vec<i32>),
     Record(RecordFilter),
-    /// What no container here can fulfil: a pod, a published port.
+    /// What no container here can fulfil: a published port.
     Nothing,
     Everything,
 }
@@ -36,13 +37,23 @@ pub(super) enum RecordFilter {
     RestartPolicy(Vec<String>),
     Command(Vec<Regex>),
     Expose(Vec<String>),
+    Pod(Vec<PodId>),
 }
 
 /// Hexadecimal digits are the beginning of an id, anything else is a pattern.
 #[derive(Debug)]
-pub(super) enum IdPattern {
+pub(in crate::engine) enum IdPattern {
     Prefix(String),
     Pattern(Regex),
+}
+
+impl IdPattern {
+    pub(in crate::engine) fn matches(&self, id: &ContainerId) -> bool {
+        match self {
+            Self::Prefix(prefix) => id.as_str().starts_with(prefix),
+            Self::Pattern(pattern) => pattern.is_match(id.as_str()),
+        }
+    }
 }
 
 impl Filter {
@@ -59,10 +70,7 @@ impl Filter {
         match self {
             Self::Nothing => false,
             Self::Everything => true,
-            Self::Id(patterns) => patterns.iter().any(|pattern| match pattern {
-                IdPattern::Prefix(prefix) => candidate.id().as_str().starts_with(prefix),
-                IdPattern::Pattern(pattern) => pattern.is_match(candidate.id().as_str()),
-            }),
+            Self::Id(patterns) => patterns.iter().any(|one| one.matches(candidate.id())),
             Self::Status(words) => candidate.state().is_some_and(|(state, observed)| {
                 words
                     .iter()
@@ -107,6 +115,7 @@ impl RecordFilter {
                 let first = resolved.command.first();
                 first.is_some_and(|word| patterns.iter().any(|one| one.is_match(word)))
             }
+            Self::Pod(pods) => resolved.pod.as_ref().is_some_and(|pod| pods.contains(pod)),
             Self::Expose(ports) => ports.iter().any(|port| {
                 let with_protocol = format!("{port}/tcp");
                 let exposed = &resolved.exposed_ports;

@@ -14,10 +14,13 @@ use regex_lite::Regex;
 
 pub(super) use candidate::Candidate;
 pub use candidate::{exit_code_of, status_word};
-use condition::{Filter, IdPattern, RecordFilter, plain_policy};
+pub(super) use condition::IdPattern;
+use condition::{Filter, RecordFilter, plain_policy};
 
 use super::quantity::{NoMoment, parse_moment};
 use crate::state::StateError;
+use crate::state::id::PodId;
+use crate::state::pod::Pods;
 use crate::state::store::Store;
 
 /// Why a filter cannot be used. The words are podman's.
@@ -38,6 +41,18 @@ pub enum FilterError {
     /// A state that no container can be in.
     #[error("unknown container state: {status}: invalid argument")]
     UnknownStatus {
+        /// What was typed.
+        status: String,
+    },
+    /// A state that no pod can be in.
+    #[error("{status} is not a valid pod status")]
+    PodStatus {
+        /// What was typed.
+        status: String,
+    },
+    /// A state that no container of a pod can be in.
+    #[error("{status} is not a valid status")]
+    MemberStatus {
         /// What was typed.
         status: String,
     },
@@ -175,7 +190,7 @@ fn filter(store: &Store, key: &str, values: &[&str]) -> Result<Filter, FilterErr
         "id" => Filter::Id(each(values, |value| id_pattern(key, value))?),
         "status" => Filter::Status(each(values, status)?),
         "exited" => Filter::Exited(each(values, exit_code)?),
-        "pod" | "publish" => Filter::Nothing,
+        "publish" => Filter::Nothing,
         "is-task" | "isolation" => Filter::Everything,
         _ => Filter::Record(record_filter(store, key, values)?),
     })
@@ -184,6 +199,7 @@ fn filter(store: &Store, key: &str, values: &[&str]) -> Result<Filter, FilterErr
 fn record_filter(store: &Store, key: &str, values: &[&str]) -> Result<RecordFilter, FilterError> {
     let owned = || values.iter().map(|value| (*value).to_owned()).collect();
     Ok(match key {
+        "pod" => RecordFilter::Pod(pods(store, values)?),
         "name" => RecordFilter::Name(each(values, |value| pattern(key, &value.replace('/', "")))?),
         "label" => RecordFilter::Label(owned()),
         "label!" => RecordFilter::NotLabel(owned()),
@@ -219,7 +235,7 @@ fn each<T>(
     values.iter().map(understand).collect()
 }
 
-fn pattern(key: &str, pattern: &str) -> Result<Regex, FilterError> {
+pub(super) fn pattern(key: &str, pattern: &str) -> Result<Regex, FilterError> {
     Regex::new(pattern).map_err(|source| FilterError::Pattern {
         key: key.to_owned(),
         pattern: pattern.to_owned(),
@@ -227,7 +243,21 @@ fn pattern(key: &str, pattern: &str) -> Result<Regex, FilterError> {
     })
 }
 
-fn id_pattern(key: &str, value: &str) -> Result<IdPattern, FilterError> {
+/// The pods that the values mean; one that means none is no error.
+fn pods(store: &Store, values: &[&str]) -> Result<Vec<PodId>, FilterError> {
+    let pods = Pods::new(store.dirs());
+    let mut ids = Vec::new();
+    for value in values {
+        match pods.resolve(value) {
+            Ok(id) => ids.push(id),
+            Err(StateError::NoSuchPod { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(ids)
+}
+
+pub(super) fn id_pattern(key: &str, value: &str) -> Result<IdPattern, FilterError> {
     if value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(IdPattern::Prefix(value.to_ascii_lowercase()));
     }

@@ -39,7 +39,7 @@ pub enum ContainerDocument {
 /// A moment; `None` is Go's zero time, which stands for what never happened.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 #[serde(rename = "time.Time")]
-pub(super) struct Moment(pub(super) Option<Timestamp>);
+pub(in crate::engine) struct Moment(pub(in crate::engine) Option<Timestamp>);
 
 /// An object without members, Go's `struct{}`.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -227,7 +227,7 @@ impl Subject<'_> {
 }
 
 /// `--restart` as a name and the number of its tries.
-fn restart_policy(typed: Option<&str>) -> (String, u64) {
+pub(super) fn restart_policy(typed: Option<&str>) -> (String, u64) {
     let typed = typed.unwrap_or("no");
     let (name, count) = typed.split_once(':').unwrap_or((typed, "0"));
     let name = if name.is_empty() { "no" } else { name };

@@ -13,6 +13,7 @@ use crate::engine::filter::exit_code_of;
 use crate::engine::oci_runtime;
 use crate::engine::spec::bounding_set;
 use crate::state::liveness::Observed;
+use crate::state::record::PodRole;
 
 /// `podman container inspect`.
 #[derive(Debug, Serialize)]
@@ -180,7 +181,11 @@ pub(super) fn document(subject: &Subject<'_>) -> Container {
             .rootfs
             .as_ref()
             .map_or_else(String::new, |rootfs| text(&rootfs.host_path)),
-        pod: String::new(),
+        pod: resolved
+            .pod
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         resolv_conf_path: subject.run_file("resolv.conf"),
         hostname_path: subject.run_file("hostname"),
         hosts_path: subject.run_file("hosts"),
@@ -208,7 +213,7 @@ pub(super) fn document(subject: &Subject<'_>) -> Container {
         dependencies: dependencies(subject),
         network_settings: network_settings(subject),
         namespace: "",
-        is_infra: false,
+        is_infra: resolved.role == PodRole::Infra,
         is_service: false,
         kube_exit_code_propagation: "invalid",
         lock_number: 0,

@@ -19,6 +19,7 @@ use crate::engine::cgroup::{self, ContainerCgroup};
 use crate::engine::connect::{self, ConnectError, Connection, Reached};
 use crate::engine::maps::{Caller, ContainerIds, MapError, container_ids};
 use crate::engine::namespaces::{self, NamespaceError, Namespaces};
+use crate::engine::pod::pause;
 use crate::engine::roots::{self, Circumstances, EngineChoice, FuseRoot, RootPlan, RootSource};
 use crate::engine::slices;
 use crate::engine::spec::{
@@ -38,7 +39,7 @@ use crate::runtime::user;
 use crate::runtime::userns::chain;
 use crate::state::StateError;
 use crate::state::dirs::Dirs;
-use crate::state::record::{ContainerRecord, ContainerRequest, ContainerState};
+use crate::state::record::{ContainerRecord, ContainerRequest, ContainerState, PodRole};
 use crate::state::store::Store;
 use crate::storage::StorageError;
 use crate::sys::seccomp::Instruction;
@@ -152,9 +153,12 @@ impl Engine {
         warn_of_single_id(&record, &holder, report);
         let record = with_possible_oom_score(record, report);
         let run_directory = self.make_run_directory(&record)?;
-        let connection = connect::plan(&record, &|| self.containers_conf(), report)?;
+        let mut connection = connect::plan(&record, &|| self.containers_conf(), report)?;
+        let donor = namespaces::network_donor(&record.request, store);
+        connection.files_of = donor.map(|id| self.dirs.container_run(&id));
         connect::write_files(&run_directory, &record, &connection, &Reached::default())?;
         make_upper(&root)?;
+        write_pause_program(&root, &record)?;
         if holder.reach == Reach::Single && single.0 != 0 {
             make_places(&root, &record)?;
         }
@@ -320,6 +324,22 @@ fn make_upper(root: &RootPlan) -> Result<(), PrepareError> {
     roots::make_directories(layers)
         .called(|| "mkdir(upper, work)")
         .map_err(file)
+}
+
+/// An infra container without an image runs our own program.
+fn write_pause_program(root: &RootPlan, record: &ContainerRecord) -> Result<(), PrepareError> {
+    if record.resolved.role != PodRole::Infra || !record.resolved.image_id.is_empty() {
+        return Ok(());
+    }
+    let (Root::Kernel(layers) | Root::Fuse(layers)) = &root.root else {
+        return Ok(());
+    };
+    pause::write(&layers.upper)
+        .called(|| "write the pause program")
+        .map_err(|source| PrepareError::File {
+            path: layers.upper.clone(),
+            source,
+        })
 }
 
 #[expect(
@@ -596,13 +616,15 @@ impl Prepared {
     /// What is done after the end.
     pub(super) fn cleaning(&self, store: Store, waiter: Waiter) -> Cleaning {
         let takes_image = self.record.request.remove_image && waiter == Waiter::Nobody;
+        let engine = || Engine {
+            dirs: self.dirs.clone(),
+            dialect: self.dialect,
+            runtime_flags: Vec::new(),
+            external: None,
+        };
         Cleaning {
-            image_remover: takes_image.then(|| Engine {
-                dirs: self.dirs.clone(),
-                dialect: self.dialect,
-                runtime_flags: Vec::new(),
-                external: None,
-            }),
+            image_remover: takes_image.then(engine),
+            pod: self.record.resolved.pod.is_some().then(engine),
             store,
             record: self.record.clone(),
             run_directory: self.run_directory.clone(),
@@ -632,10 +654,12 @@ pub(super) struct Cleaning {
     run_directory: PathBuf,
     cgroup_path: String,
     image_remover: Option<Engine>,
+    pod: Option<Engine>,
 }
 
 impl Cleaning {
-    pub(super) fn run(self) {
+    /// The value is what comes when the container's lock is given back.
+    pub(super) fn run(self) -> impl FnOnce() {
         drop(cgroup::destroy(&self.cgroup_path));
         drop(fs::remove_dir_all(&self.run_directory));
         let restarts = |state: ContainerState| state.restarting;
@@ -647,6 +671,13 @@ impl Cleaning {
             }
             if let Some(engine) = self.image_remover {
                 engine.remove_its_image_inside(&self.record.request.image);
+            }
+        }
+        let ending = self.pod.filter(|_| !comes_back);
+        let record = self.record;
+        move || {
+            if let Some(engine) = ending {
+                engine.end_pod_of(&record);
             }
         }
     }

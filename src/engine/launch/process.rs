@@ -285,8 +285,9 @@ fn supervision(
             if let Some(survivors) = survivors {
                 survivors.end();
             }
-            clean.run();
+            let after = clean.run();
             drop(freed.take());
+            after();
         }),
     }
 }

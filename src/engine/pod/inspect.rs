@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What `pod inspect` shows. Fields are named as in Go (see `engine::inspect`).
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::list::ListedPod;
+use super::select::PodSelection;
+use crate::engine::Engine;
+use crate::engine::error::EngineError;
+use crate::engine::inspect::{Moment, restart_policy};
+use crate::state::record::ContainerRecord;
+
+/// `podman pod inspect`.
+#[derive(Debug, Serialize)]
+#[serde(rename = "define.InspectPodData", rename_all = "PascalCase")]
+pub struct PodDocument {
+    #[serde(rename = "ID,Id")]
+    id: String,
+    name: String,
+    #[serde(rename = "Namespace,Namespace,omitempty")]
+    namespace: &'static str,
+    created: Moment,
+    #[serde(rename = "CreateCommand,CreateCommand,omitempty")]
+    create_command: Vec<String>,
+    #[serde(rename = "ExitPolicy,ExitPolicy,omitempty")]
+    exit_policy: &'static str,
+    state: &'static str,
+    hostname: String,
+    #[serde(rename = "Labels,Labels,omitempty")]
+    labels: BTreeMap<String, String>,
+    create_cgroup: bool,
+    #[serde(rename = "CgroupParent,CgroupParent,omitempty")]
+    cgroup_parent: &'static str,
+    #[serde(rename = "CgroupPath,CgroupPath,omitempty")]
+    cgroup_path: &'static str,
+    create_infra: bool,
+    #[serde(rename = "InfraContainerID,InfraContainerID,omitempty")]
+    infra_container_id: String,
+    #[serde(rename = "InfraConfig,InfraConfig,omitempty")]
+    infra_config: Option<InfraConfig>,
+    #[serde(rename = "SharedNamespaces,SharedNamespaces,omitempty")]
+    shared_namespaces: Vec<&'static str>,
+    num_containers: usize,
+    #[serde(rename = "Containers,Containers,omitempty")]
+    containers: Vec<Member>,
+    #[serde(rename = "RestartPolicy,RestartPolicy,omitempty")]
+    restart_policy: String,
+    lock_number: u32,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename = "define.InspectPodInfraConfig", rename_all = "PascalCase")]
+struct InfraConfig {
+    port_bindings: BTreeMap<String, Vec<String>>,
+    host_network: bool,
+    #[serde(rename = "StaticIP")]
+    static_ip: &'static str,
+    #[serde(rename = "StaticMAC")]
+    static_mac: &'static str,
+    no_manage_resolv_conf: bool,
+    #[serde(rename = "DNSServer")]
+    dns_server: Vec<String>,
+    #[serde(rename = "DNSSearch")]
+    dns_search: Vec<String>,
+    #[serde(rename = "DNSOption")]
+    dns_option: Vec<String>,
+    no_manage_hostname: bool,
+    no_manage_hosts: bool,
+    host_add: Vec<String>,
+    hosts_file: String,
+    networks: Vec<String>,
+    network_options: BTreeMap<String, Vec<String>>,
+    #[serde(rename = "PidNS,pid_ns,omitempty")]
+    pid_ns: String,
+    #[serde(rename = "UserNS,userns,omitempty")]
+    userns: String,
+    #[serde(rename = "UtsNS,uts_ns,omitempty")]
+    uts_ns: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename = "define.InspectPodContainerInfo", rename_all = "PascalCase")]
+struct Member {
+    #[serde(rename = "ID,Id")]
+    id: String,
+    name: String,
+    state: &'static str,
+}
+
+impl Engine {
+    /// The document of the pod that `selection` means.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::pod`].
+    pub fn inspect_pod(&self, selection: &PodSelection) -> Result<PodDocument, EngineError> {
+        let pod = self.listed_pod(selection)?;
+        let infra = pod.record.infra.as_ref();
+        let infra = infra.and_then(|id| self.store().ok()?.load(id).ok());
+        Ok(document(&pod, infra.as_ref()))
+    }
+}
+
+fn document(pod: &ListedPod, infra: Option<&ContainerRecord>) -> PodDocument {
+    let record = &pod.record;
+    let request = &record.request;
+    let (restart, _) = restart_policy(request.restart.as_deref());
+    let created: Timestamp = record.created;
+    let mut shared: Vec<&str> = request.shared.iter().map(|one| one.name()).collect();
+    shared.sort_unstable();
+    PodDocument {
+        id: record.id.to_string(),
+        name: record.name.clone(),
+        namespace: "",
+        created: Moment(Some(created)),
+        create_command: request.create_command.clone(),
+        exit_policy: request.exit_policy.name(),
+        state: pod.status.word(),
+        hostname: request.hostname.clone().unwrap_or_default(),
+        labels: request.labels.clone(),
+        create_cgroup: false,
+        cgroup_parent: "",
+        cgroup_path: "",
+        create_infra: record.infra.is_some(),
+        infra_container_id: record
+            .infra
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        infra_config: infra.map(infra_config),
+        shared_namespaces: shared,
+        num_containers: pod.members.len(),
+        containers: pod
+            .members
+            .iter()
+            .map(|member| Member {
+                id: member.id.to_string(),
+                name: member.name.clone(),
+                state: member.status,
+            })
+            .collect(),
+        restart_policy: if request.restart.is_some() {
+            restart
+        } else {
+            String::new()
+        },
+        lock_number: 0,
+    }
+}
+
+fn infra_config(infra: &ContainerRecord) -> InfraConfig {
+    let request = &infra.request;
+    let text = |mode: &Option<String>| mode.clone().unwrap_or_default();
+    InfraConfig {
+        port_bindings: BTreeMap::new(),
+        host_network: request.networks.iter().any(|network| network == "host"),
+        static_ip: "",
+        static_mac: "",
+        no_manage_resolv_conf: request.dns.iter().any(|server| server == "none"),
+        dns_server: request.dns.clone(),
+        dns_search: request.dns_search.clone(),
+        dns_option: request.dns_option.clone(),
+        no_manage_hostname: request.no_hostname,
+        no_manage_hosts: request.no_hosts,
+        host_add: request.add_host.clone(),
+        hosts_file: text(&request.hosts_file),
+        networks: Vec::new(),
+        network_options: BTreeMap::new(),
+        pid_ns: text(&request.pid),
+        userns: text(&request.userns),
+        uts_ns: text(&request.uts),
+    }
+}

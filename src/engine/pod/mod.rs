@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Pods: containers that share namespaces, and what is done to all of them at once. What they
+//! share is held by their infra container, an ordinary one whose program is ours and whose user
+//! namespace the others join. A container's record says which pod it is in; the pod knows no more
+//! than its infra container.
+
+mod create;
+mod filter;
+mod inspect;
+mod join;
+mod list;
+pub(super) mod pause;
+mod remove;
+mod select;
+mod verbs;
+
+pub use create::{InfraSpec, PodCreateError, PodSpec};
+pub use inspect::PodDocument;
+pub use join::JoinError;
+pub(super) use join::Membership;
+pub use list::{ListedPod, PodListRequest, PodMember, PodStatus};
+pub(super) use remove::keep_infra;
+pub use remove::{PodRemoval, RemovePodError, RemovedPod};
+pub use select::{PodScope, PodSelection};
+pub use verbs::{PodAction, PodOutcome};
+
+use std::collections::BTreeMap;
+
+use super::Engine;
+use crate::state::StateError;
+use crate::state::id::PodId;
+use crate::state::pod::{PodRecord, Pods, SharedNamespace};
+use crate::state::record::PodRole;
+use crate::state::store::Store;
+use crate::state::summary::ContainerSummary;
+
+impl Engine {
+    fn pods(&self) -> Pods {
+        Pods::new(&self.dirs)
+    }
+
+    /// The pod that `name` means.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::NoSuchPod`] and [`StateError::AmbiguousPod`].
+    pub fn pod(&self, name: &str) -> Result<PodRecord, StateError> {
+        let pods = self.pods();
+        pods.load(&pods.resolve(name)?)
+    }
+}
+
+/// Whether the containers of a pod see each other's processes.
+fn shares_pids(pod: &PodRecord) -> bool {
+    pod.request.shared.contains(&SharedNamespace::Pid)
+}
+
+/// The containers of all pods: the infra container first, then the others in the order in which
+/// they were made. One that goes away or cannot be read is nobody's.
+fn members(store: &Store) -> Result<BTreeMap<PodId, Vec<ContainerSummary>>, StateError> {
+    let mut members: BTreeMap<PodId, Vec<ContainerSummary>> = BTreeMap::new();
+    for id in store.list()? {
+        if let Ok(summary) = store.load_summary(&id)
+            && let Some(pod) = summary.resolved.pod.clone()
+        {
+            members.entry(pod).or_default().push(summary);
+        }
+    }
+    for containers in members.values_mut() {
+        containers.sort_by_cached_key(|one| {
+            let later = one.resolved.role != PodRole::Infra;
+            (later, one.created, one.id.clone())
+        });
+    }
+    Ok(members)
+}
+
+/// The containers of one pod, in the order of [`members`].
+fn members_of(store: &Store, pod: &PodId) -> Result<Vec<ContainerSummary>, StateError> {
+    Ok(members(store)?.remove(pod).unwrap_or_default())
+}
