@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::absent::{self, Absence};
+use super::args::registry::with_configured_defaults;
 use super::complete::{self, Answer, Descriptions, Place};
 use super::context::{Call, LogLevel, early_configuration};
 use super::failure::{Origin, usage_error};
@@ -379,7 +380,8 @@ impl Shell {
         let path = self.call.path.as_str();
         let program = &self.call.program;
         let page = if let Some(entry) = lookup(path) {
-            help::command(program, entry, path, &entry.definition("", self.dialect))
+            let definition = with_configured_defaults(entry.definition("", self.dialect));
+            help::command(program, entry, path, &definition)
         } else if let Some(group) = GROUPS.iter().find(|group| group.name == path) {
             help::group(program, group, COMMANDS)
         } else if path == "help" {

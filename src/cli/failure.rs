@@ -31,6 +31,10 @@ pub(crate) const TOOL_ERROR: u8 = 125;
 /// What a shell reports for a program that a closed pipe ended.
 const BROKEN_PIPE: u8 = 128 + 13;
 
+/// What to do about a registry without TLS.
+const PLAIN_HTTP_HINT: &str = "to use this registry without TLS: --tls-verify=false, or \
+                               `insecure = true` for it in registries.conf";
+
 /// An error with its exit code and what the user can do.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -192,10 +196,14 @@ impl From<EngineError> for Failure {
 
 impl From<ImageError> for Failure {
     fn from(error: ImageError) -> Self {
-        Self {
+        let failure = Self {
             docker_message: error.docker_message(),
             ..Self::from_error(TOOL_ERROR, &error)
+        };
+        if error.is_plain_http() {
+            return failure.hint(PLAIN_HTTP_HINT);
         }
+        failure
     }
 }
 
@@ -216,10 +224,14 @@ impl From<FilesError> for Failure {
 
 impl From<AccessError> for Failure {
     fn from(error: AccessError) -> Self {
-        Self {
+        let failure = Self {
             docker_message: error.docker_message(),
             ..Self::from_error(TOOL_ERROR, &error)
+        };
+        if error.is_plain_http() {
+            return failure.hint(PLAIN_HTTP_HINT);
         }
+        failure
     }
 }
 

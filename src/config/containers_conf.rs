@@ -118,6 +118,10 @@ pub struct EngineSection {
     pub network_cmd_options: Option<Vec<String>>,
     /// As `--pull`.
     pub pull_policy: Option<String>,
+    /// As `--retry`.
+    pub retry: Option<i64>,
+    /// As `--retry-delay`.
+    pub retry_delay: Option<String>,
     /// The OCI runtime; coracle is its own.
     pub runtime: Option<String>,
     /// Flags for the runtime that is called coracle.
@@ -225,6 +229,8 @@ impl ContainersConf {
         from.text("infra_image", &mut into.infra_image);
         from.text("pod_exit_policy", &mut into.pod_exit_policy);
         from.text("pull_policy", &mut into.pull_policy);
+        from.number("retry", &mut into.retry);
+        from.text("retry_delay", &mut into.retry_delay);
         from.text("runtime", &mut into.runtime);
         from.text("static_dir", &mut into.static_dir);
         from.number("stop_timeout", &mut into.stop_timeout);
@@ -247,10 +253,10 @@ impl ContainersConf {
 }
 
 /// The keys of `[engine]` that every command asks for.
-const EARLY_KEYS: [&str; 2] = ["mode", "static_dir"];
+const EARLY_KEYS: [&str; 3] = ["mode", "retry", "static_dir"];
 
-/// `engine.mode` and `engine.static_dir` alone, without the price of parsing a file that has
-/// neither. A file that cannot be parsed is told when it is really needed.
+/// `engine.mode`, `engine.static_dir`, `engine.retry` and its delay, without the price of parsing a
+/// file that has none of them. A file that cannot be parsed is told when it is really needed.
 pub fn early(env: Environment<'_>) -> EngineSection {
     let names_one = |path: &Path| {
         let text = fs::read_to_string(path).unwrap_or_default();

@@ -32,7 +32,7 @@ pub mod names;
 pub mod namespaces;
 pub mod networks;
 pub mod oci_runtime;
-mod pattern;
+pub(crate) mod pattern;
 pub mod pause;
 mod pipes;
 pub mod pod;

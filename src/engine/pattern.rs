@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// Whether `text` matches `pattern` by the rules of Go's `path.Match`: `*` and `?` do not match a
 /// slash, `[a-z]` and `[^a]` are sets, a backslash makes the next character plain.
-pub(super) fn matches_path(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches_path(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
     // The place to go back to: behind the last `*`, and one character further in the text.

@@ -89,6 +89,11 @@ impl Registry {
         self.inner.http.endpoint()
     }
 
+    /// `https://HOST/v2/` or `http://HOST/v2/`, once that is known.
+    pub fn url_in_use(&self) -> Option<String> {
+        self.inner.base.get().map(Url::to_string)
+    }
+
     /// Gets a manifest or an index; `reference` is a tag or a digest.
     ///
     /// # Errors

@@ -10,6 +10,9 @@ use crate::oci::Digest;
 /// The longest text of a server that is shown, in characters.
 const WORDS_MAX: usize = 400;
 
+/// What Go says of a server without TLS.
+const PLAIN_HTTP: &str = "http: server gave HTTP response to HTTPS client";
+
 /// Why a registry did not give or take what was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -22,6 +25,8 @@ pub enum RegistryError {
         url: String,
         /// Why, in words.
         words: String,
+        /// Whether there is nobody at that address.
+        is_refused: bool,
     },
     /// The text is no host that a URL can name.
     #[error("registry {authority:?} is no HOST[:PORT]")]
@@ -163,6 +168,22 @@ impl RegistryError {
         matches!(self, Self::NotFound { .. })
     }
 
+    /// Whether nobody listens at the registry's address.
+    pub fn is_refused(&self) -> bool {
+        matches!(
+            self,
+            Self::NoAnswer {
+                is_refused: true,
+                ..
+            }
+        )
+    }
+
+    /// Whether the registry speaks plain HTTP where HTTPS was wanted.
+    pub fn is_plain_http(&self) -> bool {
+        matches!(self, Self::NoAnswer { words, .. } if words == PLAIN_HTTP)
+    }
+
     /// Whether the registry refused for who we are.
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Denied { .. })
@@ -180,6 +201,16 @@ pub(super) fn shown(text: &str) -> String {
         }
     }
     words
+}
+
+/// Why no answer came from `peer`, which is `HOST:PORT`.
+pub(super) fn no_answer_words(error: &reqwest::Error, peer: &str) -> String {
+    match io_number(error) {
+        Some(number) if error.is_connect() => {
+            format!("dial tcp {peer}: connect: {}", errno_words(number))
+        }
+        _ => transport_words(error),
+    }
 }
 
 /// What went wrong below HTTP, in the words that scripts know from Go.
@@ -202,20 +233,20 @@ pub(super) fn transport_words(error: &(dyn std::error::Error + 'static)) -> Stri
         return format!("tls: failed to verify certificate: x509: {words}");
     }
     if all.contains("InvalidContentType") || all.contains("corrupt message") {
-        return "http: server gave HTTP response to HTTPS client".to_owned();
+        return PLAIN_HTTP.to_owned();
     }
     if let Some(number) = io_number(error) {
-        let words = nix::errno::Errno::from_raw(number).desc().to_lowercase();
-        return if all.contains("tcp connect") {
-            format!("dial tcp: connect: {words}")
-        } else {
-            words
-        };
+        return errno_words(number);
     }
     shown(&deepest.to_string())
 }
 
-fn io_number(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
+fn errno_words(number: i32) -> String {
+    nix::errno::Errno::from_raw(number).desc().to_lowercase()
+}
+
+/// The number of the kernel's error below others, if it is one.
+pub(super) fn io_number(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
     let mut next = Some(error);
     while let Some(error) = next {
         let number = error

@@ -12,11 +12,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use nix::errno::Errno;
 use reqwest::blocking::{Body, Client, Response};
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, StatusCode, Url};
 
-use super::error::{RegistryError, transport_words};
+use super::error::{RegistryError, io_number, no_answer_words, transport_words};
 use super::resolve::Resolver;
 use super::tls;
 use super::{Certificates, Endpoint, Trust};
@@ -45,6 +46,18 @@ pub struct Patience {
     pub delay: Option<Duration>,
     /// Silence after which a connection is given up.
     pub stall: Duration,
+    /// What a server that is not there means.
+    pub absence: Absence,
+}
+
+/// What it means that nobody listens at a registry's address.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Absence {
+    /// There is none: waiting would help nobody who has mistyped a port.
+    #[default]
+    Final,
+    /// It may start soon: whoever asks for retries wants it waited for.
+    Passing,
 }
 
 impl Default for Patience {
@@ -53,7 +66,19 @@ impl Default for Patience {
             retries: 3,
             delay: None,
             stall: Duration::from_mins(1),
+            absence: Absence::Final,
         }
+    }
+}
+
+impl Patience {
+    /// The wait after attempt `attempt`, counted from 0.
+    pub fn wait_after(self, attempt: u32) -> Duration {
+        let own = match self.delay {
+            Some(delay) => delay,
+            None => FIRST_WAIT * 2_u32.saturating_pow(attempt.min(10)),
+        };
+        own.min(WAIT_MAX)
     }
 }
 
@@ -135,7 +160,8 @@ impl Request {
         RegistryError::NoAnswer {
             method: title(&self.method),
             url: shown_url(url),
-            words: transport_words(error),
+            words: no_answer_words(error, &peer(url)),
+            is_refused: io_number(error) == Some(Errno::ECONNREFUSED as i32),
         }
     }
 
@@ -153,6 +179,12 @@ pub(super) fn shown_url(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.to_string()
+}
+
+/// `HOST:PORT`, with the port that the scheme means.
+fn peer(url: &Url) -> String {
+    let port = url.port_or_known_default().unwrap_or_default();
+    format!("{}:{port}", url.host_str().unwrap_or_default())
 }
 
 /// `Get` for `GET`, as Go's client says it.
@@ -228,10 +260,7 @@ impl Http {
 
     /// Waits before attempt `attempt + 1`.
     pub(super) fn wait(&self, attempt: u32, asked_for: Option<Duration>) {
-        let own = match self.patience.delay {
-            Some(delay) => delay,
-            None => FIRST_WAIT * 2_u32.saturating_pow(attempt.min(10)),
-        };
+        let own = self.patience.wait_after(attempt);
         std::thread::sleep(asked_for.unwrap_or(own).min(WAIT_MAX));
     }
 

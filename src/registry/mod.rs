@@ -26,7 +26,7 @@ pub use blob::BlobReader;
 pub use client::{DOCUMENT_MAX, Fetched, Registry};
 pub use endpoint::Endpoint;
 pub use error::RegistryError;
-pub use http::Patience;
+pub use http::{Absence, Patience};
 pub use upload::Blob;
 
 #[cfg(test)]

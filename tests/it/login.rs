@@ -103,6 +103,10 @@ fn docker_needs_no_flag_for_this_machine_and_has_its_words() {
         .expect(0)
         .says("stored unencrypted in");
     assert_eq!(outcome.out(), "Login Succeeded");
+    let call = sandbox.call(["login", "-u", USER, "-p", "wrong", address]);
+    docker(&sandbox, call).expect(1).says(&format!(
+        "Error response from daemon: Get \"http://{address}/v2/\": "
+    ));
     let file = sandbox.path("config/config.json");
     assert_eq!(json(&file)["detachKeys"], "ctrl-q");
     assert!(json(&file)["auths"][address]["auth"].is_string());

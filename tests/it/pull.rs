@@ -83,11 +83,69 @@ fn a_pull_that_fails_says_why_in_one_line() {
         arguments.push(name);
         let failed = sandbox.run(arguments).expect(125);
         let failed = failed.says(words);
-        assert_eq!(failed.err().lines().count(), 1, "{}", failed.err());
+        let errors = failed
+            .err()
+            .lines()
+            .filter(|line| !line.starts_with("hint: "));
+        assert_eq!(errors.count(), 1, "{}", failed.err());
     }
     let never = sandbox.run(["run", "--pull=never", "--rm", &missing, "true"]);
     never.expect(125).says("image not known");
     sandbox.ok(["pull", "-q", INSECURE, &creds, &name]);
+}
+
+#[test]
+fn a_pull_of_what_is_there_is_told_in_the_words_of_each_tool() {
+    requires!("registry");
+    let sandbox = Sandbox::with_image();
+    let registry = Registry::open();
+    let name = registry.name("team/web:1");
+    sandbox.ok(["push", "-q", INSECURE, IMAGE, &name]);
+    let pull = |flag: &str| sandbox.run(["pull", INSECURE, flag, &name]).expect(0);
+    pull("--policy=always").says("Writing manifest to image destination");
+    assert_eq!(pull("--policy=newer").err(), "");
+
+    let docker = |name: &str| {
+        let call = sandbox.call(["pull", name]);
+        call.env("CORACLE_MODE", "docker").run()
+    };
+    sandbox.ok(["rmi", &name]);
+    let mut lines = vec![];
+    for status in ["Downloaded newer image", "Image is up to date"] {
+        let outcome = docker(&name).expect(0);
+        lines = outcome.out().lines().map(str::to_owned).collect();
+        assert_eq!(lines[0], "1: Pulling from team/web");
+        assert_eq!(
+            lines[lines.len() - 2],
+            format!("Status: {status} for {name}")
+        );
+        assert_eq!(lines[lines.len() - 1], name);
+    }
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    let missing = docker(&registry.name("team/none:1")).expect(1);
+    assert_eq!(missing.out(), "");
+    missing.says("Error response from daemon: manifest for ");
+    let nobody = docker("127.0.0.1:1/web:1").expect(1);
+    assert_eq!(
+        nobody.err(),
+        "Error response from daemon: Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: \
+         connect: connection refused"
+    );
+}
+
+#[test]
+fn a_registry_that_is_not_there_yet_is_waited_for_if_that_is_asked_for() {
+    requires!("registry");
+    let sandbox = Sandbox::new();
+    let retry = ["--retry=2", "--retry-delay=10ms"];
+    let mut arguments = vec!["pull", "-q", INSECURE];
+    arguments.extend(retry);
+    arguments.push("127.0.0.1:1/web");
+    let outcome = sandbox.run(arguments).expect(125);
+    let outcome = outcome.says("Failed, retrying in 10ms ... (2/2). Error: initializing source");
+    assert_eq!(outcome.err().lines().count(), 3, "{}", outcome.err());
+    let at_once = sandbox.run(["pull", "-q", INSECURE, "127.0.0.1:1/web"]);
+    assert_eq!(at_once.expect(125).err().lines().count(), 1);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 mod create;
 pub(crate) mod environment;
+mod globs;
 mod image;
 mod lifecycle;
 pub(crate) mod list;

@@ -34,25 +34,48 @@ pub(crate) enum MountFlagError {
     Option(#[from] OptionError),
 }
 
+/// What one `--mount` asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum MountFlag {
+    /// One mount.
+    One(MountRequest),
+    /// One for each path of the host that matches (`type=glob`).
+    Glob(GlobMount),
+}
+
+/// Bind mounts of what a pattern matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GlobMount {
+    /// As typed.
+    pub(crate) pattern: String,
+    /// The directory that they are put into; their own places if nothing is said.
+    pub(crate) directory: Option<String>,
+    /// Of each of them.
+    pub(crate) options: Vec<String>,
+}
+
 /// Reads one `--mount`; a relative source stays relative.
-pub(crate) fn parse(text: &str) -> Result<MountRequest, MountFlagError> {
+pub(crate) fn parse(text: &str) -> Result<MountFlag, MountFlagError> {
     let tokens = split_csv(text);
     let named = tokens.iter().find_map(|token| token.strip_prefix("type="));
-    let kind = kind(named.unwrap_or("volume"))?;
-    let mut mount = Mount::new(kind);
+    let name = named.unwrap_or("volume");
+    let mut mount = Mount::new(kind(name)?);
     for token in tokens.iter().filter(|token| !token.starts_with("type=")) {
         mount.take(token)?;
     }
-    mount.finish()
+    match name {
+        "glob" => mount.finish_glob().map(MountFlag::Glob),
+        _ => mount.finish().map(MountFlag::One),
+    }
 }
 
 fn kind(name: &str) -> Result<MountKind, MountFlagError> {
     match name {
-        "bind" => Ok(MountKind::Bind),
+        "bind" | "glob" => Ok(MountKind::Bind),
         "tmpfs" => Ok(MountKind::Tmpfs),
         "ramfs" => Ok(MountKind::Ramfs),
         "devpts" => Ok(MountKind::Devpts),
-        "volume" | "image" | "glob" | "artifact" => Err(MountFlagError::NotYet {
+        "volume" | "image" | "artifact" => Err(MountFlagError::NotYet {
             kind: name.to_owned(),
         }),
         other => Err(MountFlagError::Kind {
@@ -228,10 +251,14 @@ impl Mount {
 
     /// An option that `-v` knows as well, checked at the end with the others.
     fn take_plain(&mut self, name: &str, token: &str) -> Result<(), MountFlagError> {
-        if mount_options::check(self.kind, &[token]).is_err() {
-            return Err(MountFlagError::Unknown {
-                name: name.to_owned(),
-            });
+        match mount_options::check(self.kind, &[token]) {
+            Ok(_) => {}
+            Err(error @ OptionError::NoSwap) => return Err(error.into()),
+            Err(_) => {
+                return Err(MountFlagError::Unknown {
+                    name: name.to_owned(),
+                });
+            }
         }
         self.options.push(token.to_owned());
         Ok(())
@@ -251,6 +278,16 @@ impl Mount {
         if wanted {
             self.options.push(option.to_owned());
         }
+    }
+
+    fn finish_glob(self) -> Result<GlobMount, MountFlagError> {
+        let pattern = self.source.ok_or(MountFlagError::EmptySource)?;
+        let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
+        Ok(GlobMount {
+            pattern,
+            directory: self.target,
+            options: mount_options::check(self.kind, &options)?,
+        })
     }
 
     fn finish(self) -> Result<MountRequest, MountFlagError> {
@@ -298,14 +335,19 @@ mod tests {
 
     fn shown(text: &str) -> Result<String, String> {
         parse(text)
-            .map(|mount| {
-                format!(
+            .map(|flag| match flag {
+                MountFlag::One(mount) => format!(
                     "{} {}:{} {}",
                     kind_name(mount.kind),
                     mount.source,
                     mount.container_path,
                     mount.options.join(",")
-                )
+                ),
+                MountFlag::Glob(glob) => {
+                    let directory = glob.directory.unwrap_or_default();
+                    let options = glob.options.join(",");
+                    format!("glob {}:{directory} {options}", glob.pattern)
+                }
             })
             .map_err(|error| error.to_string())
     }
@@ -337,6 +379,8 @@ mod tests {
                 "tmpfs :/t size=64m,mode=1770",
             ),
             ("type=ramfs,dst=/t", "ramfs :/t "),
+            ("type=glob,src=/a/*,ro", "glob /a/*: ro"),
+            ("source=/a/*,type=glob,dst=/b", "glob /a/*:/b "),
             ("type=devpts,dst=/dev/pts,uid=5", "devpts :/dev/pts uid=5"),
         ];
         for (text, want) in cases {

@@ -15,6 +15,11 @@ pub(crate) enum OptionError {
     Unknown { option: String },
     #[error("unknown mount option \"{option}\": invalid mount option")]
     UnknownForMemory { option: String },
+    #[error(
+        "the 'noswap' option is only allowed with rootful tmpfs mounts: must provide an argument \
+         for option"
+    )]
+    NoSwap,
     #[error("must set both `upperdir` and `workdir`")]
     HalfOverlay,
     #[error("can't use 'O' with other options")]
@@ -106,7 +111,6 @@ const MEMORY: &[&str] = &[
     "tmpcopyup",
     "notmpcopyup",
     "noatime",
-    "noswap",
     "strictatime",
     "relatime",
 ];
@@ -148,6 +152,8 @@ pub(crate) fn check(kind: MountKind, options: &[&str]) -> Result<Vec<String>, Op
 fn check_known(kind: MountKind, option: &str) -> Result<(), OptionError> {
     let key = option.split('=').next().unwrap_or_default();
     match kind {
+        // The kernel takes it in the first user namespace only, where no container is.
+        MountKind::Tmpfs | MountKind::Ramfs if option == "noswap" => Err(OptionError::NoSwap),
         MountKind::Tmpfs | MountKind::Ramfs => {
             let valued = option.contains('=') && MEMORY_VALUES.contains(&key);
             if valued || MEMORY.contains(&option) {

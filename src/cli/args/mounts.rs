@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::Namespace;
 use super::environment::reason;
-use super::mount_flag::{self, MountFlagError};
+use super::globs::{self, NoMatch};
+use super::mount_flag::{self, MountFlag, MountFlagError};
 use super::mount_options::{self, OptionError};
 use crate::config::containers_conf::ContainersSection;
 use crate::engine::Dialect;
@@ -56,6 +57,8 @@ pub(crate) enum MountError {
     RelativeTarget { path: String },
     #[error("--volume {text}: named and anonymous volumes are not supported yet")]
     VolumeNotYet { text: String },
+    #[error(transparent)]
+    NoMatch(#[from] NoMatch),
     #[error("{path}: duplicate mount destination")]
     Duplicate { path: String },
     #[error("unable to translate --shm-size: invalid size: '{text}'")]
@@ -125,7 +128,10 @@ impl MountArgs {
     ) -> Result<(), MountError> {
         let mut mounts = Vec::new();
         for text in &self.mount {
-            mounts.push(mount_flag::parse(text)?);
+            match mount_flag::parse(text)? {
+                MountFlag::One(mount) => mounts.push(mount),
+                MountFlag::Glob(glob) => mounts.extend(globs::mounts(&glob, current_dir)?),
+            }
         }
         for text in &self.volume {
             mounts.push(volume(text)?);

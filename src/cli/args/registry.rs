@@ -7,12 +7,13 @@ use std::time::Duration;
 use clap::Args;
 
 use super::environment::reason;
+use crate::cli::context::early_configuration;
 use crate::cli::{Context, Failure};
+use crate::config::containers_conf::EngineSection;
 use crate::config::credentials::{Credentials, Secret};
 use crate::config::registries::TlsVerify;
 use crate::engine::access::AccessRequest;
-use crate::engine::image::Patience;
-use crate::engine::image::PullPolicy;
+use crate::engine::image::{Absence, Patience, PullPolicy};
 use crate::engine::quantity::parse_duration;
 use crate::oci::Platform;
 use crate::output::ask;
@@ -39,10 +40,10 @@ pub(crate) struct AccessArgs {
 pub(crate) struct RegistryArgs {
     #[command(flatten)]
     access: AccessArgs,
-    /// Number of times to try again when a registry fails
-    #[arg(long)]
+    /// Number of times to retry in case of failure when performing pull
+    #[arg(long, value_name = "TIMES")]
     retry: Option<u32>,
-    /// Time between two attempts, such as 5s
+    /// Delay between retries in case of pull failures
     #[arg(long, value_name = "DURATION")]
     retry_delay: Option<String>,
 }
@@ -133,11 +134,18 @@ impl RegistryArgs {
 
     /// How long registries are waited for.
     pub(crate) fn patience(&self) -> Result<Patience, RegistryFlagError> {
+        self.patience_of(early_configuration())
+    }
+
+    fn patience_of(&self, conf: &EngineSection) -> Result<Patience, RegistryFlagError> {
         let mut patience = Patience::default();
-        if let Some(retries) = self.retry {
+        let configured = conf.retry.and_then(|retries| u32::try_from(retries).ok());
+        if let Some(retries) = self.retry.or(configured) {
             patience.retries = retries;
+            patience.absence = Absence::Passing;
         }
-        if let Some(text) = &self.retry_delay {
+        let delay = self.retry_delay.as_ref().or(conf.retry_delay.as_ref());
+        if let Some(text) = delay.filter(|text| !text.is_empty()) {
             let refused = || RegistryFlagError::RetryDelay { text: text.clone() };
             let nanoseconds = parse_duration(text).ok_or_else(refused)?;
             let nanoseconds = u64::try_from(nanoseconds).map_err(|_negative| refused())?;
@@ -145,6 +153,36 @@ impl RegistryArgs {
         }
         Ok(patience)
     }
+}
+
+/// The help of a command that reaches registries, with what containers.conf says.
+pub(crate) fn with_configured_defaults(definition: clap::Command) -> clap::Command {
+    let conf = early_configuration();
+    let retries = conf
+        .retry
+        .unwrap_or_else(|| i64::from(Patience::default().retries));
+    let mut defaults = vec![("retry", retries.to_string())];
+    let delay = conf.retry_delay.as_ref().filter(|delay| !delay.is_empty());
+    defaults.extend(delay.map(|delay| ("retry_delay", format!("{delay:?}"))));
+    definition.mut_args(|arg| {
+        let default = defaults.iter().find(|(id, _)| arg.get_id() == id);
+        let Some((_, default)) = default else {
+            return arg;
+        };
+        let help = arg.get_help().map(ToString::to_string);
+        arg.help(format!("{} (default {default})", help.unwrap_or_default()))
+    })
+}
+
+/// The same flags where something is pushed.
+pub(crate) fn for_push(definition: clap::Command) -> clap::Command {
+    definition
+        .mut_arg("retry", |arg| {
+            arg.help("Number of times to retry in case of failure when performing push")
+        })
+        .mut_arg("retry_delay", |arg| {
+            arg.help("Delay between retries in case of push failures")
+        })
 }
 
 /// `None` if nobody can be asked.
@@ -284,7 +322,22 @@ mod tests {
         };
         let access = args.access.parse(|| Ok(None)).unwrap();
         assert_eq!(access.tls, TlsVerify::Never);
-        assert_eq!(args.patience().unwrap().delay, Some(Duration::from_mins(1)));
+        let conf = EngineSection {
+            retry: Some(10),
+            retry_delay: Some("5s".to_owned()),
+            ..EngineSection::default()
+        };
+        let patience = args.patience_of(&conf).unwrap();
+        assert_eq!(patience.delay, Some(Duration::from_mins(1)));
+        assert_eq!((patience.retries, patience.absence), (0, Absence::Passing));
+        let configured = RegistryArgs::default().patience_of(&conf).unwrap();
+        assert_eq!(configured.delay, Some(Duration::from_secs(5)));
+        assert_eq!(
+            (configured.retries, configured.absence),
+            (10, Absence::Passing)
+        );
+        let usual = RegistryArgs::default().patience_of(&EngineSection::default());
+        assert_eq!(usual, Ok(Patience::default()));
         let Some(Credentials::Basic { user, password }) = access.credentials else {
             panic!("no credentials");
         };
@@ -315,7 +368,7 @@ mod tests {
             };
             let refused = args.access.parse(|| Ok(None)).err();
             let refused = refused.map(|failure| failure.message);
-            let late = || args.patience().unwrap_err().to_string();
+            let late = || args.patience_of(&conf).unwrap_err().to_string();
             assert_eq!(refused.unwrap_or_else(late), words);
         }
     }

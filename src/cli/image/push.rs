@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::transfers::{Purpose, Transfers, Volume};
-use crate::cli::args::registry::RegistryArgs;
+use crate::cli::args::registry::{RegistryArgs, for_push};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::image::{
@@ -62,6 +62,10 @@ impl Subcommand for Push {
         "push web docker://localhost:5000/web:latest",
         "push --digestfile digest.txt web registry.example.com/web",
     ];
+
+    fn adapt(definition: clap::Command, _dialect: Dialect) -> clap::Command {
+        for_push(definition)
+    }
 
     fn run(self, context: &Context) -> CommandResult {
         let volume = if self.quiet {

@@ -87,6 +87,15 @@ impl<'a> Transfers<'a> {
             Step::LayerExists { digest } => {
                 self.say(&format!("Copying blob {digest} skipped: already exists"));
             }
+            Step::AllThere { layers, config } => {
+                for layer in layers {
+                    self.podman(Step::LayerExists {
+                        digest: &layer.digest,
+                    });
+                }
+                self.podman(Step::Config { digest: config });
+                self.podman(Step::Manifest);
+            }
             Step::Config { digest } => self.say(&format!("Copying config {digest}")),
             Step::Manifest => self.say("Writing manifest to image destination"),
             Step::Bytes { digest, count } => self.advance(&blob_label(digest), count),
@@ -104,6 +113,9 @@ impl<'a> Transfers<'a> {
         };
         match step {
             Step::Trying(name) => self.docker_trying(name),
+            Step::Found {
+                name: Some(name), ..
+            } if self.purpose != Purpose::Push => self.docker_found(name),
             Step::Layer { digest, size_bytes } => match &self.bars {
                 Some(bars) => bars.begin(digest.short(), size_bytes),
                 None => self.say(&format!("{}: {began}", digest.short())),
@@ -116,7 +128,11 @@ impl<'a> Transfers<'a> {
                     self.say(&format!("{}: {done}", digest.short()));
                 }
             }
-            Step::Resolved(_) | Step::Found { .. } | Step::Config { .. } | Step::Manifest => {}
+            Step::Resolved(_)
+            | Step::Found { .. }
+            | Step::AllThere { .. }
+            | Step::Config { .. }
+            | Step::Manifest => {}
         }
     }
 
@@ -125,24 +141,25 @@ impl<'a> Transfers<'a> {
             return;
         };
         match self.purpose {
-            Purpose::Push => {
-                self.say(&format!(
-                    "The push refers to repository [{}]",
-                    reference.repository()
-                ));
-                return;
-            }
+            Purpose::Push => self.say(&format!(
+                "The push refers to repository [{}]",
+                reference.repository()
+            )),
             Purpose::Container => {
                 let familiar = reference.familiar();
                 self.say(&format!("Unable to find image '{familiar}' locally"));
             }
             Purpose::Pull => {}
         }
-        let part = match (reference.digest(), reference.tag()) {
-            (Some(_), _) => name,
-            (None, tag) => tag.unwrap_or_default(),
+    }
+
+    /// Docker says this when the registry has answered.
+    fn docker_found(&self, name: &Reference) {
+        let part = match (name.digest(), name.tag()) {
+            (Some(_), _) => name.to_string(),
+            (None, tag) => tag.unwrap_or_default().to_owned(),
         };
-        self.say(&format!("{part}: Pulling from {}", reference.path()));
+        self.say(&format!("{part}: Pulling from {}", name.path()));
     }
 
     fn advance(&self, label: &str, count: usize) {

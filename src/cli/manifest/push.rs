@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use crate::cli::args::boolean;
-use crate::cli::args::registry::RegistryArgs;
+use crate::cli::args::registry::{RegistryArgs, for_push};
 use crate::cli::command::NotYet;
 use crate::cli::image::push::{compression, format, reused, write_digest};
 use crate::cli::image::remove_named;
@@ -70,6 +70,10 @@ impl Subcommand for Push {
         NotYet::long("compression-level"),
         NotYet::long("sign-by"),
     ];
+
+    fn adapt(definition: clap::Command, _dialect: Dialect) -> clap::Command {
+        for_push(definition)
+    }
 
     fn run(self, context: &Context) -> CommandResult {
         let volume = if self.quiet {

@@ -56,7 +56,10 @@ impl Access {
         registry.log_in().map_err(|error| {
             let key = key.as_str().to_owned();
             match error {
-                RegistryError::Denied { words, .. } => AccessError::BadLogin { key, words },
+                RegistryError::Denied { words, .. } => {
+                    let url = registry.url_in_use().unwrap_or_default();
+                    AccessError::BadLogin { key, url, words }
+                }
                 source => AccessError::Check { key, source },
             }
         })

@@ -119,6 +119,8 @@ pub enum AccessError {
     BadLogin {
         /// What the login was for.
         key: String,
+        /// Where the registry was asked.
+        url: String,
         /// What the registry said.
         words: String,
     },
@@ -164,10 +166,19 @@ pub enum AccessError {
 }
 
 impl AccessError {
+    /// Whether the registry speaks plain HTTP where HTTPS was wanted.
+    pub fn is_plain_http(&self) -> bool {
+        match self {
+            Self::Registry(error) | Self::Check { source: error, .. } => error.is_plain_http(),
+            _ => false,
+        }
+    }
+
     /// Docker's words, where its users search for others.
     pub fn docker_message(&self) -> Option<String> {
         match self {
-            Self::BadLogin { key, words } => Some(format!("Get \"https://{key}/v2/\": {words}")),
+            Self::BadLogin { url, words, .. } => Some(format!("Get \"{url}\": {words}")),
+            Self::Check { source, .. } => Some(chain(source)),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::changes::ChangeError;
 use super::filter::ImageFilterError;
-use super::pull::PullFailure;
+use super::pull::{PullCause, PullFailure};
 use crate::engine::access::AccessError;
 use crate::engine::error::EngineError;
 use crate::oci::ReferenceError;
@@ -139,6 +139,15 @@ impl ImageError {
                 &id[..12]
             )),
             _ => None,
+        }
+    }
+
+    /// Whether the registry speaks plain HTTP where HTTPS was wanted.
+    pub fn is_plain_http(&self) -> bool {
+        match self {
+            Self::Transfer(failure) => failure.cause == PullCause::PlainHttp,
+            Self::Access(error) => error.is_plain_http(),
+            _ => false,
         }
     }
 

@@ -81,7 +81,10 @@ impl Fetch<'_> {
         let first = registry.manifest(place.repository(), &reference);
         let first = first.map_err(|error| initializing(name, &error))?;
         let digest = first.digest.clone();
-        self.report.step(Step::Found { digest: &digest });
+        self.report.step(Step::Found {
+            name: Some(name),
+            digest: &digest,
+        });
         let found = self.choose(place, name, first)?;
         let kept = match name.digest() {
             Some(digest) => name.at_digest(digest.clone()),
@@ -148,6 +151,7 @@ impl Fetch<'_> {
             ),
             cause: PullCause::NotFound,
             name: name.familiar(),
+            reason: None,
         }
     }
 
@@ -166,13 +170,21 @@ impl Fetch<'_> {
         {
             return Ok(None);
         }
+        let all_there = || {
+            let (layers, config) = (&manifest.layers, &manifest.config.digest);
+            self.report.step(Step::AllThere { layers, config });
+        };
         let names = self.images.names_of(&image.id);
         let names = names.map_err(|error| copying(kept, &error))?;
         if names.contains(&kept.to_string()) && image.digest == found.manifest.digest {
+            all_there();
             return Ok(Some((image.id, Novelty::UpToDate)));
         }
         match self.name_again(&image, &found.manifest.bytes, kept) {
-            Ok(id) => Ok(Some((id, Novelty::New))),
+            Ok(id) => {
+                all_there();
+                Ok(Some((id, Novelty::New)))
+            }
             // A layer went away meanwhile.
             Err(StorageError::MissingLayer { .. }) => Ok(None),
             Err(error) => Err(copying(kept, &error)),
@@ -471,15 +483,25 @@ fn parse<T: serde::de::DeserializeOwned>(
 }
 
 pub(super) fn initializing(name: &Reference, error: &RegistryError) -> PullFailure {
-    let words = format!("initializing source docker://{name}: {}", chain(error));
-    let cause = match error {
-        RegistryError::NotFound { .. } => PullCause::NotFound,
-        RegistryError::Denied { .. } => PullCause::Denied,
-        _ if words.ends_with("HTTP response to HTTPS client") => PullCause::PlainHttp,
-        _ => PullCause::Other,
+    let pinging = match error {
+        RegistryError::NoAnswer { url, .. } => ping_words(url),
+        _ => String::new(),
     };
-    let name = name.familiar();
-    PullFailure { words, cause, name }
+    let words = format!(
+        "initializing source docker://{name}: {pinging}{}",
+        chain(error)
+    );
+    PullFailure::of_registry(words, name, error)
+}
+
+/// Podman's words for a registry that does not answer at all.
+fn ping_words(url: &str) -> String {
+    let host = url
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split('/').next());
+    host.map_or_else(String::new, |host| {
+        format!("pinging container registry {host}: ")
+    })
 }
 
 fn copying(name: &Reference, error: &StorageError) -> PullFailure {

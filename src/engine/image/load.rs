@@ -74,7 +74,7 @@ impl Engine {
         let names = archived.names.iter().map(|name| self.new_name(name));
         let names = names.collect::<Result<Vec<_>, _>>()?;
         let digest = &Digest::sha256(&archived.manifest);
-        report.step(Step::Found { digest });
+        report.step(Step::Found { name: None, digest });
         let mut pins: Vec<Pin> = Vec::with_capacity(archived.layers.len());
         let mut parent: Option<Digest> = None;
         for (diff_id, blob) in config.rootfs.diff_ids.iter().zip(&archived.layers) {

@@ -23,7 +23,7 @@ mod tag;
 mod users;
 mod workplace;
 
-pub use crate::registry::Patience;
+pub use crate::registry::{Absence, Patience};
 pub use crate::storage::archive::{ArchiveForm, LayerForm, Output};
 pub use crate::storage::{Image, LayerCompression, ListedImage};
 pub use changes::ChangeError;

@@ -3,7 +3,7 @@
 //! of the process that asked.
 
 use crate::engine::{Report, Silent};
-use crate::oci::Digest;
+use crate::oci::{Descriptor, Digest, Reference};
 
 /// A step of a pull or push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Step<'a> {
     Trying(&'a str),
     /// The registry has answered.
     Found {
+        /// The name that was pulled.
+        name: Option<&'a Reference>,
         /// The digest of what the name leads to.
         digest: &'a Digest,
     },
@@ -28,6 +30,13 @@ pub enum Step<'a> {
     LayerExists {
         /// The digest of its blob.
         digest: &'a Digest,
+    },
+    /// Nothing of the image is missing.
+    AllThere {
+        /// The blobs of its layers.
+        layers: &'a [Descriptor],
+        /// The digest of its configuration.
+        config: &'a Digest,
     },
     /// Bytes of a layer went by.
     Bytes {

@@ -12,10 +12,10 @@ use super::error::ImageError;
 use super::fetch::{Fetch, all_tags};
 use super::progress::{Step, TransferReport};
 use super::sources::{Candidate, Places};
-use crate::engine::Engine;
 use crate::engine::access::AccessRequest;
-use crate::oci::{Digest, Platform, Reference};
-use crate::registry::Patience;
+use crate::engine::{Engine, Silent};
+use crate::oci::{DEFAULT_TAG, Digest, Platform, Reference};
+use crate::registry::{Absence, Patience, RegistryError};
 use crate::runtime::userns::{chain, run_apart};
 use crate::storage::{Images, InPlace, StorageError};
 use crate::sys::Ignored;
@@ -92,6 +92,8 @@ pub struct PullFailure {
     pub cause: PullCause,
     /// The image, in the form that people type.
     pub name: String,
+    /// What the registry said, or what kept it from saying anything.
+    pub reason: Option<String>,
 }
 
 /// What kept an image away.
@@ -103,6 +105,8 @@ pub enum PullCause {
     Denied,
     /// The registry speaks plain HTTP.
     PlainHttp,
+    /// Nobody listens where the registry should be.
+    NobodyThere,
     /// Anything else.
     Other,
 }
@@ -133,6 +137,10 @@ impl Engine {
                 return Err(StorageError::NoSuchImage { name }.into());
             }
             (PullPolicy::Newer, Some(here)) => {
+                let known = images.resolve(here.id.hex())?.manifests;
+                if !self.is_newer_there(&name, request, &known)? {
+                    return Ok(vec![here]);
+                }
                 let pulled = self.pull_from(&name, request, &images, report);
                 return Ok(pulled.unwrap_or_else(|_| vec![here]));
             }
@@ -167,6 +175,28 @@ impl Engine {
         Ok(self.pull(request, report)?.pop())
     }
 
+    /// Whether the first registry that answers has another image than the `known` manifests.
+    fn is_newer_there(
+        &self,
+        name: &Reference,
+        request: &PullRequest,
+        known: &[Digest],
+    ) -> Result<bool, ImageError> {
+        let access = self.access(request.access.clone())?;
+        let places = Places::of(name, &access, request.patience, &Silent)?;
+        self.in_child(|_| {
+            let places = places.candidates.iter().flat_map(|one| &one.places);
+            let answers = places.filter_map(|place| {
+                let reference = &place.reference;
+                let digest = reference.digest().map(ToString::to_string);
+                let tag = digest.as_deref().or(reference.tag()).unwrap_or(DEFAULT_TAG);
+                place.registry.manifest_digest(reference.path(), tag).ok()
+            });
+            let first = answers.into_iter().next();
+            Ok(first.is_some_and(|digest| digest.is_none_or(|digest| !known.contains(&digest))))
+        })
+    }
+
     fn pull_from(
         &self,
         name: &Reference,
@@ -177,6 +207,9 @@ impl Engine {
         let access = self.access(request.access.clone())?;
         let places = Places::of(name, &access, request.patience, report)?;
         let platform = request.platform.clone().unwrap_or_else(Platform::host);
+        if let Some(words) = &places.description {
+            report.step(Step::Resolved(words));
+        }
         self.in_child(|workplace| {
             let fetch = Fetch {
                 images,
@@ -186,7 +219,8 @@ impl Engine {
                 is_insecure: request.access.is_insecure(),
                 report,
             };
-            first_that_answers(&places, &fetch, request.tags)
+            let attempt = || first_that_answers(&places, &fetch, request.tags);
+            insist(request.patience, report, attempt)
         })
     }
 
@@ -232,7 +266,24 @@ impl PullFailure {
                      'docker login': denied: requested access to the resource is denied"
                 ))
             }
-            PullCause::PlainHttp | PullCause::Other => None,
+            PullCause::PlainHttp | PullCause::NobodyThere | PullCause::Other => self.reason.clone(),
+        }
+    }
+
+    /// What a registry did not give or take; `words` say what was tried, too.
+    pub(super) fn of_registry(words: String, name: &Reference, error: &RegistryError) -> Self {
+        let cause = match error {
+            RegistryError::NotFound { .. } => PullCause::NotFound,
+            RegistryError::Denied { .. } => PullCause::Denied,
+            _ if error.is_plain_http() => PullCause::PlainHttp,
+            _ if error.is_refused() => PullCause::NobodyThere,
+            _ => PullCause::Other,
+        };
+        Self {
+            words,
+            cause,
+            name: name.familiar(),
+            reason: Some(chain(error)),
         }
     }
 
@@ -241,6 +292,7 @@ impl PullFailure {
             words,
             cause: PullCause::Other,
             name: String::new(),
+            reason: None,
         }
     }
 }
@@ -273,15 +325,39 @@ fn image_here(images: &Images, request: &PullRequest) -> Result<Option<PulledIma
     }))
 }
 
+/// Tries again while nobody listens where the registry should be, if the user has asked for that.
+pub(super) fn insist<T>(
+    patience: Patience,
+    report: &dyn TransferReport,
+    attempt: impl Fn() -> Result<T, PullFailure>,
+) -> Result<T, PullFailure> {
+    let retries = match patience.absence {
+        Absence::Final => 0,
+        Absence::Passing => patience.retries,
+    };
+    for number in 0..retries {
+        match attempt() {
+            Err(failure) if failure.cause == PullCause::NobodyThere => {
+                let wait = patience.wait_after(number);
+                report.warning(&format!(
+                    "Failed, retrying in {wait:?} ... ({}/{retries}). Error: {}",
+                    number + 1,
+                    failure.words
+                ));
+                std::thread::sleep(wait);
+            }
+            outcome => return outcome,
+        }
+    }
+    attempt()
+}
+
 /// Tries one name after the other, and for each one place after the other.
 fn first_that_answers(
     places: &Places,
     fetch: &Fetch<'_>,
     tags: WhichTags,
 ) -> Result<Vec<PulledImage>, PullFailure> {
-    if let Some(words) = &places.description {
-        fetch.report.step(Step::Resolved(words));
-    }
     let mut failures = Vec::new();
     for candidate in &places.candidates {
         match one_candidate(candidate, fetch, tags) {

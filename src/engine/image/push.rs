@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::error::ImageError;
 use super::fetch::workers;
 use super::progress::{Step, TransferReport};
-use super::pull::{PullCause, PullFailure};
+use super::pull::{PullCause, PullFailure, insist};
 use super::relay::Origins;
 use super::sources::Place;
 use crate::engine::Engine;
@@ -132,7 +132,10 @@ impl Engine {
             report,
         };
         report.step(Step::Trying(&name.to_string()));
-        let (digest, size_bytes) = self.in_child(|_| push.run(&name, request.format))?;
+        let (digest, size_bytes) = self.in_child(|_| {
+            let attempt = || push.run(&name, request.format);
+            insist(request.patience, report, attempt)
+        })?;
         drop(pins);
         let origin = Origin {
             repository: name.repository(),
@@ -232,7 +235,10 @@ impl Push<'_> {
         let manifest: Manifest = serde_json::from_slice(&bytes)
             .map_err(|error| failed(format!("its manifest is damaged: {error}")))?;
         let first = &self.image.id;
-        self.report.step(Step::Found { digest: first });
+        self.report.step(Step::Found {
+            name: None,
+            digest: first,
+        });
         let layers = self.layers(name, &manifest)?;
         let written = rewrite(&bytes, &manifest, &layers, format).map_err(failed)?;
         self.report.step(Step::Config {
@@ -427,16 +433,11 @@ impl Push<'_> {
 
 fn refused(name: &Reference, error: &RegistryError) -> PullFailure {
     let words = format!("trying to push docker://{name}: {}", chain(error));
-    let cause = match error {
-        RegistryError::Denied { .. } => PullCause::Denied,
-        _ if words.ends_with("HTTP response to HTTPS client") => PullCause::PlainHttp,
-        _ => PullCause::Other,
-    };
-    // Docker has other words for a push than for a pull: ours are good enough for both.
-    PullFailure {
-        words,
-        cause,
-        name: String::new(),
+    let failure = PullFailure::of_registry(words, name, error);
+    match failure.cause {
+        // Docker has other words for a push than for a pull: ours are good enough for both.
+        PullCause::Denied | PullCause::NotFound => PullFailure::other(failure.words),
+        PullCause::PlainHttp | PullCause::NobodyThere | PullCause::Other => failure,
     }
 }
 

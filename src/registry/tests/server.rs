@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crate::registry::{Credentials, Endpoint, Patience, Registry, Trust};
+use crate::registry::{Absence, Credentials, Endpoint, Patience, Registry, Trust};
 
 /// A request that came.
 #[derive(Debug, Clone, Default)]
@@ -114,6 +114,7 @@ pub(super) const PATIENCE: Patience = Patience {
     retries: 2,
     delay: Some(Duration::from_millis(5)),
     stall: Duration::from_millis(400),
+    absence: Absence::Final,
 };
 
 fn serve(stream: TcpStream, handler: &Handler, log: &Mutex<Vec<Seen>>) {
