@@ -131,7 +131,12 @@ fn temporary_name(path: &Path) -> SysResult<PathBuf> {
 }
 
 /// How the names of half-written files end.
-pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
+const TEMPORARY_SUFFIX: &str = ".tmp";
+
+/// Whether a file of this name is what a killed process left half-written.
+pub fn is_half_written(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(TEMPORARY_SUFFIX)
+}
 
 /// Reads a file of our own: it is small, and one read that comes back short has all of it. With
 /// the look at its size and the read behind its end, a list of a thousand containers would make

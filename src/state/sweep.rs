@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::StateError;
-use super::atomic::TEMPORARY_SUFFIX;
+use super::atomic::is_half_written;
 use super::id::ContainerId;
 use super::locks::{Contention, DirectoryLock};
 use super::store::Store;
@@ -144,7 +144,7 @@ impl Store {
 fn sweep_half_written(directory: &Path, mode: SweepMode, swept: &mut Swept) {
     for path in entries(directory).unwrap_or_default() {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with('.') && name.ends_with(TEMPORARY_SUFFIX) {
+        if is_half_written(&name) {
             discard(path, mode, swept);
         }
     }

@@ -40,6 +40,10 @@ pub(super) fn remove(dirs: &Dirs, digest: &Digest) -> Result<(), StorageError> {
     }
 }
 
+pub(super) fn directory(dirs: &Dirs) -> PathBuf {
+    dirs.blobs()
+}
+
 pub(super) fn path(dirs: &Dirs, digest: &Digest) -> PathBuf {
-    dirs.blobs().join(digest.hex())
+    directory(dirs).join(digest.hex())
 }

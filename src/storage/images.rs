@@ -10,6 +10,7 @@
 //! Changes are made under the lock of `images/`, for no longer than a few files take to write.
 //! Readers take no lock: an image is there when its record is.
 
+mod leftovers;
 mod lists;
 
 use std::fs;
@@ -426,22 +427,14 @@ impl Images {
         for name in self.names_of(id)? {
             names::remove(&self.dirs, &name)?;
         }
-        let manifests = match self.record(id) {
-            Ok(Some(record)) => record.manifests,
-            // A damaged record must go as well.
-            Ok(None) | Err(_) => Vec::new(),
-        };
         fs::remove_file(&path).map_err(StorageError::file("remove", &path))?;
         atomic::sync_directory(&self.dirs.images()).map_err(StorageError::call("remove image"))?;
-        blobs::remove(&self.dirs, id)?;
-        for manifest in manifests {
-            blobs::remove(&self.dirs, &manifest)?;
-        }
         drop(lock);
         self.collect(workplace)
     }
 
-    /// Removes the layers that neither an image nor a container names.
+    /// Removes the layers that neither an image nor a container names, and all else that no image
+    /// names any more.
     ///
     /// # Errors
     ///
@@ -450,9 +443,11 @@ impl Images {
         let taken = {
             let _lock = self.lock()?;
             let mut named = references::of_containers(&self.dirs)?;
-            for record in self.records()? {
+            let records = self.records()?;
+            for record in &records {
                 named.extend(record.layers.iter().map(|layer| layer.hex().to_owned()));
             }
+            self.remove_leftovers(&records)?;
             self.layers.take_out(|layer| named.contains(layer))?
         };
         Ok(Removed {

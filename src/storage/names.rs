@@ -63,6 +63,19 @@ pub(super) fn remove(dirs: &Dirs, name: &str) -> Result<bool, StorageError> {
     }
 }
 
+/// Removes the names of images that are not to be kept. What does not read stays: it names nothing.
+pub(super) fn retain(dirs: &Dirs, is_kept: impl Fn(&Digest) -> bool) -> Result<(), StorageError> {
+    for (image, names) in all(dirs)? {
+        if is_kept(&image) {
+            continue;
+        }
+        for name in names {
+            remove(dirs, &name)?;
+        }
+    }
+    Ok(())
+}
+
 /// Every name, by image, the oldest first.
 pub(super) fn all(dirs: &Dirs) -> Result<BTreeMap<Digest, Vec<String>>, StorageError> {
     let paths = list(&directory(dirs)).map_err(StorageError::call("list image names"))?;
@@ -81,7 +94,7 @@ fn parse(bytes: &[u8]) -> Option<NameRecord> {
     serde_json::from_slice(bytes).ok()
 }
 
-fn directory(dirs: &Dirs) -> PathBuf {
+pub(super) fn directory(dirs: &Dirs) -> PathBuf {
     dirs.names("images")
 }
 

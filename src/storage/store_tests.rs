@@ -325,3 +325,34 @@ fn the_root_is_as_below_whichever_layer_came_first() {
         assert_eq!(said.unwrap().mode, 0o700, "{layer}");
     }
 }
+
+#[test]
+fn what_a_killed_process_left_between_two_steps_goes() {
+    let store = store();
+    let id = store.image(&["a"], &["web"]);
+    let rooms = [
+        store.dirs.images(),
+        store.dirs.blobs(),
+        store.dirs.names("images"),
+    ];
+    let files = || rooms.iter().map(|room| entries(room)).sum::<usize>();
+    let before = files();
+    for room in &rooms {
+        fs::File::create(room.join(".something.0123456789abcdef.tmp")).unwrap();
+    }
+    fs::File::create(store.dirs.blobs().join(Digest::sha256(b"nobody's").hex())).unwrap();
+    let gone = Digest::sha256(b"never kept");
+    super::names::set(&store.dirs, "localhost/gone:1", &gone).unwrap();
+    assert_eq!(files(), before + 5);
+    store.images.collect(&ONE_ID).unwrap();
+    assert_eq!(files(), before);
+    assert_eq!(store.images.resolve("web").unwrap().id, id);
+    // Another image's index stays when an image goes that came under it, too.
+    let other = store.image(&["b"], &["other"]);
+    for image in [&id, &other] {
+        store.images.note_index(image, b"an index of both").unwrap();
+    }
+    store.images.remove(&other, &ONE_ID).unwrap();
+    let index = Digest::sha256(b"an index of both");
+    assert_eq!(store.images.document(&index).unwrap(), b"an index of both");
+}
