@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::StateError;
-use super::atomic::{self, Durability, TEMPORARY_SUFFIX};
+use super::atomic::{self, Durability, is_half_written};
 use super::dirs::{Dirs, private_directories};
 use super::id::{ContainerId, PodId};
 use super::locks::{Contention, DirectoryLock};
@@ -314,7 +314,7 @@ impl Pods {
     /// Removes what killed makers left half-written; the caller holds the lock.
     fn sweep(&self) {
         let names = self.file_names().unwrap_or_default();
-        for name in names.iter().filter(|name| name.ends_with(TEMPORARY_SUFFIX)) {
+        for name in names.iter().filter(|name| is_half_written(name)) {
             // It takes room and nothing else.
             drop(fs::remove_file(self.directory.join(name)));
         }

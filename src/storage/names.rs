@@ -79,8 +79,13 @@ pub(super) fn retain(dirs: &Dirs, is_kept: impl Fn(&Digest) -> bool) -> Result<(
 /// Every name, by image, the oldest first.
 pub(super) fn all(dirs: &Dirs) -> Result<BTreeMap<Digest, Vec<String>>, StorageError> {
     let paths = list(&directory(dirs)).map_err(StorageError::call("list image names"))?;
+    let is_whole = |path: &&PathBuf| {
+        let name = path.file_name().unwrap_or_default();
+        !atomic::is_half_written(&name.to_string_lossy())
+    };
     // A name may go away while we read.
-    let bytes = paths.iter().filter_map(|path| fs::read(path).ok());
+    let bytes = paths.iter().filter(is_whole);
+    let bytes = bytes.filter_map(|path| fs::read(path).ok());
     let mut records: Vec<_> = bytes.filter_map(|bytes| parse(&bytes)).collect();
     records.sort_by(|a, b| a.since.cmp(&b.since).then_with(|| a.name.cmp(&b.name)));
     let mut names: BTreeMap<Digest, Vec<String>> = BTreeMap::new();
