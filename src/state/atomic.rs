@@ -49,6 +49,44 @@ pub fn replace_file(path: &Path, bytes: &[u8], durability: Durability) -> SysRes
     }
 }
 
+/// A file that waits, whole, to be put in the place of another; dropped before, it is removed.
+#[derive(Debug)]
+pub struct StagedFile {
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+/// Writes what is to replace `path`, as [`replace_file`] without durability does.
+///
+/// # Errors
+///
+/// The first system call that was refused; nothing is left behind.
+pub fn stage_file(path: &Path, bytes: &[u8]) -> SysResult<StagedFile> {
+    let staged = StagedFile {
+        temporary: temporary_name(path)?,
+        path: path.to_owned(),
+    };
+    write_new_file(&staged.temporary, bytes, Durability::Unsynced).map(|()| staged)
+}
+
+impl StagedFile {
+    /// Puts the file in its place.
+    ///
+    /// # Errors
+    ///
+    /// What rename(2) says.
+    pub fn put(self) -> SysResult<()> {
+        exchange(&self.temporary, &self.path)
+    }
+}
+
+impl Drop for StagedFile {
+    fn drop(&mut self) {
+        // After `put` there is nothing of that name.
+        drop(fs::remove_file(&self.temporary));
+    }
+}
+
 fn is_full(errno: Errno) -> bool {
     matches!(errno, Errno::ENOSPC | Errno::EDQUOT)
 }
@@ -164,6 +202,19 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
+
+    #[test]
+    fn a_staged_file_is_seen_when_it_is_put_and_leaves_nothing_otherwise() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.json");
+        for text in ["first", "second"] {
+            stage_file(&path, text.as_bytes()).unwrap().put().unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        }
+        drop(stage_file(&path, b"third").unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "second");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
 
     #[test]
     fn replaces_the_whole_file_and_leaves_nothing_else() {

@@ -42,6 +42,16 @@ impl ContainerId {
         (text.len() == 64 && text.bytes().all(hex)).then(|| Self(text.to_owned()))
     }
 
+    /// The bytes of [`ContainerId::from_random`].
+    pub fn to_bytes(&self) -> [u8; 32] {
+        let digit = |byte: u8| match byte {
+            b'0'..=b'9' => byte - b'0',
+            _ => byte - b'a' + 10,
+        };
+        let text = self.0.as_bytes();
+        std::array::from_fn(|index| digit(text[2 * index]) << 4 | digit(text[2 * index + 1]))
+    }
+
     /// All 64 digits.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The index of names: `names/<kind>/<name>` is a symbolic link to the object's directory. It is
-//! made in one exclusive call with its content, so a name is never half-written, and two objects
-//! never have the same one.
+//! The index of names: `names/<kind>/<name>` is a symbolic link whose text is the object's id. It
+//! is made in one exclusive call with its content, so a name is never half-written, and two
+//! objects never have the same one.
+//!
+//! The id stands there in base 64: what has less than 60 bytes ext4 keeps in the link's inode. The
+//! path of the object's directory took a block of the disk, to be found and freed with each
+//! container; links of that kind are still read.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::id::ContainerId;
 use super::locks::{Contention, DirectoryLock};
@@ -113,13 +120,17 @@ impl Names {
     }
 }
 
-/// Relative, so that it leads to the container's files wherever the store is mounted.
-fn target_of(id: &ContainerId) -> PathBuf {
-    Path::new("../../containers").join(id.as_str())
+fn target_of(id: &ContainerId) -> String {
+    URL_SAFE_NO_PAD.encode(id.to_bytes())
 }
 
 fn id_of(target: &Path) -> Option<ContainerId> {
-    target.file_name()?.to_str().and_then(ContainerId::parse)
+    let text = target.file_name()?.to_str()?;
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+    match bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
+        Some(bytes) => Some(ContainerId::from_random(&bytes)),
+        None => ContainerId::parse(text),
+    }
 }
 
 /// EINVAL: something other than a link.
@@ -168,6 +179,24 @@ mod tests {
         assert_eq!(names.all().unwrap(), [("web".to_owned(), first.clone())]);
         names.release("web", &first).unwrap();
         assert_eq!(names.get("web").unwrap(), None);
+    }
+
+    #[test]
+    fn a_name_fits_into_its_inode_and_links_of_old_stores_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = Names::new(directory.path().to_owned());
+        let id = ContainerId::from_random(&[0xfe; 32]);
+        names.claim("new", &id).unwrap();
+        let text = fs::read_link(directory.path().join("new")).unwrap();
+        assert!(text.as_os_str().len() < 60, "{text:?}");
+        symlink(
+            Path::new("../../containers").join(id.as_str()),
+            directory.path().join("old"),
+        )
+        .unwrap();
+        for name in ["new", "old"] {
+            assert_eq!(names.get(name).unwrap().as_ref(), Some(&id), "{name}");
+        }
     }
 
     #[test]

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the monitor does while the init stage works: it forks the server of a FUSE root and
-//! connects the network.
+//! What the monitor does while the init stage works: it forks the server of a FUSE root, connects
+//! the network, and writes the state that is to be seen once the program runs.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, chown, setgroups, setresgid, setresuid};
 
-use crate::engine::connect::{self, Connection, Reached};
+use super::prepare::Prepared;
+use crate::engine::connect::{self, Reached};
 use crate::engine::roots::{FuseRoot, Server, View};
 use crate::network::addresses;
 use crate::network::uplink::{self, Target};
@@ -20,7 +22,9 @@ use crate::runtime::launch::StageFailure;
 use crate::runtime::machine::make_lower;
 use crate::runtime::spawn::Attendant;
 use crate::runtime::userns::chain;
-use crate::state::record::{ContainerRecord, ProcessIdentity};
+use crate::state::atomic::StagedFile;
+use crate::state::record::{ContainerState, Place, ProcessIdentity, Status};
+use crate::state::store::Store;
 use crate::sys::channel::Channel;
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
 use crate::sys::{Called, Ignored, SysResult};
@@ -40,12 +44,12 @@ pub fn install_overlay_server(server: OverlayServer) {
 /// The attendant of one start.
 #[derive(Debug)]
 pub(super) struct StartAttendant<'p> {
-    pub(super) fuse: Option<&'p FuseRoot>,
-    pub(super) record: &'p ContainerRecord,
-    pub(super) connection: &'p Connection,
-    pub(super) run_directory: &'p Path,
+    pub(super) prepared: &'p Prepared,
+    pub(super) store: Store,
     /// The line to the command that starts the container.
     pub(super) command: &'p Channel,
+    /// The running state, written ahead.
+    pub(super) ready: Option<ReadyState>,
     /// Processes that must end with the container.
     pub(super) helpers: Vec<(ProcessIdentity, OwnedFd)>,
     /// Whether the root is served by FUSE.
@@ -54,12 +58,13 @@ pub(super) struct StartAttendant<'p> {
 
 impl Attendant for StartAttendant<'_> {
     fn serve_root(&mut self, device: OwnedFd) -> SysResult<()> {
-        let Some(root) = self.fuse else {
+        let Some(root) = &self.prepared.fuse else {
             return Ok(());
         };
         if let Some((pid, pidfd)) = start_overlay_server(device, root)? {
             self.serves_root = true;
             self.helpers.push((ProcessIdentity::of(pid)?, pidfd));
+            self.ready = None;
         }
         Ok(())
     }
@@ -69,7 +74,7 @@ impl Attendant for StartAttendant<'_> {
     }
 
     fn attach_network(&mut self, pid: i32) -> Result<(), StageFailure> {
-        let Some((program, request)) = self.connection.uplink.clone() else {
+        let Some((program, request)) = self.prepared.connection.uplink.clone() else {
             return Ok(());
         };
         let words = |error: &dyn std::error::Error| StageFailure::setup(chain(error));
@@ -81,7 +86,13 @@ impl Attendant for StartAttendant<'_> {
             host: uplink.host,
             own: addresses::of_process(pid).unwrap_or_default(),
         };
-        connect::write_files(self.run_directory, self.record, self.connection, &reached)
+        let Prepared {
+            run_directory,
+            record,
+            connection,
+            ..
+        } = self.prepared;
+        connect::write_files(run_directory, record, connection, &reached)
             .map_err(|error| words(&error))?;
         if let Some(exit) = uplink.exit {
             // Open as long as the monitor lives: the program ends when it is closed.
@@ -91,6 +102,60 @@ impl Attendant for StartAttendant<'_> {
         let identity = identity.map_err(|error| StageFailure::setup(error.to_string()))?;
         self.helpers.push((identity, uplink.pidfd.into()));
         Ok(())
+    }
+
+    /// Nobody waits for it here; a file that cannot be written now is tried again, and told, when
+    /// the program runs.
+    fn make_ready(&mut self, pid: i32) {
+        let Ok(state) = self.running_state(pid) else {
+            return;
+        };
+        let staged = self.store.stage_state(&self.prepared.record.id, &state);
+        self.ready = staged.ok().map(|file| ReadyState { state, file });
+    }
+}
+
+/// A running state, and the file that holds it.
+#[derive(Debug)]
+pub(super) struct ReadyState {
+    state: ContainerState,
+    file: StagedFile,
+}
+
+impl StartAttendant<'_> {
+    /// Lets everyone see that the program runs, as process `pid`.
+    pub(super) fn record_running(&mut self, pid: i32) -> Result<ContainerState, StageFailure> {
+        if let Some(ReadyState { state, file }) = self.ready.take()
+            && file.put().is_ok()
+        {
+            return Ok(state);
+        }
+        let failure = |error: &dyn std::error::Error| StageFailure::setup(chain(error));
+        let state = self.running_state(pid).map_err(|error| failure(&error))?;
+        let written = self.store.write_state(&self.prepared.record.id, &state);
+        written.map(|()| state).map_err(|error| failure(&error))
+    }
+
+    fn running_state(&self, pid: i32) -> SysResult<ContainerState> {
+        let own = i32::try_from(std::process::id()).unwrap_or_default();
+        let engine = if self.serves_root {
+            "fuse"
+        } else {
+            self.prepared.storage_engine()
+        };
+        let cgroup = self.prepared.cgroup.as_ref();
+        Ok(ContainerState {
+            status: Status::Running,
+            place: Place::here().clone(),
+            monitor: Some(ProcessIdentity::of(own)?),
+            container: Some(ProcessIdentity::of(pid)?),
+            started_at: Some(Timestamp::now()),
+            cgroup_path: cgroup.map(|cgroup| cgroup.path.clone()).unwrap_or_default(),
+            storage_engine: engine.to_owned(),
+            helpers: self.helpers.iter().map(|(identity, _)| *identity).collect(),
+            restart_count: self.prepared.restart_count,
+            ..ContainerState::default()
+        })
     }
 }
 

@@ -9,7 +9,6 @@ use std::os::unix::fs::chown;
 use std::rc::Rc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use nix::sys::prctl;
 use nix::unistd::setsid;
 
@@ -31,7 +30,7 @@ use crate::runtime::launch::{ProgramIo, StageFailure};
 use crate::runtime::rights::raise_limits;
 use crate::runtime::spawn::{Spawned, spawn};
 use crate::runtime::userns::{UsernsError, chain};
-use crate::state::record::{ContainerRecord, ContainerState, Place, ProcessIdentity, Status};
+use crate::state::record::{ContainerRecord, ContainerState, Status};
 use crate::state::store::{ContainerLock, Store};
 use crate::sys::channel::Channel;
 use crate::sys::process::{close_all_but, exit_now};
@@ -84,12 +83,13 @@ fn start(
         .enter(&prepared.holder, &prepared.run_root)
         .map_err(|error| refused_namespace(&error))?;
     give_files(prepared);
+    let store =
+        Store::open(prepared.dirs.clone()).map_err(|error| StageFailure::setup(chain(&error)))?;
     let mut attendant = StartAttendant {
-        fuse: prepared.fuse.as_ref(),
-        record: &prepared.record,
-        connection: &prepared.connection,
-        run_directory: &prepared.run_directory,
+        prepared,
+        store: store.clone(),
         command: line,
+        ready: None,
         helpers: Vec::new(),
         serves_root: false,
     };
@@ -102,12 +102,7 @@ fn start(
         cgroup,
         &mut attendant,
     )?;
-    let state = running_state(prepared, &spawned, &attendant)?;
-    let store =
-        Store::open(prepared.dirs.clone()).map_err(|error| StageFailure::setup(chain(&error)))?;
-    store
-        .write_state(&prepared.record.id, &state)
-        .map_err(|error| StageFailure::setup(chain(&error)))?;
+    let state = attendant.record_running(spawned.pid)?;
     write_pid_files(prepared, spawned.pid)?;
     call(|| line.send(format!("s{}", spawned.pid).as_bytes(), None))?;
     Ok(supervision(
@@ -178,39 +173,6 @@ fn streams(prepared: &Prepared) -> SysResult<(ProgramIo, ContainerIo)> {
     Ok((program, ours))
 }
 
-fn running_state(
-    prepared: &Prepared,
-    spawned: &Spawned,
-    attendant: &StartAttendant<'_>,
-) -> Result<ContainerState, StageFailure> {
-    let own = i32::try_from(std::process::id()).unwrap_or_default();
-    let engine = if attendant.serves_root {
-        "fuse"
-    } else {
-        prepared.storage_engine()
-    };
-    Ok(ContainerState {
-        status: Status::Running,
-        place: Place::here().clone(),
-        monitor: Some(call(|| ProcessIdentity::of(own))?),
-        container: Some(call(|| ProcessIdentity::of(spawned.pid))?),
-        started_at: Some(Timestamp::now()),
-        cgroup_path: prepared
-            .cgroup
-            .as_ref()
-            .map(|c| c.path.clone())
-            .unwrap_or_default(),
-        storage_engine: engine.to_owned(),
-        helpers: attendant
-            .helpers
-            .iter()
-            .map(|(identity, _)| *identity)
-            .collect(),
-        restart_count: prepared.restart_count,
-        ..ContainerState::default()
-    })
-}
-
 fn write_pid_files(prepared: &Prepared, pid: i32) -> Result<(), StageFailure> {
     use std::io::Write as _;
     let request = &prepared.record.request;
@@ -250,6 +212,10 @@ fn supervision(
     };
     let clean = prepared.cleaning(store, waiter);
     let (held, freed) = ending_lock();
+    let after = match record.request.auto_remove {
+        true => AfterEnd::Removed,
+        false => AfterEnd::Kept,
+    };
     Supervision {
         id: id.clone(),
         container: spawned.pidfd,
@@ -279,7 +245,7 @@ fn supervision(
         record_exit: Box::new(move |report| {
             // A lock that cannot be had is that of a container that is gone.
             held.set(recorded.0.lock(&recorded.1).ok());
-            record_exit(&recorded.0, &recorded.1, &state, report);
+            record_exit(&recorded.0, &recorded.1, &state, (report, after));
         }),
         clean_up: Box::new(move || {
             if let Some(survivors) = survivors {
@@ -303,15 +269,27 @@ fn ending_lock() -> (HeldLock, HeldLock) {
     (Rc::clone(&lock), lock)
 }
 
+/// What becomes of a container when its program has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AfterEnd {
+    Kept,
+    /// `--rm`: under the lock that is held now. What cuts that short leaves a container that was
+    /// lost, as it is; clients are told the exit code by the monitor.
+    Removed,
+}
+
 /// The user may have asked for the end meanwhile: what others wrote into the state is kept. The
 /// caller holds the container's lock; a second one would wait for the first for ever.
 fn record_exit(
     store: &Store,
     id: &crate::state::id::ContainerId,
     running: &ContainerState,
-    report: &ExitReport,
+    (report, after): (&ExitReport, AfterEnd),
 ) {
     let now = store.read_state(id).unwrap_or_else(|_| running.clone());
+    if after == AfterEnd::Removed && !now.restarting {
+        return;
+    }
     let state = ContainerState {
         status: Status::Exited,
         // What podman shows of a container whose time was up.

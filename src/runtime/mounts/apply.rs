@@ -309,27 +309,35 @@ impl Mask {
         };
         let status = nix::sys::stat::fstat(&place).called(|| format!("fstat({path:?})"))?;
         let directory = status.st_mode & libc_format_mask() == libc_directory();
-        let mount = if directory {
-            clone_tree(self.empty()?, Path::new(""), Depth::One)?
-        } else {
-            clone_tree(self.null.as_fd(), Path::new(""), Depth::One)?
-        };
-        attach(mount.as_fd(), place.as_fd())
-    }
-
-    fn empty(&mut self) -> SysResult<BorrowedFd<'_>> {
-        if self.empty.is_none() {
-            let context = FsContext::open("tmpfs")?;
-            context.set("nr_inodes", "2")?;
-            context.set("size", "0")?;
-            context.set("mode", "555")?;
-            let attr = MountAttr::RDONLY
-                .with(MountAttr::NOSUID)
-                .with(MountAttr::NODEV);
-            self.empty = Some(context.mount(attr.with(MountAttr::NOEXEC))?);
+        let whole = Path::new("");
+        match &self.empty {
+            _ if !directory => {
+                let mount = clone_tree(self.null.as_fd(), whole, Depth::One)?;
+                attach(mount.as_fd(), place.as_fd())
+            }
+            Some(empty) => {
+                let mount = clone_tree(empty.as_fd(), whole, Depth::One)?;
+                attach(mount.as_fd(), place.as_fd())
+            }
+            // The first place gets the mount itself: to close one that is attached nowhere waits
+            // for all processors.
+            None => {
+                let empty = self.empty.insert(empty_directory()?);
+                attach(empty.as_fd(), place.as_fd())
+            }
         }
-        Ok(self.empty.as_ref().expect("made above").as_fd())
     }
+}
+
+fn empty_directory() -> SysResult<OwnedFd> {
+    let context = FsContext::open("tmpfs")?;
+    context.set("nr_inodes", "2")?;
+    context.set("size", "0")?;
+    context.set("mode", "555")?;
+    let attr = MountAttr::RDONLY
+        .with(MountAttr::NOSUID)
+        .with(MountAttr::NODEV);
+    context.mount(attr.with(MountAttr::NOEXEC))
 }
 
 const fn libc_format_mask() -> u32 {

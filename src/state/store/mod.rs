@@ -13,10 +13,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::StateError;
-use super::atomic::{self, Durability};
+use super::atomic::{self, Durability, StagedFile};
 use super::dirs::{Dirs, Opened, RootKind, open_root};
 use super::id::ContainerId;
 use super::liveness::{Observed, observe};
@@ -63,6 +64,12 @@ pub struct Store {
 #[derive(Debug)]
 pub struct ContainerLock {
     _directory: DirectoryLock,
+}
+
+/// The part of a record that its removal needs.
+#[derive(Deserialize)]
+struct Named {
+    name: String,
 }
 
 /// A container that is written but does not exist yet; its directory is locked.
@@ -281,6 +288,21 @@ impl Store {
             .map_err(failure("write the state of", id))
     }
 
+    /// Writes a state that is to be put in the place of the present one later, at the price of a
+    /// rename.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn stage_state(
+        &self,
+        id: &ContainerId,
+        state: &ContainerState,
+    ) -> Result<StagedFile, StateError> {
+        atomic::stage_file(&self.state_path(id), &to_json(state))
+            .map_err(failure("write the state of", id))
+    }
+
     /// Replaces a container's record; its name is changed by [`Store::rename`] only.
     ///
     /// # Errors
@@ -351,7 +373,7 @@ impl Store {
     pub fn remove(&self, id: &ContainerId) -> Result<(), StateError> {
         // A record that cannot be read must not keep the container from being removed: its name
         // is found the long way.
-        let names = match self.load(id) {
+        let names = match self.load_as::<Named>(id) {
             Ok(record) => vec![record.name],
             Err(StateError::NoSuchContainer { name }) if !self.exists(id) => {
                 return Err(no_such(&name));
