@@ -212,9 +212,10 @@ fn supervision(
     };
     let clean = prepared.cleaning(store, waiter);
     let (held, freed) = ending_lock();
-    let after = match record.request.auto_remove {
-        true => AfterEnd::Removed,
-        false => AfterEnd::Kept,
+    let after = if record.request.auto_remove {
+        AfterEnd::Removed
+    } else {
+        AfterEnd::Kept
     };
     Supervision {
         id: id.clone(),
