@@ -18,6 +18,7 @@ use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue, LOCATION, RETRY_AF
 use reqwest::{Method, StatusCode, Url};
 
 use super::error::{RegistryError, io_number, no_answer_words, transport_words};
+use super::proxy;
 use super::resolve::Resolver;
 use super::tls;
 use super::{Certificates, Endpoint, Trust};
@@ -157,10 +158,21 @@ impl Request {
     }
 
     fn no_answer(&self, url: &Url, error: &reqwest::Error) -> RegistryError {
+        let mut words = no_answer_words(error, &peer(url));
+        let host = url.host_str().unwrap_or_default();
+        let is_answered = words.starts_with("tls:") || words.starts_with("http:");
+        if error.is_connect()
+            && !is_answered
+            && !Endpoint::of_domain(host, Trust::Verified).is_loopback()
+        {
+            let proxy = proxy::variable(url, |name| std::env::var(name).ok());
+            // It is the proxy then that could not be reached, or that refused.
+            words.extend(proxy.map(|name| format!(" (through the proxy that {name} names)")));
+        }
         RegistryError::NoAnswer {
             method: title(&self.method),
             url: shown_url(url),
-            words: no_answer_words(error, &peer(url)),
+            words,
             is_refused: io_number(error) == Some(Errno::ECONNREFUSED as i32),
         }
     }

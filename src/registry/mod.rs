@@ -14,6 +14,7 @@ mod client;
 mod endpoint;
 mod error;
 mod http;
+mod proxy;
 mod reply;
 mod resolve;
 mod tls;

@@ -52,11 +52,13 @@ impl Registry {
         match self.send(&what, request, &[scope(repository, Access::Push)]) {
             Ok(_) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
-            // No words come with the answer.
-            Err(RegistryError::Denied { what, .. }) => Err(RegistryError::Denied {
-                what,
-                words: "authentication required".to_owned(),
-            }),
+            // No words come with this answer; a token server has some.
+            Err(RegistryError::Denied { what: refused, .. }) if refused == what => {
+                Err(RegistryError::Denied {
+                    what,
+                    words: "authentication required".to_owned(),
+                })
+            }
             Err(error) => Err(error),
         }
     }

@@ -183,6 +183,29 @@ mod tests {
     }
 
     #[test]
+    fn layers_that_can_be_read_in_parts_are_read_as_what_they_are() {
+        // zstd:chunked keeps its tables in frames that say of themselves: skip me.
+        let skipped = |text: &[u8]| {
+            let length = u32::try_from(text.len()).unwrap().to_le_bytes();
+            [&0x184d_2a50_u32.to_le_bytes(), &length[..], text].concat()
+        };
+        let chunked = [
+            zstd(b"one "),
+            zstd(b"two"),
+            skipped(b"tables"),
+            skipped(b"footer"),
+        ];
+        assert_eq!(plain(&chunked.concat()).unwrap(), b"one two");
+        // estargz ends with an empty member whose extra field says where its table is.
+        let mut footer = flate2::GzBuilder::new()
+            .extra(*b"SG\x16\x00000000000000001fSTARGZ")
+            .write(Vec::new(), flate2::Compression::none());
+        footer.write_all(b"").unwrap();
+        let estargz = [gzip(b"one "), gzip(b"two"), footer.finish().unwrap()];
+        assert_eq!(plain(&estargz.concat()).unwrap(), b"one two");
+    }
+
+    #[test]
     fn damaged_and_unknown_streams_are_refused() {
         for bytes in [gzip(b"some text"), xz(b"some text")] {
             assert!(plain(&bytes[..bytes.len() - 3]).is_err());

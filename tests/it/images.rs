@@ -3,9 +3,10 @@
 
 use std::io::Write as _;
 
-use coracle::oci::Digest;
+use coracle::oci::{Algorithm, Digest, Digester};
 use serde_json::{Value, json};
 
+use crate::support::registry::Registry;
 use crate::support::sandbox::{IMAGE, Tool, tool};
 use crate::support::{Sandbox, requires, rootfs};
 
@@ -80,15 +81,21 @@ fn docker_archive(names: &Value, top: &[u8]) -> Vec<u8> {
     ])
 }
 
+fn digest(algorithm: Algorithm, bytes: &[u8]) -> Digest {
+    let mut digester = Digester::new(algorithm);
+    digester.update(bytes);
+    digester.finish()
+}
+
 /// The same in the image specification's layout, with compressed layers.
-fn oci_archive(name: &str, top: &[u8]) -> Vec<u8> {
+fn oci_archive(name: &str, top: &[u8], algorithm: Algorithm) -> Vec<u8> {
     let zstd = zstd::encode_all(rootfs::tar(), 1).unwrap();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(top).unwrap();
     let gzip = gzip.finish().unwrap();
     let describe = |kind: &str, bytes: &[u8]| {
         let kind = format!("application/vnd.oci.image.{kind}");
-        json!({"mediaType": kind, "digest": Digest::sha256(bytes), "size": bytes.len()})
+        json!({"mediaType": kind, "digest": digest(algorithm, bytes), "size": bytes.len()})
     };
     let config = configuration(&[rootfs::tar(), top]);
     let manifest = json!({
@@ -100,7 +107,10 @@ fn oci_archive(name: &str, top: &[u8]) -> Vec<u8> {
     let mut entry = describe("manifest.v1+json", &manifest);
     entry["annotations"] = json!({"org.opencontainers.image.ref.name": name});
     let index = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
-    let blob = |bytes: &[u8]| format!("blobs/sha256/{}", Digest::sha256(bytes).hex());
+    let blob = |bytes: &[u8]| {
+        let digest = digest(algorithm, bytes);
+        format!("blobs/{}/{}", algorithm.name(), digest.hex())
+    };
     archive(&[
         ("oci-layout", b"{\"imageLayoutVersion\":\"1.0.0\"}"),
         ("index.json", index.as_bytes()),
@@ -202,7 +212,9 @@ fn archives_of_both_kinds_become_containers() {
         "Loaded image: localhost/a:1\nLoaded image: localhost/b:2"
     );
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packed.write_all(&oci_archive("c:3", &top_layer())).unwrap();
+    packed
+        .write_all(&oci_archive("c:3", &top_layer(), Algorithm::Sha256))
+        .unwrap();
     let loaded = sandbox
         .call(["load"])
         .stdin(packed.finish().unwrap())
@@ -472,6 +484,29 @@ fn images_of_another_tool_are_taken_over() {
         .call(["image", "import-from", "docker"])
         .env("PATH", sandbox.shown("bin"));
     none.run().expect(125).says("docker is not installed");
+}
+
+#[test]
+fn digests_of_sha512_stay_what_they_are() {
+    requires!("registry");
+    let sandbox = Sandbox::new();
+    let registry = Registry::open();
+    let bytes = oci_archive("long:1", &top_layer(), Algorithm::Sha512);
+    let (came, left) = (sandbox.path("came.tar"), sandbox.shown("left.tar"));
+    std::fs::write(&came, bytes).unwrap();
+    sandbox.ok(["load", "-q", "-i", &came.to_string_lossy()]);
+    let inspect = ["image", "inspect", "--format", "{{.Id}} {{.Digest}}"];
+    let inspect = |name: &str| sandbox.ok([&inspect[..], &[name]].concat());
+    let expected = inspect("long:1");
+    let name = registry.name("long:1");
+    sandbox.ok(["save", "-q", "--format=oci-archive", "-o", &left, "long:1"]);
+    sandbox.ok(["push", "-q", "--tls-verify=false", "long:1", &name]);
+    for bring in [["load", "-i", &left], ["pull", "--tls-verify=false", &name]] {
+        sandbox.ok(["rmi", "-a"]);
+        sandbox.ok([&bring[..], &["-q"]].concat());
+        let name = sandbox.ok(["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+        assert_eq!(inspect(&name), expected);
+    }
 }
 
 #[test]

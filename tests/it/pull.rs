@@ -176,3 +176,86 @@ fn a_pull_killed_at_any_moment_does_not_hinder_the_next() {
         assert_eq!(left, 0, "{directory}");
     }
 }
+
+#[test]
+fn policies_platforms_and_all_tags() {
+    requires!("registry");
+    let sandbox = Sandbox::with_image();
+    let registry = Registry::open();
+    let name = registry.name("web:1");
+    let older = inspected(&sandbox, IMAGE, "{{.Id}}");
+    sandbox.ok(["push", "-q", INSECURE, IMAGE, &name]);
+    sandbox.ok(["pull", "-q", INSECURE, &name]);
+    // Another image under the same name, which nobody here has heard of.
+    sandbox.ok(["create", "--name", "changed", IMAGE, "true"]);
+    let newer = sandbox.ok(["commit", "-q", "--change", "ENV a=b", "changed", "changed"]);
+    sandbox.ok(["push", "-q", INSECURE, "changed", &name]);
+    let with = |policy: &str, name: &str| {
+        let policy = format!("--policy={policy}");
+        sandbox.run(["pull", "-q", INSECURE, "--retry=0", &policy, name])
+    };
+    for (policy, expected) in [("never", &older), ("missing", &older), ("newer", &newer)] {
+        assert_eq!(with(policy, &name).expect(0).out(), *expected, "{policy}");
+    }
+    sandbox.ok(["tag", IMAGE, &name]);
+    let run = [
+        "run",
+        "--rm",
+        "--network=none",
+        INSECURE,
+        "--pull=always",
+        &name,
+    ];
+    let ran = sandbox.run([&run[..], &["sh", "-c", "echo $a"]].concat());
+    assert_eq!(ran.expect(0).out(), "b");
+    // A registry that does not answer is no hindrance where the image is here.
+    let gone = "127.0.0.1:1/web:1";
+    sandbox.ok(["tag", IMAGE, gone]);
+    assert_eq!(with("newer", gone).expect(0).out(), older);
+    with("always", gone).expect(125).says("connection refused");
+    with("never", &registry.name("none"))
+        .expect(125)
+        .says("image not known");
+
+    for (architecture, image) in [("arm64", IMAGE), ("riscv64", "changed")] {
+        let flag = format!("--arch={architecture}");
+        sandbox.ok(["manifest", "create", "-a", "list"]);
+        sandbox.ok(["manifest", "add", &flag, "list", image]);
+    }
+    sandbox.ok([
+        "manifest",
+        "push",
+        "-q",
+        INSECURE,
+        "list",
+        &registry.name("web:list"),
+    ]);
+    let list = registry.name("web:list");
+    for (flag, expected) in [
+        ("--platform=linux/arm64", Some(&older)),
+        ("--arch=riscv64", Some(&newer)),
+        ("--os=plan9", None),
+    ] {
+        let pulled = sandbox.run(["pull", "-q", INSECURE, flag, &list]);
+        match expected {
+            Some(id) => assert_eq!(pulled.expect(0).out(), id, "{flag}"),
+            None => drop(pulled.expect(125).says("no image found in image index for")),
+        }
+    }
+    sandbox.ok(["rm", "changed"]);
+    sandbox.ok(["rmi", "-a", "-f"]);
+    let all = sandbox.run([
+        "pull",
+        "-q",
+        "-a",
+        INSECURE,
+        "--arch=riscv64",
+        &registry.name("web"),
+    ]);
+    let mut ids: Vec<String> = all.expect(0).out().lines().map(str::to_owned).collect();
+    ids.dedup();
+    assert_eq!(ids, [newer]);
+    let format = "{{.Repository}}:{{.Tag}}";
+    let names = sandbox.ok(["images", "--sort=repository", "--format", format]);
+    assert_eq!(names.lines().collect::<Vec<_>>(), [name, list]);
+}

@@ -510,3 +510,52 @@ fn copying(name: &Reference, error: &StorageError) -> PullFailure {
         "unable to copy from source docker://{name}: {words}"
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_layer_of_a_registry_is_refused_by_name() {
+        let name = Reference::parse("quay.io/a/b:1").unwrap();
+        let check = |kinds: &[&str]| {
+            let manifest = Manifest {
+                schema_version: 2,
+                media_type: media_type::OCI_MANIFEST.to_owned(),
+                config: Descriptor::of(media_type::OCI_CONFIG, b""),
+                layers: kinds.iter().map(|kind| Descriptor::of(kind, b"")).collect(),
+                annotations: std::collections::BTreeMap::new(),
+            };
+            check_layers(&name, &manifest).map_err(|failure| failure.words)
+        };
+        assert_eq!(
+            check(&[media_type::OCI_LAYER_GZIP, media_type::DOCKER_LAYER, ""]),
+            Ok(())
+        );
+        for (kind, words) in [
+            (
+                "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+                "is a foreign layer",
+            ),
+            (
+                "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
+                "is a foreign layer",
+            ),
+            (
+                "application/vnd.oci.image.layer.v1.tar+gzip+encrypted",
+                "is encrypted",
+            ),
+            ("application/wasm", "it is an artifact"),
+        ] {
+            let error = check(&[media_type::OCI_LAYER, kind]).unwrap_err();
+            assert!(error.starts_with("unable to copy from source docker://quay.io/a/b:1: "));
+            assert!(error.contains(words), "{error}");
+        }
+        let many = vec![media_type::OCI_LAYER; LAYERS_MAX + 1];
+        assert!(
+            check(&many)
+                .unwrap_err()
+                .ends_with("501 layers are too many")
+        );
+    }
+}

@@ -349,3 +349,26 @@ fn pages_of_tags_are_followed() {
     assert_eq!(registry.tags("a").unwrap(), ["1", "2"]);
     assert!(registry.tags("b").unwrap().is_empty());
 }
+
+#[test]
+fn referrers_are_listed_by_their_interface_or_by_a_tag() {
+    let index = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+    let digest = Digest::sha256(b"subject");
+    let (path, tag) = (
+        format!("/v2/a/referrers/{digest}"),
+        format!("sha256-{}", digest.hex()),
+    );
+    for is_new in [true, false] {
+        let (path, tag) = (path.clone(), tag.clone());
+        let server = Server::start(move |seen, _| match seen.path.as_str() {
+            "/v2/" => Reply::new(200, ""),
+            asked if is_new && asked == path => Reply::new(200, index),
+            asked if !is_new && asked.ends_with(&tag) => Reply::new(200, index),
+            _ => Reply::new(404, ""),
+        });
+        let registry = server.registry(Credentials::Anonymous);
+        assert_eq!(registry.referrers("a", &digest).unwrap(), index.as_bytes());
+        let none = registry.referrers("a", &Digest::sha256(b"other"));
+        assert!(none.unwrap_err().is_not_found());
+    }
+}

@@ -159,9 +159,8 @@ impl Archive<'_> {
         };
         for image in images {
             let types = Types::OCI;
-            let manifest = self.manifest(image, types, blob_name)?;
-            let config = blob_name(&Digest::sha256(&image.config));
-            self.document_once(&config, &image.config)?;
+            let (manifest, config) = self.manifest(image, types, blob_name)?;
+            self.document_once(&blob_name(&config), &image.config)?;
             let mut descriptor = Descriptor::of(types.manifest, &manifest);
             self.document_once(&blob_name(&descriptor.digest), &manifest)?;
             if image.names.is_empty() {
@@ -180,20 +179,19 @@ impl Archive<'_> {
     fn directory(&mut self, image: &OutgoingImage, types: Types) -> io::Result<()> {
         self.sink
             .document("version", b"Directory Transport Version: 1.1\n")?;
-        let manifest = self.manifest(image, types, |digest| digest.hex().to_owned())?;
-        let config = Digest::sha256(&image.config);
+        let (manifest, config) = self.manifest(image, types, |digest| digest.hex().to_owned())?;
         self.sink.document(config.hex(), &image.config)?;
         self.sink.document("manifest.json", &manifest)
     }
 
     /// Writes the layers and returns the manifest that names them: the image's own where it names
-    /// just these.
+    /// just these. With it comes the digest under which it names the configuration.
     fn manifest(
         &mut self,
         image: &OutgoingImage,
         types: Types,
         name: fn(&Digest) -> String,
-    ) -> io::Result<Vec<u8>> {
+    ) -> io::Result<(Vec<u8>, Digest)> {
         let own = serde_json::from_slice::<Manifest>(&image.manifest).ok();
         let own = own.filter(|own| own.media_type.is_empty() || own.media_type == types.manifest);
         let mut layers = Vec::new();
@@ -206,16 +204,19 @@ impl Archive<'_> {
             if digests.eq(layers.iter().map(|layer| &layer.digest))
                 && own.config.media_type == types.config
             {
-                return Ok(image.manifest.clone());
+                return Ok((image.manifest.clone(), own.config.digest.clone()));
             }
         }
-        Ok(to_json(&Manifest {
+        let config = Descriptor::of(types.config, &image.config);
+        let digest = config.digest.clone();
+        let manifest = to_json(&Manifest {
             schema_version: 2,
             media_type: types.manifest.to_owned(),
-            config: Descriptor::of(types.config, &image.config),
+            config,
             layers,
             annotations: own.map(|own| own.annotations).unwrap_or_default(),
-        }))
+        });
+        Ok((manifest, digest))
     }
 
     /// Writes a layer: the blob that its manifest names if it is kept, else one made now.

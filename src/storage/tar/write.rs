@@ -21,31 +21,43 @@ pub(crate) fn padding(size: u64) -> usize {
 
 /// Appends the headers of `member` to `out`. Its data, `stored_size` bytes, are the caller's.
 pub(crate) fn write_header(member: &Member, out: &mut Vec<u8>) {
-    let records = records(member);
-    if !records.is_empty() {
-        let mut name = b"PaxHeaders.0/".to_vec();
-        let base = member.path.strip_suffix(b"/").unwrap_or(&member.path);
-        let base = base.rsplit(|&byte| byte == b'/').next().unwrap_or(base);
-        name.extend(&base[..base.len().min(80)]);
-        let header = Fields {
-            name: &name,
-            prefix: b"",
-            mode: 0o644,
-            size: records.len() as u64,
-            kind: b'x',
-            ..Fields::default()
-        };
-        out.extend(header.bytes());
-        out.extend(&records);
-        out.extend(&END[..padding(records.len() as u64)]);
-    }
+    write_records(&member.path, &records(member), out);
     out.extend(fields(member).bytes());
 }
 
-/// The plain header of a small file without an owner to speak of, as archives of images hold them.
+/// Appends the PAX records of the member `path`, if there are any.
+fn write_records(path: &[u8], records: &[u8], out: &mut Vec<u8>) {
+    if records.is_empty() {
+        return;
+    }
+    let mut name = b"PaxHeaders.0/".to_vec();
+    let base = path.strip_suffix(b"/").unwrap_or(path);
+    let base = base.rsplit(|&byte| byte == b'/').next().unwrap_or(base);
+    name.extend(&base[..base.len().min(80)]);
+    let header = Fields {
+        name: &name,
+        prefix: b"",
+        mode: 0o644,
+        size: records.len() as u64,
+        kind: b'x',
+        ..Fields::default()
+    };
+    out.extend(header.bytes());
+    out.extend(records);
+    out.extend(&END[..padding(records.len() as u64)]);
+}
+
+/// The plain header of a file without an owner to speak of, as archives of images hold them. It is
+/// one block long, but for names that do not fit into it.
 pub(crate) fn write_document_header(name: &str, mode: u32, size: u64, out: &mut Vec<u8>) {
     let kind = if name.ends_with('/') { b'5' } else { b'0' };
-    let (prefix, name) = split_name(name.as_bytes()).unwrap_or((b"", name.as_bytes()));
+    let path = name.as_bytes();
+    let (prefix, name) = split_name(path).unwrap_or_else(|| {
+        let mut records = Vec::new();
+        push_record(&mut records, b"path", path);
+        write_records(path, &records, out);
+        (b"", path)
+    });
     let header = Fields {
         name,
         prefix,
@@ -183,8 +195,16 @@ fn text(field: &mut [u8], value: &[u8]) {
 }
 
 fn octal(field: &mut [u8], number: u64) {
-    let digits = format!("{number:0width$o}", width = field.len() - 1);
-    text(field, digits.as_bytes());
+    let width = field.len() - 1;
+    let digits = format!("{number:0width$o}");
+    if digits.len() <= width {
+        return text(field, digits.as_bytes());
+    }
+    // As every tar of today reads it: the first bit, and the number in base 256.
+    let bytes = number.to_be_bytes();
+    let start = field.len() - bytes.len();
+    field[start..].copy_from_slice(&bytes);
+    field[0] |= 0x80;
 }
 
 #[cfg(test)]
@@ -263,5 +283,19 @@ mod tests {
             assert_eq!(&read, member, "{shown}");
         }
         assert_eq!(stream.next_member().unwrap(), None);
+    }
+
+    #[test]
+    fn documents_of_any_name_and_size_read() {
+        for (name, size) in [("a", 1), (&*"n".repeat(141), 2), ("big", 20 << 30)] {
+            let mut bytes = Vec::new();
+            write_document_header(name, 0o644, size, &mut bytes);
+            let read = TarStream::new(&bytes[..], Limits::default()).next_member();
+            let read = read.unwrap().unwrap();
+            assert_eq!(
+                (read.path, read.stored_size),
+                (name.as_bytes().to_vec(), size)
+            );
+        }
     }
 }

@@ -33,11 +33,13 @@ pub(crate) enum Need {
     Slirp4netns,
     /// The program docker-registry.
     Registry,
+    /// The programs skopeo, buildah and podman.
+    Peers,
     /// A root file system of Debian, as a tar.
     Debian,
 }
 
-const NEEDS: [(&str, Need); 11] = [
+const NEEDS: [(&str, Need); 12] = [
     ("userns", Need::Userns),
     ("fuse", Need::Fuse),
     ("overlay", Need::Overlay),
@@ -48,6 +50,7 @@ const NEEDS: [(&str, Need); 11] = [
     ("pasta", Need::Pasta),
     ("slirp4netns", Need::Slirp4netns),
     ("registry", Need::Registry),
+    ("peers", Need::Peers),
     ("debian", Need::Debian),
 ];
 
@@ -137,6 +140,9 @@ fn probe(need: Need) -> bool {
         Need::Pasta => works("pasta", &["--version"]),
         Need::Slirp4netns => works("slirp4netns", &["--version"]),
         Need::Registry => works("docker-registry", &["--version"]),
+        Need::Peers => ["skopeo", "buildah", "podman"]
+            .iter()
+            .all(|program| works(program, &["--version"])),
         Need::Debian => debian().is_some(),
     }
 }
@@ -153,6 +159,7 @@ fn explain(need: Need) -> &'static str {
         Need::Pasta => "the program pasta does not run",
         Need::Slirp4netns => "the program slirp4netns does not run",
         Need::Registry => "the program docker-registry does not run",
+        Need::Peers => "skopeo, buildah or podman does not run",
         Need::Debian => "CORACLE_TEST_DEBIAN names no tar of a Debian; tests/run makes one",
     }
 }

@@ -11,6 +11,7 @@
 )]
 
 pub(crate) mod differences;
+pub(crate) mod front;
 pub(crate) mod host;
 pub(crate) mod process;
 pub(crate) mod pty;

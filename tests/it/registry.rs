@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How a registry is reached: certificates, passwords, tokens, proxies.
+
+use std::fs;
+
+use crate::support::front::Front;
+use crate::support::process::Outcome;
+use crate::support::registry::{NOWHERE, PASSWORD, Registry, USER};
+use crate::support::sandbox::IMAGE;
+use crate::support::{Sandbox, requires};
+
+const INSECURE: &str = "--tls-verify=false";
+
+fn creds() -> String {
+    format!("--creds={USER}:{PASSWORD}")
+}
+
+/// One line that says `words`.
+#[track_caller]
+fn refused(outcome: Outcome, words: &str) {
+    let outcome = outcome.expect(125).says(words);
+    assert_eq!(outcome.err().lines().count(), 1, "{}", outcome.err());
+}
+
+#[test]
+fn a_certificate_of_its_own_is_believed_where_the_user_says_so() {
+    requires!("registry");
+    let sandbox = Sandbox::with_image();
+    let (registry, other) = (Registry::with_tls(), Registry::with_tls());
+    let name = registry.name("team/web:1");
+    let creds = creds();
+    let certificates = |registry: &Registry| {
+        let directory = registry.certificates();
+        format!("--cert-dir={}", directory.display())
+    };
+    let push = |flags: &[&str]| {
+        let words = ["push", "-q", &creds]
+            .into_iter()
+            .chain(flags.iter().copied());
+        sandbox.run(words.chain([IMAGE, &name]))
+    };
+    refused(push(&[]), "certificate signed by unknown authority");
+    let wrong = certificates(&other);
+    refused(push(&[&wrong]), "certificate signed by unknown authority");
+    push(&[INSECURE]).expect(0);
+    push(&[&certificates(&registry)]).expect(0);
+    let by_name = name.replace("127.0.0.1", "localhost");
+    let pull = ["pull", "-q", &creds, &certificates(&registry), &by_name];
+    refused(sandbox.run(pull), "certificate not valid for name");
+
+    // The user's own certs.d and login do for all that follows.
+    let directory = format!("config/containers/certs.d/{}", registry.address);
+    fs::create_dir_all(sandbox.path(&directory)).unwrap();
+    let certificate = registry.certificates().join("ca.crt");
+    fs::copy(certificate, sandbox.path(&directory).join("own.crt")).unwrap();
+    let auth_file = format!("--authfile={}", sandbox.shown("auth.json"));
+    let as_user = |words: &[&str]| {
+        let call = sandbox.call(words.iter().copied().chain([auth_file.as_str()]));
+        call.env("XDG_CONFIG_HOME", sandbox.shown("config")).run()
+    };
+    let login = ["login", "-u", USER, "-p", PASSWORD, &registry.address];
+    as_user(&login).expect(0);
+    sandbox.ok(["rmi", IMAGE]);
+    as_user(&["pull", "-q", &name]).expect(0);
+    as_user(&["push", "-q", &name, &registry.name("other/web:2")]).expect(0);
+    as_user(&["search", "--list-tags", &registry.name("other/web")]).expect(0);
+    as_user(&["logout", &registry.address]).expect(0);
+    refused(
+        as_user(&["pull", "-q", "--policy=always", &name]),
+        "authentication required",
+    );
+}
+
+#[test]
+fn tokens_are_asked_for_what_is_done_and_no_more() {
+    requires!("registry");
+    let sandbox = Sandbox::with_image();
+    let registry = Registry::open();
+    let front = Front::with_tokens(&registry);
+    let name = |rest: &str| format!("{}/{rest}", front.address);
+    let creds = creds();
+    let push = |flags: &[&str], name: &str| {
+        let words = ["push", "-q", INSECURE]
+            .into_iter()
+            .chain(flags.iter().copied());
+        sandbox.run(words.chain([IMAGE, name]))
+    };
+    let web = name("team/web:1");
+    refused(push(&[], &web), "authentication required");
+    refused(
+        push(&["--creds=ana:wrong"], &web),
+        "incorrect username or password",
+    );
+    push(&[&creds], &web).expect(0);
+    // Whoever is nobody may pull.
+    sandbox.ok(["rmi", IMAGE]);
+    sandbox.ok(["pull", "-q", INSECURE, &web]);
+    let before = front.seen().len();
+    let copied = sandbox.run(["push", "-q", INSECURE, &creds, &web, &name("other/web:2")]);
+    copied.expect(0);
+    let seen = front.seen().split_off(before);
+    let has = |words: &str| seen.iter().any(|line| line.contains(words));
+    assert!(has("mount=sha256"), "{seen:#?}");
+    assert!(has("scope=repository%3Ateam%2Fweb%3Apull&"), "{seen:#?}");
+    assert!(!has("PATCH"), "{seen:#?}");
+    assert_eq!(
+        seen.iter().filter(|line| line.contains("/token")).count(),
+        2,
+        "{seen:#?}"
+    );
+}
+
+#[test]
+fn registries_behind_a_proxy_are_reached_through_it() {
+    requires!("registry");
+    let sandbox = Sandbox::with_image();
+    let (secure, plain) = (Registry::with_tls(), Registry::open());
+    let nowhere = |registry: &Registry| {
+        let (_, port) = registry.address.split_once(':').unwrap();
+        format!("{NOWHERE}:{port}/web:1")
+    };
+    let certificates = format!("--cert-dir={}", secure.certificates().display());
+    let creds = creds();
+    for (registry, flags, seen) in [
+        (
+            &secure,
+            vec![certificates.as_str(), &creds],
+            "CONNECT registry.test:",
+        ),
+        (&plain, vec![INSECURE], "PUT http://registry.test:"),
+    ] {
+        let proxy = Front::proxy(registry);
+        let address = format!("http://{}", proxy.address);
+        let name = nowhere(registry);
+        let run = |words: &[&str], own: &str| {
+            let call = sandbox.call(words.iter().chain(&flags).copied().chain([name.as_str()]));
+            let call = call
+                .env("HTTPS_PROXY", &address)
+                .env("http_proxy", &address);
+            call.env("NO_PROXY", own).run()
+        };
+        sandbox.ok(["tag", IMAGE, &name]);
+        run(&["push", "-q"], "example.com").expect(0);
+        sandbox.ok(["rmi", &name]);
+        run(&["pull", "-q"], "").expect(0);
+        assert!(
+            proxy.seen().iter().any(|line| line.starts_with(seen)),
+            "{:?}",
+            proxy.seen()
+        );
+        let before = proxy.seen().len();
+        let direct = run(&["pull", "-q", "--policy=always", "--retry=0"], ".test");
+        refused(direct, NOWHERE);
+        assert_eq!(proxy.seen().len(), before);
+    }
+    // This machine's own registries are reached without.
+    let name = plain.name("web:1");
+    let push = sandbox.call(["push", "-q", INSECURE, IMAGE, &name]);
+    push.env("HTTP_PROXY", "http://127.0.0.1:1").run().expect(0);
+    let dead = sandbox.call(["pull", "-q", "--retry=0", "registry.test/web"]);
+    refused(dead.env("HTTPS_PROXY", "http://127.0.0.1:1").run(), "proxy");
+}
