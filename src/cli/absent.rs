@@ -44,7 +44,6 @@ const COMMANDS: &[(&str, Absence)] = &[
     ("image build", NotYet),
     ("image scp", NotYet),
     ("image sign", NotYet),
-    ("image tree", NotYet),
     ("image trust", NotYet),
     ("init", NotYet),
     ("kube", NotYet),

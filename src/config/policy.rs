@@ -18,8 +18,8 @@ use crate::sys::{Called, SysError};
 pub struct Policy {
     path: PathBuf,
     default: Vec<Requirement>,
-    /// The scopes of registries; the empty one holds for all that have no other.
-    docker: BTreeMap<String, Vec<Requirement>>,
+    /// The scopes of each transport; the empty one holds for all that have no other.
+    transports: BTreeMap<String, BTreeMap<String, Vec<Requirement>>>,
 }
 
 /// Why an image is not taken, or the file cannot be used.
@@ -51,23 +51,23 @@ pub enum PolicyError {
     },
     /// `reject`.
     #[error(
-        "Source image rejected: Running image docker://{name} is rejected by policy ({})",
+        "Source image rejected: Running image {name} is rejected by policy ({})",
         path.display()
     )]
     Rejected {
-        /// The full name.
+        /// The image with its transport.
         name: String,
         /// Which file says so.
         path: PathBuf,
     },
     /// `signedBy` and its kin.
     #[error(
-        "Source image rejected: {} asks for a signature of docker://{name} ({kind}), which coracle \
+        "Source image rejected: {} asks for a signature of {name} ({kind}), which coracle \
          cannot check yet; pull it with another tool, or change the policy",
         path.display()
     )]
     Signature {
-        /// The full name.
+        /// The image with its transport.
         name: String,
         /// Which kind of signature.
         kind: &'static str,
@@ -95,12 +95,18 @@ struct Written {
 }
 
 impl Policy {
-    /// Reads the user's file, else the system's.
+    /// Reads the file that is named, else the user's, else the system's.
     ///
     /// # Errors
     ///
     /// A file that is there and does not read: a rule that is not understood must not be skipped.
-    pub fn load(env: Environment<'_>) -> Result<Self, PolicyError> {
+    pub fn load(env: Environment<'_>, named: Option<&Path>) -> Result<Self, PolicyError> {
+        if let Some(path) = named {
+            return match fs::read(path) {
+                Ok(bytes) => Self::parse(path, &bytes),
+                Err(error) => Err(unreadable(path.to_owned(), error)),
+            };
+        }
         let own = xdg_directory(env, "XDG_CONFIG_HOME", ".config").join("containers");
         let system = ["/etc/containers", "/usr/share/containers"].map(PathBuf::from);
         for directory in [own].into_iter().chain(system) {
@@ -108,11 +114,7 @@ impl Policy {
             match fs::read(&path) {
                 Ok(bytes) => return Self::parse(&path, &bytes),
                 Err(error) if is_absent(&error) => {}
-                Err(error) => {
-                    return Err(error)
-                        .called(|| format!("open({})", path.display()))
-                        .map_err(|source| PolicyError::Unreadable { path, source });
-                }
+                Err(error) => return Err(unreadable(path, error)),
             }
         }
         Ok(Self {
@@ -123,12 +125,12 @@ impl Policy {
 
     fn parse(path: &Path, bytes: &[u8]) -> Result<Self, PolicyError> {
         let path = path.to_owned();
-        let mut written: Written = match serde_json::from_slice(bytes) {
+        let written: Written = match serde_json::from_slice(bytes) {
             Ok(written) => written,
             Err(source) => return Err(PolicyError::Syntax { path, source }),
         };
-        let docker = written.transports.remove("docker").unwrap_or_default();
-        let empty = docker.iter().find(|(_, rules)| rules.is_empty());
+        let mut scopes = written.transports.values().flatten();
+        let empty = scopes.find(|(_, rules)| rules.is_empty());
         let empty = empty.map(|(scope, _)| scope.clone());
         let no_default = written.default.is_empty().then(|| "default".to_owned());
         if let Some(scope) = no_default.or(empty) {
@@ -137,26 +139,44 @@ impl Policy {
         Ok(Self {
             path,
             default: written.default,
-            docker,
+            transports: written.transports,
         })
     }
 
-    /// Checks that an image of the full name `name` may be taken.
+    /// Checks that an image of the full name `name` may be taken from a registry.
     ///
     /// # Errors
     ///
     /// [`PolicyError::Rejected`], [`PolicyError::Signature`].
     pub fn check(&self, name: &Reference) -> Result<(), PolicyError> {
+        self.apply(self.requirements(name), &format!("docker://{name}"))
+    }
+
+    /// Checks that images may be taken from the file or directory at `path`, which is read as
+    /// `transport`; standard input has no path.
+    ///
+    /// # Errors
+    ///
+    /// As [`Policy::check`].
+    pub fn check_file(&self, transport: &str, path: Option<&Path>) -> Result<(), PolicyError> {
+        let ancestors = path.into_iter().flat_map(Path::ancestors);
+        let scopes = ancestors.map(|scope| scope.display().to_string());
+        let requirements = self.closest(transport, scopes.chain([String::new()]));
+        let path = path.unwrap_or_else(|| Path::new("/dev/stdin")).display();
+        self.apply(requirements, &format!("{transport}:{path}"))
+    }
+
+    fn apply(&self, requirements: &[Requirement], name: &str) -> Result<(), PolicyError> {
         let signature = |kind| PolicyError::Signature {
-            name: name.to_string(),
+            name: name.to_owned(),
             kind,
             path: self.path.clone(),
         };
-        for requirement in self.requirements(name) {
+        for requirement in requirements {
             match requirement {
                 Requirement::InsecureAcceptAnything => {}
                 Requirement::Reject => {
-                    let (name, path) = (name.to_string(), self.path.clone());
+                    let (name, path) = (name.to_owned(), self.path.clone());
                     return Err(PolicyError::Rejected { name, path });
                 }
                 Requirement::SignedBy => return Err(signature("signedBy")),
@@ -184,9 +204,20 @@ impl Policy {
             .chain(parents.map(str::to_owned))
             .chain(wildcards)
             .chain([String::new()]);
-        let mut rules = scopes.filter_map(|scope| self.docker.get(&scope));
-        rules.next().unwrap_or(&self.default)
+        self.closest("docker", scopes)
     }
+
+    fn closest(&self, transport: &str, mut scopes: impl Iterator<Item = String>) -> &[Requirement] {
+        let rules = self.transports.get(transport);
+        let found = rules.and_then(|rules| scopes.find_map(|scope| rules.get(&scope)));
+        found.unwrap_or(&self.default)
+    }
+}
+
+fn unreadable(path: PathBuf, error: std::io::Error) -> PolicyError {
+    let called = Err::<(), _>(error).called(|| format!("open({})", path.display()));
+    let source = called.expect_err("it is an error");
+    PolicyError::Unreadable { path, source }
 }
 
 #[cfg(test)]
@@ -230,6 +261,28 @@ mod tests {
     }
 
     #[test]
+    fn files_have_rules_too() {
+        let policy = policy(
+            r#"{"default": [{"type": "reject"}], "transports": {
+                "docker-archive": {"": [{"type": "insecureAcceptAnything"}],
+                                   "/bad": [{"type": "reject"}]}}}"#,
+        )
+        .unwrap();
+        for (transport, path, is_taken) in [
+            ("docker-archive", Some("/good/x.tar"), true),
+            ("docker-archive", None, true),
+            ("docker-archive", Some("/bad/x.tar"), false),
+            ("oci-archive", Some("/good/x.tar"), false),
+        ] {
+            let checked = policy.check_file(transport, path.map(Path::new));
+            assert_eq!(checked.is_ok(), is_taken, "{transport} {path:?}");
+        }
+        let refused = policy.check_file("oci", Some(Path::new("/x"))).unwrap_err();
+        let words = "Running image oci:/x is rejected by policy (/policy.json)";
+        assert!(refused.to_string().ends_with(words), "{refused}");
+    }
+
+    #[test]
     fn a_rule_that_is_not_understood_is_an_error() {
         for text in [
             "",
@@ -249,13 +302,13 @@ mod tests {
         let env = |name: &str| (name == "XDG_CONFIG_HOME").then(|| home.path().into());
         let name = Reference::parse_normalized("x").unwrap();
         if !Path::new("/etc/containers/policy.json").exists() {
-            assert!(Policy::load(&env).unwrap().check(&name).is_ok());
+            assert!(Policy::load(&env, None).unwrap().check(&name).is_ok());
         }
         let own = home.path().join("containers");
         fs::create_dir(&own).unwrap();
         let file = fs::File::create(own.join("policy.json")).unwrap();
         serde_json::to_writer(file, &serde_json::json!({"default": [{"type": "reject"}]})).unwrap();
-        assert!(Policy::load(&env).unwrap().check(&name).is_err());
+        assert!(Policy::load(&env, None).unwrap().check(&name).is_err());
     }
 
     proptest::proptest! {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Engine;
 use super::roots::{RootSource, ensure_places};
-use crate::oci::{ContainerConfig, Digest};
+use crate::oci::{ContainerConfig, Digest, Platform};
 use crate::runtime::subid::holder_map;
 use crate::state::record::ContainerRecord;
 use crate::storage::{Images, Layers, Pin, StorageError};
@@ -52,7 +52,7 @@ impl Engine {
     /// What the image `name` gives a container.
     pub(super) fn pinned_image(&self, name: &str) -> Result<PinnedImage, StorageError> {
         let images = Images::open(&self.dirs);
-        let image = images.resolve(name)?;
+        let image = images.for_platform(images.resolve(name)?, &Platform::host())?;
         image.check_id_map(&holder_map().fingerprint())?;
         let pins = image.pin(&images)?;
         let layers = image.layers.iter().map(|layer| layer.chain_id.to_string());

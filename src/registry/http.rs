@@ -186,10 +186,14 @@ impl Request {
     }
 }
 
-/// A URL for messages: what stands behind the question mark can be a signature.
+/// A URL for messages: what stands behind the question mark can be a signature, and what stands
+/// before the host a password.
 pub(super) fn shown_url(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
+    // It fails for URLs without a host, which have no user either.
+    url.set_username("").unwrap_or_default();
+    url.set_password(None).unwrap_or_default();
     url.to_string()
 }
 

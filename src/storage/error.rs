@@ -4,7 +4,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::oci::{Digest, ReferenceError};
+use crate::oci::{Digest, Platform, ReferenceError};
 use crate::sys::SysError;
 
 /// Why an operation on the store failed.
@@ -35,6 +35,18 @@ pub enum StorageError {
     NotAList {
         /// As typed.
         name: String,
+    },
+    /// A list has no image for a platform.
+    #[error(
+        "choosing an image from manifest list {name}: no image found in manifest list for \
+         architecture \"{}\", variant \"{}\", OS \"{}\" that is in local storage",
+        platform.architecture, platform.variant, platform.os
+    )]
+    NoInstance {
+        /// The list.
+        name: String,
+        /// What was looked for.
+        platform: Platform,
     },
     /// The text is no image name.
     #[error(transparent)]

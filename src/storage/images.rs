@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::lists::{InstanceSource, Instances, ManifestList};
+pub use self::lists::{InstanceSource, Instances, ListedInstance, ManifestList};
 use super::error::StorageError;
 use super::layers::{Layer, Layers, Pin, chain_ids, list, make_private};
 use super::workplace::Workplace;

@@ -32,7 +32,8 @@ mod workplace;
 pub use compress::{Compressed, LayerCompression, compress, unnamed_file};
 pub use error::StorageError;
 pub use images::{
-    Image, Images, InstanceSource, Instances, ListedImage, ManifestList, NewImage, Origin, Removed,
+    Image, Images, InstanceSource, Instances, ListedImage, ListedInstance, ManifestList, NewImage,
+    Origin, Removed,
 };
 pub use layers::{Expected, Layer, LayerRecord, Layers, Pin, chain_id, chain_ids};
 pub use unpack::{Ownership, Unpacked};

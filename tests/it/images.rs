@@ -429,6 +429,95 @@ fn hostile_archives_are_refused_and_touch_nothing() {
     assert_eq!(sandbox.ok(["images", "-aq"]), "");
 }
 
+#[test]
+fn one_image_of_an_archive_is_taken_by_its_name() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    sandbox.ok(["tag", sandbox.image(), "first:1"]);
+    sandbox.ok([
+        "import",
+        "-q",
+        "-c",
+        "CMD=x",
+        &sandbox_tar(&sandbox),
+        "second:1",
+    ]);
+    let docker = sandbox.shown("two.tar");
+    sandbox.ok(["save", "-q", "-m", "-o", &docker, "first:1", "second:1"]);
+    let oci = sandbox.shown("oci");
+    sandbox.ok(["push", "-q", "second:1", &format!("oci:{oci}:tagged")]);
+    sandbox.ok(["rmi", "-a", "-f"]);
+    let names = || sandbox.ok(["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    for (source, name) in [
+        (
+            format!("docker-archive:{docker}:localhost/second:1"),
+            "localhost/second:1",
+        ),
+        (format!("docker-archive:{docker}:@0"), "localhost/first:1"),
+        (format!("oci:{oci}:tagged"), "localhost/tagged:latest"),
+    ] {
+        let id = sandbox.ok(["pull", "-q", &source]);
+        assert_eq!(names(), name, "{source}");
+        assert_eq!(
+            sandbox.ok(["pull", &format!("containers-storage:{name}")]),
+            id
+        );
+        sandbox.ok(["rmi", &id]);
+    }
+    let missing = sandbox.run(["pull", &format!("docker-archive:{docker}:third")]);
+    missing
+        .expect(125)
+        .says("no image \"third\" is in the archive");
+
+    let policy = sandbox.file("policy.json", r#"{"default": [{"type": "reject"}]}"#);
+    let flag = format!("--signature-policy={policy}");
+    let refused = sandbox.run(["load", &flag, "-i", &docker]).expect(125);
+    refused.says(&format!(
+        "Running image docker-archive:{docker} is rejected by policy"
+    ));
+    assert_eq!(names(), "");
+}
+
+fn sandbox_tar(sandbox: &Sandbox) -> String {
+    let path = sandbox.path("rootfs.tar");
+    std::fs::write(&path, rootfs::tar()).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn archives_come_from_the_web() {
+    use std::io::{Read as _, Write as _};
+    requires!("userns");
+    let sandbox = Sandbox::new();
+    let archive = docker_archive(&json!(["brought:1"]), &top_layer());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://ana:secret@{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).unwrap();
+            let (status, body) = if request[..length].starts_with(b"GET /a.tar") {
+                ("200 OK", &archive[..])
+            } else {
+                ("404 Not Found", &b"no"[..])
+            };
+            let length = body.len();
+            write!(
+                stream,
+                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n"
+            )
+            .unwrap();
+            stream.write_all(body).unwrap();
+        }
+    });
+    let loaded = sandbox.ok(["load", "-i", &format!("{url}/a.tar")]);
+    assert_eq!(loaded, "Loaded image: localhost/brought:1");
+    let missing = sandbox.run(["import", &format!("{url}/b.tar")]).expect(125);
+    assert!(!missing.err().contains("secret"), "{}", missing.err());
+    missing.says("Error: download http://127.0.0.1");
+}
+
 /// A tool with one image, `other/web:1`, which its `save` writes.
 const OTHER_TOOL: &str = r#"#!/bin/sh
 case $1 in

@@ -67,6 +67,38 @@ fn a_list_is_made_changed_named_and_removed() {
 }
 
 #[test]
+fn a_container_of_a_list_is_one_of_the_image_for_this_machine() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let image = sandbox.image();
+    sandbox.ok(["manifest", "create", "web:1"]);
+    sandbox.ok(["manifest", "add", "--arch=riscv64", "web:1", image]);
+    let run = ["run", "--rm", "--network=none", "web:1", "echo", "here"];
+    let none = sandbox.run(run).expect(125);
+    none.says("no image found in manifest list for architecture");
+    sandbox.ok(["manifest", "create", "web:2"]);
+    sandbox.ok(["manifest", "add", "web:2", image]);
+    let run = run.map(|word| if word == "web:1" { "web:2" } else { word });
+    assert_eq!(sandbox.ok(run), "here");
+
+    let tree = sandbox.ok(["images", "--tree"]);
+    let lines: Vec<&str> = tree.lines().collect();
+    assert!(lines[0].starts_with("IMAGE "), "{tree}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("└─ linux/riscv64 ")),
+        "{tree}"
+    );
+    let layers = sandbox.ok(["image", "tree", image]);
+    let top = format!(" Top Layer of: [{image}]");
+    assert!(
+        layers.contains("└── ID: ") && layers.ends_with(&top),
+        "{layers}"
+    );
+}
+
+#[test]
 fn a_list_is_pushed_with_its_images() {
     requires!("userns,registry");
     let sandbox = Sandbox::with_image();

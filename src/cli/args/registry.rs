@@ -46,6 +46,9 @@ pub(crate) struct RegistryArgs {
     /// Delay between retries in case of pull failures
     #[arg(long, value_name = "DURATION")]
     retry_delay: Option<String>,
+    /// The policy to ask in place of policy.json
+    #[arg(long, hide = true, value_name = "FILE")]
+    signature_policy: Option<PathBuf>,
 }
 
 /// For which machine an image is.
@@ -129,7 +132,16 @@ pub(crate) fn tls_verify(flag: Option<bool>) -> TlsVerify {
 impl RegistryArgs {
     /// What these flags ask for.
     pub(crate) fn access(&self, context: &Context) -> Result<AccessRequest, Failure> {
-        self.access.request(context)
+        let request = self.access.request(context)?;
+        Ok(AccessRequest {
+            policy: self.signature_policy.clone(),
+            ..request
+        })
+    }
+
+    /// The policy that was named.
+    pub(crate) fn policy(&self) -> Option<PathBuf> {
+        self.signature_policy.clone()
     }
 
     /// How long registries are waited for.
@@ -318,6 +330,7 @@ mod tests {
                 ..AccessArgs::default()
             },
             retry: Some(0),
+            signature_policy: None,
             retry_delay: Some("1m".to_owned()),
         };
         let access = args.access.parse(|| Ok(None)).unwrap();

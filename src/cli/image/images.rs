@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::image_row::{self, Row};
+use super::tree;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::image::{ContainerCount, ImageListRequest};
@@ -40,6 +41,9 @@ pub(crate) struct ListImages {
     /// Sort by created, id, repository, size, or tag
     #[arg(long, value_name = "FIELD", default_value = "created")]
     sort: String,
+    /// List images with the platforms that they are for
+    #[arg(long)]
+    tree: bool,
     /// Name or pattern of images
     #[arg(value_name = "IMAGE")]
     name: Option<String>,
@@ -68,8 +72,9 @@ impl Subcommand for ListImages {
     fn run(self, context: &Context) -> CommandResult {
         let dialect = context.engine.dialect;
         let sort = Sort::parse(&self.sort)?;
+        self.check_tree()?;
         let template = self.template(dialect)?;
-        let counted = self.wants_json() || template.mentions("Containers");
+        let counted = self.tree || self.wants_json() || template.mentions("Containers");
         let request = ImageListRequest {
             name: self.name.clone(),
             filters: self.filter.clone(),
@@ -80,6 +85,11 @@ impl Subcommand for ListImages {
             },
         };
         let entries = context.engine.list_images(&request)?;
+        if self.tree {
+            let text = tree::platforms(context, &entries)?;
+            context.ui.raw(text.as_bytes())?;
+            return Ok(0);
+        }
         let now = Timestamp::now();
         let detail = image_row::Detail {
             now,
@@ -99,6 +109,21 @@ impl Subcommand for ListImages {
 }
 
 impl ListImages {
+    fn check_tree(&self) -> Result<(), Failure> {
+        let others = [
+            (self.quiet, "quiet"),
+            (self.no_trunc, "no-trunc"),
+            (self.digests, "digests"),
+            (self.format.is_some(), "format"),
+        ];
+        match others.iter().find(|(is_set, _)| self.tree && *is_set) {
+            Some((_, flag)) => Err(Failure::usage(format_args!(
+                "--{flag} is not yet supported with --tree"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     fn wants_json(&self) -> bool {
         self.format.as_deref().is_some_and(is_json)
     }

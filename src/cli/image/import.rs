@@ -30,7 +30,7 @@ pub(crate) struct Import {
     /// Set the variant of the imported image
     #[arg(long, value_name = "VARIANT")]
     variant: Option<String>,
-    /// A tar file, or - for standard input
+    /// A tar file, a URL, or - for standard input
     #[arg(value_name = "PATH", required = true)]
     source: PathBuf,
     /// Name of the new image

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::stdin;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
-use crate::engine::image::{LoadSource, LoadedImage};
+use crate::engine::image::{LoadRequest, LoadSource, LoadedImage, WhichArchived};
 use crate::engine::{Dialect, Silent};
 use crate::oci::Reference;
 
@@ -19,6 +19,9 @@ pub(crate) struct Load {
     /// Suppress the progress output
     #[arg(long, short)]
     quiet: bool,
+    /// The policy to ask in place of policy.json
+    #[arg(long, hide = true, value_name = "FILE")]
+    signature_policy: Option<PathBuf>,
 }
 
 impl Subcommand for Load {
@@ -27,8 +30,12 @@ impl Subcommand for Load {
     const EXAMPLES: &'static [&'static str] = &["load --input images.tar", "load < images.tar.gz"];
 
     fn run(self, context: &Context) -> CommandResult {
-        let source = source(self.input)?;
-        for image in context.engine.load_images(source, &Silent)? {
+        let request = LoadRequest {
+            source: source(self.input)?,
+            which: WhichArchived::All,
+            policy: self.signature_policy,
+        };
+        for image in context.engine.load_images(request, &Silent)? {
             for line in lines(&image, context.engine.dialect) {
                 context.ui.line(line)?;
             }

@@ -16,6 +16,7 @@ mod rmi;
 mod save;
 mod tag;
 pub(crate) mod transfers;
+mod tree;
 
 use std::fs::File;
 use std::io;
@@ -42,6 +43,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<save::Save>(),
     Entry::of::<tag::Tag>(),
     Entry::of::<tag::Untag>(),
+    Entry::of::<tree::Tree>(),
 ];
 
 /// Standard input as a file of its own.

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `pull`.
 
+use std::path::{Path, PathBuf};
+
 use super::transfers::{Purpose, Transfers, Volume};
 use crate::cli::args::registry::{PlatformArgs, RegistryArgs, pull_policy};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::image::{
-    LoadSource, LoadedImage, Novelty, PullPolicy, PullRequest, PulledImage, WhichTags,
+    LoadRequest, LoadSource, LoadedImage, Novelty, PullPolicy, PullRequest, PulledImage,
+    WhichArchived, WhichTags,
 };
 use crate::oci::{DEFAULT_TAG, Reference};
 
@@ -39,6 +42,8 @@ pub(crate) struct Pull {
 enum Origin {
     Registry(String),
     Archive(String),
+    /// An image that is here.
+    Storage(String),
 }
 
 impl Subcommand for Pull {
@@ -74,9 +79,19 @@ impl Subcommand for Pull {
         for image in &self.images {
             match origin(image)? {
                 Origin::Archive(path) => {
-                    for image in load(context, &path, Purpose::Pull, volume)? {
+                    for image in load(
+                        context,
+                        &path,
+                        Purpose::Pull,
+                        volume,
+                        self.registry.policy(),
+                    )? {
                         context.ui.line(image.id.hex())?;
                     }
+                }
+                Origin::Storage(name) => {
+                    let detail = context.engine.inspect_image(&name)?;
+                    context.ui.line(detail.image.id.hex())?;
                 }
                 Origin::Registry(name) => {
                     let request = PullRequest {
@@ -102,7 +117,8 @@ fn origin(text: &str) -> Result<Origin, Failure> {
         }
     }
     match text.split_once(':') {
-        Some(("containers-storage" | "docker-daemon", _)) => Err(Failure::tool(format_args!(
+        Some(("containers-storage", name)) => Ok(Origin::Storage(name.to_owned())),
+        Some(("docker-daemon", _)) => Err(Failure::tool(format_args!(
             "{text}: this transport is not supported yet"
         ))),
         _ => Ok(Origin::Registry(text.to_owned())),
@@ -114,15 +130,21 @@ fn load(
     path: &str,
     purpose: Purpose,
     volume: Volume,
+    policy: Option<PathBuf>,
 ) -> Result<Vec<LoadedImage>, Failure> {
-    // What stands behind another colon is a name in the archive; the archive says its names, too.
-    let path = match path.rsplit_once(':') {
-        Some((file, _)) if !std::path::Path::new(path).exists() => file,
-        _ => path,
+    let (path, which) = match path.split_once(':') {
+        Some((file, name)) if !Path::new(path).exists() && !name.is_empty() => {
+            (file, WhichArchived::One(name.to_owned()))
+        }
+        _ => (path, WhichArchived::All),
     };
     let transfers = Transfers::new(context, purpose, volume);
-    let source = LoadSource::Path(path.into());
-    Ok(context.engine.load_images(source, &transfers)?)
+    let request = LoadRequest {
+        source: LoadSource::Path(path.into()),
+        which,
+        policy,
+    };
+    Ok(context.engine.load_images(request, &transfers)?)
 }
 
 fn pull(context: &Context, request: &PullRequest, volume: Volume) -> Result<(), Failure> {
@@ -159,13 +181,21 @@ pub(crate) fn ensure_image(
 ) -> Result<String, Failure> {
     let name = match origin(&request.name)? {
         Origin::Archive(path) => {
-            let loaded = load(context, &path, Purpose::Container, volume)?;
+            let loaded = load(
+                context,
+                &path,
+                Purpose::Container,
+                volume,
+                request.access.policy,
+            )?;
             let first = loaded.into_iter().next();
             let image =
                 first.ok_or_else(|| Failure::tool(format_args!("{path}: no image in it")))?;
             let name = image.names.into_iter().next();
             return Ok(name.unwrap_or_else(|| image.id.hex().to_owned()));
         }
+        // What is not here is an error of the container that is made from it.
+        Origin::Storage(name) => return Ok(name),
         Origin::Registry(name) => name,
     };
     let request = PullRequest { name, ..request };
@@ -220,6 +250,8 @@ mod tests {
         ] {
             assert_eq!(origin(text).unwrap(), expected);
         }
-        assert!(origin("containers-storage:x").is_err());
+        let storage = Origin::Storage("x".to_owned());
+        assert_eq!(origin("containers-storage:x").unwrap(), storage);
+        assert!(origin("docker-daemon:x").is_err());
     }
 }

@@ -43,6 +43,8 @@ pub struct AccessRequest {
     pub cert_dir: Option<PathBuf>,
     /// `--registries-conf`.
     pub registries_conf: Option<PathBuf>,
+    /// `--signature-policy`.
+    pub policy: Option<PathBuf>,
 }
 
 impl AccessRequest {
@@ -239,7 +241,8 @@ impl Access {
     ) -> Result<Vec<Place>, AccessError> {
         // Docker knows no such file.
         if self.rules == Rules::Podman {
-            Policy::load(&|name| std::env::var_os(name))?.check(name)?;
+            let env = |name: &str| std::env::var_os(name);
+            Policy::load(&env, self.request.policy.as_deref())?.check(name)?;
         }
         let sources = self.conf.pull_sources(name, self.request.tls)?;
         let registry = self.conf.registry(name, self.request.tls)?;

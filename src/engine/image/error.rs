@@ -43,6 +43,12 @@ pub enum ImageError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// The archive has no image of that name.
+    #[error("no image {name:?} is in the archive")]
+    NotInArchive {
+        /// As typed.
+        name: String,
+    },
     /// An archive could not be written.
     #[error("save: {words}")]
     Save {
@@ -111,13 +117,11 @@ pub enum ImageError {
     /// All tags, and one.
     #[error("tag can't be used with --all-tags/-a")]
     TagWithAllTags,
-    /// There is no network client yet.
-    #[error(
-        "import {url}: reading from a URL is not supported yet; download it and import the file"
-    )]
-    Url {
-        /// As typed.
-        url: String,
+    /// A URL did not give its file.
+    #[error("{words}")]
+    Download {
+        /// What was asked for, and why it did not come.
+        words: String,
     },
 }
 

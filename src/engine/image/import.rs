@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::changes;
 use super::commit::ImageFormat;
+use super::download::is_url;
 use super::error::{ImageError, go_reason};
 use crate::engine::Engine;
 use crate::oci::{ContainerConfig, Digest, History, ImageConfiguration, Platform, RootFs};
@@ -50,7 +51,7 @@ impl Engine {
         changes::apply(&mut config, &request.changes)?;
         let names = request.name.as_deref().map(|name| self.new_name(name));
         let names = names.transpose()?;
-        let (file, created) = open(request.source)?;
+        let (file, created) = self.open(request.source)?;
         let workplace = self.workplace()?;
         let images = self.images()?;
         let unknown = Expected::default();
@@ -80,17 +81,20 @@ impl Engine {
     }
 }
 
-/// The stream, and when what it holds was made.
-fn open(source: ImportSource) -> Result<(File, Timestamp), ImageError> {
-    let path = match source {
-        ImportSource::Open(file) => return Ok((file, Timestamp::now())),
-        ImportSource::Path(path) => path,
-    };
-    let text = path.to_string_lossy();
-    if text.starts_with("http://") || text.starts_with("https://") {
-        let url = text.into_owned();
-        return Err(ImageError::Url { url });
+impl Engine {
+    /// The stream, and when what it holds was made.
+    fn open(&self, source: ImportSource) -> Result<(File, Timestamp), ImageError> {
+        match source {
+            ImportSource::Open(file) => Ok((file, Timestamp::now())),
+            ImportSource::Path(path) => match path.to_str().filter(|text| is_url(text)) {
+                Some(url) => Ok((self.downloaded(url)?, Timestamp::now())),
+                None => open_file(path),
+            },
+        }
     }
+}
+
+fn open_file(path: PathBuf) -> Result<(File, Timestamp), ImageError> {
     let opened = File::open(&path).and_then(|file| {
         let metadata = file.metadata()?;
         if metadata.is_dir() {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::error::ImageError;
-use super::load::{LoadSource, LoadedImage};
+use super::load::{LoadRequest, LoadSource, LoadedImage};
 use crate::engine::{Engine, Silent};
 use crate::sys::child::spawn;
 use crate::sys::{Called, SysError};
@@ -124,7 +124,8 @@ impl Engine {
         image: &str,
     ) -> Result<Vec<LoadedImage>, ImportFromError> {
         let mut asked = Asked::start(tool, &["save", image])?;
-        let loaded = self.load_images(LoadSource::Open(asked.stdout()), &Silent);
+        let request = LoadRequest::all(LoadSource::Open(asked.stdout()));
+        let loaded = self.load_images(request, &Silent);
         // Why the tool said no tells more than that its archive ended early.
         asked.end()?;
         loaded.map_err(|source| ImportFromError::Load {

@@ -5,7 +5,7 @@ use super::error::ImageError;
 use super::filter::{ImageFilters, name_matches};
 use super::users::ImageUsers;
 use crate::engine::Engine;
-use crate::storage::ListedImage;
+use crate::storage::{Image, ListedImage, ListedInstance};
 
 /// What a list is to show.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +38,15 @@ pub struct ImageEntry {
 }
 
 impl Engine {
+    /// The instances of a manifest list; `None` for an image.
+    ///
+    /// # Errors
+    ///
+    /// A list that cannot be read.
+    pub fn list_instances(&self, image: &Image) -> Result<Option<Vec<ListedInstance>>, ImageError> {
+        Ok(self.images()?.instances_of(image)?)
+    }
+
     /// Lists the images that fit, the newest first.
     ///
     /// # Errors

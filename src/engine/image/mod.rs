@@ -4,6 +4,7 @@
 mod changes;
 mod commit;
 mod document;
+mod download;
 mod error;
 mod fetch;
 mod filter;
@@ -25,7 +26,7 @@ mod workplace;
 
 pub use crate::registry::{Absence, Patience};
 pub use crate::storage::archive::{ArchiveForm, LayerForm, Output};
-pub use crate::storage::{Image, LayerCompression, ListedImage};
+pub use crate::storage::{Image, Layer, LayerCompression, ListedImage, ListedInstance};
 pub use changes::ChangeError;
 pub use commit::{CommitRequest, ImageFormat, Pausing, Squash, VolumePolicy};
 pub use document::{DockerImage, ImageDocument, PodmanImage};
@@ -35,7 +36,7 @@ pub use import::{ImportRequest, ImportSource};
 pub use import_from::{ForeignImage, ImportFromError, OtherTool};
 pub use inspect::{HistoryStep, ImageDetail};
 pub use list::{ContainerCount, ImageEntry, ImageListRequest};
-pub use load::{LoadSource, LoadedImage};
+pub use load::{LoadRequest, LoadSource, LoadedImage, WhichArchived};
 pub use progress::{Step, TransferReport};
 pub use pull::{Novelty, PullCause, PullFailure, PullPolicy, PullRequest, PulledImage, WhichTags};
 pub use push::{ManifestFormat, PushRequest, PushedImage, ReusedForms};

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::files::Files;
-use super::{ArchiveError, ArchivedImage, ArchivedLayer, FilePart};
+use super::{ArchiveError, ArchiveForm, ArchivedImage, ArchivedLayer, FilePart};
 use crate::oci::{Descriptor, Digest, ImageConfiguration, media_type};
 
 /// One entry of `manifest.json`.
@@ -49,6 +49,7 @@ fn image(files: &Files, item: &Item) -> Result<ArchivedImage, ArchiveError> {
         names: item.repo_tags.clone().unwrap_or_default(),
         layers: parts.into_iter().map(layer).collect(),
         config,
+        form: ArchiveForm::Docker,
     })
 }
 

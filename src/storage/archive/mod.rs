@@ -35,6 +35,8 @@ pub struct ArchivedImage {
     pub names: Vec<String>,
     /// Its layers' blobs, lowest first.
     pub layers: Vec<ArchivedLayer>,
+    /// What kind of archive it stands in.
+    pub form: ArchiveForm,
 }
 
 /// The blob of a layer: a part of a file.

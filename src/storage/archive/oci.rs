@@ -2,7 +2,7 @@
 //! The image specification's layout: `index.json` leads to manifests, and those to blobs.
 
 use super::files::{Files, blob_name};
-use super::{ArchiveError, ArchivedImage, ArchivedLayer};
+use super::{ArchiveError, ArchiveForm, ArchivedImage, ArchivedLayer};
 use crate::oci::{Descriptor, Digest, ImageConfiguration, Index, Manifest, Platform, media_type};
 
 /// Indexes inside indexes.
@@ -25,7 +25,10 @@ pub(super) fn images(
         .map(|descriptor| {
             let chosen = choose(files, descriptor, platform, MAX_DEPTH)?;
             let manifest = files.blob_document(&chosen.digest, blob_name)?;
-            image(files, manifest, name(descriptor), blob_name)
+            image(files, manifest, blob_name).map(|image| ArchivedImage {
+                names: name(descriptor).into_iter().collect(),
+                ..image
+            })
         })
         .collect()
 }
@@ -35,7 +38,11 @@ pub(super) fn images(
 pub(super) fn directory(files: &Files) -> Result<Vec<ArchivedImage>, ArchiveError> {
     let manifest = files.document("manifest.json")?;
     let digits = |digest: &Digest| digest.hex().to_owned();
-    Ok(vec![image(files, manifest, None, digits)?])
+    let image = image(files, manifest, digits)?;
+    Ok(vec![ArchivedImage {
+        form: ArchiveForm::Directory,
+        ..image
+    }])
 }
 
 fn name(descriptor: &Descriptor) -> Option<String> {
@@ -84,7 +91,6 @@ fn choose(
 fn image(
     files: &Files,
     manifest_bytes: Vec<u8>,
-    name: Option<String>,
     file: fn(&Digest) -> String,
 ) -> Result<ArchivedImage, ArchiveError> {
     let damaged = |name: String| move |source| ArchiveError::Document { name, source };
@@ -109,7 +115,8 @@ fn image(
     Ok(ArchivedImage {
         config,
         manifest: manifest_bytes,
-        names: name.into_iter().collect(),
+        names: Vec::new(),
         layers: layers?,
+        form: ArchiveForm::Oci,
     })
 }

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{ImageRecord, Images, no_such};
-use crate::oci::{Digest, Reference};
+use super::{Image, ImageRecord, Images, no_such};
+use crate::oci::{Descriptor, Digest, Index, Platform, Reference};
 use crate::storage::error::StorageError;
 use crate::storage::{blobs, names};
 use crate::sys::random::random_bytes;
@@ -38,7 +38,81 @@ pub struct ManifestList {
     pub instances: Instances,
 }
 
+/// An instance of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedInstance {
+    /// For which machine it is.
+    pub platform: Platform,
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// The image here that it is, if there is one.
+    pub image: Option<Digest>,
+}
+
 impl Images {
+    /// The instances of a list, in its order; `None` for an image.
+    ///
+    /// # Errors
+    ///
+    /// A list that cannot be read.
+    pub fn instances_of(&self, image: &Image) -> Result<Option<Vec<ListedInstance>>, StorageError> {
+        if !image.layers.is_empty() {
+            return Ok(None);
+        }
+        let list = match self.manifest_list(image.id.hex()) {
+            Ok(list) => list,
+            Err(StorageError::NotAList { .. } | StorageError::NoSuchImage { .. }) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let index: Index = serde_json::from_slice(&list.index).unwrap_or_default();
+        let instance = |entry: Descriptor| ListedInstance {
+            image: self.image_of(&entry.digest, list.instances.get(&entry.digest)),
+            platform: entry.platform.unwrap_or_default(),
+            digest: entry.digest,
+        };
+        Ok(Some(index.manifests.into_iter().map(instance).collect()))
+    }
+
+    fn image_of(&self, digest: &Digest, source: Option<&InstanceSource>) -> Option<Digest> {
+        match source? {
+            InstanceSource::Image(id) => Some(id.clone()),
+            InstanceSource::Registry(name) => {
+                let name = Reference::parse(name).ok()?.at_digest(digest.clone());
+                self.find(&name.to_string()).ok().map(|(id, _)| id)
+            }
+        }
+    }
+
+    /// `image`, or of a list its instance for `platform`, under the list's name.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::NoInstance`] if there is none, or none here.
+    pub fn for_platform(&self, image: Image, platform: &Platform) -> Result<Image, StorageError> {
+        let Some(instances) = self.instances_of(&image)? else {
+            return Ok(image);
+        };
+        let fits = |instance: &&ListedInstance| {
+            let found = &instance.platform;
+            (&found.os, &found.architecture) == (&platform.os, &platform.architecture)
+        };
+        let mut fitting = instances.iter().filter(fits);
+        let chosen = fitting.find_map(|instance| instance.image.as_ref());
+        let Some(chosen) = chosen else {
+            return Err(StorageError::NoInstance {
+                name: image.name.unwrap_or_else(|| image.id.hex().to_owned()),
+                platform: platform.clone(),
+            });
+        };
+        let instance = self.resolve(chosen.hex())?;
+        Ok(Image {
+            name: image.name,
+            ..instance
+        })
+    }
+
     /// Makes a list under `name`, which whoever had it loses.
     ///
     /// # Errors
