@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::support::front::Front;
+use crate::support::front::{Fault, Front};
 use crate::support::process::Outcome;
 use crate::support::registry::{NOWHERE, PASSWORD, Registry, USER};
 use crate::support::sandbox::IMAGE;
@@ -159,4 +159,65 @@ fn registries_behind_a_proxy_are_reached_through_it() {
     push.env("HTTP_PROXY", "http://127.0.0.1:1").run().expect(0);
     let dead = sandbox.call(["pull", "-q", "--retry=0", "registry.test/web"]);
     refused(dead.env("HTTPS_PROXY", "http://127.0.0.1:1").run(), "proxy");
+}
+
+#[test]
+fn a_registry_that_fails_is_asked_again_or_named_in_one_line() {
+    requires!("registry");
+    let sandbox = Sandbox::with_image();
+    let registry = Registry::open();
+    let direct = registry.name("web:1");
+    sandbox.ok(["push", "-q", INSECURE, IMAGE, &direct]);
+    sandbox.ok(["rmi", IMAGE]);
+    let busy = Fault::Status("503 Service Unavailable", "");
+    let broken = Fault::Status("500 Internal Server Error", "");
+    let soon = Fault::Status("429 Too Many Requests", "Retry-After: 1\r\n");
+    let later = Fault::Status("429 Too Many Requests", "Retry-After: 3600\r\n");
+    for (fault, times, expected) in [
+        (Fault::Cut, 2, Ok(())),
+        (Fault::Cut, 100, Err("broke off after")),
+        (Fault::Flip, 1, Err("does not match")),
+        (Fault::Long, 1, Err("where its manifest says")),
+        (busy, 2, Ok(())),
+        (broken, 100, Err("500 Internal Server Error")),
+        (soon, 1, Ok(())),
+        (later, 1, Err("too many requests")),
+    ] {
+        let front = Front::faulty(&registry, fault, times);
+        let name = format!("{}/web:1", front.address);
+        let flags = ["--retry=3", "--retry-delay=10ms", INSECURE];
+        let pull = |name: &str| sandbox.run([&["pull", "-q"], &flags[..], &[name]].concat());
+        match expected {
+            Ok(()) => drop(pull(&name).expect(0)),
+            Err(words) => refused(pull(&name), words),
+        }
+        pull(&direct).expect(0);
+        sandbox.ok(["rmi", "-a", "-f"]);
+    }
+}
+
+#[test]
+fn what_several_want_at_once_is_fetched_once() {
+    requires!("registry");
+    let sandbox = Sandbox::with_image();
+    let registry = Registry::open();
+    let front = Front::proxy(&registry);
+    let name = format!("{}/web:1", front.address);
+    sandbox.ok(["push", "-q", INSECURE, IMAGE, &name]);
+    sandbox.ok(["rmi", IMAGE]);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| sandbox.ok(["pull", "-q", INSECURE, &name]));
+        }
+    });
+    assert_eq!(sandbox.ok(["images", "-q"]).lines().count(), 1);
+    let seen = front.seen();
+    // The push has asked for the layer before the configuration, which each pull reads for itself.
+    let layer = seen.iter().find_map(|line| line.strip_prefix("HEAD "));
+    let get = format!("GET {}", layer.unwrap());
+    assert_eq!(
+        seen.iter().filter(|line| **line == get).count(),
+        1,
+        "{seen:#?}"
+    );
 }

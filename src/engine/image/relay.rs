@@ -13,7 +13,7 @@ use super::sources::Place;
 use crate::engine::Report;
 use crate::engine::access::Access;
 use crate::oci::{Descriptor, Digester, Reference};
-use crate::registry::{Credentials, Patience, Registry, RegistryError, Trust};
+use crate::registry::{Absence, Credentials, Patience, Registry, RegistryError, Trust};
 use crate::storage::{Origin, unnamed_file};
 
 /// An origin only saves work: it is not waited for as the registry of a pull is.
@@ -106,6 +106,7 @@ impl Origins<'_> {
         let patience = Patience {
             retries: self.patience.retries.min(1),
             stall: self.patience.stall.min(SILENCE),
+            absence: Absence::Final,
             ..self.patience
         };
         let places = places.into_iter().flatten().map(|mut place| {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Servers between the tool and a registry: one that hands out tokens and wants to see them, and a
-//! proxy. In this process, on a port of their own, until the test program ends.
+//! Servers between the tool and a registry: one that hands out tokens and wants to see them, a
+//! proxy, and one that fails. In this process, on a port of their own, until the test program ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -55,8 +56,23 @@ impl Head {
 enum Verdict {
     /// It goes on to the registry.
     Pass,
+    /// The same, and what comes back is spoilt.
+    Spoil(Fault),
     /// It is answered here.
     Answer(String),
+}
+
+/// What goes wrong with a blob.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fault {
+    /// The connection ends in the middle of it.
+    Cut,
+    /// One byte is another.
+    Flip,
+    /// It is longer than its manifest says.
+    Long,
+    /// A status and a header instead of it.
+    Status(&'static str, &'static str),
 }
 
 /// A server in front of a registry.
@@ -79,19 +95,37 @@ impl Front {
         Self::start(&registry.address, |_, _| Verdict::Pass)
     }
 
+    /// A registry whose first `times` blobs go wrong.
+    pub(crate) fn faulty(registry: &Registry, fault: Fault, times: usize) -> Self {
+        let left = AtomicUsize::new(times);
+        Self::start(&registry.address, move |head, _| {
+            let is_blob = head.method == "GET" && head.target.contains("/blobs/");
+            let less = |left: usize| left.checked_sub(1).filter(|_| is_blob);
+            match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less) {
+                Ok(_) => Verdict::Spoil(fault),
+                Err(_) => Verdict::Pass,
+            }
+        })
+    }
+
     /// What was asked for: methods and targets.
     pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
 
-    fn start(registry: &str, judge: fn(&Head, &str) -> Verdict) -> Self {
+    fn start(
+        registry: &str,
+        judge: impl Fn(&Head, &str) -> Verdict + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (log, own, registry) = (Arc::clone(&seen), address.clone(), registry.to_owned());
+        let judge = Arc::new(judge);
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
                 let (log, own, registry) = (Arc::clone(&log), own.clone(), registry.clone());
+                let judge = Arc::clone(&judge);
                 thread::spawn(move || {
                     let mut reader = BufReader::new(connection);
                     let Some(head) = Head::read(&mut reader) else {
@@ -103,7 +137,8 @@ impl Front {
                     drop(match judge(&head, &own) {
                         Verdict::Answer(answer) => reader.get_mut().write_all(answer.as_bytes()),
                         Verdict::Pass if head.method == "CONNECT" => tunnel(reader, &registry),
-                        Verdict::Pass => pass(&head, reader, &registry),
+                        Verdict::Pass => pass(&head, reader, &registry, None),
+                        Verdict::Spoil(fault) => pass(&head, reader, &registry, Some(fault)),
                     });
                 });
             }
@@ -113,7 +148,12 @@ impl Front {
 }
 
 /// Sends one request on, and what comes back.
-fn pass(head: &Head, mut reader: BufReader<TcpStream>, registry: &str) -> std::io::Result<()> {
+fn pass(
+    head: &Head,
+    mut reader: BufReader<TcpStream>,
+    registry: &str,
+    fault: Option<Fault>,
+) -> std::io::Result<()> {
     let mut server = TcpStream::connect(registry)?;
     let url = head.url();
     let query = url.query().map(|query| format!("?{query}"));
@@ -128,7 +168,34 @@ fn pass(head: &Head, mut reader: BufReader<TcpStream>, registry: &str) -> std::i
     let length = head.header("content-length").map(str::parse);
     let length: u64 = length.map_or(0, Result::unwrap);
     std::io::copy(&mut Read::by_ref(&mut reader).take(length), &mut server)?;
-    std::io::copy(&mut server, reader.get_mut()).map(drop)
+    let Some(fault) = fault else {
+        return std::io::copy(&mut server, reader.get_mut()).map(drop);
+    };
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer)?;
+    reader.get_mut().write_all(&spoilt(answer, fault))
+}
+
+fn spoilt(mut answer: Vec<u8>, fault: Fault) -> Vec<u8> {
+    let body = answer.windows(4).position(|at| at == b"\r\n\r\n").unwrap() + 4;
+    let middle = body + (answer.len() - body) / 2;
+    match fault {
+        Fault::Cut => answer.truncate(middle),
+        Fault::Flip => answer[middle] ^= 1,
+        Fault::Long => {
+            let head = String::from_utf8(answer[..body].to_vec()).unwrap();
+            let length = answer.len() - body;
+            let head = head.replace(
+                &format!("Content-Length: {length}"),
+                &format!("Content-Length: {}", length + 1),
+            );
+            answer = [head.as_bytes(), &answer[body..], b"x"].concat();
+        }
+        Fault::Status(status, header) => {
+            return format!("HTTP/1.1 {status}\r\n{header}Content-Length: 0\r\n\r\n").into_bytes();
+        }
+    }
+    answer
 }
 
 /// Bytes go through both ways.
