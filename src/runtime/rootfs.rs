@@ -8,7 +8,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::mount::{MntFlags, umount2};
+use nix::sys::stat::Mode;
 use nix::unistd::{chdir, fchdir, pivot_root};
 
 use super::launch::{OverlayLayers, Root, StageFailure};
@@ -84,18 +86,14 @@ pub enum Fallback {
 ///
 /// What the mount calls say.
 pub fn kernel_overlay(layers: &OverlayLayers) -> SysResult<OwnedFd> {
-    let context = FsContext::open("overlay")?;
-    context.set("source", "overlay")?;
-    context.flag("userxattr")?;
-    for lower in &layers.lower {
-        context.set("lowerdir+", &text(lower))?;
-    }
-    context.set("upperdir", &text(&layers.upper))?;
-    context.set("workdir", &text(&layers.work))?;
-    if layers.volatile {
-        context.flag("volatile")?;
-    }
-    context.mount(MountAttr::NODEV)
+    overlay(&layers.lower, MountAttr::NODEV, |context| {
+        context.set("upperdir", &text(&layers.upper))?;
+        context.set("workdir", &text(&layers.work))?;
+        if layers.volatile {
+            context.flag("volatile")?;
+        }
+        Ok(())
+    })
 }
 
 /// An overlay of the kernel's that nobody can change: of two layers at least, topmost first.
@@ -104,13 +102,64 @@ pub fn kernel_overlay(layers: &OverlayLayers) -> SysResult<OwnedFd> {
 ///
 /// What the mount calls say.
 pub fn kernel_overlay_read_only(lower: &[PathBuf]) -> SysResult<OwnedFd> {
-    let context = FsContext::open("overlay")?;
-    context.set("source", "overlay")?;
-    context.flag("userxattr")?;
-    for lower in lower {
-        context.set("lowerdir+", &text(lower))?;
+    let attributes = MountAttr::NODEV.with(MountAttr::RDONLY);
+    overlay(lower, attributes, |_| Ok(()))
+}
+
+/// An overlay of `lower`, topmost first, with what `complete` adds.
+fn overlay(
+    lower: &[PathBuf],
+    attributes: MountAttr,
+    complete: impl Fn(&FsContext) -> SysResult<()>,
+) -> SysResult<OwnedFd> {
+    let begin = || {
+        let context = FsContext::open("overlay")?;
+        context.set("source", "overlay")?;
+        context.flag("userxattr")?;
+        Ok(context)
+    };
+    let one_by_one = || {
+        let context: FsContext = begin()?;
+        for lower in lower {
+            context.set("lowerdir+", &text(lower))?;
+        }
+        complete(&context)?;
+        context.mount(attributes)
+    };
+    match one_by_one() {
+        // Linux before 6.8 knows no `lowerdir+`.
+        Err(error) if error.errno == Errno::EINVAL => {
+            let in_one_string = || {
+                let context = begin()?;
+                complete(&context)?;
+                mount_short_names(&context, lower, attributes)
+            };
+            in_one_string().map_err(|_| error)
+        }
+        mount => mount,
     }
-    context.mount(MountAttr::NODEV.with(MountAttr::RDONLY))
+}
+
+/// Sets all of `lower` in one string, which may have 255 bytes: they are named by descriptors, from
+/// the directory of those.
+fn mount_short_names(
+    context: &FsContext,
+    lower: &[PathBuf],
+    attributes: MountAttr,
+) -> SysResult<OwnedFd> {
+    let open_path = |path: &Path| {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        open(path, flags, Mode::empty()).called(|| format!("open({})", path.display()))
+    };
+    let opened = lower.iter().map(|path| open_path(path));
+    let opened = opened.collect::<SysResult<Vec<_>>>()?;
+    let names: Vec<_> = opened.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
+    context.set("lowerdir", &names.join(":"))?;
+    let before = open_path(Path::new("."))?;
+    chdir("/proc/self/fd").called(|| "chdir(\"/proc/self/fd\")")?;
+    let mount = context.mount(attributes);
+    fchdir(&before).called(|| "fchdir")?;
+    mount
 }
 
 /// A FUSE file system whose requests come from the returned device. Both must be made in the
