@@ -8,6 +8,7 @@ that the size of this process is on nobody's bill.
 
 import json
 import os
+import resource
 import sys
 import time
 
@@ -28,12 +29,19 @@ def wait(pid):
 
 
 def timed(commands, env):
-    """Nanoseconds of all commands one after the other, and their exit codes."""
-    codes = []
+    """Nanoseconds of all commands one after the other, also of processors, and the exit codes."""
+    codes, before = [], processor_ns()
     start = time.perf_counter_ns()
     for argv in commands:
         codes.append(wait(spawn(argv, env)))
-    return {"ns": time.perf_counter_ns() - start, "codes": codes}
+    spent = time.perf_counter_ns() - start
+    return {"ns": spent, "cpu_ns": processor_ns() - before, "codes": codes}
+
+
+def processor_ns():
+    """What all processes that were waited for have used."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return int((usage.ru_utime + usage.ru_stime) * 1e9)
 
 
 def captured(argv, env):
