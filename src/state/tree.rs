@@ -7,6 +7,8 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
@@ -61,6 +63,60 @@ pub fn remove_tree(path: &Path) -> Result<(), RemoveTreeError> {
         }),
         Err(Obstacle::Refused(source)) => Err(refused(source)),
     }
+}
+
+/// Threads that remove: the disk is what they wait for, not a processor.
+const REMOVERS: usize = 8;
+
+/// Parts that are as good as more of them, and how deep they are looked for.
+const PARTS: usize = 256;
+const PARTS_DEPTH: usize = 6;
+
+/// Removes trees that nobody uses or changes any more, as [`remove_tree`] does, but many files at
+/// once: a file system that tells the disk of each freed block waits for its answer.
+///
+/// # Errors
+///
+/// Those of [`remove_tree`], one for each of the trees that are still there.
+pub fn remove_trees(trees: &[PathBuf]) -> Vec<RemoveTreeError> {
+    let parts = parts(trees);
+    let next = AtomicUsize::new(0);
+    let remove_parts = || {
+        while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
+            // What is left of it stands in the way of its tree, and is told there.
+            drop(remove_tree(part));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..REMOVERS.min(parts.len()) {
+            scope.spawn(remove_parts);
+        }
+    });
+    let removed = trees.iter().map(|tree| remove_tree(tree));
+    removed.filter_map(Result::err).collect()
+}
+
+/// Directories in `trees` that can be removed beside each other.
+fn parts(trees: &[PathBuf]) -> Vec<PathBuf> {
+    let mut parts = trees.to_vec();
+    for _ in 0..PARTS_DEPTH {
+        if parts.len() >= PARTS {
+            break;
+        }
+        let deeper: Vec<PathBuf> = parts.iter().flat_map(|part| directories(part)).collect();
+        if deeper.is_empty() {
+            break;
+        }
+        parts = deeper;
+    }
+    parts
+}
+
+/// The directories in a directory, and no links to any.
+fn directories(path: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    directories.map(|entry| entry.path()).collect()
 }
 
 /// Removes the file or tree `name` in the open directory `parent`; nothing is looked up by path.
@@ -301,6 +357,26 @@ mod tests {
         drop(directory);
         remove_tree(&tree).unwrap();
         assert!(!tree.exists());
+    }
+
+    #[test]
+    fn several_trees_go_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        let tree = |name: &str| root.path().join(name);
+        for (name, width) in [("wide", 40), ("narrow", 1), ("empty", 0)] {
+            fs::create_dir(tree(name)).unwrap();
+            for at in 0..width {
+                let deep = tree(name).join(format!("{at}/b/c/d/e/f/g/h"));
+                fs::create_dir_all(&deep).unwrap();
+                File::create(deep.join("file")).unwrap();
+                File::create(tree(name).join(format!("{at}/file"))).unwrap();
+                symlink("/", tree(name).join(format!("{at}/link"))).unwrap();
+            }
+        }
+        File::create(tree("file")).unwrap();
+        let trees = ["wide", "narrow", "empty", "file", "missing"].map(tree);
+        assert!(remove_trees(&trees).is_empty());
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
     }
 
     #[test]

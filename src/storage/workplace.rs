@@ -2,11 +2,11 @@
 //! Where the files of layers are written and removed: in this process, or in a child inside the
 //! user's id map. Which one is the engine's to say, since entering a namespace is the runtime's.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::error::StorageError;
 use super::unpack::Ownership;
-use crate::state::tree::{RemoveTreeError, remove_tree};
+use crate::state::tree::{RemoveTreeError, remove_trees};
 
 /// Does work where the files of layers can have their owners.
 pub trait Workplace {
@@ -55,29 +55,49 @@ impl Workplace for InPlace {
     }
 }
 
-/// Removes a tree here, or in `workplace` where it holds files of other ids.
-pub(super) fn remove(path: &Path, workplace: &dyn Workplace) -> Result<(), StorageError> {
-    match remove_tree(path) {
-        Ok(()) => return Ok(()),
-        Err(RemoveTreeError::NeedsNamespace { .. }) => {}
-        Err(RemoveTreeError::Refused { source, .. }) => {
-            return Err(StorageError::LeftBehind {
-                path: path.to_owned(),
+/// Removes trees here, and in `workplace` what holds files of other ids. What stays is told.
+pub(super) fn remove_all(paths: &[PathBuf], workplace: &dyn Workplace) -> Vec<StorageError> {
+    let (mut left, mut foreign) = (Vec::new(), Vec::new());
+    for error in remove_trees(paths) {
+        match error {
+            RemoveTreeError::NeedsNamespace { path } => foreign.push(path),
+            RemoveTreeError::Refused { path, source } => left.push(StorageError::LeftBehind {
+                path,
                 words: source.to_string(),
-            });
+            }),
         }
     }
-    let mut work = || match remove_tree(path) {
-        Ok(()) => Vec::new(),
-        Err(error) => super::error::chain(&error).into_bytes(),
-    };
-    let words = workplace.run(&mut work);
-    let words = words.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    match words {
-        Ok(words) if words.is_empty() => Ok(()),
-        Ok(words) | Err(words) => Err(StorageError::LeftBehind {
-            path: path.to_owned(),
-            words,
-        }),
+    if foreign.is_empty() {
+        return left;
     }
+    let mut work = || {
+        let errors = remove_trees(&foreign);
+        let stayed: Vec<(usize, String)> = errors
+            .iter()
+            .map(|error| words_of(error, &foreign))
+            .collect();
+        serde_json::to_vec(&stayed).expect("numbers and words are text")
+    };
+    let answer = workplace.run(&mut work).and_then(|answer| {
+        serde_json::from_slice::<Vec<(usize, String)>>(&answer).map_err(|error| error.to_string())
+    });
+    let stayed = answer.unwrap_or_else(|words| vec![(0, words)]);
+    left.extend(stayed.into_iter().map(|(at, words)| {
+        let path = foreign[at.min(foreign.len() - 1)].clone();
+        StorageError::LeftBehind { path, words }
+    }));
+    left
+}
+
+/// Which of `paths` stayed, and why.
+fn words_of(error: &RemoveTreeError, paths: &[PathBuf]) -> (usize, String) {
+    let (RemoveTreeError::NeedsNamespace { path } | RemoveTreeError::Refused { path, .. }) = error;
+    let at = paths.iter().position(|known| known == path);
+    (at.unwrap_or_default(), super::error::chain(error))
+}
+
+/// Removes a tree here, or in `workplace` where it holds files of other ids.
+pub(super) fn remove(path: PathBuf, workplace: &dyn Workplace) -> Result<(), StorageError> {
+    let left = remove_all(&[path], workplace).pop();
+    left.map_or(Ok(()), Err)
 }
