@@ -15,7 +15,10 @@
 //! directory. Whoever is about to name a layer in a record holds a [`Pin`] on it until the record
 //! is written; a layer that is pinned or named is not removed.
 
+mod intake;
 mod roots;
+
+pub use intake::Intake;
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read};
@@ -24,6 +27,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use nix::unistd::syncfs;
 use serde::{Deserialize, Serialize};
 
 use super::error::{StorageError, chain};
@@ -38,6 +42,9 @@ use crate::state::dirs::Dirs;
 use crate::state::locks::{Contention, DirectoryLock};
 use crate::sys::random::random_bytes;
 use crate::sys::{Called, SysResult};
+
+/// What is done to a layer that was unpacked.
+const KEEP: &str = "keep layer";
 
 /// The file of a layer that pins lock.
 const LOCK: &str = ".lock";
@@ -235,22 +242,47 @@ impl Layers {
         source: impl Read + Send,
         workplace: &dyn Workplace,
     ) -> Result<(Layer, Pin), StorageError> {
+        match self.unpack(parent, expected, source, workplace)? {
+            Arrived::Here(layer, pin) => Ok((*layer, pin)),
+            Arrived::Unpacked(unpacked) => {
+                let chain_id = unpacked.chain_id.clone();
+                let mut pins = self.keep(vec![unpacked], workplace)?;
+                let pin = pins.pop().expect("each layer has a pin");
+                Ok((self.read(&chain_id)?, pin))
+            }
+        }
+    }
+
+    /// Unpacks the blob `source`; what is new has yet to be brought to its place.
+    fn unpack(
+        &self,
+        parent: Option<&Digest>,
+        expected: Expected<'_>,
+        source: impl Read + Send,
+        workplace: &dyn Workplace,
+    ) -> Result<Arrived, StorageError> {
         let known = expected.diff_id.map(|diff_id| chain_id(parent, diff_id));
-        if let Some(chain_id) = &known
-            && let Some(found) = self.pinned(chain_id)?
-        {
-            return Ok(found);
+        let found = || known.as_ref().map_or(Ok(None), |id| self.pinned(id));
+        if let Some((layer, pin)) = found()? {
+            return Ok(Arrived::Here(Box::new(layer), pin));
         }
         let stage = self.stage(known.as_ref(), workplace)?;
-        if let Some(chain_id) = &known
-            && let Some(found) = self.pinned(chain_id)?
-        {
+        if let Some((layer, pin)) = found()? {
             // Another process was faster; we waited for it at the lock.
             stage.discard(workplace);
-            return Ok(found);
+            return Ok(Arrived::Here(Box::new(layer), pin));
         }
-        self.fill(&stage, parent, expected, source, workplace)
-            .inspect_err(|_| stage.discard(workplace))
+        match self.fill(&stage, parent, expected, source, workplace) {
+            Ok((chain_id, pin)) => Ok(Arrived::Unpacked(UnpackedLayer {
+                stage,
+                chain_id,
+                pin,
+            })),
+            Err(error) => {
+                stage.discard(workplace);
+                Err(error)
+            }
+        }
     }
 
     fn fill(
@@ -260,7 +292,7 @@ impl Layers {
         expected: Expected<'_>,
         source: impl Read + Send,
         workplace: &dyn Workplace,
-    ) -> Result<(Layer, Pin), StorageError> {
+    ) -> Result<(Digest, Pin), StorageError> {
         let algorithm =
             |digest: Option<&Digest>| digest.map_or(Algorithm::Sha256, Digest::algorithm);
         let algorithms = Algorithms {
@@ -283,40 +315,56 @@ impl Layers {
             content: passed.unpacked,
         };
         let bytes = serde_json::to_vec(&record).expect("a record has string keys");
-        let pin = self
-            .commit(stage, &chain_id, &bytes, workplace)
-            .map_err(StorageError::call("keep layer"))?;
-        match pin {
-            Some(pin) => Ok((self.read(&chain_id)?, pin)),
-            None => self
-                .pinned(&chain_id)?
-                .ok_or(StorageError::MissingLayer { chain_id }),
-        }
+        let pin = stage.record(&bytes).map_err(StorageError::call(KEEP))?;
+        Ok((chain_id, pin))
     }
 
-    /// Puts the finished layer in its place. `None` if there is such a layer already.
-    fn commit(
+    /// Brings all that was unpacked to the disk, then each layer to its place, and their names to
+    /// the disk: nobody sees a layer whose files a power cut could take.
+    fn keep(
         &self,
-        stage: &Stage,
-        chain_id: &Digest,
-        record: &[u8],
+        unpacked: Vec<UnpackedLayer>,
         workplace: &dyn Workplace,
-    ) -> SysResult<Option<Pin>> {
-        let lock_path = stage.path.join(LOCK);
-        atomic::write_new_file(&lock_path, b"", Durability::Unsynced)?;
-        // Pinned before others can see it.
-        let pin = Pin::take(&lock_path)?;
-        let record_path = stage.path.join("layer.json");
-        atomic::write_new_file(&record_path, record, Durability::Synced)?;
-        make_private(&self.dirs.layers())?;
-        match atomic::rename(&stage.path, &self.path(chain_id)) {
-            Ok(()) => atomic::sync_directory(&self.dirs.layers()).map(|()| pin),
-            // A stream whose digest nobody knew before turned out to be a layer that is there.
-            Err(_) if self.path(chain_id).exists() => {
-                stage.discard(workplace);
-                Ok(None)
+    ) -> Result<Vec<Pin>, StorageError> {
+        let path = self.dirs.layers();
+        make_private(&path).map_err(StorageError::call(KEEP))?;
+        let directory = File::open(&path).map_err(StorageError::file("open", &path))?;
+        if let Err(error) = syncfs(&directory).called(|| format!("syncfs({})", path.display())) {
+            for unpacked in &unpacked {
+                unpacked.stage.discard(workplace);
             }
-            Err(error) => Err(error),
+            return Err(StorageError::call(KEEP)(error));
+        }
+        let pins: Result<Vec<Pin>, StorageError> = unpacked
+            .into_iter()
+            .map(|unpacked| self.place(unpacked, workplace))
+            .collect();
+        directory
+            .sync_all()
+            .map_err(StorageError::file("sync", &path))?;
+        pins
+    }
+
+    /// Puts a finished layer in its place.
+    fn place(
+        &self,
+        unpacked: UnpackedLayer,
+        workplace: &dyn Workplace,
+    ) -> Result<Pin, StorageError> {
+        let UnpackedLayer {
+            stage,
+            chain_id,
+            pin,
+        } = unpacked;
+        match atomic::rename(&stage.path, &self.path(&chain_id)) {
+            Ok(()) => Ok(pin),
+            // A stream whose digest nobody knew before turned out to be a layer that is there.
+            Err(_) if self.path(&chain_id).exists() => {
+                stage.discard(workplace);
+                self.pin(&chain_id)?
+                    .ok_or(StorageError::MissingLayer { chain_id })
+            }
+            Err(error) => Err(StorageError::call(KEEP)(error)),
         }
     }
 
@@ -360,7 +408,7 @@ impl Layers {
                 continue;
             };
             for left in list(&path).map_err(failed())? {
-                workplace::remove(&left, workplace)?;
+                workplace::remove(left, workplace)?;
             }
             let diff_path = path.join("diff");
             make_diff(&diff_path).map_err(failed())?;
@@ -397,9 +445,24 @@ impl Layers {
 
     /// Removes trees that [`Layers::take_out`] took; what cannot be removed is returned.
     pub(super) fn discard(taken: &[PathBuf], workplace: &dyn Workplace) -> Vec<StorageError> {
-        let removed = taken.iter().map(|path| workplace::remove(path, workplace));
-        removed.filter_map(Result::err).collect()
+        workplace::remove_all(taken, workplace)
     }
+}
+
+/// A layer that is to be had.
+enum Arrived {
+    /// It was in its place already.
+    Here(Box<Layer>, Pin),
+    /// It has yet to be brought there.
+    Unpacked(UnpackedLayer),
+}
+
+/// A finished layer that is not in its place.
+struct UnpackedLayer {
+    stage: Stage,
+    chain_id: Digest,
+    /// Taken before others can see the layer.
+    pin: Pin,
 }
 
 /// An unfinished layer, locked.
@@ -409,6 +472,16 @@ struct Stage {
 }
 
 impl Stage {
+    /// Writes what belongs to the layer beside its files.
+    fn record(&self, record: &[u8]) -> SysResult<Pin> {
+        let lock_path = self.path.join(LOCK);
+        atomic::write_new_file(&lock_path, b"", Durability::Unsynced)?;
+        let pin = Pin::take(&lock_path)?.expect("it was just made, where nobody else looks");
+        let record_path = self.path.join("layer.json");
+        atomic::write_new_file(&record_path, record, Durability::Unsynced)?;
+        Ok(pin)
+    }
+
     fn unpack(
         &self,
         source: impl Read + Send,
@@ -449,7 +522,7 @@ impl Stage {
 
     /// A failure to remove leaves a directory in `tmp/`, which the next sweep takes.
     fn discard(&self, workplace: &dyn Workplace) {
-        drop(workplace::remove(&self.path, workplace));
+        drop(workplace::remove(self.path.clone(), workplace));
     }
 }
 

@@ -35,7 +35,7 @@ pub use images::{
     Image, Images, InstanceSource, Instances, ListedImage, ListedInstance, ManifestList, NewImage,
     Origin, Removed,
 };
-pub use layers::{Expected, Layer, LayerRecord, Layers, Pin, chain_id, chain_ids};
+pub use layers::{Expected, Intake, Layer, LayerRecord, Layers, Pin, chain_id, chain_ids};
 pub use unpack::{Ownership, Unpacked};
 pub use workplace::{InPlace, Workplace};
 

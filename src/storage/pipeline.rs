@@ -1,22 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From a compressed blob to an unpacked layer in one pass: one thread reads, decompresses and
-//! hashes, the other makes files. Both digests are known when the last byte was written.
+//! hashes, another makes files, and a third has the disk write them meanwhile, so that little is
+//! left for the end. Both digests are known when the last byte was written.
 
 use std::io::{self, BufRead, Read};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::os::fd::BorrowedFd;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
+use nix::unistd::syncfs;
 use serde::{Deserialize, Serialize};
 
-use super::compression::decompress;
+use super::compression::{Compression, MAGIC_LENGTH, decompress, read_fully};
 use super::tar::{RecipeWriter, TarInput};
 use super::unpack::{Destination, UnpackError, Unpacked, unpack};
 use crate::oci::{Algorithm, Digest, Digester};
+use crate::sys::Ignored;
 
 const CHUNK: usize = 256 << 10;
 
 /// Chunks between the two threads.
 const AHEAD: usize = 8;
+
+/// After so many bytes of the plain stream what was made is sent to the disk.
+const WRITE_BACK: usize = 64 << 20;
 
 /// What came through a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,9 +54,21 @@ pub(crate) fn unpack_blob(
     recipe: Option<RecipeWriter>,
 ) -> Result<Passed, UnpackError> {
     let (sender, receiver) = sync_channel(AHEAD);
+    let (used, unused) = channel();
+    let (wake, woken) = sync_channel(1);
+    let root = destination.root;
     thread::scope(|scope| {
-        let reader = scope.spawn(move || read_all(source, &sender, algorithms));
-        let unpacked = unpack(Chunks::new(receiver), destination, recipe);
+        let reader = scope.spawn(move || read_all(source, &Chain { sender, unused }, algorithms));
+        scope.spawn(move || write_back(root, &woken));
+        let chunks = Chunks {
+            receiver,
+            used,
+            chunk: Vec::new(),
+            taken: 0,
+            since_woken: 0,
+            wake,
+        };
+        let unpacked = unpack(chunks, destination, recipe);
         // The reader ends with the stream, or when nobody takes its chunks any more.
         let digests = reader.join().expect("the reader returns its errors");
         let unpacked = unpacked?;
@@ -63,43 +82,66 @@ pub(crate) fn unpack_blob(
     })
 }
 
+/// Has the disk write what was made so far, each time that it is woken. Whoever keeps the layer
+/// sees to the rest, and meets whatever error there was.
+fn write_back(root: BorrowedFd<'_>, woken: &Receiver<()>) {
+    while woken.recv().is_ok() {
+        syncfs(root).ignored();
+    }
+}
+
 type Chunk = io::Result<Vec<u8>>;
 
+/// The way of chunks to the other thread and back.
+struct Chain {
+    sender: SyncSender<Chunk>,
+    /// Chunks that were taken: their memory is there already.
+    unused: Receiver<Vec<u8>>,
+}
+
 /// Digest of the plain stream, digest and size of the blob.
-fn read_all(
-    source: impl Read,
-    sender: &SyncSender<Chunk>,
-    algorithms: Algorithms,
-) -> (Digest, Digest, u64) {
+fn read_all(mut source: impl Read, chain: &Chain, algorithms: Algorithms) -> (Digest, Digest, u64) {
+    let mut first = [0; MAGIC_LENGTH];
+    let (length, failed) = match read_fully(&mut source, &mut first) {
+        Ok(length) => (length, None),
+        Err(error) => (0, Some(error)),
+    };
+    // A blob that is its plain stream has one digest.
+    let is_plain = Compression::detect(&first[..length]) == Compression::None
+        && algorithms.blob == algorithms.diff_id;
     let mut blob = Hashed {
-        inner: source,
-        digester: Digester::new(algorithms.blob),
+        inner: first[..length].chain(source),
+        digester: (!is_plain).then(|| Digester::new(algorithms.blob)),
         bytes: 0,
     };
     let mut plain = Digester::new(algorithms.diff_id);
-    if let Err(error) = send_plain(&mut blob, sender, &mut plain) {
+    let sent = match failed {
+        None => send_plain(&mut blob, chain, &mut plain),
+        Some(error) => Err(error),
+    };
+    if let Err(error) = sent {
         // Whoever does not listen any more has an error of its own.
-        drop(sender.send(Err(error)));
+        drop(chain.sender.send(Err(error)));
     }
-    (plain.finish(), blob.digester.finish(), blob.bytes)
+    let plain = plain.finish();
+    let digest = blob
+        .digester
+        .map_or_else(|| plain.clone(), Digester::finish);
+    (plain, digest, blob.bytes)
 }
 
-fn send_plain(
-    blob: &mut Hashed<impl Read>,
-    sender: &SyncSender<Chunk>,
-    plain: &mut Digester,
-) -> io::Result<()> {
+fn send_plain(blob: &mut Hashed<impl Read>, chain: &Chain, plain: &mut Digester) -> io::Result<()> {
     let mut input = decompress(&mut *blob)?;
     loop {
-        let mut chunk = Vec::with_capacity(CHUNK);
-        let length = Read::by_ref(&mut input)
-            .take(CHUNK as u64)
-            .read_to_end(&mut chunk)?;
+        let mut chunk = chain.unused.try_recv().unwrap_or_default();
+        chunk.resize(CHUNK, 0);
+        let length = read_fully(&mut input, &mut chunk)?;
         if length == 0 {
             break;
         }
+        chunk.truncate(length);
         plain.update(&chunk);
-        if sender.send(Ok(chunk)).is_err() {
+        if chain.sender.send(Ok(chunk)).is_err() {
             return Ok(());
         }
     }
@@ -110,14 +152,16 @@ fn send_plain(
 
 struct Hashed<R> {
     inner: R,
-    digester: Digester,
+    digester: Option<Digester>,
     bytes: u64,
 }
 
 impl<R: Read> Read for Hashed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.inner.read(buffer)?;
-        self.digester.update(&buffer[..length]);
+        if let Some(digester) = &mut self.digester {
+            digester.update(&buffer[..length]);
+        }
         self.bytes += length as u64;
         Ok(length)
     }
@@ -126,29 +170,37 @@ impl<R: Read> Read for Hashed<R> {
 /// The reading end, as a stream.
 struct Chunks {
     receiver: Receiver<Chunk>,
+    used: Sender<Vec<u8>>,
     chunk: Vec<u8>,
     taken: usize,
+    /// Bytes since the disk was woken.
+    since_woken: usize,
+    wake: SyncSender<()>,
 }
 
 impl Chunks {
-    fn new(receiver: Receiver<Chunk>) -> Self {
-        Self {
-            receiver,
-            chunk: Vec::new(),
-            taken: 0,
+    fn next(&mut self) -> io::Result<()> {
+        self.since_woken += self.chunk.len();
+        if self.since_woken >= WRITE_BACK && self.wake.try_send(()).is_ok() {
+            self.since_woken = 0;
         }
+        self.taken = 0;
+        let next = match self.receiver.recv() {
+            Ok(chunk) => chunk?,
+            // The sender is gone: that was all.
+            Err(_) => Vec::new(),
+        };
+        let used = std::mem::replace(&mut self.chunk, next);
+        // The reader may have ended already.
+        drop(self.used.send(used));
+        Ok(())
     }
 }
 
 impl BufRead for Chunks {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.taken == self.chunk.len() {
-            self.taken = 0;
-            self.chunk = match self.receiver.recv() {
-                Ok(chunk) => chunk?,
-                // The sender is gone: that was all.
-                Err(_) => Vec::new(),
-            };
+            self.next()?;
         }
         Ok(&self.chunk[self.taken..])
     }

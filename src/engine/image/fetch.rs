@@ -3,10 +3,9 @@
 //! one stream from the network to its files, and at the end the image that names them.
 
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::parallel::for_each;
 use super::progress::{Step, TransferReport};
 use super::pull::{Novelty, PullCause, PullFailure, PulledImage};
 use super::sources::Place;
@@ -16,7 +15,7 @@ use crate::oci::{
 use crate::registry::{Fetched, RegistryError};
 use crate::runtime::userns::chain;
 use crate::storage::{
-    Expected, Image, Images, InPlace, NewImage, Origin, Pin, StorageError, chain_ids,
+    Expected, Image, Images, InPlace, Intake, NewImage, Origin, Pin, StorageError, chain_ids,
 };
 
 /// Indexes that may stand in each other.
@@ -24,9 +23,6 @@ const INDEX_DEPTH: usize = 3;
 
 /// Layers of one image; the overlay of Linux holds no more.
 const LAYERS_MAX: usize = 500;
-
-/// Connections at once, on a machine with many cores.
-const WORKERS_MAX: usize = 6;
 
 /// What all images of one pull have in common.
 pub(super) struct Fetch<'a> {
@@ -49,17 +45,7 @@ struct Found {
 struct Job<'a> {
     blob: &'a Descriptor,
     diff_id: &'a Digest,
-    chain_id: &'a Digest,
     parent: Option<&'a Digest>,
-}
-
-/// What the threads of one image share.
-struct Shared<'a> {
-    jobs: Vec<Job<'a>>,
-    next: AtomicUsize,
-    is_over: AtomicBool,
-    pins: Mutex<Vec<Pin>>,
-    failure: Mutex<Option<PullFailure>>,
 }
 
 /// Every tag that the registry has, as names.
@@ -281,14 +267,7 @@ impl Fetch<'_> {
         config: &ImageConfiguration,
     ) -> Result<Vec<Pin>, PullFailure> {
         let chain = chain_ids(&config.rootfs.diff_ids);
-        let mut shared = Shared {
-            jobs: Vec::new(),
-            next: AtomicUsize::new(0),
-            is_over: AtomicBool::new(false),
-            pins: Mutex::default(),
-            failure: Mutex::default(),
-        };
-        let mut pins = Vec::new();
+        let (mut jobs, mut pins) = (Vec::new(), Vec::new());
         for (at, blob) in manifest.layers.iter().enumerate() {
             let digest = &blob.digest;
             let pin = self.images.layers().pin(&chain[at]);
@@ -299,62 +278,36 @@ impl Fetch<'_> {
             }
             let size_bytes = blob.size;
             self.report.step(Step::Layer { digest, size_bytes });
-            shared.jobs.push(Job {
+            jobs.push(Job {
                 blob,
                 diff_id: &config.rootfs.diff_ids[at],
-                chain_id: &chain[at],
                 parent: at.checked_sub(1).map(|below| &chain[below]),
             });
         }
         // The longest first: what begins last should not be what takes longest.
-        shared
-            .jobs
-            .sort_by_key(|job| std::cmp::Reverse(job.blob.size));
-        thread::scope(|scope| {
-            for _ in 0..workers(shared.jobs.len()) {
-                scope.spawn(|| self.work(place, name, &shared));
-            }
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.blob.size));
+        let layers = self.images.layers();
+        let (fetched, kept) = layers.take_in(self.workplace, |intake| {
+            for_each(&jobs, |job, is_over| {
+                self.layer(place, job, intake, is_over)
+            })
         });
-        let failure = shared
-            .failure
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
-        pins.extend(
-            shared
-                .pins
-                .into_inner()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        fetched.map_err(|words| {
+            let words = format!("unable to copy from source docker://{name}: {words}");
+            PullFailure::other(words)
+        })?;
+        pins.extend(kept.map_err(|error| copying(name, &error))?);
         Ok(pins)
     }
 
-    /// Takes one job after the other.
-    fn work(&self, place: &Place, name: &Reference, shared: &Shared<'_>) {
-        while !shared.is_over.load(Ordering::Relaxed) {
-            let Some(job) = shared.jobs.get(shared.next.fetch_add(1, Ordering::Relaxed)) else {
-                return;
-            };
-            match self.layer(place, job, &shared.is_over) {
-                Ok(pin) => shared
-                    .pins
-                    .lock()
-                    .expect("pushing does not panic")
-                    .push(pin),
-                Err(words) => {
-                    let words = format!("unable to copy from source docker://{name}: {words}");
-                    let mut first = shared.failure.lock().expect("setting does not panic");
-                    first.get_or_insert_with(|| PullFailure::other(words));
-                    shared.is_over.store(true, Ordering::Relaxed);
-                }
-            }
-        }
-    }
-
     /// One layer, from the network to its files.
-    fn layer(&self, place: &Place, job: &Job<'_>, is_over: &AtomicBool) -> Result<Pin, String> {
+    fn layer(
+        &self,
+        place: &Place,
+        job: &Job<'_>,
+        intake: &Intake<'_>,
+        is_over: &AtomicBool,
+    ) -> Result<(), String> {
         let digest = &job.blob.digest;
         let mut broken = None;
         let reader = Watched {
@@ -371,13 +324,11 @@ impl Fetch<'_> {
             blob_digest: Some(digest),
             blob_type: Some(&job.blob.media_type),
         };
-        let layers = self.images.layers();
-        let added = layers.add(job.parent, expected, reader, self.workplace);
+        let added = intake.add(job.parent, expected, reader);
         match (added, broken) {
-            (Ok((layer, pin)), _) => {
-                debug_assert_eq!(layer.chain_id, *job.chain_id);
+            (Ok(()), _) => {
                 self.report.step(Step::LayerDone { digest });
-                Ok(pin)
+                Ok(())
             }
             // What came too short does not unpack; why it was too short says more.
             (Err(_), Some(words)) => Err(words),
@@ -430,12 +381,6 @@ impl<R: Read> Read for Counted<'_, R> {
         self.report.step(Step::Bytes { digest, count });
         Ok(count)
     }
-}
-
-/// As many as there are cores, but no more than help.
-pub(super) fn workers(jobs: usize) -> usize {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    cores.clamp(2, WORKERS_MAX).min(jobs)
 }
 
 fn is_index(kind: &str) -> bool {

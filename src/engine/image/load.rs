@@ -4,14 +4,17 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::archived::Load;
 use super::download::is_url;
 use super::error::{ImageError, go_reason};
-use super::progress::{Step, TransferReport};
+use super::progress::TransferReport;
+use super::pull::PullFailure;
 use crate::config::policy::Policy;
 use crate::engine::{Dialect, Engine};
-use crate::oci::{Digest, ImageConfiguration, Reference};
+use crate::oci::{Digest, Reference};
+use crate::runtime::userns::chain;
+use crate::storage::StorageError;
 use crate::storage::archive::{self, ArchiveForm, ArchivedImage};
-use crate::storage::{Expected, Images, NewImage, Pin, Workplace};
 
 /// Where an archive comes from.
 #[derive(Debug)]
@@ -74,7 +77,6 @@ impl Engine {
         request: LoadRequest,
         report: &dyn TransferReport,
     ) -> Result<Vec<LoadedImage>, ImageError> {
-        let workplace = self.workplace()?;
         let scratch = self.dirs.tmp();
         let (archived, path) = match request.source {
             LoadSource::Open(file) => (archive::open_file(file, &scratch)?, None),
@@ -96,11 +98,28 @@ impl Engine {
             WhichArchived::One(name) => vec![self.one_archived(archived, name)?],
         };
         self.ask_policy(&archived, path.as_deref(), request.policy.as_deref())?;
-        let images = self.images()?;
-        let loaded = archived.iter();
-        loaded
-            .map(|image| self.keep_archived(&images, image, &*workplace, report))
-            .collect()
+        let names = archived.iter().map(|image| {
+            let names = image.names.iter().map(|name| self.new_name(name));
+            names.collect::<Result<Vec<_>, _>>()
+        });
+        let names = names.collect::<Result<Vec<_>, _>>()?;
+        let images = &self.images()?;
+        let ids = self.in_child(|workplace| {
+            let load = Load {
+                images,
+                workplace,
+                report,
+            };
+            let pairs = archived.iter().zip(&names);
+            let ids = pairs.map(|(image, names)| load.one(image, names));
+            let ids: Result<Vec<Digest>, StorageError> = ids.collect();
+            ids.map_err(|error| PullFailure::other(chain(&error)))
+        })?;
+        let loaded = ids.into_iter().zip(names).map(|(id, names)| LoadedImage {
+            id,
+            names: names.iter().map(ToString::to_string).collect(),
+        });
+        Ok(loaded.collect())
     }
 }
 
@@ -157,53 +176,5 @@ impl Engine {
                 (!image.names.is_empty()).then_some(image)
             })
             .ok_or_else(missing)
-    }
-
-    fn keep_archived(
-        &self,
-        images: &Images,
-        archived: &ArchivedImage,
-        workplace: &dyn Workplace,
-        report: &dyn TransferReport,
-    ) -> Result<LoadedImage, ImageError> {
-        let config = ImageConfiguration::from_json(&archived.config)
-            .expect("the archive's reader has read it before");
-        let names = archived.names.iter().map(|name| self.new_name(name));
-        let names = names.collect::<Result<Vec<_>, _>>()?;
-        let digest = &Digest::sha256(&archived.manifest);
-        report.step(Step::Found { name: None, digest });
-        let mut pins: Vec<Pin> = Vec::with_capacity(archived.layers.len());
-        let mut parent: Option<Digest> = None;
-        for (diff_id, blob) in config.rootfs.diff_ids.iter().zip(&archived.layers) {
-            let expected = Expected {
-                diff_id: Some(diff_id),
-                blob_digest: blob.blob_digest.as_ref(),
-                blob_type: blob.blob_type.as_deref(),
-            };
-            let digest = blob.blob_digest.as_ref().unwrap_or(diff_id);
-            let size_bytes = blob.size_bytes();
-            report.step(Step::Layer { digest, size_bytes });
-            let layers = images.layers();
-            let (layer, pin) = layers.add(parent.as_ref(), expected, blob.reader(), workplace)?;
-            if let Some(digest) = &blob.blob_digest {
-                layers.keep_blob(&layer, digest, || blob.reader())?;
-            }
-            report.step(Step::LayerDone { digest });
-            pins.push(pin);
-            parent = Some(layer.chain_id);
-        }
-        let digest = &Digest::sha256(&archived.config);
-        report.step(Step::Config { digest });
-        report.step(Step::Manifest);
-        let new = NewImage {
-            config: &archived.config,
-            manifest: &archived.manifest,
-            names: &names,
-            origin: None,
-        };
-        Ok(LoadedImage {
-            id: images.add(&new, pins)?,
-            names: names.iter().map(ToString::to_string).collect(),
-        })
     }
 }

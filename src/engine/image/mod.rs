@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What can be done with images: import, load, pull, list, name, look at, remove.
 
+mod archived;
 mod changes;
 mod commit;
 mod document;
@@ -13,6 +14,7 @@ mod import_from;
 mod inspect;
 mod list;
 mod load;
+mod parallel;
 mod progress;
 mod pull;
 mod push;

@@ -15,7 +15,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use super::error::ImageError;
-use super::fetch::workers;
+use super::parallel::workers;
 use super::progress::{Step, TransferReport};
 use super::pull::{PullCause, PullFailure, insist};
 use super::relay::Origins;

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmod, fchmodat, fstat, mknodat};
 use nix::unistd::{
-    Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fchownat, linkat, symlinkat, syncfs, unlinkat,
+    Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fchownat, linkat, symlinkat, unlinkat,
 };
 
 use super::entries::{
@@ -201,7 +201,7 @@ impl<'a> Tree<'a> {
         .called(|| format!("linkat({target_name:?}, {name:?})"))
     }
 
-    /// Sets the directories' times and brings everything to the disk.
+    /// Sets the directories' times.
     pub(super) fn finish(&mut self) -> SysResult<()> {
         if !self.root_is_member {
             self.dress_root()?;
@@ -217,7 +217,7 @@ impl<'a> Tree<'a> {
             };
             set_times(opened.as_fd(), time)?;
         }
-        syncfs(self.parents.root()).called(|| "syncfs")
+        Ok(())
     }
 
     /// Makes the root what it usually is. Where owners are metadata, [`Tree::mark_root`] does.
