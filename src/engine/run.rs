@@ -45,8 +45,20 @@ impl RunError {
     }
 }
 
+/// The user's namespace, which others may be making already.
+#[derive(Debug)]
+pub struct NamespaceAhead(HolderAhead);
+
 impl Engine {
-    /// Makes a container from `request` and starts it.
+    /// Begins to make the user's namespace for a container that is about to be asked for: the
+    /// setuid helpers that it may take run while the request is read.
+    ///
+    /// The caller must be single-threaded.
+    pub fn begin_namespace(&self) -> NamespaceAhead {
+        NamespaceAhead(HolderAhead::begin(&holder_map(), &self.dirs.run_root))
+    }
+
+    /// Makes a container from `request` and starts it, in the namespace that `ahead` is.
     ///
     /// The caller must be single-threaded.
     ///
@@ -58,11 +70,12 @@ impl Engine {
         &self,
         request: ContainerRequest,
         mode: StartMode,
+        ahead: NamespaceAhead,
         report: &dyn Report,
     ) -> Result<RunOutcome, RunError> {
         // A pod's infra container has to start before, and in the same holder.
         let holder = match &request.pod {
-            None => HolderAhead::begin(&holder_map(), &self.dirs.run_root),
+            None => ahead.0,
             Some(_) => HolderAhead::later(),
         };
         let (record, lock) = self.create_locked(request, Durability::Unsynced, report)?;

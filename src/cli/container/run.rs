@@ -41,6 +41,7 @@ impl Subcommand for Run {
     const NOT_YET: &'static [NotYet] = NOT_YET;
 
     fn run(self, context: &Context) -> CommandResult {
+        let ahead = context.engine.begin_namespace();
         let pull = self.create.pull(context)?;
         let (mut request, notices) = self.create.into_request(&Caller::of(context)?)?;
         for notice in notices {
@@ -73,7 +74,7 @@ impl Subcommand for Run {
         };
         let outcome = context
             .engine
-            .run(request, mode, context)
+            .run(request, mode, ahead, context)
             .map_err(|error| Failure::from_error(error.exit_code(), &error))?;
         match outcome.start {
             StartOutcome::Started | StartOutcome::AlreadyRunning => {
