@@ -134,7 +134,7 @@ fn overlay(
                 complete(&context)?;
                 mount_short_names(&context, lower, attributes)
             };
-            in_one_string().map_err(|_| error)
+            in_one_string().map_err(|_says_less| error)
         }
         mount => mount,
     }
