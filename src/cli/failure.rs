@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 use std::io;
+use std::os::fd::AsFd as _;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -19,6 +20,7 @@ use crate::engine::logs::LogsError;
 use crate::engine::manifest::ManifestError;
 use crate::engine::search::SearchError;
 use crate::engine::signal::SignalError;
+use crate::engine::terminal;
 use crate::output::ui::Ui;
 use crate::state::StateError;
 
@@ -125,6 +127,15 @@ impl Failure {
     /// The exit code alone: what is to be said was said.
     pub(crate) fn quiet(code: u8) -> Self {
         Self::with_code(code, "")
+    }
+
+    /// The failure of a command that streams to standard output: a reader that went away is no
+    /// error worth a line.
+    pub(crate) fn of_stream(self) -> Self {
+        if terminal::reader_is_gone(io::stdout().as_fd()) {
+            return Self::quiet(BROKEN_PIPE);
+        }
+        self
     }
 
     /// Adds a line that is printed as `hint: …`.

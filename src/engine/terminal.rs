@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::os::fd::BorrowedFd;
 
 use crate::monitor::protocol::TerminalSize;
+use crate::sys::stream;
 use crate::sys::tty::{self, RawMode};
 use crate::sys::{SysError, SysResult};
 
@@ -138,6 +139,11 @@ impl TerminalSession {
         let raw = RawMode::enter(input)?;
         Ok(Some(Self { _raw: raw }))
     }
+}
+
+/// Whether nobody reads what is written to `output` any more.
+pub fn reader_is_gone(output: BorrowedFd<'_>) -> bool {
+    stream::reader_is_gone(output)
 }
 
 /// The size of the terminal behind `descriptor`; `None` when it is none, or has no size yet.

@@ -73,6 +73,10 @@ pub struct ListedImage {
     pub names: Vec<String>,
     /// Why it cannot be used.
     pub damage: Option<String>,
+    /// Whether it is a manifest list.
+    pub is_list: bool,
+    /// Whether it belongs to another store, which is not changed.
+    pub is_read_only: bool,
 }
 
 /// A new image, before it is kept.
@@ -219,10 +223,14 @@ impl Images {
         let mut names = names::all(&self.dirs)?;
         let mut listed = Vec::new();
         for id in self.ids()? {
+            let mut is_list = false;
             let (image, damage) = match self.record(&id) {
                 // It went away while we read.
                 Ok(None) => continue,
-                Ok(Some(record)) => self.read_or_what_is_left(&record),
+                Ok(Some(record)) => {
+                    is_list = record.instances.is_some();
+                    self.read_or_what_is_left(&record)
+                }
                 Err(error) => {
                     let record = ImageRecord::nothing_but(&id);
                     let image = self.read_what_is_left(&record);
@@ -233,12 +241,15 @@ impl Images {
                 names: names.remove(&id).unwrap_or_default(),
                 image,
                 damage,
+                is_list,
+                is_read_only: false,
             });
         }
         Ok(listed)
     }
 
-    /// As [`Images::list`], with the images of the additional stores, which cannot be changed.
+    /// As [`Images::list`], followed by the images of the additional stores, which cannot be
+    /// changed; an image that is in several stores is there several times.
     ///
     /// # Errors
     ///
@@ -246,11 +257,11 @@ impl Images {
     pub fn list_all(&self) -> Result<Vec<ListedImage>, StorageError> {
         let mut all = self.list()?;
         for store in &self.additional {
-            let more = store.list()?;
-            let known =
-                |listed: &ListedImage| all.iter().any(|own| own.image.id == listed.image.id);
-            let new: Vec<_> = more.into_iter().filter(|listed| !known(listed)).collect();
-            all.extend(new);
+            let listed = store.list()?.into_iter();
+            all.extend(listed.map(|listed| ListedImage {
+                is_read_only: true,
+                ..listed
+            }));
         }
         Ok(all)
     }

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use super::{Called, SysResult};
@@ -20,6 +21,16 @@ pub enum Blocking {
     Yes,
     /// They fail with EAGAIN.
     No,
+}
+
+/// Whether nobody reads the pipe or socket that `descriptor` writes to any more.
+pub fn reader_is_gone(descriptor: BorrowedFd<'_>) -> bool {
+    let mut polled = [PollFd::new(descriptor, PollFlags::POLLOUT)];
+    let gone = PollFlags::POLLERR | PollFlags::POLLHUP;
+    poll(&mut polled, PollTimeout::ZERO).is_ok()
+        && polled[0]
+            .revents()
+            .is_some_and(|found| found.intersects(gone))
 }
 
 /// Sets whether reads and writes on `descriptor` wait. It holds for everybody who shares the open

@@ -319,3 +319,18 @@ fn what_is_saved_is_the_same_image_when_it_is_loaded() {
         .expect(125)
         .says("image not known");
 }
+
+#[test]
+fn a_stream_that_nobody_reads_to_its_end_ends_quietly() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let image = sandbox.image();
+    sandbox.ok(["create", "--name", "c", "--network=none", image, "true"]);
+    for words in ["export c", "cp c:/ -", &format!("save {image}")] {
+        let script = "{ \"$@\"; echo $? >&3; } 3>&2 | head -c 10 >/dev/null";
+        let words: Vec<&str> = words.split(' ').collect();
+        let call = sandbox.call_by(&["sh", "-c", script, "sh"], &words);
+        let outcome = call.run();
+        assert_eq!(outcome.err(), "141", "{words:?}");
+    }
+}

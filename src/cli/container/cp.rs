@@ -84,8 +84,12 @@ impl Subcommand for Cp {
                 (Dialect::Docker, true) | (Dialect::Podman, _) => Links::Follow,
             },
         };
-        context.engine.copy(request)?;
-        Ok(0)
+        let streams = to.is_none() && to_path == "-";
+        match context.engine.copy(request).map_err(Failure::from) {
+            Ok(()) => Ok(0),
+            Err(failure) if streams => Err(failure.of_stream()),
+            Err(failure) => Err(failure),
+        }
     }
 }
 

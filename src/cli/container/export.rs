@@ -38,10 +38,13 @@ impl Subcommand for Export {
             }
         };
         let output = open_output(self.output.as_deref(), words)?;
-        context
-            .engine
-            .export(&without_slash(&self.container), &output)?;
-        Ok(0)
+        let name = without_slash(&self.container);
+        let exported = context.engine.export(&name, &output);
+        match exported.map_err(Failure::from) {
+            Ok(()) => Ok(0),
+            Err(failure) if self.output.is_none() => Err(failure.of_stream()),
+            Err(failure) => Err(failure),
+        }
     }
 }
 

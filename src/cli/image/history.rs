@@ -46,6 +46,13 @@ const HEADINGS: &[(&str, &str)] = &[
     ("CreatedSince", "CREATED"),
 ];
 
+const DOCKER_HEADINGS: &[(&str, &str)] = &[
+    ("ID", "IMAGE"),
+    ("CreatedBy", "CREATED BY"),
+    ("CreatedAt", "CREATED AT"),
+    ("CreatedSince", "CREATED"),
+];
+
 impl Subcommand for History {
     const PATHS: &'static [&'static str] = &["history", "image history"];
     const ABOUT: &'static str = "Show history of a specified image";
@@ -91,8 +98,12 @@ impl History {
             RowTemplate::parse("history", format, style, Headings::Shown).map_err(Failure::tool)?;
         let now = Timestamp::now();
         let rows = steps.iter().map(|step| self.row(step, now, dialect));
+        let headings = match dialect {
+            Dialect::Podman => HEADINGS,
+            Dialect::Docker => DOCKER_HEADINGS,
+        };
         template
-            .render(HEADINGS, rows.collect())
+            .render(headings, rows.collect())
             .map_err(Failure::tool)
     }
 

@@ -154,8 +154,9 @@ impl Row<'_> {
                 "RepoDigests",
                 strings(&repo_digests(image, names, self.detail.dialect)),
             )
-            .with("ReadOnly", false)
-            .with("IsReadOnly", false)
+            .with("ReadOnly", self.entry.listed.is_read_only)
+            .with("IsReadOnly", self.entry.listed.is_read_only)
+            .with("IsManifestList", self.entry.listed.is_list)
             .with("ParentId", "")
             .with("Arch", image.config.architecture.as_str())
             .with("Os", image.config.os.as_str())

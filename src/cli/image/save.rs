@@ -83,6 +83,7 @@ impl Subcommand for Save {
         for word in &self.words {
             context.engine.find_image(word)?;
         }
+        let streams = self.output.is_none();
         let existed = self.output.as_deref().is_some_and(Path::exists);
         let output = self.output(is_directory, context.engine.dialect)?;
         let saved = context.engine.save_images(&SaveRequest {
@@ -96,8 +97,11 @@ impl Subcommand for Save {
             // What was begun is of no use.
             drop(std::fs::remove_file(path));
         }
-        saved?;
-        Ok(0)
+        match saved.map_err(Failure::from) {
+            Ok(()) => Ok(0),
+            Err(failure) if streams => Err(failure.of_stream()),
+            Err(failure) => Err(failure),
+        }
     }
 }
 

@@ -75,7 +75,11 @@ enum Test {
         pattern: String,
         exact: Option<Digest>,
     },
-    /// What no image here is: intermediate, read-only, a list of manifests.
+    /// It belongs to another store.
+    ReadOnly(bool),
+    /// It is a list of manifests.
+    List(bool),
+    /// What no image here is: intermediate.
     Never(bool),
 }
 
@@ -136,6 +140,8 @@ impl Test {
             Self::NotLabel(label) => !matches_label(&image.config.config.labels, label),
             Self::Reference { pattern, exact } => refers(listed, pattern, exact.as_ref()),
             Self::NotReference { pattern, exact } => !refers(listed, pattern, exact.as_ref()),
+            Self::ReadOnly(wanted) => listed.is_read_only == *wanted,
+            Self::List(wanted) => listed.is_list == *wanted,
             Self::Never(wanted) => !*wanted,
         }
     }
@@ -160,7 +166,9 @@ fn test(images: &Images, key: &str, value: &str) -> Result<Test, ImageFilterErro
         // What other programs keep in their stores is not in ours.
         "containers" if value == "external" => Test::Never(true),
         "containers" => Test::InUse(boolean(key, value)?),
-        "intermediate" | "readonly" | "manifest" => Test::Never(boolean(key, value)?),
+        "intermediate" => Test::Never(boolean(key, value)?),
+        "readonly" => Test::ReadOnly(boolean(key, value)?),
+        "manifest" => Test::List(boolean(key, value)?),
         "id" => Test::Id(value.trim_start_matches("sha256:").to_owned()),
         "digest" => Test::Digest(value.to_owned()),
         "label" => Test::Label(value.to_owned()),
