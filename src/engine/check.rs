@@ -95,6 +95,7 @@ impl Engine {
         let store = self.store()?;
         let CheckRequest { repair, depth } = request;
         let mut checked = self.check_containers(&store, repair, report)?;
+        checked.extend(self.check_pods(repair)?);
         checked.extend(self.check_images(repair));
         if depth == Depth::Full {
             checked.extend(damaged_blobs(&self.dirs.blobs()));

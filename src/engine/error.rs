@@ -101,6 +101,18 @@ pub enum EngineError {
         /// Who shares its namespaces.
         dependents: Vec<ContainerId>,
     },
+    /// No session of `exec` by that id.
+    #[error("no exec session with ID {session} found: no such exec session")]
+    NoSuchSession {
+        /// As typed.
+        session: String,
+    },
+    /// A session of `exec` whose program runs.
+    #[error("exec session {session} is running, refusing to clean up: container state improper")]
+    SessionRuns {
+        /// As typed.
+        session: String,
+    },
     /// An infra container goes with its pod.
     #[error(
         "container {id} is the infra container of pod {pod} and cannot be removed without \

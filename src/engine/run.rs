@@ -108,7 +108,7 @@ impl Engine {
 
     /// Removes the image of a container that has ended (`--rmi`); one that is in use stays, and
     /// the exit code is the container's all the same.
-    fn remove_its_image(&self, image: &str, report: &dyn Report) {
+    pub(super) fn remove_its_image(&self, image: &str, report: &dyn Report) {
         let errors = match self.remove_images(&its_image(image), report) {
             Ok(removed) => removed.errors,
             Err(error) => vec![error],

@@ -185,12 +185,12 @@ impl Pods {
     /// # Errors
     ///
     /// [`StateError::PodNameInUse`] and [`StateError::InvalidName`].
-    pub fn create(&self, _lock: &PodsLock, record: &PodRecord) -> Result<(), StateError> {
+    pub fn create(&self, lock: &PodsLock, record: &PodRecord) -> Result<(), StateError> {
         let name = &record.name;
         if !is_valid(name) {
             return Err(StateError::InvalidName { name: name.clone() });
         }
-        self.sweep();
+        self.sweep(lock);
         let holder = self.list()?.pods.into_iter().find(|pod| pod.name == *name);
         if let Some(holder) = holder {
             return Err(StateError::PodNameInUse {
@@ -208,7 +208,8 @@ impl Pods {
     /// # Errors
     ///
     /// What unlink(2) says.
-    pub fn remove(&self, _lock: &PodsLock, id: &PodId) -> Result<(), StateError> {
+    pub fn remove(&self, lock: &PodsLock, id: &PodId) -> Result<(), StateError> {
+        self.sweep(lock);
         let path = self.path(id);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error)
@@ -311,8 +312,8 @@ impl Pods {
         Ok(names.collect())
     }
 
-    /// Removes what killed makers left half-written; the caller holds the lock.
-    fn sweep(&self) {
+    /// Removes what killed makers left half-written: all living ones hold the lock.
+    pub fn sweep(&self, _lock: &PodsLock) {
         let names = self.file_names().unwrap_or_default();
         for name in names.iter().filter(|name| is_half_written(name)) {
             // It takes room and nothing else.

@@ -28,6 +28,7 @@ mod look;
 mod manifest;
 mod overlay_fuse;
 mod peers;
+mod pods;
 mod ps;
 mod pull;
 mod registry;

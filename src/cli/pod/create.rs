@@ -7,6 +7,7 @@ use crate::cli::args::{Caller, ImageArgs, NOT_YET, PodCreateArgs, boolean};
 use crate::cli::command::NotYet;
 use crate::cli::failure::TOOL_ERROR;
 use crate::cli::image::ensure_image;
+use crate::cli::image::transfers::Volume;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::pod::{InfraSpec, PodRemoval, PodScope, PodSelection, PodSpec};
 use crate::engine::remove::Running;
@@ -99,7 +100,7 @@ pub(in crate::cli) fn infra_image(
         return Ok(None);
     };
     match ImageArgs::default().pull(context, &name)? {
-        Some((request, volume)) => ensure_image(context, request, volume).map(Some),
+        Some((request, _)) => ensure_image(context, request, Volume::Quiet).map(Some),
         None => Ok(None),
     }
 }

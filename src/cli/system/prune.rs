@@ -54,6 +54,9 @@ impl Subcommand for Prune {
                 Dialect::Podman => "Deleted Containers",
                 Dialect::Docker => "Deleted Containers:",
             };
+            if self.filter.is_empty() {
+                prune_pods(context)?;
+            }
             let pruned = context.engine.prune_containers(&self.filter, context)?;
             (errors, freed_bytes) = print_pruned(context, Some(heading), pruned)?;
             let scope = if self.all {
@@ -74,6 +77,20 @@ impl Subcommand for Prune {
             .line(format_args!("Total reclaimed space: {freed}"))?;
         print_errors(context, errors, tool_error)
     }
+}
+
+/// One that stays is met again by `pod prune`, which says why.
+fn prune_pods(context: &Context) -> Result<(), Failure> {
+    let mut heading = Some("Deleted Pods");
+    for pod in context.engine.prune_pods(context)? {
+        if pod.result.is_ok() {
+            if let Some(heading) = heading.take() {
+                context.ui.line(heading)?;
+            }
+            context.ui.line(&pod.id)?;
+        }
+    }
+    Ok(())
 }
 
 impl Prune {

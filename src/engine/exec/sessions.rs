@@ -59,6 +59,32 @@ pub(in crate::engine) fn running(dirs: &Dirs, container: &ContainerId) -> Vec<St
     sessions
 }
 
+/// What became of the files of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Cleared {
+    /// They are gone.
+    Removed,
+    /// Its program runs.
+    Running,
+    /// There are none.
+    Missing,
+}
+
+/// Removes what a session has left whose command was killed.
+pub(in crate::engine) fn clear(dirs: &Dirs, container: &ContainerId, session: &str) -> Cleared {
+    // The id comes from a command line: it names no other directory.
+    let is_id = session.bytes().all(|byte| byte.is_ascii_hexdigit()) && !session.is_empty();
+    let directory = place(&dirs.container(container)).join(session);
+    if !is_id || !directory.is_dir() {
+        return Cleared::Missing;
+    }
+    if running(dirs, container).iter().any(|one| one == session) {
+        return Cleared::Running;
+    }
+    SessionFiles { directory }.remove();
+    Cleared::Removed
+}
+
 fn place(container: &Path) -> PathBuf {
     container.join("exec")
 }

@@ -4,6 +4,7 @@
 //! namespace the others join. A container's record says which pod it is in; the pod knows no more
 //! than its infra container.
 
+mod check;
 mod create;
 mod filter;
 mod inspect;

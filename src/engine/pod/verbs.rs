@@ -165,7 +165,8 @@ impl Engine {
         let pod = self.listed_pod(selection).map_err(missing)?;
         let shares_pids = super::shares_pids(&pod.record);
         let mut all = Processes::default();
-        for member in &pod.members {
+        // The infra container comes first, and knows no names of users.
+        for member in pod.members.iter().rev() {
             if member.status != "running" || (shares_pids && !all.rows.is_empty()) {
                 continue;
             }

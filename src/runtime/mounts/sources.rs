@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::sched::{CloneFlags, setns};
+use nix::unistd::{Gid, Uid, setresgid, setresuid};
 
 use super::plan::{MountSource, plan};
 use super::target::{self, Links};
@@ -133,6 +134,11 @@ fn lend_from(pid: i32, namespaces: CloneFlags, list: &[Wanted], line: &Channel) 
 fn enter(pid: i32, namespaces: CloneFlags) -> SysResult<File> {
     let process = Pidfd::open(pid)?;
     setns(process.as_fd(), namespaces).called(|| format!("setns({namespaces:?})"))?;
+    if namespaces.contains(CloneFlags::CLONE_NEWUSER) {
+        // FUSE answers nobody whose id is not mapped; where root is not, somebody else is us.
+        setresgid(Gid::from_raw(0), Gid::from_raw(0), Gid::from_raw(0)).ignored();
+        setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).ignored();
+    }
     File::open("/").called(|| "open(\"/\")")
 }
 
