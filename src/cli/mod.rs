@@ -19,8 +19,10 @@ mod nothing;
 mod pflag;
 mod pod;
 mod registry;
+mod shell;
 mod suggest;
 mod system;
+mod tree;
 mod volume;
 
 use std::ffi::OsString;
@@ -44,12 +46,12 @@ pub(crate) const COMMANDS: &[&[Entry]] = &[
 
 /// Runs the command line `argv` (the program's name first) and returns the process's exit code.
 pub fn main(argv: &[OsString]) -> ExitCode {
-    command::dispatch(argv)
+    shell::dispatch(argv)
 }
 
 /// The whole tree of commands and flags: what man pages are made from.
 pub fn definition() -> clap::Command {
-    command::tree()
+    tree::tree()
 }
 
 /// The canonical path of the command that is also called `path`: `stop` for `container stop`.

@@ -289,6 +289,17 @@ pub(crate) fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
+/// The line that clap reads: every flag as `--name=value`, then `--`, then the words.
+pub(crate) fn plain_line(flags: Vec<OsString>, words: Vec<OsString>) -> Vec<OsString> {
+    let mut argv = vec![OsString::from("coracle")];
+    argv.extend(flags);
+    if !words.is_empty() {
+        argv.push("--".into());
+        argv.extend(words);
+    }
+    argv
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,9 @@
 
 mod attendant;
 mod default_mounts;
+mod error;
 mod prepare;
+mod prepared;
 mod process;
 mod survivors;
 mod time_zone;
@@ -22,9 +24,10 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 pub(super) use attendant::start_overlay_server;
 pub use attendant::{OverlayServer, install_overlay_server};
-pub use prepare::{PrepareError, container_filter};
+pub use error::PrepareError;
+pub use prepare::container_filter;
 
-use prepare::Prepared;
+use prepared::Prepared;
 
 use super::attach::{
     AttachError, AttachOutcome, Ending, Endpoint, LocalStreams, MonitorControl, Pump, SignalGate,

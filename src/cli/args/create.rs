@@ -406,7 +406,7 @@ mod tests {
             Order::of(&definition),
         );
         let read = read.unwrap();
-        let argv = crate::cli::command::plain_line(read.flags, read.words);
+        let argv = crate::cli::pflag::plain_line(read.flags, read.words);
         let matches = definition.try_get_matches_from(argv).unwrap();
         CreateArgs::from_arg_matches(&matches).unwrap()
     }

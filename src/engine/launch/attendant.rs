@@ -13,7 +13,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, chown, setgroups, setresgid, setresuid};
 
-use super::prepare::Prepared;
+use super::prepared::Prepared;
 use crate::engine::connect::{self, Reached};
 use crate::engine::roots::{FuseRoot, Server, View};
 use crate::network::addresses;

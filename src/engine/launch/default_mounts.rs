@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::prepare::PrepareError;
+use super::error::PrepareError;
 use crate::config::mounts_conf::{self, DefaultMount};
 use crate::state::record::ContainerRequest;
 use crate::sys::Called;

@@ -14,20 +14,20 @@ use nix::sys::socket::{
 use nix::sys::stat::{Mode, fchmod};
 
 use super::default_mounts;
+use super::error::PrepareError;
+use super::prepared::Prepared;
 use super::time_zone::local_time;
 use crate::engine::cgroup::{self, ContainerCgroup};
-use crate::engine::connect::{self, ConnectError, Connection, Reached};
-use crate::engine::maps::{Caller, ContainerIds, MapError, container_ids};
-use crate::engine::namespaces::{self, NamespaceError, Namespaces};
+use crate::engine::connect::{self, Connection, Reached};
+use crate::engine::maps::{Caller, ContainerIds, container_ids};
+use crate::engine::namespaces::{self, Namespaces};
 use crate::engine::pod::pause;
-use crate::engine::roots::{self, Circumstances, EngineChoice, FuseRoot, RootPlan, RootSource};
+use crate::engine::roots::{self, Circumstances, EngineChoice, RootPlan, RootSource};
 use crate::engine::slices;
-use crate::engine::spec::{
-    SecurityError, SecurityOptions, SpecContext, bounding_set, runtime_spec,
-};
+use crate::engine::spec::{SecurityOptions, SpecContext, bounding_set, runtime_spec};
 use crate::engine::terminal::size_of;
-use crate::engine::{Dialect, Engine, Report};
-use crate::monitor::protocol::{Framing, SOCKET_NAME};
+use crate::engine::{Engine, Report};
+use crate::monitor::protocol::SOCKET_NAME;
 use crate::runtime::idmap::{HolderMap, Reach, is_mapped};
 use crate::runtime::launch::{
     CallerInside, GroupPolicy, Launch, PasswdPolicy, Root, StageFailure, UserChoice, WorkdirPolicy,
@@ -37,81 +37,10 @@ use crate::runtime::seccomp::{self, Host, Profile};
 use crate::runtime::subid::holder_map;
 use crate::runtime::user;
 use crate::runtime::userns::chain;
-use crate::state::StateError;
-use crate::state::dirs::Dirs;
-use crate::state::record::{ContainerRecord, ContainerRequest, ContainerState, PodRole};
+use crate::state::record::{ContainerRecord, ContainerRequest, PodRole};
 use crate::state::store::Store;
-use crate::storage::StorageError;
 use crate::sys::seccomp::Instruction;
 use crate::sys::{Called, SysError};
-
-/// What was asked for and cannot be had on this host.
-#[derive(Debug, thiserror::Error)]
-pub enum PrepareError {
-    /// `--userns`, `--uidmap`.
-    #[error(transparent)]
-    Map(#[from] MapError),
-    /// `--pid`, `--ipc`, `--uts`, `--network`.
-    #[error(transparent)]
-    Namespace(#[from] NamespaceError),
-    /// `--security-opt`.
-    #[error(transparent)]
-    Security(#[from] SecurityError),
-    /// A system call filter that cannot be used.
-    #[error("seccomp profile {}: {reason}", path.display())]
-    Seccomp {
-        /// The profile.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// `--network`, `--add-host`.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// The image's layers.
-    #[error(transparent)]
-    Image(#[from] StorageError),
-    /// A map under which the kernel's overlay cannot serve the root.
-    #[error(
-        "this id map leaves out the caller's own id: only the FUSE overlay can serve the root, \
-         and /dev/fuse cannot be opened or another engine was asked for"
-    )]
-    NeedsFuse,
-    /// The user of the program.
-    #[error(transparent)]
-    User(#[from] StageFailure),
-    /// A directory or file of the container's own.
-    #[error("prepare {}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What the kernel said.
-        source: SysError,
-    },
-    /// The store.
-    #[error(transparent)]
-    State(#[from] StateError),
-}
-
-/// All that the monitor and the init stage need.
-#[derive(Debug)]
-pub(super) struct Prepared {
-    pub(super) dirs: Dirs,
-    pub(super) dialect: Dialect,
-    pub(super) record: ContainerRecord,
-    pub(super) launch: Launch,
-    pub(super) fuse: Option<FuseRoot>,
-    pub(super) holder: HolderMap,
-    pub(super) run_root: PathBuf,
-    pub(super) run_directory: PathBuf,
-    /// Any directory: the root is attached over it in the container's own mount namespace.
-    pub(super) mountpoint: PathBuf,
-    pub(super) listener: Option<OwnedFd>,
-    pub(super) connection: Connection,
-    pub(super) cgroup: Option<ContainerCgroup>,
-    pub(super) terminal_size: Option<(u16, u16)>,
-    pub(super) restart_count: u32,
-}
 
 impl Engine {
     pub(super) fn prepare(
@@ -581,104 +510,4 @@ fn listen_on(run_directory: &Path) -> Result<OwnedFd, PrepareError> {
 fn terminal_size() -> Option<(u16, u16)> {
     let size = size_of(std::io::stdin().as_fd()).or_else(|| size_of(std::io::stdout().as_fd()));
     size.map(|size| (size.rows, size.columns))
-}
-
-impl Prepared {
-    /// How output travels to the command in the foreground.
-    pub(super) fn framing(&self) -> Framing {
-        if self.record.request.tty {
-            Framing::Raw
-        } else {
-            Framing::Multiplexed
-        }
-    }
-
-    pub(super) fn is_passthrough(&self) -> bool {
-        self.record.resolved.log_driver.starts_with("passthrough")
-    }
-
-    pub(super) fn storage_engine(&self) -> &'static str {
-        match &self.launch.root {
-            Root::Kernel(_) | Root::Machine(_) => "kernel",
-            Root::Fuse(_) => "fuse",
-            Root::Directory(_) => "bind",
-        }
-    }
-
-    /// Removes what a start that failed has made.
-    pub(super) fn undo(&self) {
-        if let Some(cgroup) = &self.cgroup {
-            drop(cgroup::destroy(&cgroup.path));
-        }
-        drop(fs::remove_dir_all(&self.run_directory));
-    }
-
-    /// What is done after the end.
-    pub(super) fn cleaning(&self, store: Store, waiter: Waiter) -> Cleaning {
-        let takes_image = self.record.request.remove_image && waiter == Waiter::Nobody;
-        let engine = || Engine {
-            dirs: self.dirs.clone(),
-            dialect: self.dialect,
-            runtime_flags: Vec::new(),
-            external: None,
-        };
-        Cleaning {
-            image_remover: takes_image.then(engine),
-            pod: self.record.resolved.pod.is_some().then(engine),
-            store,
-            record: self.record.clone(),
-            run_directory: self.run_directory.clone(),
-            cgroup_path: self
-                .cgroup
-                .as_ref()
-                .map(|c| c.path.clone())
-                .unwrap_or_default(),
-        }
-    }
-}
-
-/// Who waits for the end of a container, and removes its image then (`--rmi`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Waiter {
-    /// The command that started it.
-    Client,
-    /// It runs in the background: the image is the monitor's task.
-    Nobody,
-}
-
-/// What the monitor removes after the end; a later command finishes what a dead monitor left.
-#[derive(Debug)]
-pub(super) struct Cleaning {
-    store: Store,
-    record: ContainerRecord,
-    run_directory: PathBuf,
-    cgroup_path: String,
-    image_remover: Option<Engine>,
-    pod: Option<Engine>,
-}
-
-impl Cleaning {
-    /// The value is what comes when the container's lock is given back.
-    pub(super) fn run(self) -> impl FnOnce() {
-        drop(cgroup::destroy(&self.cgroup_path));
-        drop(fs::remove_dir_all(&self.run_directory));
-        let restarts = |state: ContainerState| state.restarting;
-        let comes_back = self.store.read_state(&self.record.id).is_ok_and(restarts);
-        if self.record.request.auto_remove && !comes_back {
-            drop(self.store.remove(&self.record.id));
-            if let Some(cidfile) = &self.record.request.cidfile {
-                drop(fs::remove_file(cidfile));
-            }
-            if let Some(engine) = self.image_remover {
-                engine.remove_its_image_inside(&self.record.request.image);
-            }
-        }
-        let ending = self.pod.filter(|_| !comes_back);
-        let record = self.record;
-        move || {
-            if let Some(engine) = ending {
-                engine.end_pod_of(&record);
-            }
-        }
-    }
 }

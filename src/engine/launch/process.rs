@@ -13,7 +13,7 @@ use nix::sys::prctl;
 use nix::unistd::setsid;
 
 use super::attendant::StartAttendant;
-use super::prepare::{Prepared, Waiter};
+use super::prepared::{Prepared, Waiter};
 use super::survivors::Survivors;
 use crate::engine::Dialect;
 use crate::engine::cgroup::ContainerCgroup;

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The way from argv to a handler.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::absent::{self, Absence};
+use super::args::registry::with_configured_defaults;
+use super::command::{Entry, GROUPS, is_group, lookup};
+use super::complete::{self, Answer, Descriptions, Place};
+use super::context::{Call, LogLevel, early_configuration};
+use super::failure::{Origin, usage_error};
+use super::globals::{self, Globals};
+use super::pflag::{self, Line, Order, plain_line};
+use super::suggest::similar;
+use super::{COMMANDS, CommandResult, Context, Failure, help};
+use crate::engine::Dialect;
+use crate::output::ui::Ui;
+
+/// Finds the command that `argv` names, parses its flags, runs it.
+pub(crate) fn dispatch(argv: &[OsString]) -> ExitCode {
+    let ui = Ui;
+    let mut shell = Shell::new(argv, ui);
+    let outcome = shell.run(argv.get(1..).unwrap_or_default());
+    ExitCode::from(outcome.unwrap_or_else(|failure| {
+        failure.print(Ui, shell.dialect, &shell.call.path);
+        failure.exit_code(shell.dialect, &shell.call.path)
+    }))
+}
+
+/// What a command line names.
+enum Target<'a> {
+    /// The program itself or a group, without a command.
+    Bare,
+    /// `--help`, or the word `help`.
+    Help,
+    /// A command with the words after it.
+    Command(&'static Entry, &'a [OsString]),
+    /// What the shell asks while a command is typed: the words so far.
+    Completion(Descriptions, &'a [OsString]),
+}
+
+/// The state of one call before there is a [`Context`].
+struct Shell {
+    ui: Ui,
+    call: Call,
+    dialect: Dialect,
+    global_flags: Vec<OsString>,
+}
+
+impl Shell {
+    fn new(argv: &[OsString], ui: Ui) -> Self {
+        let program = argv.first().map(Path::new).and_then(Path::file_name);
+        let program = program.unwrap_or(OsStr::new("coracle")).to_string_lossy();
+        Self {
+            ui,
+            dialect: dialect(&program),
+            call: Call {
+                program: program.into_owned(),
+                path: String::new(),
+                argv: argv
+                    .iter()
+                    .map(|arg| arg.to_string_lossy().into_owned())
+                    .collect(),
+            },
+            global_flags: Vec::new(),
+        }
+    }
+
+    fn run(&mut self, args: &[OsString]) -> CommandResult {
+        let mut words = Vec::new();
+        let target = self.find(args, &mut words)?;
+        if self.call.path.is_empty() {
+            let globals = Globals::from_flags(&self.global_flags)?;
+            if globals.version {
+                self.ui.line(self.version_line())?;
+                return Ok(0);
+            }
+        }
+        match target {
+            Target::Help => self.help_page(),
+            Target::Bare => self.bare(),
+            Target::Command(entry, args) => self.command(entry, args),
+            Target::Completion(descriptions, args) => self.complete(args, descriptions),
+        }
+    }
+
+    /// Prints what the last of `args` may become.
+    fn complete(&mut self, args: &[OsString], descriptions: Descriptions) -> CommandResult {
+        let Some((typed, before)) = args.split_last() else {
+            return Ok(0);
+        };
+        let typed = typed.to_string_lossy();
+        // A line that makes no sense has no continuation.
+        let answer = self.answer(before, &typed);
+        let answer = answer.unwrap_or_else(|_senseless| Answer::files());
+        let typed = match typed.split_once('=') {
+            Some((flag, value)) if flag.starts_with("--") => value,
+            _ => &typed,
+        };
+        self.ui.raw(answer.lines(typed, descriptions).as_bytes())?;
+        Ok(0)
+    }
+
+    fn answer(&mut self, args: &[OsString], typed: &str) -> Result<Answer, Failure> {
+        let mut words = Vec::new();
+        let (entry, args) = match self.find(args, &mut words)? {
+            Target::Bare | Target::Help | Target::Completion(..) => {
+                return Ok(complete::below(&self.call.path, typed));
+            }
+            Target::Command(entry, args) => (entry, args),
+        };
+        let definition = entry.definition("", self.dialect);
+        let order = Order::of(&definition);
+        let line = pflag::read(&definition, globals::inherited, args, order);
+        let place = complete::place(&definition, args, &line, typed);
+        let inherited = line.into_iter().flat_map(|line| line.inherited);
+        self.global_flags.extend(inherited);
+        Ok(match place {
+            Some(Place::Flag) => complete::flags_of(&definition),
+            Some(Place::Value(flag)) => complete::values_of(flag),
+            Some(Place::Word { before }) => {
+                complete::words_of(&self.context()?, entry, &definition, before)
+            }
+            Some(Place::Foreign) | None => Answer::files(),
+        })
+    }
+
+    /// Walks from the program to the command: flags of the program may stand at every step.
+    /// `words` keeps what the walk had to copy.
+    fn find<'a>(
+        &mut self,
+        args: &'a [OsString],
+        words: &'a mut Vec<OsString>,
+    ) -> Result<Target<'a>, Failure> {
+        *words = args.to_vec();
+        let mut at = 0;
+        while at < words.len() {
+            if words[at].as_encoded_bytes().starts_with(b"-") {
+                let line = self.read_globals(&words[at..])?;
+                self.global_flags.extend(line.flags);
+                if line.help {
+                    return Ok(Target::Help);
+                }
+                at = words.len() - line.words.len();
+                continue;
+            }
+            let word = words[at].to_string_lossy();
+            if self.call.path.is_empty() {
+                if word == "help" {
+                    return self.help_words(&words[at + 1..]);
+                }
+                if let Some(descriptions) = Descriptions::asked(&word) {
+                    return Ok(Target::Completion(descriptions, &words[at + 1..]));
+                }
+            }
+            self.descend(&word)?;
+            at += 1;
+            if let Some(entry) = lookup(&self.call.path) {
+                return Ok(Target::Command(entry, &words[at..]));
+            }
+        }
+        Ok(Target::Bare)
+    }
+
+    fn read_globals(&self, args: &[OsString]) -> Result<Line, Failure> {
+        pflag::read(
+            &globals::definition(),
+            globals::inherited,
+            args,
+            Order::FlagsFirst,
+        )
+        .map_err(|error| Failure::usage(format_args!("{error}\n{}", self.see())))
+    }
+
+    /// Takes one more word into the path, if anything is called so.
+    fn descend(&mut self, word: &str) -> Result<(), Failure> {
+        let path = match self.call.path.as_str() {
+            "" => word.to_owned(),
+            parent => format!("{parent} {word}"),
+        };
+        if lookup(&path).is_some() || is_group(&path) {
+            self.call.path = path;
+            return Ok(());
+        }
+        Err(match absent::command(&path) {
+            Some(Absence::NotYet) => Failure::tool(format_args!("{path}: not supported yet")),
+            Some(Absence::Never(reason)) => Failure::tool(format_args!("{path}: {reason}")),
+            None => self.unrecognized(&path),
+        })
+    }
+
+    fn unrecognized(&self, path: &str) -> Failure {
+        let program = &self.call.program;
+        let parent = self.full_path();
+        let word = path.rsplit(' ').next().unwrap_or_default();
+        let names = help::names_below(COMMANDS, &self.call.path);
+        let meant = match similar(word, names).as_slice() {
+            [] => String::new(),
+            names => format!("\nDid you mean this?\n    {}\n\n", names.join("\n    ")),
+        };
+        match self.dialect {
+            Dialect::Podman => Failure::usage(format_args!(
+                "unrecognized command `{program} {path}`\n{meant}Try '{parent} --help' for more information"
+            )),
+            Dialect::Docker => Failure {
+                code: 1,
+                ..Failure::usage(format_args!(
+                    "docker: '{path}' is not a docker command.\n{meant}See '{parent} --help'"
+                ))
+            },
+        }
+    }
+
+    /// `help container ls`: the page of what the words name.
+    fn help_words<'a>(&mut self, words: &[OsString]) -> Result<Target<'a>, Failure> {
+        for word in words {
+            let word = word.to_string_lossy();
+            match word.as_ref() {
+                "--help" | "-h" if self.call.path.is_empty() => {
+                    "help".clone_into(&mut self.call.path);
+                }
+                "--help" | "-h" => {}
+                _ => self.descend(&word)?,
+            }
+        }
+        Ok(Target::Help)
+    }
+
+    fn help_page(&self) -> CommandResult {
+        let path = self.call.path.as_str();
+        let program = &self.call.program;
+        let page = if let Some(entry) = lookup(path) {
+            let definition = with_configured_defaults(entry.definition("", self.dialect));
+            help::command(program, entry, path, &definition)
+        } else if let Some(group) = GROUPS.iter().find(|group| group.name == path) {
+            help::group(program, group, COMMANDS)
+        } else if path == "help" {
+            help::of_help(program)
+        } else {
+            help::program(program, COMMANDS, self.remote())
+        };
+        self.ui.raw(page.as_bytes())?;
+        Ok(0)
+    }
+
+    fn remote(&self) -> help::Remote {
+        let names_one = |flag: &OsString| {
+            let flag = flag.to_string_lossy();
+            ["--url=", "--connection=", "--host="]
+                .iter()
+                .any(|prefix| flag.starts_with(prefix))
+        };
+        if self.global_flags.iter().any(names_one) {
+            help::Remote::Named
+        } else {
+            help::Remote::NotNamed
+        }
+    }
+
+    /// The program or a group without a command: the page, and an error as cobra makes it.
+    fn bare(&self) -> CommandResult {
+        self.help_page()?;
+        match self.dialect {
+            Dialect::Docker => Ok(0),
+            Dialect::Podman => Err(Failure::usage(format_args!(
+                "missing command '{} COMMAND'",
+                self.full_path()
+            ))),
+        }
+    }
+
+    fn command(&mut self, entry: &'static Entry, args: &[OsString]) -> CommandResult {
+        let definition = entry.definition("", self.dialect);
+        let line = pflag::read(
+            &definition,
+            globals::inherited,
+            args,
+            Order::of(&definition),
+        )
+        .map_err(|error| entry.unknown_flag(&error, &self.see()))?;
+        if line.help {
+            return self.help_page();
+        }
+        self.global_flags.extend(line.inherited);
+        if let Some(error) =
+            help::word_count_error(&self.full_path(), &definition, line.words.len())
+        {
+            return Err(self.wrong_word_count(entry, &definition, &error));
+        }
+        let context = self.context()?;
+        let argv = plain_line(line.flags, line.words);
+        let matches = definition
+            .try_get_matches_from(argv)
+            .map_err(|error| usage_error(&entry.definition("", context.engine.dialect), &error))?;
+        context.log(LogLevel::Debug, &format!("running `{}`", self.full_path()));
+        let outcome = (entry.run)(&matches, &context);
+        // Podman's last words, which its suite looks for.
+        context.log(LogLevel::Debug, "Shutting down engines");
+        outcome.map_err(|failure| match (self.dialect, failure.origin) {
+            (Dialect::Docker, Origin::NoNames) => {
+                let definition = entry.definition("", self.dialect);
+                self.docker_wants(entry, &definition, "requires at least 1 argument")
+            }
+            _ => failure,
+        })
+    }
+
+    /// Docker says what a command wants where podman counts what it got.
+    fn wrong_word_count(&self, entry: &Entry, definition: &clap::Command, error: &str) -> Failure {
+        match self.dialect {
+            Dialect::Podman => Failure::usage(error),
+            Dialect::Docker => {
+                self.docker_wants(entry, definition, &help::wanted_words(definition))
+            }
+        }
+    }
+
+    fn docker_wants(&self, entry: &Entry, definition: &clap::Command, wanted: &str) -> Failure {
+        let Call { program, path, .. } = &self.call;
+        let message = format!(
+            "\"{program} {path}\" {wanted}.\n{}\n\nUsage:  {}\n\n{}",
+            self.see(),
+            help::usage(program, entry, path, definition),
+            entry.about,
+        );
+        Failure {
+            code: 1,
+            ..Failure::usage(message)
+        }
+    }
+
+    fn context(&self) -> Result<Context, Failure> {
+        let globals = Globals::from_flags(&self.global_flags)?;
+        let log_level = LogLevel::asked(&globals)?;
+        globals.check(self.dialect)?;
+        let context = Context::open(self.dialect, globals, self.call.clone(), log_level)?;
+        context.log_start();
+        Ok(context)
+    }
+
+    fn full_path(&self) -> String {
+        let Call { program, path, .. } = &self.call;
+        if path.is_empty() {
+            return program.clone();
+        }
+        format!("{program} {path}")
+    }
+
+    fn see(&self) -> String {
+        let full_path = self.full_path();
+        match self.dialect {
+            Dialect::Podman => format!("See '{full_path} --help'"),
+            Dialect::Docker => format!("See '{full_path} --help'."),
+        }
+    }
+
+    fn version_line(&self) -> String {
+        let version = env!("CARGO_PKG_VERSION");
+        match self.dialect {
+            Dialect::Podman => format!("{} version {version}", self.call.program),
+            Dialect::Docker => format!("Docker version {version}, build coracle"),
+        }
+    }
+}
+
+/// Whose words apply: an `alias docker=coracle` leaves `argv[0]` alone, hence the variable and the
+/// configuration. One that cannot be read is told by what needs more of it.
+fn dialect(program: &str) -> Dialect {
+    let mode = match std::env::var("CORACLE_MODE") {
+        Ok(mode) => Some(mode),
+        Err(_) if program == "docker" || program == "podman" => Some(program.to_owned()),
+        Err(_) => early_configuration().mode.clone(),
+    };
+    match mode.as_deref() {
+        Some("docker") => Dialect::Docker,
+        Some(_) | None => Dialect::Podman,
+    }
+}

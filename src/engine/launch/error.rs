@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What stands in the way of a start before its fork.
+
+use std::path::PathBuf;
+
+use crate::engine::connect::ConnectError;
+use crate::engine::maps::MapError;
+use crate::engine::namespaces::NamespaceError;
+use crate::engine::spec::SecurityError;
+use crate::runtime::launch::StageFailure;
+use crate::state::StateError;
+use crate::storage::StorageError;
+use crate::sys::SysError;
+
+/// What was asked for and cannot be had on this host.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// `--userns`, `--uidmap`.
+    #[error(transparent)]
+    Map(#[from] MapError),
+    /// `--pid`, `--ipc`, `--uts`, `--network`.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    /// `--security-opt`.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
+    /// A system call filter that cannot be used.
+    #[error("seccomp profile {}: {reason}", path.display())]
+    Seccomp {
+        /// The profile.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// `--network`, `--add-host`.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The image's layers.
+    #[error(transparent)]
+    Image(#[from] StorageError),
+    /// A map under which the kernel's overlay cannot serve the root.
+    #[error(
+        "this id map leaves out the caller's own id: only the FUSE overlay can serve the root, \
+         and /dev/fuse cannot be opened or another engine was asked for"
+    )]
+    NeedsFuse,
+    /// The user of the program.
+    #[error(transparent)]
+    User(#[from] StageFailure),
+    /// A directory or file of the container's own.
+    #[error("prepare {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the kernel said.
+        source: SysError,
+    },
+    /// The store.
+    #[error(transparent)]
+    State(#[from] StateError),
+}

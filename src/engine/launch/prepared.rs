@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a start has prepared, as the monitor finds it, and what is done about it after the end.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use crate::engine::cgroup::{self, ContainerCgroup};
+use crate::engine::connect::Connection;
+use crate::engine::roots::FuseRoot;
+use crate::engine::{Dialect, Engine};
+use crate::monitor::protocol::Framing;
+use crate::runtime::idmap::HolderMap;
+use crate::runtime::launch::{Launch, Root};
+use crate::state::dirs::Dirs;
+use crate::state::record::{ContainerRecord, ContainerState};
+use crate::state::store::Store;
+
+/// All that the monitor and the init stage need.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) dirs: Dirs,
+    pub(super) dialect: Dialect,
+    pub(super) record: ContainerRecord,
+    pub(super) launch: Launch,
+    pub(super) fuse: Option<FuseRoot>,
+    pub(super) holder: HolderMap,
+    pub(super) run_root: PathBuf,
+    pub(super) run_directory: PathBuf,
+    /// Any directory: the root is attached over it in the container's own mount namespace.
+    pub(super) mountpoint: PathBuf,
+    pub(super) listener: Option<OwnedFd>,
+    pub(super) connection: Connection,
+    pub(super) cgroup: Option<ContainerCgroup>,
+    pub(super) terminal_size: Option<(u16, u16)>,
+    pub(super) restart_count: u32,
+}
+
+impl Prepared {
+    /// How output travels to the command in the foreground.
+    pub(super) fn framing(&self) -> Framing {
+        if self.record.request.tty {
+            Framing::Raw
+        } else {
+            Framing::Multiplexed
+        }
+    }
+
+    pub(super) fn is_passthrough(&self) -> bool {
+        self.record.resolved.log_driver.starts_with("passthrough")
+    }
+
+    pub(super) fn storage_engine(&self) -> &'static str {
+        match &self.launch.root {
+            Root::Kernel(_) | Root::Machine(_) => "kernel",
+            Root::Fuse(_) => "fuse",
+            Root::Directory(_) => "bind",
+        }
+    }
+
+    /// Removes what a start that failed has made.
+    pub(super) fn undo(&self) {
+        if let Some(cgroup) = &self.cgroup {
+            drop(cgroup::destroy(&cgroup.path));
+        }
+        drop(fs::remove_dir_all(&self.run_directory));
+    }
+
+    /// What is done after the end.
+    pub(super) fn cleaning(&self, store: Store, waiter: Waiter) -> Cleaning {
+        let takes_image = self.record.request.remove_image && waiter == Waiter::Nobody;
+        let engine = || Engine {
+            dirs: self.dirs.clone(),
+            dialect: self.dialect,
+            runtime_flags: Vec::new(),
+            external: None,
+        };
+        Cleaning {
+            image_remover: takes_image.then(engine),
+            pod: self.record.resolved.pod.is_some().then(engine),
+            store,
+            record: self.record.clone(),
+            run_directory: self.run_directory.clone(),
+            cgroup_path: self
+                .cgroup
+                .as_ref()
+                .map(|c| c.path.clone())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// Who waits for the end of a container, and removes its image then (`--rmi`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiter {
+    /// The command that started it.
+    Client,
+    /// It runs in the background: the image is the monitor's task.
+    Nobody,
+}
+
+/// What the monitor removes after the end; a later command finishes what a dead monitor left.
+#[derive(Debug)]
+pub(super) struct Cleaning {
+    store: Store,
+    record: ContainerRecord,
+    run_directory: PathBuf,
+    cgroup_path: String,
+    image_remover: Option<Engine>,
+    pod: Option<Engine>,
+}
+
+impl Cleaning {
+    /// The value is what comes when the container's lock is given back.
+    pub(super) fn run(self) -> impl FnOnce() {
+        drop(cgroup::destroy(&self.cgroup_path));
+        drop(fs::remove_dir_all(&self.run_directory));
+        let restarts = |state: ContainerState| state.restarting;
+        let comes_back = self.store.read_state(&self.record.id).is_ok_and(restarts);
+        if self.record.request.auto_remove && !comes_back {
+            drop(self.store.remove(&self.record.id));
+            if let Some(cidfile) = &self.record.request.cidfile {
+                drop(fs::remove_file(cidfile));
+            }
+            if let Some(engine) = self.image_remover {
+                engine.remove_its_image_inside(&self.record.request.image);
+            }
+        }
+        let ending = self.pod.filter(|_| !comes_back);
+        let record = self.record;
+        move || {
+            if let Some(engine) = ending {
+                engine.end_pod_of(&record);
+            }
+        }
+    }
+}
