@@ -189,7 +189,9 @@ fn policies_platforms_and_all_tags() {
     // Another image under the same name, which nobody here has heard of.
     sandbox.ok(["create", "--name", "changed", IMAGE, "true"]);
     let newer = sandbox.ok(["commit", "-q", "--change", "ENV a=b", "changed", "changed"]);
-    sandbox.ok(["push", "-q", INSECURE, "changed", &name]);
+    // The registry has its lowest layer: nobody compresses that to learn it.
+    let pushed = sandbox.run(["push", INSECURE, "changed", &name]).expect(0);
+    pushed.says("skipped: already exists");
     let with = |policy: &str, name: &str| {
         let policy = format!("--policy={policy}");
         sandbox.run(["pull", "-q", INSECURE, "--retry=0", &policy, name])

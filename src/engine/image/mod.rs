@@ -18,6 +18,7 @@ mod parallel;
 mod progress;
 mod pull;
 mod push;
+mod push_manifest;
 mod relay;
 mod remove;
 mod save;
