@@ -73,10 +73,14 @@ impl Engine {
         ahead: NamespaceAhead,
         report: &dyn Report,
     ) -> Result<RunOutcome, RunError> {
-        // A pod's infra container has to start before, and in the same holder.
         let holder = match &request.pod {
             None => ahead.0,
-            Some(_) => HolderAhead::later(),
+            Some(_) => {
+                // The pod's infra container has to start before, and in the same holder: no
+                // other may be found from here on.
+                drop(ahead);
+                HolderAhead::later()
+            }
         };
         let (record, lock) = self.create_locked(request, Durability::Unsynced, report)?;
         let on_disk = if record.request.auto_remove {
