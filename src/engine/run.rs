@@ -73,14 +73,13 @@ impl Engine {
         ahead: NamespaceAhead,
         report: &dyn Report,
     ) -> Result<RunOutcome, RunError> {
-        let holder = match &request.pod {
-            None => ahead.0,
-            Some(_) => {
-                // The pod's infra container has to start before, and in the same holder: no
-                // other may be found from here on.
-                drop(ahead);
-                HolderAhead::later()
-            }
+        let holder = if request.pod.is_none() {
+            ahead.0
+        } else {
+            // The pod's infra container has to start before, and in the same holder: no other may
+            // be found from here on.
+            drop(ahead);
+            HolderAhead::later()
         };
         let (record, lock) = self.create_locked(request, Durability::Unsynced, report)?;
         let on_disk = if record.request.auto_remove {
