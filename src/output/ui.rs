@@ -55,7 +55,10 @@ impl Ui {
             if number > 0 {
                 visible.push('\n');
             }
-            push_visible(line, &mut visible);
+            // Indents are meant.
+            let indent = line.len() - line.trim_start_matches('\t').len();
+            visible.push_str(&line[..indent]);
+            push_visible(&line[indent..], &mut visible);
         }
         let mut stderr = io::stderr().lock();
         drop(writeln!(stderr, "{visible}"));

@@ -649,3 +649,12 @@ fn a_container_brings_its_image_from_an_archive_and_takes_it_along() {
     sandbox.ok(["stop", "last"]);
     sandbox.run(["image", "exists", "brought:1"]).expect(1);
 }
+
+#[test]
+fn several_missing_images_are_told_on_lines_of_their_own() {
+    requires!("userns");
+    let sandbox = Sandbox::new();
+    let outcome = sandbox.run(["rmi", "a", "b"]).expect(1);
+    let lines: Vec<&str> = outcome.err().lines().skip(1).collect();
+    assert_eq!(lines, ["\t* a: image not known", "\t* b: image not known"]);
+}

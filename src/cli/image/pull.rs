@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `pull`.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use super::transfers::{Purpose, Transfers, Volume};
 use crate::cli::args::registry::{PlatformArgs, RegistryArgs, pull_policy};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::config::registries::RegistriesError;
 use crate::engine::Dialect;
+use crate::engine::access::AccessError;
 use crate::engine::image::{
-    LoadRequest, LoadSource, LoadedImage, Novelty, PullPolicy, PullRequest, PulledImage,
-    WhichArchived, WhichTags,
+    ImageError, LoadRequest, LoadSource, LoadedImage, Novelty, PullPolicy, PullRequest,
+    PulledImage, WhichArchived, WhichTags,
 };
 use crate::oci::{DEFAULT_TAG, Reference};
+use crate::output::ask;
 
 /// Flags of `pull`.
 #[derive(Debug, clap::Args)]
@@ -161,7 +165,14 @@ fn pull(context: &Context, request: &PullRequest, volume: Volume) -> Result<(), 
     }
     let pulled = {
         let transfers = Transfers::new(context, Purpose::Pull, volume);
-        context.engine.pull(request, &transfers)?
+        let asked = |request: &PullRequest| context.engine.pull(request, &transfers);
+        asked(request).or_else(|error| {
+            let name = chosen(context, error)?;
+            Ok::<_, Failure>(asked(&PullRequest {
+                name,
+                ..request.clone()
+            })?)
+        })?
     };
     for image in &pulled {
         match dialect {
@@ -170,6 +181,37 @@ fn pull(context: &Context, request: &PullRequest, volume: Volume) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// The full name that a person chooses for a short one which may mean several images; where nobody
+/// can be asked, `error` says what they are.
+fn chosen(context: &Context, error: ImageError) -> Result<String, Failure> {
+    let can_ask = ask::can_answer() && std::io::stdout().is_terminal();
+    let ImageError::Access(AccessError::Registries(RegistriesError::Ambiguous {
+        name,
+        candidates,
+    })) = &error
+    else {
+        return Err(error.into());
+    };
+    if !can_ask {
+        return Err(error.into());
+    }
+    context
+        .ui
+        .line(format_args!("{name} may be one of these images:"))?;
+    for (number, candidate) in candidates.iter().enumerate() {
+        context
+            .ui
+            .line(format_args!("  {}. {candidate}", number + 1))?;
+    }
+    let answer = ask::line(context.ui, &format!("Which one (1-{})? ", candidates.len()))?;
+    let number: Option<usize> = answer.trim().parse().ok();
+    let chosen = number.and_then(|number| candidates.get(number.checked_sub(1)?));
+    match chosen {
+        Some(chosen) => Ok(chosen.clone()),
+        None => Err(error.into()),
+    }
 }
 
 /// Brings a container's image here before the container is made; the value is its name, without a
@@ -198,10 +240,16 @@ pub(crate) fn ensure_image(
         Origin::Storage(name) => return Ok(name),
         Origin::Registry(name) => name,
     };
-    let request = PullRequest { name, ..request };
+    let mut request = PullRequest { name, ..request };
     let pulled = {
         let transfers = Transfers::new(context, Purpose::Container, volume);
-        context.engine.ensure_image(&request, &transfers)?
+        match context.engine.ensure_image(&request, &transfers) {
+            Ok(pulled) => pulled,
+            Err(error) => {
+                request.name = chosen(context, error)?;
+                context.engine.ensure_image(&request, &transfers)?
+            }
+        }
     };
     if let Some(pulled) = &pulled {
         tell_docker(context, pulled, volume);

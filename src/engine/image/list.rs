@@ -4,7 +4,8 @@
 use super::error::ImageError;
 use super::filter::{ImageFilters, name_matches};
 use super::users::ImageUsers;
-use crate::engine::Engine;
+use crate::engine::{Dialect, Engine};
+use crate::oci::Reference;
 use crate::storage::{Image, ListedImage, ListedInstance};
 
 /// What a list is to show.
@@ -72,7 +73,8 @@ impl Engine {
                 listed,
             })
             .collect();
-        if let Some(name) = &request.name {
+        let queried = || queried(&request.filters, self.dialect);
+        if let Some(name) = request.name.as_deref().or_else(queried) {
             for entry in &mut entries {
                 keep_matching(&mut entry.listed.names, name);
             }
@@ -86,10 +88,50 @@ impl Engine {
     }
 }
 
+/// The one reference that filters ask for: Docker shows no other names then, Podman only if it is a
+/// full name.
+fn queried(filters: &[String], dialect: Dialect) -> Option<&str> {
+    let mut values = filters
+        .iter()
+        .filter_map(|filter| filter.strip_prefix("reference="));
+    let (Some(only), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    let is_full = || {
+        let name = Reference::parse(only);
+        name.is_ok_and(|name| name.domain().is_some() && name.tag().is_some())
+    };
+    (dialect == Dialect::Docker || is_full()).then_some(only)
+}
+
 /// Of several names only those that were asked for are shown; all of them if the image was found
 /// by its id.
 fn keep_matching(names: &mut Vec<String>, pattern: &str) {
     if names.iter().any(|name| name_matches(name, pattern)) {
         names.retain(|name| name_matches(name, pattern));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_reference_hides_other_names() {
+        for (filters, dialect, expected) in [
+            (&["reference=web"][..], Dialect::Podman, None),
+            (&["reference=web"], Dialect::Docker, Some("web")),
+            (
+                &["reference=a.io/web:1"],
+                Dialect::Podman,
+                Some("a.io/web:1"),
+            ),
+            (&["reference=a.io/web"], Dialect::Podman, None),
+            (&["reference=a", "reference=b"], Dialect::Docker, None),
+            (&["label=a"], Dialect::Docker, None),
+        ] {
+            let filters: Vec<String> = filters.iter().map(ToString::to_string).collect();
+            assert_eq!(queried(&filters, dialect), expected, "{filters:?}");
+        }
     }
 }
