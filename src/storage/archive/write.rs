@@ -9,19 +9,20 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde_json::json;
 
 use super::files::blob_name;
-use crate::oci::{Descriptor, Digest, Digester, Index, Manifest, media_type};
+use crate::oci::{Algorithm, Descriptor, Digest, Digester, Index, Manifest, media_type};
+use crate::storage::compression::read_fully;
 use crate::storage::tar::{END, padding, write_document_header};
 use crate::storage::{Layer, LayerCompression, compress};
 
 /// Bytes that are read and written at once, and how many such pieces wait.
-const PIECE: usize = 1 << 20;
+const PIECE: usize = 256 << 10;
 const AHEAD: usize = 4;
 
 /// The annotation that holds an image's name in an index.
@@ -504,34 +505,62 @@ fn to_json(value: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("it has string keys")
 }
 
-/// Writes a layer's plain stream: one thread reads, this one hashes and writes.
+type Piece = io::Result<Vec<u8>>;
+
+/// Writes a layer's plain stream: one thread reads, one hashes, this one writes.
 fn copy_plain(layer: &Layer, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-    let stream = layer.stream()?;
-    let (sender, receiver) = sync_channel(AHEAD);
+    let mut stream = layer.stream()?;
+    let (read, to_hash) = sync_channel(AHEAD);
+    let (hashed, to_write) = sync_channel(AHEAD);
+    let (used, unused) = channel();
     let diff_id = &layer.record.diff_id;
-    let mut digester = Digester::new(diff_id.algorithm());
     thread::scope(|scope| {
-        scope.spawn(move || {
-            let mut stream = stream;
-            loop {
-                let mut piece = Vec::with_capacity(PIECE);
-                let read = Read::by_ref(&mut stream)
-                    .take(PIECE as u64)
-                    .read_to_end(&mut piece);
-                let ended = matches!(read, Ok(0) | Err(_));
-                if sender.send(read.map(|_| piece)).is_err() || ended {
-                    return;
-                }
-            }
-        });
-        for piece in receiver {
+        scope.spawn(move || read_pieces(&mut stream, &read, &unused));
+        let hasher = scope.spawn(move || hash_pieces(diff_id.algorithm(), &to_hash, &hashed));
+        for piece in to_write {
             let piece = piece?;
-            digester.update(&piece);
             write(&piece)?;
+            // The reader may have ended already.
+            drop(used.send(piece));
         }
-        Ok(())
+        let found = hasher.join().expect("the hasher passes errors on");
+        check(diff_id, &found)
     })
-    .and_then(|()| check(diff_id, &digester.finish()))
+}
+
+/// Reads to the end, or until nobody takes pieces any more. Those that were used are used again.
+fn read_pieces(stream: &mut impl Read, read: &SyncSender<Piece>, unused: &Receiver<Vec<u8>>) {
+    loop {
+        let mut piece = unused.try_recv().unwrap_or_default();
+        piece.resize(PIECE, 0);
+        let length = read_fully(&mut *stream, &mut piece);
+        let ended = !matches!(length, Ok(PIECE));
+        let piece = length.map(|length| {
+            piece.truncate(length);
+            piece
+        });
+        if read.send(piece).is_err() || ended {
+            return;
+        }
+    }
+}
+
+/// Hashes pieces on their way.
+fn hash_pieces(
+    algorithm: Algorithm,
+    to_hash: &Receiver<Piece>,
+    hashed: &SyncSender<Piece>,
+) -> Digest {
+    let mut digester = Digester::new(algorithm);
+    while let Ok(piece) = to_hash.recv() {
+        if let Ok(bytes) = &piece {
+            digester.update(bytes);
+        }
+        if hashed.send(piece).is_err() {
+            break;
+        }
+    }
+    digester.finish()
 }
 
 /// Writes a layer's compressed stream; its digest and size.
