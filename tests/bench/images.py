@@ -173,7 +173,11 @@ class Life:
         return sum(peaks.values()) / 1024
 
     def empty(self):
-        for command in (["rm", "-f", "-a", "-t", "0"], ["rmi", "-f", "-a"]):
+        commands = [["rm", "-f", "-a", "-t", "0"], ["rmi", "-f", "-a"]]
+        if self.tool.name.startswith("podman"):
+            # Ends the process that it keeps between commands.
+            commands.append(["system", "migrate"])
+        for command in commands:
             self.tool.do(*command, check=False)
 
 
