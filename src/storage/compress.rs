@@ -22,8 +22,8 @@ const BLOCK: usize = 1 << 20;
 /// Threads for one layer.
 const WORKERS_MAX: usize = 8;
 
-/// A good deal faster than gzip's usual 6, and not much larger.
-const GZIP_LEVEL: u32 = 4;
+/// Layers become as small as podman makes them; 6 takes twice as long to make them 4 % smaller.
+const GZIP_LEVEL: u32 = 3;
 
 const ZSTD_LEVEL: i32 = 3;
 
