@@ -37,11 +37,11 @@ impl Load<'_> {
         let pins = self.layers(archived, diff_ids, &chain)?;
         let layers = self.images.layers();
         layers.settle_roots(&chain, self.workplace)?;
-        for (chain_id, blob) in chain.iter().zip(&archived.layers) {
-            if let Some(digest) = &blob.blob_digest {
-                layers.keep_blob(&layers.read(chain_id)?, digest, || blob.reader())?;
-            }
-        }
+        let blobs: Vec<_> = chain.iter().zip(&archived.layers).collect();
+        for_each(&blobs, |(chain_id, blob), _| match &blob.blob_digest {
+            Some(digest) => layers.keep_blob(&layers.read(chain_id)?, digest, || blob.reader()),
+            None => Ok(()),
+        })?;
         let digest = &Digest::sha256(&archived.config);
         self.report.step(Step::Config { digest });
         self.report.step(Step::Manifest);

@@ -9,7 +9,7 @@ use std::thread;
 const WORKERS_MAX: usize = 6;
 
 /// As many as there are cores, but no more than help.
-pub(super) fn workers(jobs: usize) -> usize {
+fn workers(jobs: usize) -> usize {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     cores.clamp(2, WORKERS_MAX).min(jobs)
 }

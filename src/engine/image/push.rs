@@ -8,12 +8,10 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::thread;
 
 use super::error::ImageError;
-use super::parallel::workers;
+use super::parallel::for_each;
 use super::progress::{Step, TransferReport};
 use super::pull::{PullCause, PullFailure, insist};
 use super::push_manifest::{Sent, compression_of, form_of, rewrite};
@@ -264,33 +262,13 @@ impl Push<'_> {
     /// The layers as the registry has them now, lowest first.
     fn layers(&self, name: &Reference, manifest: &Manifest) -> Result<Vec<Sent>, PullFailure> {
         let layers = &self.image.layers;
-        let next = AtomicUsize::new(0);
-        let is_over = AtomicBool::new(false);
         let sent: Vec<Mutex<Option<Sent>>> = layers.iter().map(|_| Mutex::default()).collect();
-        let failure: Mutex<Option<PullFailure>> = Mutex::default();
-        thread::scope(|scope| {
-            for _ in 0..workers(layers.len()) {
-                scope.spawn(|| {
-                    while !is_over.load(Ordering::Relaxed) {
-                        let at = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(layer) = layers.get(at) else { return };
-                        match self.layer(name, layer, manifest.layers.get(at)) {
-                            Ok(done) => {
-                                *sent[at].lock().expect("setting does not panic") = Some(done);
-                            }
-                            Err(error) => {
-                                let mut first = failure.lock().expect("setting does not panic");
-                                first.get_or_insert(error);
-                                is_over.store(true, Ordering::Relaxed);
-                            }
-                        }
-                    }
-                });
-            }
-        });
-        if let Some(failure) = failure.into_inner().expect("setting does not panic") {
-            return Err(failure);
-        }
+        let jobs: Vec<usize> = (0..layers.len()).collect();
+        for_each(&jobs, |&at, _| {
+            let done = self.layer(name, &layers[at], manifest.layers.get(at))?;
+            *sent[at].lock().expect("setting does not panic") = Some(done);
+            Ok(())
+        })?;
         let sent = sent
             .into_iter()
             .map(|one| one.into_inner().expect("setting does not panic"));
