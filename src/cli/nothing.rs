@@ -3,7 +3,6 @@
 //! rows, and the words for a name that stands for nothing.
 
 use super::{CommandResult, Context, Failure};
-use crate::engine::Dialect;
 
 /// Whether a name that stands for nothing is a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,20 +24,6 @@ pub(crate) fn remove(
         Missing::Ignore => Ok(0),
         Missing::Report => fail_each(context, names, 1, words),
     }
-}
-
-/// `inspect`: an empty array, then one line for each name.
-pub(crate) fn inspect(
-    context: &Context,
-    names: &[String],
-    words: impl Fn(&str) -> String,
-) -> CommandResult {
-    context.ui.line("[]")?;
-    let code = match context.engine.dialect {
-        Dialect::Podman => 125,
-        Dialect::Docker => 1,
-    };
-    fail_each(context, names, code, words)
 }
 
 /// Prints a line for each of `names`; the last becomes the command's own error.

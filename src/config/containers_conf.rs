@@ -134,6 +134,8 @@ pub struct EngineSection {
     pub static_dir: Option<String>,
     /// Seconds.
     pub stop_timeout: Option<i64>,
+    /// What becomes of the `VOLUME`s of images: `anonymous`, `tmpfs`, `ignore`.
+    pub image_volume_mode: Option<String>,
     /// Where volumes are.
     pub volume_path: Option<String>,
     /// Names of volume plugins, which info lists; coracle runs none.
@@ -234,6 +236,7 @@ impl ContainersConf {
         from.text("runtime", &mut into.runtime);
         from.text("static_dir", &mut into.static_dir);
         from.number("stop_timeout", &mut into.stop_timeout);
+        from.text("image_volume_mode", &mut into.image_volume_mode);
         from.text("volume_path", &mut into.volume_path);
         from.keys("volume_plugins", &mut into.volume_plugins);
         let mut flags = document.section("engine.runtimes_flags", &mut self.ignored);

@@ -250,6 +250,7 @@ impl Engine {
         let options = RemoveOptions {
             running: Running::Kill,
             dependents: Dependents::Remove,
+            ..RemoveOptions::default()
         };
         let removed = self.remove(&by_id(id), options, report);
         let error = match removed {

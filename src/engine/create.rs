@@ -16,6 +16,7 @@ use super::remove::{RemoveOptions, Running};
 use super::selection::{Missing, Scope, Selection};
 use super::signal::{self, SignalError};
 use super::spec::{SecurityError, SecurityOptions};
+use super::volume::VolumeFailure;
 use super::{Dialect, Engine, Report};
 use crate::config::ConfigError;
 use crate::config::containers_conf::ContainersConf;
@@ -46,6 +47,9 @@ pub enum CreateError {
     /// Another container has the name, in the words that scripts search for.
     #[error("creating container storage: {0}, or use --replace to instruct Podman to do so.")]
     NameInUse(StateError),
+    /// `-v`, `--mount type=volume`, `--volumes-from`.
+    #[error(transparent)]
+    Volume(#[from] VolumeFailure),
     /// `--userns auto`.
     #[error(transparent)]
     Map(#[from] MapError),
@@ -181,7 +185,14 @@ impl Engine {
             Some(place) => Some(place.hold(&self.dirs)?),
             None => None,
         };
-        keep(&store, record, durability, self.dialect)
+        let held = self.hold_volumes(&store, &mut record)?;
+        match keep(&store, record, durability, self.dialect) {
+            Ok(kept) => Ok(kept),
+            Err(error) => {
+                held.discard(&self.volumes());
+                Err(error)
+            }
+        }
     }
 
     /// Removes the container that is called `name`, if there is one (`--replace`).
@@ -289,6 +300,7 @@ impl Engine {
             image_name: image.name,
             image_digest: image.digest,
             layers: image.layers,
+            mounts: None,
             id_maps: place.inherited.id_maps,
             pod: place.pod,
             role: place.role,

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::EngineError;
 use super::list::{ListRequest, ListScope, Listed};
 use super::usage::tree_bytes;
+use super::volume::{ListedVolume, VolumeFailure};
 use super::{Engine, Report};
 use crate::storage::{Images, ListedImage, StorageError};
 
@@ -18,6 +19,9 @@ pub enum DiskUsageError {
     /// The images cannot be listed.
     #[error(transparent)]
     Images(#[from] StorageError),
+    /// The volumes cannot be listed.
+    #[error(transparent)]
+    Volumes(#[from] VolumeFailure),
 }
 
 /// Everything that takes room.
@@ -27,6 +31,8 @@ pub struct DiskUsage {
     pub images: Vec<ImageUsage>,
     /// The containers.
     pub containers: Vec<ContainerUsage>,
+    /// The volumes.
+    pub volumes: Vec<VolumeUsage>,
     /// Bytes of all layers, each counted once.
     pub layer_bytes: u64,
     /// Bytes of the layers that no container needs.
@@ -40,6 +46,15 @@ pub struct ContainerUsage {
     pub listed: Listed,
     /// Bytes of all its files: what it wrote, its log, its record. What other ids of the user's
     /// range have closed to the caller is not counted.
+    pub size_bytes: u64,
+}
+
+/// The room that one volume takes.
+#[derive(Debug)]
+pub struct VolumeUsage {
+    /// The volume.
+    pub listed: ListedVolume,
+    /// Bytes of its files, as far as the caller can see them.
     pub size_bytes: u64,
 }
 
@@ -87,7 +102,15 @@ impl Engine {
         };
         let containers = listed.into_iter().map(measured).collect();
         let images = Images::open(&self.dirs).list()?;
-        Ok(DiskUsage::of(images, containers))
+        let volumes = self.list_volumes(&[])?.into_iter();
+        let volumes = volumes.map(|listed| VolumeUsage {
+            size_bytes: tree_bytes(listed.mountpoint.clone()),
+            listed,
+        });
+        Ok(DiskUsage {
+            volumes: volumes.collect(),
+            ..DiskUsage::of(images, containers)
+        })
     }
 }
 
@@ -119,6 +142,7 @@ impl DiskUsage {
             layer_bytes,
             unused_layer_bytes,
             containers,
+            volumes: Vec::new(),
         }
     }
 
@@ -142,6 +166,23 @@ impl DiskUsage {
             total: self.containers.len(),
             active: self.containers.len() - idle.clone().count(),
             size_bytes: self.containers.iter().map(size).sum(),
+            reclaimable_bytes: idle.map(size).sum(),
+        }
+    }
+}
+
+impl DiskUsage {
+    /// The line of volumes.
+    pub fn volume_total(&self) -> Total {
+        let size = |one: &VolumeUsage| one.size_bytes;
+        let idle = self
+            .volumes
+            .iter()
+            .filter(|one| one.listed.users.is_empty());
+        Total {
+            total: self.volumes.len(),
+            active: self.volumes.len() - idle.clone().count(),
+            size_bytes: self.volumes.iter().map(size).sum(),
             reclaimable_bytes: idle.map(size).sum(),
         }
     }

@@ -37,6 +37,7 @@ use super::connect::ConnectError;
 use super::error::EngineError;
 use super::oci_runtime::FlagsError;
 use super::terminal::DetachKeys;
+use super::volume::Filling;
 use super::{Engine, Report, recovery};
 use crate::monitor::protocol::{AttachedStreams, Framing};
 use crate::runtime::holder_ahead::HolderAhead;
@@ -212,7 +213,7 @@ impl Engine {
             FlagsError::Flag(failure) => failure.into(),
         })?;
         let prepared = self.prepare(&store, record, report)?;
-        let started = Started::fork(prepared, &mut new.holder, &mode)?;
+        let (started, filling) = Started::fork(prepared, &mut new.holder, &mode)?;
         let synced = match new.on_disk {
             RecordOnDisk::Synced => Ok(()),
             RecordOnDisk::Pending => store.sync(id),
@@ -225,6 +226,8 @@ impl Engine {
         if let Err(error) = synced {
             report.warning(&crate::runtime::userns::chain(&error));
         }
+        // What the container leaves may go with it, and its volumes among that.
+        drop(filling);
         drop(new);
         match mode {
             StartMode::Detached => Ok(StartOutcome::Started),
@@ -300,12 +303,13 @@ struct Started {
 }
 
 impl Started {
-    /// Forks the monitor, which never comes back from here.
+    /// Forks the monitor, which never comes back from here. What comes with it is kept until the
+    /// program runs.
     fn fork(
         prepared: Prepared,
         holder: &mut HolderAhead,
         mode: &StartMode,
-    ) -> Result<Self, StartError> {
+    ) -> Result<(Self, Filling), StartError> {
         let id = prepared.record.id.clone();
         let call = |source| StartError::Call {
             id: id.clone(),
@@ -326,7 +330,7 @@ impl Started {
             Forked::Child => process::monitor(&prepared, holder, &monitor_line, client),
             Forked::Parent { pid, .. } => pid,
         };
-        Ok(Self {
+        let started = Self {
             id: id.clone(),
             monitor,
             line,
@@ -335,7 +339,8 @@ impl Started {
             control: MonitorControl {
                 run_directory: prepared.run_directory,
             },
-        })
+        };
+        Ok((started, prepared.filling))
     }
 }
 

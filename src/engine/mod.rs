@@ -58,6 +58,7 @@ pub mod unshare;
 pub mod usage;
 #[cfg(test)]
 mod verb_tests;
+pub mod volume;
 pub mod wait;
 
 use std::sync::OnceLock;

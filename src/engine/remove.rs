@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::ending::{self, After, Grace, Request};
 use super::error::EngineError;
 use super::selection::{Chosen, ItemResult, Selection};
-use super::{Engine, Report, cgroup, dependents, pod, recovery};
+use super::{Engine, Report, cgroup, dependents, pod, recovery, volume};
 use crate::runtime::subid::holder_map;
 use crate::runtime::userns::run_mapped;
 use crate::state::StateError;
@@ -19,6 +19,7 @@ use crate::state::liveness::{Loss, Observed};
 use crate::state::record::{ContainerRecord, ContainerState};
 use crate::state::store::{ContainerLock, Store};
 use crate::state::tree::remove_tree;
+use crate::state::volumes::Volumes;
 
 /// How often a container may be started again while it is removed by force.
 const ATTEMPTS: u32 = 20;
@@ -30,6 +31,18 @@ pub struct RemoveOptions {
     pub running: Running,
     /// What becomes of containers that share namespaces of the removed ones.
     pub dependents: Dependents,
+    /// What becomes of volumes that were made for one container.
+    pub volumes: OwnVolumes,
+}
+
+/// What becomes of volumes without a name of their own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OwnVolumes {
+    /// They stay, but for those of a container of `--rm`.
+    #[default]
+    Keep,
+    /// They go with the container, unless another one uses them.
+    Remove,
 }
 
 /// What becomes of running containers.
@@ -114,7 +127,7 @@ impl Engine {
             .map(|Chosen { typed, id }| ItemResult {
                 result: id
                     .map_err(nothing_to_remove)
-                    .and_then(|id| remove_one(store, &id, options.running, &mut leftovers, report)),
+                    .and_then(|id| remove_one(store, &id, options, &mut leftovers, report)),
                 typed,
             })
             .collect();
@@ -202,7 +215,7 @@ fn begin(
 fn remove_one(
     store: &Store,
     id: &ContainerId,
-    running: Running,
+    options: RemoveOptions,
     leftovers: &mut Leftovers,
     report: &dyn Report,
 ) -> Result<(), EngineError> {
@@ -214,23 +227,23 @@ fn remove_one(
         let (state, observed) = store.observe(id)?;
         match observed {
             Observed::Created | Observed::Exited => {
-                return remove_unless_needed(store, &lock, id, leftovers);
+                return remove_unless_needed(store, &lock, id, options.volumes, leftovers);
             }
             Observed::Lost(loss) => {
                 settle(store, &lock, id, state, loss)?;
-                return remove_unless_needed(store, &lock, id, leftovers);
+                return remove_unless_needed(store, &lock, id, options.volumes, leftovers);
             }
             Observed::Elsewhere => return Err(ending::elsewhere(id, &state)),
             Observed::Running | Observed::Paused => {}
         }
-        if running == Running::Refuse {
+        if options.running == Running::Refuse {
             return Err(EngineError::NotRemovable {
                 id: id.clone(),
                 status: status_word(&state, observed),
             });
         }
         drop(lock);
-        let ending = begin(store, id, running)?;
+        let ending = begin(store, id, options.running)?;
         ending::finish(store, ending.into_iter().collect(), report)
             .into_iter()
             .collect::<Result<(), _>>()?;
@@ -264,6 +277,7 @@ fn remove_unless_needed(
     store: &Store,
     lock: &ContainerLock,
     id: &ContainerId,
+    volumes: OwnVolumes,
     leftovers: &mut Leftovers,
 ) -> Result<(), EngineError> {
     let dependents = dependents::of(store, id)?;
@@ -273,21 +287,31 @@ fn remove_unless_needed(
             dependents,
         });
     }
-    remove_ended(store, lock, id, leftovers)
+    remove_with(store, lock, id, volumes, leftovers)
 }
 
 /// Removes a container of which nothing runs. What is left for the user's namespace is added to
 /// `leftovers`.
 pub(super) fn remove_ended(
     store: &Store,
-    _lock: &ContainerLock,
+    lock: &ContainerLock,
     id: &ContainerId,
     leftovers: &mut Leftovers,
 ) -> Result<(), EngineError> {
-    let id_file = store
-        .load(id)
-        .ok()
-        .and_then(|record| record.request.cidfile);
+    remove_with(store, lock, id, OwnVolumes::Keep, leftovers)
+}
+
+fn remove_with(
+    store: &Store,
+    _lock: &ContainerLock,
+    id: &ContainerId,
+    volumes: OwnVolumes,
+    leftovers: &mut Leftovers,
+) -> Result<(), EngineError> {
+    let record = store.load(id).ok();
+    let id_file = record
+        .as_ref()
+        .and_then(|record| record.request.cidfile.clone());
     // Sockets and mount points of a run that is over; the next boot clears what stays.
     drop(remove_tree(&store.dirs().container_run(id)));
     if !store
@@ -300,6 +324,14 @@ pub(super) fn remove_ended(
         Ok(()) | Err(StateError::NoSuchContainer { .. }) => {}
         Err(StateError::NeedsNamespace { path }) => leftovers.0.push((id.clone(), path)),
         Err(error) => return Err(error.into()),
+    }
+    let goes =
+        |record: &&ContainerRecord| volumes == OwnVolumes::Remove || record.request.auto_remove;
+    if let Some(record) = record.as_ref().filter(goes) {
+        let left = volume::remove_files(store, &Volumes::open(store.dirs()), record);
+        leftovers
+            .0
+            .extend(left.into_iter().map(|path| (id.clone(), path)));
     }
     if let Some(path) = id_file
         && fs::read_to_string(&path).is_ok_and(|text| text.trim() == id.as_str())

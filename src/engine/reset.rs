@@ -38,6 +38,7 @@ impl Engine {
         let options = RemoveOptions {
             running: Running::Kill,
             dependents: Dependents::Remove,
+            ..RemoveOptions::default()
         };
         let removed = self.remove(&everything, options, report);
         for item in removed.map_err(|error| container(&error))? {

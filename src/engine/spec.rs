@@ -19,7 +19,7 @@ pub use security::{SecurityError, SecurityOptions};
 use super::Dialect;
 use crate::config::mounts_conf::DefaultMount;
 use crate::runtime::capability::{self, DOCKER_ADDS, PODMAN_DEFAULT};
-use crate::state::record::ContainerRecord;
+use crate::state::record::{ContainerRecord, MountRequest};
 
 /// What a spec needs to know besides the record.
 #[derive(Debug, Clone)]
@@ -44,6 +44,8 @@ pub struct SpecContext {
     pub default_mounts: Vec<DefaultMount>,
     /// Where a shared /dev/shm comes from, with `--ipc host` or `container:ID`.
     pub shared_shm: Option<PathBuf>,
+    /// The user's mounts, volumes among them as binds of their directories.
+    pub mounts: Vec<MountRequest>,
     /// Parsed `--security-opt`.
     pub security: SecurityOptions,
 }
@@ -241,7 +243,7 @@ fn linux(record: &ContainerRecord, context: &SpecContext) -> Linux {
     linux.set_masked_paths(Some(masked));
     linux.set_readonly_paths(Some(read_only));
     linux.set_devices(None);
-    linux.set_rootfs_propagation(mounts::root_propagation(&record.request.mounts));
+    linux.set_rootfs_propagation(mounts::root_propagation(&context.mounts));
     linux
 }
 

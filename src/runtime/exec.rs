@@ -94,7 +94,7 @@ fn listen(line: &Channel) -> Result<Running, StageFailure> {
         }
         match handshake::decode(message) {
             FromInit::Console(master) => console = Some(master),
-            FromInit::Device(_) | FromInit::Warning(_) => {}
+            FromInit::Device(_) | FromInit::Filled(_) | FromInit::Warning(_) => {}
             FromInit::Failure(failure) => {
                 if let Some(pid) = pid {
                     nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).ignored();

@@ -4,6 +4,7 @@
 //! ```text
 //! init  -> monitor   Device(fd)    the FUSE device of the root, to be served
 //! init  -> monitor   Console(fd)   the master of the container's terminal
+//! init  -> monitor   Filled        a volume has what the image has at its path
 //! init  -> monitor   Warning       what the user should know, in words
 //! init  -> monitor   Failure       why it could not go on, as JSON; the stage ends
 //! monitor -> init    Source(fd)    a mount source that the stage cannot open, with its path
@@ -31,6 +32,8 @@ pub enum FromInit {
     Device(OwnedFd),
     /// The master of the container's terminal.
     Console(OwnedFd),
+    /// The volume that is mounted there has what the image has there.
+    Filled(PathBuf),
     /// What the user should know.
     Warning(String),
     /// Why it could not go on.
@@ -130,6 +133,18 @@ pub fn send_console(line: &Channel, master: &OwnedFd) -> SysResult<()> {
     line.send(b"c", Some(master.as_fd()))
 }
 
+/// Says that a volume was filled.
+///
+/// # Errors
+///
+/// sendmsg(2)'s.
+pub fn send_filled(line: &Channel, container_path: &Path) -> SysResult<()> {
+    line.send(
+        &[b"v", container_path.as_os_str().as_bytes()].concat(),
+        None,
+    )
+}
+
 /// Sends a warning; a monitor that is gone cannot be told anything.
 pub fn send_warning(line: &Channel, words: &str) {
     drop(line.send(format!("w{words}").as_bytes(), None));
@@ -156,6 +171,7 @@ pub fn decode(message: Message) -> FromInit {
     match (message.bytes.split_first(), message.fd) {
         (Some((b'd', _)), Some(fd)) => FromInit::Device(fd),
         (Some((b'c', _)), Some(fd)) => FromInit::Console(fd),
+        (Some((b'v', path)), _) => FromInit::Filled(PathBuf::from(OsStr::from_bytes(path))),
         (Some((b'w', words)), _) => FromInit::Warning(String::from_utf8_lossy(words).into_owned()),
         (Some((b'f', json)), _) => FromInit::Failure(
             serde_json::from_slice(json)

@@ -179,6 +179,15 @@ impl IdMaps {
         held(&self.uids) && held(&self.gids)
     }
 
+    /// Whether a user and a group of the parent have an id inside.
+    pub fn hold_outside(&self, (uid, gid): (u32, u32)) -> bool {
+        let held = |extents: &[IdMapping], id: u32| {
+            let mut extents = extents.iter();
+            extents.any(|e| id >= e.outside && id - e.outside < e.count)
+        };
+        held(&self.uids, uid) && held(&self.gids, gid)
+    }
+
     /// Whether every mapped id has the same number inside and in the parent.
     pub fn is_identity(&self) -> bool {
         let same = |extents: &[IdMapping]| extents.iter().all(|e| e.inside == e.outside);

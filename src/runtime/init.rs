@@ -17,8 +17,8 @@ use super::handshake::{self, ToInit};
 use super::launch::{
     GroupPolicy, Launch, ProgramIo, Root, StageFailure, UserChoice, WorkdirPolicy,
 };
-use super::mounts::apply::{self, Mask, Shown};
-use super::mounts::copy_up::chown_tree;
+use super::mounts::apply::{self, Filled, Mask, Shown};
+use super::mounts::copy_up::{chown_tree, own_if_empty};
 use super::mounts::plan::{self, MountOp};
 use super::mounts::sources::Sources;
 use super::mounts::target;
@@ -95,7 +95,7 @@ fn prepare_and_exec(
     passwd::introduce(&launch.passwd, root.as_fd());
     let mut identity = identify(launch, process, &root)?;
     for mount in given {
-        call(|| chown_tree(mount.as_fd(), (identity.uid, identity.gid)))?;
+        call(|| mount.give((identity.uid, identity.gid)))?;
     }
     let workdir = process.cwd().to_string_lossy();
     if identity.name.is_none() && matches!(launch.user, UserChoice::Lookup { .. }) {
@@ -214,11 +214,19 @@ fn make_root(
     let plan = plan::plan(mounts).map_err(|error| StageFailure::setup(error.to_string()))?;
     let mut given = Vec::new();
     for op in &plan {
-        let op = &without_seal(op);
+        let op = without_seal(op);
+        let op = op.as_ref();
         let applied = apply::apply(op, root.as_fd(), sources)
             .map_err(|error| StageFailure::setup(error.to_string()))?;
-        if op.chown {
-            given.push(applied.mount);
+        if applied.filled == Filled::Copied {
+            call(|| handshake::send_filled(line, &op.container_path))?;
+        }
+        if op.is_given() {
+            given.push(Given {
+                op: op.clone(),
+                mount: applied.mount,
+                filled: applied.filled,
+            });
         }
         if applied.shown == Shown::Host {
             handshake::send_warning(line, &host_is_shown(&op.container_path));
@@ -233,8 +241,26 @@ fn make_root(
 /// The container's root with its mounts.
 struct MadeRoot {
     root: OwnedFd,
-    /// Mounts that become the property of whoever runs the program (`U`).
-    given: Vec<OwnedFd>,
+    given: Vec<Given>,
+}
+
+/// A mount that may become the property of whoever runs the program.
+struct Given {
+    op: MountOp,
+    mount: OwnedFd,
+    filled: Filled,
+}
+
+impl Given {
+    /// Gives all of it (`U`), or a new volume of which the image has nothing.
+    fn give(&self, owner: (u32, u32)) -> SysResult<()> {
+        if self.op.chown {
+            chown_tree(self.mount.as_fd(), owner)?;
+        } else if self.filled == Filled::ForUser {
+            own_if_empty(self.mount.as_fd(), owner)?;
+        }
+        apply::close(&self.op, self.mount.as_fd())
+    }
 }
 
 fn host_is_shown(path: &Path) -> String {

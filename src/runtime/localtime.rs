@@ -82,5 +82,6 @@ fn mount_of(copy: &Path) -> MountOp {
         propagation_depth: Depth::One,
         copy_up: false,
         chown: false,
+        first_use: None,
     }
 }

@@ -37,6 +37,9 @@ pub trait Attendant {
     /// What forking says.
     fn serve_root(&mut self, device: OwnedFd) -> SysResult<()>;
 
+    /// The volume that is mounted at `container_path` has what the image has there.
+    fn filled(&mut self, container_path: &Path);
+
     /// Tells the user what the stage had to do without.
     fn warn(&mut self, words: &str);
 
@@ -126,6 +129,7 @@ fn attend(
         match setup(|| handshake::receive(line))? {
             FromInit::Device(device) => setup(|| attendant.serve_root(device))?,
             FromInit::Console(master) => console = Some(master),
+            FromInit::Filled(path) => attendant.filled(&path),
             FromInit::Warning(words) => attendant.warn(&words),
             FromInit::Failure(failure) => return Err(failure),
             FromInit::Closed => return Ok(console),
@@ -144,7 +148,10 @@ fn early_failure(line: &Channel) -> Option<StageFailure> {
         match handshake::receive(line).ok()? {
             FromInit::Failure(failure) => return Some(failure),
             FromInit::Closed => return None,
-            FromInit::Device(_) | FromInit::Console(_) | FromInit::Warning(_) => {}
+            FromInit::Device(_)
+            | FromInit::Console(_)
+            | FromInit::Filled(_)
+            | FromInit::Warning(_) => {}
         }
     }
 }

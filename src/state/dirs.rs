@@ -204,6 +204,11 @@ impl Dirs {
         self.data_root.join("spare")
     }
 
+    /// `volumes/`.
+    pub fn volumes(&self) -> PathBuf {
+        self.data_root.join("volumes")
+    }
+
     /// `tmp/`.
     pub fn tmp(&self) -> PathBuf {
         self.data_root.join("tmp")

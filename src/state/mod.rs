@@ -17,5 +17,6 @@ pub mod store;
 pub mod summary;
 pub mod sweep;
 pub mod tree;
+pub mod volumes;
 
 pub use error::StateError;

@@ -27,6 +27,14 @@ pub struct ContainerRecord {
     pub resolved: Resolved,
 }
 
+impl ContainerRecord {
+    /// The mounts that the container has besides those of every container.
+    pub fn mounts(&self) -> &[MountRequest] {
+        let resolved = self.resolved.mounts.as_ref();
+        resolved.unwrap_or(&self.request.mounts)
+    }
+}
+
 /// What the user asked of a new container: plain data, complete before anything is done.
 ///
 /// Values are kept as typed where their meaning depends on the moment of the start (a user name,
@@ -96,6 +104,8 @@ pub struct ContainerRequest {
     pub no_hostname: bool,
     /// `-v`, `--mount`, `--tmpfs` and `--device` mounts, in the order typed.
     pub mounts: Vec<MountRequest>,
+    /// `--volumes-from CONTAINER[:OPTIONS]`, as typed.
+    pub volumes_from: Vec<String>,
     /// `--device`, as typed.
     pub devices: Vec<String>,
     /// `--read-only`.
@@ -292,6 +302,9 @@ pub struct Resolved {
     pub volumes: Vec<String>,
     /// `EXPOSE`d ports of the image and of the request.
     pub exposed_ports: Vec<String>,
+    /// All mounts, where they are more than what was asked for: with those of the image and of
+    /// other containers, and with names for volumes that had none.
+    pub mounts: Option<Vec<MountRequest>>,
     /// With `--userns auto`: the ids that are this container's alone.
     pub id_maps: Option<RecordedMaps>,
     /// The pod that it belongs to.

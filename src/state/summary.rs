@@ -70,6 +70,16 @@ pub struct ResolvedSummary {
     pub pod: Option<PodId>,
     /// What it is in its pod.
     pub role: PodRole,
+    /// All mounts, where they are more than what was asked for.
+    pub mounts: Option<Vec<MountRequest>>,
+}
+
+impl ContainerSummary {
+    /// The mounts that the container has besides those of every container.
+    pub fn mounts(&self) -> &[MountRequest] {
+        let resolved = self.resolved.mounts.as_ref();
+        resolved.unwrap_or(&self.request.mounts)
+    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,11 @@ impl MountAttr {
         Self(self.0 | other.0)
     }
 
+    /// Whether it has all of `other`.
+    pub const fn holds(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
     /// These bits but those of `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {

@@ -94,7 +94,7 @@ fn features_that_are_not_there_are_named() {
     let cases = [
         ("stats", "Error: stats: not supported yet"),
         ("build .", "Error: build: not supported yet"),
-        ("volume create v", "Error: volume create: not supported yet"),
+        ("volume export v", "Error: volume export: not supported yet"),
         (
             "network create n",
             "Error: network create: not supported yet",
@@ -105,8 +105,8 @@ fn features_that_are_not_there_are_named() {
         ("run --gpus all x", "Error: --gpus: not supported yet"),
         ("run -p 80 x", "Error: --publish: not supported yet"),
         (
-            "run -v data:/data x",
-            "Error: --volume data:/data: named and anonymous volumes",
+            "run -v data:/data:O x",
+            "Error: --volume data:/data:O: an overlay over a volume",
         ),
         (
             "--url tcp://x ps",

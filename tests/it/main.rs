@@ -41,3 +41,4 @@ mod threats_files;
 mod threats_paths;
 mod threats_rights;
 mod tty;
+mod volumes;

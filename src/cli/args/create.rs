@@ -111,7 +111,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet::long("subuidname"),
     NotYet::long("use-api-socket"),
     NotYet::long("volume-driver"),
-    NotYet::long("volumes-from"),
 ];
 
 /// What the user is told before the container is made.

@@ -75,7 +75,8 @@ fn kind(name: &str) -> Result<MountKind, MountFlagError> {
         "tmpfs" => Ok(MountKind::Tmpfs),
         "ramfs" => Ok(MountKind::Ramfs),
         "devpts" => Ok(MountKind::Devpts),
-        "volume" | "image" | "artifact" => Err(MountFlagError::NotYet {
+        "volume" => Ok(MountKind::Volume),
+        "image" | "artifact" => Err(MountFlagError::NotYet {
             kind: name.to_owned(),
         }),
         other => Err(MountFlagError::Kind {
@@ -120,6 +121,8 @@ struct Mount {
     target: Option<String>,
     access: bool,
     options: Vec<String>,
+    /// `volume-opt=KEY=VALUE`: for a volume that is to be made.
+    volume_options: Vec<String>,
 }
 
 impl Mount {
@@ -130,6 +133,7 @@ impl Mount {
             target: None,
             access: false,
             options: Vec::new(),
+            volume_options: Vec::new(),
         }
     }
 
@@ -156,6 +160,16 @@ impl Mount {
                 Ok(())
             }
             "tmpfs-size" | "tmpfs-mode" => self.take_tmpfs(name, value),
+            "volume-opt" if self.kind == MountKind::Volume => {
+                required(name, value)?;
+                self.volume_options.push(token.to_owned());
+                Ok(())
+            }
+            "volume-nocopy" if self.kind == MountKind::Volume => {
+                self.push_if(truth(token, value)?, "nocopy");
+                Ok(())
+            }
+            "volume-driver" if matches!(value, Some("local")) => Ok(()),
             "volume-opt" | "volume-label" | "volume-nocopy" | "subpath" | "volume-subpath" => {
                 Err(MountFlagError::WrongKind {
                     name: name.to_owned(),
@@ -167,7 +181,7 @@ impl Mount {
     }
 
     fn take_source(&mut self, name: &str, value: Option<&str>) -> Result<(), MountFlagError> {
-        self.only(name, &[MountKind::Bind])?;
+        self.only(name, &[MountKind::Bind, MountKind::Volume])?;
         let value = required(name, value)?;
         if value.is_empty() {
             return Err(MountFlagError::EmptySource);
@@ -294,14 +308,16 @@ impl Mount {
         let container_path = self.target.ok_or(MountFlagError::NoTarget)?;
         let source = match self.kind {
             MountKind::Bind => self.source.unwrap_or_else(|| container_path.clone()),
+            MountKind::Volume => self.source.unwrap_or_default(),
             _ => String::new(),
         };
-        let options = if self.kind == MountKind::Devpts {
+        let mut options = if self.kind == MountKind::Devpts {
             self.options
         } else {
             let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
             mount_options::check(self.kind, &options)?
         };
+        options.extend(self.volume_options);
         Ok(MountRequest {
             kind: self.kind,
             source,

@@ -42,6 +42,9 @@ pub(crate) struct MountArgs {
     /// Bind mount a directory or file into the container
     #[arg(long, short)]
     pub(super) volume: Vec<String>,
+    /// Mount volumes from the specified container(s)
+    #[arg(long, value_name = "CONTAINER")]
+    volumes_from: Vec<String>,
 }
 
 /// What is wrong with a mount or a device.
@@ -55,18 +58,18 @@ pub(crate) enum MountError {
     EmptyTarget,
     #[error("invalid container path \"{path}\", must be an absolute path")]
     RelativeTarget { path: String },
-    #[error("--volume {text}: named and anonymous volumes are not supported yet")]
-    VolumeNotYet { text: String },
     #[error(transparent)]
     NoMatch(#[from] NoMatch),
+    #[error("--volume {text}: an overlay over a volume is not supported yet")]
+    OverlayNotYet { text: String },
     #[error("{path}: duplicate mount destination")]
     Duplicate { path: String },
     #[error("unable to translate --shm-size: invalid size: '{text}'")]
     ShmSize { text: String },
-    #[error("--image-volume tmpfs: not supported yet")]
-    ImageVolumeNotYet,
     #[error("invalid image-volume type \"{kind}\". Pick one of bind, tmpfs, or ignore")]
     ImageVolume { kind: String },
+    #[error("invalid options {option:?}, can only specify 'ro', 'rw', and 'z'")]
+    VolumesFrom { option: String },
     #[error("invalid device mode: {mode}")]
     DeviceMode { mode: String },
     #[error("invalid device specification: {text}")]
@@ -145,6 +148,7 @@ impl MountArgs {
         request.mounts = without_repeats(mounts)?;
         self.device.iter().try_for_each(|text| check_device(text))?;
         request.devices = self.device;
+        request.volumes_from = volumes_from(self.volumes_from)?;
         request.image_volume = self.image_volume.map(image_volume).transpose()?;
         request.read_only = self.read_only == Some(true);
         request.no_read_only_tmpfs = self.read_only_tmpfs == Some(false);
@@ -172,10 +176,9 @@ fn mount_place(text: &str) -> Option<&str> {
 fn volume(text: &str) -> Result<MountRequest, MountError> {
     let parts: Vec<&str> = text.split(':').collect();
     let (source, target, options) = match parts[..] {
-        [_] => {
-            return Err(MountError::VolumeNotYet {
-                text: text.to_owned(),
-            });
+        [target] => {
+            check_target(target)?;
+            return Ok(anonymous(target));
         }
         [source, target] => (source, target, ""),
         [source, target, options] => (source, target, options),
@@ -189,19 +192,20 @@ fn volume(text: &str) -> Result<MountRequest, MountError> {
     if source.is_empty() {
         return Err(MountError::EmptySource);
     }
-    if !source.starts_with(['/', '.']) {
-        return Err(MountError::VolumeNotYet {
-            text: text.to_owned(),
-        });
-    }
     let options: Vec<&str> = options
         .split(',')
         .filter(|option| !option.is_empty())
         .collect();
-    let kind = if options.contains(&"O") {
-        MountKind::Overlay
-    } else {
-        MountKind::Bind
+    let is_path = source.starts_with(['/', '.']);
+    let kind = match (is_path, options.contains(&"O")) {
+        (true, false) => MountKind::Bind,
+        (true, true) => MountKind::Overlay,
+        (false, false) => MountKind::Volume,
+        (false, true) => {
+            return Err(MountError::OverlayNotYet {
+                text: text.to_owned(),
+            });
+        }
     };
     Ok(MountRequest {
         kind,
@@ -209,6 +213,16 @@ fn volume(text: &str) -> Result<MountRequest, MountError> {
         container_path: target.to_owned(),
         options: mount_options::check(kind, &options)?,
     })
+}
+
+/// A volume that is the container's own, under a name that nobody types.
+fn anonymous(target: &str) -> MountRequest {
+    MountRequest {
+        kind: MountKind::Volume,
+        source: String::new(),
+        container_path: target.to_owned(),
+        options: Vec::new(),
+    }
 }
 
 /// `TARGET[:OPTIONS]`.
@@ -291,9 +305,7 @@ fn without_repeats(mounts: Vec<MountRequest>) -> Result<Vec<MountRequest>, Mount
 
 fn image_volume(kind: String) -> Result<String, MountError> {
     match kind.as_str() {
-        // What an image keeps in a volume stays in the container's own layer.
-        "bind" | "anonymous" | "ignore" => Ok(kind),
-        "tmpfs" => Err(MountError::ImageVolumeNotYet),
+        "bind" | "anonymous" | "tmpfs" | "ignore" => Ok(kind),
         _ => Err(MountError::ImageVolume { kind }),
     }
 }
@@ -302,6 +314,21 @@ fn shm_size(text: &str) -> Result<u64, MountError> {
     size::parse_size(text).ok_or_else(|| MountError::ShmSize {
         text: text.to_owned(),
     })
+}
+
+/// `CONTAINER[:OPTIONS]`.
+fn volumes_from(texts: Vec<String>) -> Result<Vec<String>, MountError> {
+    for text in &texts {
+        let options = text.split_once(':').map_or("", |(_, options)| options);
+        for option in options.split(',').filter(|option| !option.is_empty()) {
+            if !["ro", "rw", "z", "Z"].contains(&option) {
+                return Err(MountError::VolumesFrom {
+                    option: option.to_owned(),
+                });
+            }
+        }
+    }
+    Ok(texts)
 }
 
 /// `SOURCE[:TARGET][:MODE]`, or the name of a device of a vendor (`vendor.com/kind=name`).

@@ -4,15 +4,18 @@
 use clap::ValueEnum;
 
 use crate::cli::network::inspected;
+use crate::cli::volume::value_of;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::error::EngineError;
 use crate::engine::image::ImageDocument;
 use crate::engine::list::Sizes;
 use crate::engine::pod::{PodScope, PodSelection};
+use crate::engine::volume::VolumeFailure;
 use crate::output::listing::{Headings, RowTemplate, Style, is_json};
 use crate::output::value::{JsonStyle, Value, to_json};
 use crate::state::StateError;
+use crate::state::volumes::VolumeError;
 
 /// Flags of `inspect`.
 #[derive(Debug, clap::Args)]
@@ -139,6 +142,25 @@ pub(in crate::cli) fn inspect_pods(
     flags.run(Kind::Pod, context)
 }
 
+/// Looks at volumes, as `volume inspect` does.
+pub(in crate::cli) fn inspect_volumes(
+    format: String,
+    names: Vec<String>,
+    context: &Context,
+) -> CommandResult {
+    let flags = Flags {
+        format,
+        latest: false,
+        size: false,
+        names,
+    };
+    if flags.names.is_empty() {
+        context.ui.line("[]")?;
+        return Ok(0);
+    }
+    flags.run(Kind::Volume, context)
+}
+
 impl Flags {
     fn run(self, kind: Kind, context: &Context) -> CommandResult {
         self.check(kind)?;
@@ -224,6 +246,13 @@ impl Flags {
                 }
                 Err(error) if error.is_missing() => {}
                 Err(error) => return Err(error.into()),
+            }
+        }
+        if matches!(kind, Kind::All | Kind::Volume) {
+            match context.engine.volume(name) {
+                Ok(listed) => return Ok(value_of(&listed, context.engine.dialect)),
+                Err(VolumeFailure::Volume(VolumeError::Missing { .. })) => {}
+                Err(error) => return Err(Failure::from_error(125, &error)),
             }
         }
         let network = match kind {

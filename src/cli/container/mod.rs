@@ -35,7 +35,7 @@ mod which;
 use super::Entry;
 
 pub(crate) use export::{check_file_name, open_output};
-pub(super) use inspect::{inspect_images, inspect_pods};
+pub(super) use inspect::{inspect_images, inspect_pods, inspect_volumes};
 pub(super) use logs::LogFlags;
 pub(super) use prune::print_pruned;
 pub(super) use top::print_processes;

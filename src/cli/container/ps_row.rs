@@ -15,7 +15,7 @@ use crate::output::units::size::human_size;
 use crate::output::value::{Method, Struct, Time, Value};
 use crate::state::id::PodId;
 use crate::state::liveness::Observed;
-use crate::state::record::PodRole;
+use crate::state::record::{MountKind, PodRole};
 
 /// A container with the words that are made of it.
 #[derive(Debug)]
@@ -378,9 +378,8 @@ impl<'a> Row<'a> {
 
     fn mounts(&self) -> Vec<String> {
         let summary = &self.listed.summary;
-        let mounted = summary.request.mounts.iter();
-        let mounted = mounted.map(|mount| mount.container_path.clone());
-        mounted.chain(summary.resolved.volumes.clone()).collect()
+        let mounted = summary.mounts().iter();
+        mounted.map(|mount| mount.container_path.clone()).collect()
     }
 
     fn networks(&self) -> Vec<String> {
@@ -433,12 +432,11 @@ impl<'a> Row<'a> {
             .iter()
             .map(|(key, value)| format!("{key}={value}"))
             .collect();
-        let sources = summary
-            .request
-            .mounts
-            .iter()
-            .map(|mount| mount.source.clone());
-        let volumes = summary.resolved.volumes.len();
+        let mounts = summary.mounts().iter();
+        let sources = mounts.clone().map(|mount| mount.source.clone());
+        let volumes = mounts
+            .filter(|mount| mount.kind == MountKind::Volume)
+            .count();
         let mut row = Struct::new("formatter.ContainerContext")
             .with("Command", self.command())
             .with("CreatedAt", created_at)

@@ -7,7 +7,7 @@ use super::which::{Which, print_items};
 use crate::cli::failure::TOOL_ERROR;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::error::EngineError;
-use crate::engine::remove::{Dependents, RemoveOptions, Running};
+use crate::engine::remove::{Dependents, OwnVolumes, RemoveOptions, Running};
 use crate::engine::stop::Grace;
 
 /// Flags of `rm`.
@@ -92,6 +92,11 @@ impl Rm {
         Ok(RemoveOptions {
             running,
             dependents,
+            volumes: if self.volumes {
+                OwnVolumes::Remove
+            } else {
+                OwnVolumes::Keep
+            },
         })
     }
 }

@@ -56,7 +56,7 @@ fn summary(usage: &DiskUsage, dialect: Dialect, format: Option<&str>) -> Result<
     let mut rows = vec![
         row("Images", &usage.image_total()),
         row("Containers", &usage.container_total()),
-        row("Local Volumes", &Total::NOTHING),
+        row("Local Volumes", &usage.volume_total()),
     ];
     if dialect == Dialect::Docker {
         rows.push(row("Build Cache", &Total::NOTHING));
@@ -136,6 +136,13 @@ fn details(usage: &DiskUsage, style: Style) -> String {
     }
     let mut volumes = Table::new(style.columns());
     volumes.row(["VOLUME NAME", "LINKS", "SIZE"]);
+    for volume in &usage.volumes {
+        volumes.row([
+            volume.listed.record.name.clone(),
+            volume.listed.users.len().to_string(),
+            human_size(volume.size_bytes, 4),
+        ]);
+    }
     format!(
         "Images space usage:\n\n{}\nContainers space usage:\n\n{}\nLocal Volumes space usage:\n\n{}",
         images.finish(),

@@ -4,6 +4,7 @@
 use crate::cli::confirm::{Answer, confirm};
 use crate::cli::container::{print_errors, print_pruned, tool_error};
 use crate::cli::image::print_pruned_images;
+use crate::cli::volume::prune_unused;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::image::PruneScope;
@@ -69,6 +70,9 @@ impl Subcommand for Prune {
                 context.ui.line("Deleted Images")?;
             }
             freed_bytes += print_pruned_images(context, &pruned)?;
+            if self.volumes {
+                freed_bytes += prune_unused(context, &self.filter)?;
+            }
         }
         freed_bytes += context.engine.prune_leftovers()?;
         let freed = human_size(freed_bytes, 4);

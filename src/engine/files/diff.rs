@@ -130,7 +130,7 @@ impl Engine {
         let [top, below @ ..] = &self.container_layers(&record, "compare")?[..] else {
             unreachable!("a container has an upper layer");
         };
-        let mounts = record.request.mounts.iter();
+        let mounts = record.mounts().iter();
         Ok(Stack {
             top: vec![top.clone()],
             below: below.to_vec(),

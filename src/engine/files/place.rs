@@ -17,6 +17,7 @@ use super::error::FilesError;
 use crate::engine::Engine;
 use crate::engine::launch::start_overlay_server;
 use crate::engine::roots::{self, Circumstances, EngineChoice, FuseRoot};
+use crate::engine::volume::host_mounts;
 use crate::runtime::exec::enter_files;
 use crate::runtime::idmap::{HolderMap, IdMaps};
 use crate::runtime::launch::Root;
@@ -26,7 +27,7 @@ use crate::runtime::rootfs::{Fallback, mount_root};
 use crate::runtime::subid::holder_map;
 use crate::runtime::userns::{chain, enter_holder};
 use crate::state::liveness::Observed;
-use crate::state::record::{ContainerRecord, ContainerState, MountKind};
+use crate::state::record::{ContainerRecord, ContainerState, MountKind, MountRequest};
 use crate::state::store::{ContainerLock, Store};
 use crate::sys::mount::{Depth, MountAttr, attach, clone_tree, current_dir, set_attr};
 use crate::sys::pidfd::Pidfd;
@@ -126,7 +127,7 @@ impl Engine {
             fuse: plan.fuse,
             holder,
             run_root: self.dirs.run_root.clone(),
-            binds: binds(record),
+            binds: binds(&host_mounts(&self.volumes(), record)),
         })
     }
 }
@@ -154,8 +155,8 @@ fn running(store: &Store, record: &ContainerRecord) -> Result<Option<Way>, Files
     }))
 }
 
-fn binds(record: &ContainerRecord) -> Vec<Bind> {
-    let mounts = record.request.mounts.iter();
+fn binds(mounts: &[MountRequest]) -> Vec<Bind> {
+    let mounts = mounts.iter();
     let binds = mounts.filter(|mount| mount.kind == MountKind::Bind);
     let mut binds: Vec<Bind> = binds
         .map(|mount| Bind {

@@ -152,7 +152,7 @@ fn is_of_image(summary: &ContainerSummary, text: &str, pattern: &Regex) -> bool 
 /// `volume`: a volume's name, a path in the container, or `SOURCE:PATH`.
 fn has_volume(summary: &ContainerSummary, text: &str) -> bool {
     let (source, path) = text.split_once(':').unwrap_or((text, ""));
-    let named = summary.request.mounts.iter().any(|mount| {
+    let named = summary.mounts().iter().any(|mount| {
         if path.is_empty() {
             mount.container_path == source || mount.source == source
         } else {

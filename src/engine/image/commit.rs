@@ -318,7 +318,7 @@ fn container_config(
         config.exposed_ports.insert(port.clone(), json!({}));
     }
     if request.volumes == VolumePolicy::Include {
-        for mount in &record.request.mounts {
+        for mount in record.mounts() {
             config
                 .volumes
                 .insert(mount.container_path.clone(), json!({}));

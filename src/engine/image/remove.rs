@@ -4,7 +4,7 @@
 use super::error::ImageError;
 use super::filter::ImageFilters;
 use super::users::ImageUsers;
-use crate::engine::remove::{Dependents, RemoveOptions, Running};
+use crate::engine::remove::{Dependents, OwnVolumes, RemoveOptions, Running};
 use crate::engine::selection::{Missing, Selection};
 use crate::engine::{Engine, Report};
 use crate::oci::Digest;
@@ -253,6 +253,7 @@ impl Run<'_> {
             ..Selection::default()
         };
         let options = RemoveOptions {
+            volumes: OwnVolumes::Keep,
             running: Running::Kill,
             dependents: Dependents::Remove,
         };

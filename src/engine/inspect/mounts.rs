@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::state::dirs::Dirs;
 use crate::state::record::{ContainerRecord, MountKind, MountRequest};
+use crate::state::volumes::Volumes;
 
 /// One mount.
 #[derive(Debug, Serialize)]
@@ -39,14 +41,18 @@ const PROPAGATIONS: [&str; 8] = [
 ];
 
 /// The mounts of a container.
-pub(super) fn mounts(record: &ContainerRecord) -> Vec<Mount> {
-    let asked = record.request.mounts.iter();
-    asked.filter(|mount| !is_memory(mount)).map(of).collect()
+pub(super) fn mounts(dirs: &Dirs, record: &ContainerRecord) -> Vec<Mount> {
+    let volumes = Volumes::open(dirs);
+    let asked = record.mounts().iter();
+    asked
+        .filter(|mount| !is_memory(mount))
+        .map(|mount| of(&volumes, mount))
+        .collect()
 }
 
 /// `SOURCE:PATH:OPTIONS` of each.
 pub(super) fn binds(record: &ContainerRecord) -> Vec<String> {
-    let asked = record.request.mounts.iter();
+    let asked = record.mounts().iter();
     let text = |mount: &MountRequest| {
         let options = with_defaults(mount).join(",");
         format!("{}:{}:{options}", mount.source, mount.container_path)
@@ -56,7 +62,7 @@ pub(super) fn binds(record: &ContainerRecord) -> Vec<String> {
 
 /// The file systems in memory with their options.
 pub(super) fn tmpfs(record: &ContainerRecord) -> BTreeMap<String, String> {
-    let asked = record.request.mounts.iter();
+    let asked = record.mounts().iter();
     let pair = |mount: &MountRequest| (mount.container_path.clone(), mount.options.join(","));
     asked
         .filter(|mount| mount.kind == MountKind::Tmpfs)
@@ -74,12 +80,26 @@ fn is_memory(mount: &MountRequest) -> bool {
 /// A bind goes with everything below it, and what is mounted later on the host stays outside.
 fn with_defaults(mount: &MountRequest) -> Vec<String> {
     let mut options = mount.options.clone();
-    if mount.kind != MountKind::Bind {
-        return options;
+    match mount.kind {
+        MountKind::Bind => {}
+        MountKind::Volume => {
+            let is_undone = |flag: &&str| options.iter().any(|one| one == &flag[2..]);
+            let flags = ["nosuid", "nodev"]
+                .into_iter()
+                .filter(|flag| !is_undone(flag));
+            let flags: Vec<String> = flags.map(str::to_owned).collect();
+            options.extend(flags);
+        }
+        MountKind::Tmpfs
+        | MountKind::Overlay
+        | MountKind::Devpts
+        | MountKind::Ramfs
+        | MountKind::Image => return options,
     }
-    if !options
-        .iter()
-        .any(|one| matches!(one.as_str(), "ro" | "rw"))
+    if mount.kind == MountKind::Bind
+        && !options
+            .iter()
+            .any(|one| matches!(one.as_str(), "ro" | "rw"))
     {
         options.push("rw".to_owned());
     }
@@ -98,7 +118,7 @@ fn with_defaults(mount: &MountRequest) -> Vec<String> {
     options
 }
 
-fn of(mount: &MountRequest) -> Mount {
+fn of(volumes: &Volumes, mount: &MountRequest) -> Mount {
     let mut shown = Mount {
         r#type: "bind",
         name: String::new(),
@@ -116,6 +136,7 @@ fn of(mount: &MountRequest) -> Mount {
             shown.r#type = "volume";
             shown.driver = "local";
             shown.name.clone_from(&mount.source);
+            shown.source = volumes.data(&mount.source).to_string_lossy().into_owned();
         }
         MountKind::Image => {
             shown.r#type = "image";

@@ -209,7 +209,7 @@ pub(super) fn document(subject: &Subject<'_>) -> Container {
         graph_driver: graph_driver(subject),
         size_rw: subject.sizes.map(|sizes| sizes.own_bytes),
         size_root_fs: subject.sizes.map_or(0, |sizes| sizes.root_bytes),
-        mounts: mounts::mounts(record),
+        mounts: mounts::mounts(subject.dirs, record),
         dependencies: dependencies(subject),
         network_settings: network_settings(subject),
         namespace: "",

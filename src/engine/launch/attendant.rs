@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use nix::unistd::{Gid, Uid, chown, setgroups, setresgid, setresuid};
 use super::prepared::Prepared;
 use crate::engine::connect::{self, Reached};
 use crate::engine::roots::{FuseRoot, Server, View};
+use crate::engine::volume;
 use crate::network::addresses;
 use crate::network::uplink::{self, Target};
 use crate::runtime::launch::StageFailure;
@@ -25,6 +26,7 @@ use crate::runtime::userns::chain;
 use crate::state::atomic::StagedFile;
 use crate::state::record::{ContainerState, Place, ProcessIdentity, Status};
 use crate::state::store::Store;
+use crate::state::volumes::Volumes;
 use crate::sys::channel::Channel;
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
 use crate::sys::{Called, Ignored, SysResult};
@@ -67,6 +69,15 @@ impl Attendant for StartAttendant<'_> {
             self.ready = None;
         }
         Ok(())
+    }
+
+    fn filled(&mut self, place: &Path) {
+        let Some(name) = self.prepared.filling.places().get(place) else {
+            return;
+        };
+        if let Err(error) = volume::mark_filled(&Volumes::open(&self.prepared.dirs), name) {
+            self.warn(&chain(&error));
+        }
     }
 
     fn warn(&mut self, words: &str) {

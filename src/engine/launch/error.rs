@@ -7,6 +7,7 @@ use crate::engine::connect::ConnectError;
 use crate::engine::maps::MapError;
 use crate::engine::namespaces::NamespaceError;
 use crate::engine::spec::SecurityError;
+use crate::engine::volume::VolumeFailure;
 use crate::runtime::launch::StageFailure;
 use crate::state::StateError;
 use crate::storage::StorageError;
@@ -55,6 +56,9 @@ pub enum PrepareError {
         /// What the kernel said.
         source: SysError,
     },
+    /// A volume.
+    #[error(transparent)]
+    Volume(#[from] VolumeFailure),
     /// The store.
     #[error(transparent)]
     State(#[from] StateError),

@@ -37,7 +37,7 @@ use crate::runtime::seccomp::{self, Host, Profile};
 use crate::runtime::subid::holder_map;
 use crate::runtime::user;
 use crate::runtime::userns::chain;
-use crate::state::record::{ContainerRecord, ContainerRequest, PodRole};
+use crate::state::record::{ContainerRecord, ContainerRequest, MountRequest, PodRole};
 use crate::state::store::Store;
 use crate::sys::seccomp::Instruction;
 use crate::sys::{Called, SysError};
@@ -92,6 +92,7 @@ impl Engine {
             make_places(&root, &record)?;
         }
         let listener = listen_on(&run_directory)?;
+        let (mounts, filling) = self.mounts_to_make(&record)?;
         let launch = launch(
             self,
             &record,
@@ -101,6 +102,7 @@ impl Engine {
             &root,
             &caller,
             (&run_directory, &connection),
+            mounts,
         )?;
         let prepared = Prepared {
             dirs: self.dirs.clone(),
@@ -117,6 +119,7 @@ impl Engine {
             terminal_size: terminal_size(),
             restart_count: store.read_state(&record.id)?.restart_count,
             record,
+            filling,
         };
         Ok(prepared)
     }
@@ -215,7 +218,7 @@ fn make_places(root: &RootPlan, record: &ContainerRecord) -> Result<(), PrepareE
     let upper = fs::File::open(&layers.upper)
         .called(|| "open(upper)")
         .map_err(file)?;
-    for mount in &record.request.mounts {
+    for mount in record.mounts() {
         let path = Path::new(&mount.container_path);
         let mut parts = path.components().skip(1);
         if parts.next().is_none() || parts.next().is_some() {
@@ -284,6 +287,7 @@ fn launch(
     root: &RootPlan,
     caller: &Caller,
     (run_directory, connection): (&Path, &Connection),
+    mounts: Vec<MountRequest>,
 ) -> Result<Launch, PrepareError> {
     let security = SecurityOptions::parse(&record.request.security_opt)?;
     let shared_shm = shared_shm(&namespaces);
@@ -298,6 +302,7 @@ fn launch(
         host_devices: host_devices(record),
         default_mounts: default_mounts::copy(&record.request, run_directory)?,
         shared_shm: shared_shm.as_ref().map(|(path, _)| path.clone()),
+        mounts,
         security,
     };
     let spec = runtime_spec(record, &context);
@@ -400,7 +405,7 @@ fn passwd_policy(
 
 /// Whether a mount of the user's shows `directory`.
 fn shows(record: &ContainerRecord, directory: &str) -> bool {
-    let mut mounts = record.request.mounts.iter();
+    let mut mounts = record.mounts().iter();
     mounts.any(|mount| {
         let place = Path::new(&mount.container_path);
         place.parent().is_some() && Path::new(directory).starts_with(place)

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::engine::cgroup::{self, ContainerCgroup};
 use crate::engine::connect::Connection;
 use crate::engine::roots::FuseRoot;
+use crate::engine::volume::{self, Filling};
 use crate::engine::{Dialect, Engine};
 use crate::monitor::protocol::Framing;
 use crate::runtime::idmap::HolderMap;
@@ -15,6 +16,8 @@ use crate::runtime::launch::{Launch, Root};
 use crate::state::dirs::Dirs;
 use crate::state::record::{ContainerRecord, ContainerState};
 use crate::state::store::Store;
+use crate::state::tree::remove_tree;
+use crate::state::volumes::Volumes;
 
 /// All that the monitor and the init stage need.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub(super) struct Prepared {
     pub(super) cgroup: Option<ContainerCgroup>,
     pub(super) terminal_size: Option<(u16, u16)>,
     pub(super) restart_count: u32,
+    /// Volumes that this start fills: nobody else may use them before it has.
+    pub(super) filling: Filling,
 }
 
 impl Prepared {
@@ -119,6 +124,11 @@ impl Cleaning {
         let comes_back = self.store.read_state(&self.record.id).is_ok_and(restarts);
         if self.record.request.auto_remove && !comes_back {
             drop(self.store.remove(&self.record.id));
+            // The monitor has the right over files of the user's whole range.
+            let volumes = Volumes::open(self.store.dirs());
+            for left in volume::remove_files(&self.store, &volumes, &self.record) {
+                drop(remove_tree(&left));
+            }
             if let Some(cidfile) = &self.record.request.cidfile {
                 drop(fs::remove_file(cidfile));
             }

@@ -171,6 +171,7 @@ impl Engine {
             let options = RemoveOptions {
                 running,
                 dependents: Dependents::Remove,
+                ..RemoveOptions::default()
             };
             for item in self.remove_containers(&selection, options, report)? {
                 if let (Err(error), Some(id)) = (item.result, ContainerId::parse(&item.typed)) {

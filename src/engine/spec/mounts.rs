@@ -32,7 +32,7 @@ pub(super) fn mounts(record: &ContainerRecord, context: &SpecContext) -> Vec<Mou
     for device in &record.request.devices {
         list.push(device_mount(device));
     }
-    let mut asked: Vec<&MountRequest> = record.request.mounts.iter().collect();
+    let mut asked: Vec<&MountRequest> = context.mounts.iter().collect();
     asked.sort_by_key(|mount| Path::new(&mount.container_path).components().count());
     // A later mount of the same place replaces what stands there by default.
     let replaced = |mount: &Mount| {

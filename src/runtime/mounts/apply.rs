@@ -44,6 +44,19 @@ pub struct Applied {
     pub mount: OwnedFd,
     /// What it shows.
     pub shown: Shown,
+    /// What became of a volume that is used first.
+    pub filled: Filled,
+}
+
+/// What became of a volume that is used first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filled {
+    /// It has what the image has there.
+    Copied,
+    /// It has the owner of what the image has there, or was used before.
+    Owned,
+    /// The image has nothing there: it is for the container's user.
+    ForUser,
 }
 
 /// What a mount shows in the end.
@@ -101,6 +114,7 @@ pub fn apply(
         }
     };
     let links = links(&op.container_path);
+    let filled = first_use(op, root, mount.as_fd()).map_err(refused)?;
     let place = target::open_or_make(root, &op.container_path, kind, links).map_err(refused)?;
     if links == Links::Follow && is_proc(place.as_fd()) {
         return Err(MountError::InsideProc(op.container_path.clone()));
@@ -109,7 +123,26 @@ pub fn apply(
         super::copy_up::copy_tree(place.as_fd(), mount.as_fd()).map_err(refused)?;
     }
     attach(mount.as_fd(), place.as_fd()).map_err(refused)?;
-    Ok(Applied { mount, shown })
+    Ok(Applied {
+        mount,
+        shown,
+        filled,
+    })
+}
+
+fn first_use(op: &MountOp, root: BorrowedFd<'_>, volume: BorrowedFd<'_>) -> SysResult<Filled> {
+    let Some(first_use) = op.first_use else {
+        return Ok(Filled::Owned);
+    };
+    let Some(place) = existing(root, &op.container_path)? else {
+        return Ok(Filled::ForUser);
+    };
+    let copied = super::copy_up::first_use(place.as_fd(), volume, first_use)?;
+    Ok(if copied {
+        Filled::Copied
+    } else {
+        Filled::Owned
+    })
 }
 
 /// Where the host has its file system of this kind.
@@ -158,8 +191,13 @@ fn bind(
         .map_err(refused)?;
     let format = SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits());
     let clear = keepable(op.clear, format == SFlag::S_IFBLK);
-    if !op.set.is_empty() || !clear.is_empty() {
-        set_attr(mount.as_fd(), op.set, clear, 0, op.attr_depth).map_err(refused)?;
+    let set = if op.is_given() {
+        op.set.without(MountAttr::RDONLY)
+    } else {
+        op.set
+    };
+    if !set.is_empty() || !clear.is_empty() {
+        set_attr(mount.as_fd(), set, clear, 0, op.attr_depth).map_err(refused)?;
     }
     set_attr(
         mount.as_fd(),
@@ -251,6 +289,18 @@ pub fn read_only(root: BorrowedFd<'_>, path: &Path) -> SysResult<()> {
         Depth::Recursive,
     )?;
     attach(mount.as_fd(), place.as_fd())
+}
+
+/// Makes a mount read-only that had to be written first.
+///
+/// # Errors
+///
+/// What mount_setattr(2) says.
+pub fn close(op: &MountOp, mount: BorrowedFd<'_>) -> SysResult<()> {
+    if op.set.holds(MountAttr::RDONLY) {
+        set_attr(mount, MountAttr::RDONLY, MountAttr::NONE, 0, op.attr_depth)?;
+    }
+    Ok(())
 }
 
 /// Makes the mount at `path` below `root` read-only, and none of those below it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What is below a mount point copied into a fresh file system (`tmpcopyup`), and owners changed
-//! for `:U`. Both read directories that other containers may change meanwhile: everything is done
+//! What is below a mount point copied into a fresh file system (`tmpcopyup`) or a new volume, and
+//! owners changed for `:U`. Both read directories that other containers may change meanwhile: everything is done
 //! on descriptors and never through a link, which would lead into the host's tree.
 
 use std::ffi::OsStr;
@@ -13,9 +13,13 @@ use std::path::{Path, PathBuf};
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
-use nix::sys::stat::{FchmodatFlags, FileStat, Mode, SFlag, fchmodat, fstat, mkdirat};
+use nix::sys::stat::{
+    FchmodatFlags, FileStat, Mode, SFlag, UtimensatFlags, fchmodat, fstat, mkdirat, utimensat,
+};
+use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, fchownat, symlinkat};
 
+use super::plan::FirstUse;
 use crate::sys::{Called, SysResult};
 
 /// Copies directories, files and links below `from` into the root of the detached mount `to`.
@@ -57,14 +61,103 @@ fn copy_entry(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &OsStr) -> io::Res
         }
         _ => return Ok(()),
     }
-    let owner = (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid));
-    let no_follow = AtFlags::AT_SYMLINK_NOFOLLOW;
-    fchownat(to, name, Some(owner.0), Some(owner.1), no_follow)?;
+    let copy = openat(to, name, LOCATION, Mode::empty())?;
+    set_owner(copy.as_fd(), &status)?;
     if kind != SFlag::S_IFLNK {
         let mode = Mode::from_bits_truncate(status.st_mode);
         fchmodat(to, name, mode, FchmodatFlags::FollowSymlink)?;
     }
-    Ok(())
+    let time = |seconds, nanoseconds| TimeSpec::new(seconds, nanoseconds);
+    let accessed = time(status.st_atime, status.st_atime_nsec);
+    let modified = time(status.st_mtime, status.st_mtime_nsec);
+    Ok(utimensat(
+        to,
+        name,
+        &accessed,
+        &modified,
+        UtimensatFlags::NoFollowSymlink,
+    )?)
+}
+
+/// Who owns the root of the mount `tree`.
+///
+/// # Errors
+///
+/// fstat(2)'s.
+pub fn owner_of(tree: BorrowedFd<'_>) -> SysResult<(u32, u32)> {
+    let status = fstat(tree).called(|| "fstat(mount)")?;
+    Ok((status.st_uid, status.st_gid))
+}
+
+/// Gives the root of the mount `tree` to `owner`, unless there is something in it.
+///
+/// # Errors
+///
+/// What fchownat(2) says.
+pub fn own_if_empty(tree: BorrowedFd<'_>, (uid, gid): (u32, u32)) -> SysResult<()> {
+    if !is_empty(tree).called(|| "readdir(volume)")? {
+        return Ok(());
+    }
+    chown(tree, (Uid::from_raw(uid), Gid::from_raw(gid))).called(|| "change the owner")
+}
+
+/// The first use of the empty volume `volume`: it gets owner and mode of the directory `place`,
+/// and with [`FirstUse::Fill`] what is in it. Whether something was copied.
+///
+/// # Errors
+///
+/// What reading or writing says.
+pub fn first_use(
+    place: BorrowedFd<'_>,
+    volume: BorrowedFd<'_>,
+    first_use: FirstUse,
+) -> SysResult<bool> {
+    let use_it = || -> io::Result<bool> {
+        let status = fstat(place)?;
+        // A second mount of the same volume finds what the first has copied.
+        if kind_of(&status) != SFlag::S_IFDIR || !is_empty(volume)? {
+            return Ok(false);
+        }
+        let fills = first_use == FirstUse::Fill && !is_empty(place)?;
+        if fills {
+            copy_directory(place, volume)?;
+        }
+        set_owner(volume, &status)?;
+        let mode = Mode::from_bits_truncate(status.st_mode);
+        fchmodat(volume, ".", mode, FchmodatFlags::FollowSymlink)?;
+        Ok(fills)
+    };
+    use_it().called(|| "fill the volume")
+}
+
+fn is_empty(directory: BorrowedFd<'_>) -> io::Result<bool> {
+    for entry in open_directory(directory)?.iter() {
+        if !is_dot(entry?.file_name().to_bytes()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Not by a path: the container's /proc may be any other when its root is entered.
+fn open_directory(directory: BorrowedFd<'_>) -> io::Result<Dir> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    Ok(Dir::openat(directory, ".", flags, Mode::empty())?)
+}
+
+fn is_dot(name: &[u8]) -> bool {
+    name == b"." || name == b".."
+}
+
+/// Where one id alone is mapped an image shows owners that no file can have.
+fn set_owner(place: BorrowedFd<'_>, status: &FileStat) -> io::Result<()> {
+    match chown(
+        place,
+        (Uid::from_raw(status.st_uid), Gid::from_raw(status.st_gid)),
+    ) {
+        Err(error) if error.raw_os_error() == Some(Errno::EINVAL as i32) => Ok(()),
+        result => result,
+    }
 }
 
 /// Gives the root of the mount `tree` and everything below it to `owner`.
@@ -75,7 +168,12 @@ fn copy_entry(from: BorrowedFd<'_>, to: BorrowedFd<'_>, name: &OsStr) -> io::Res
 pub fn chown_tree(tree: BorrowedFd<'_>, owner: (u32, u32)) -> SysResult<()> {
     let owner = (Uid::from_raw(owner.0), Gid::from_raw(owner.1));
     let change = || -> io::Result<()> {
-        if kind_of(&fstat(tree)?) == SFlag::S_IFDIR {
+        let status = fstat(tree)?;
+        // Whose root is right was given before: what was changed since then stays as it is.
+        if (status.st_uid, status.st_gid) == (owner.0.as_raw(), owner.1.as_raw()) {
+            return Ok(());
+        }
+        if kind_of(&status) == SFlag::S_IFDIR {
             chown_below(tree, owner)?;
         }
         chown(tree, owner)
@@ -84,15 +182,12 @@ pub fn chown_tree(tree: BorrowedFd<'_>, owner: (u32, u32)) -> SysResult<()> {
 }
 
 fn chown_below(directory: BorrowedFd<'_>, owner: (Uid, Gid)) -> io::Result<()> {
-    // Not by a path: the container's /proc may be any other when its root is entered.
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let mut entries = Dir::openat(directory, ".", flags, Mode::empty())?;
-    for entry in entries.iter() {
+    for entry in open_directory(directory)?.iter() {
         let entry = entry?;
-        let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        if name == "." || name == ".." {
+        if is_dot(entry.file_name().to_bytes()) {
             continue;
         }
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
         let Some((place, status)) = look_up(directory, name)? else {
             continue;
         };

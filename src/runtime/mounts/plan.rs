@@ -29,6 +29,25 @@ pub struct MountOp {
     pub copy_up: bool,
     /// Changes the owner of the source to the container's user (`U`).
     pub chown: bool,
+    /// The first use of a bind that is a new volume.
+    pub first_use: Option<FirstUse>,
+}
+
+impl MountOp {
+    /// Whether its files get another owner, or come from the image: it is written before it may
+    /// become read-only.
+    pub fn is_given(&self) -> bool {
+        self.chown || self.first_use.is_some()
+    }
+}
+
+/// What the first container that uses a volume does with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstUse {
+    /// It copies what its image has there, and gives it the owner of that.
+    Fill,
+    /// It gives it the owner of what its image has there.
+    Own,
 }
 
 /// What a mount shows.
@@ -125,6 +144,7 @@ fn plan_one(mount: &Mount) -> Result<MountOp, PlanError> {
         propagation_depth: parsed.propagation_depth,
         copy_up: parsed.copy_up,
         chown: parsed.chown,
+        first_use: parsed.first_use,
     })
 }
 
@@ -180,6 +200,7 @@ struct Options {
     parameters: Vec<(String, Option<String>)>,
     copy_up: bool,
     chown: bool,
+    first_use: Option<FirstUse>,
 }
 
 impl Options {
@@ -194,6 +215,7 @@ impl Options {
             parameters: Vec::new(),
             copy_up: false,
             chown: false,
+            first_use: None,
         };
         for option in options {
             parsed.take(option);
@@ -215,6 +237,8 @@ impl Options {
             "tmpcopyup" | "copyup" => self.copy_up = true,
             "notmpcopyup" | "nocopyup" => self.copy_up = false,
             "U" => self.chown = true,
+            "x-coracle.fill" => self.first_use = Some(FirstUse::Fill),
+            "x-coracle.own" => self.first_use = Some(FirstUse::Own),
             // Without SELinux labels change nothing; the others are defaults or mount(8)'s own.
             "z" | "Z" | "defaults" | "async" | "sync" | "remount" | "copy" | "nocopy"
             | "relatime" | "norelatime" | "strictatime" | "nostrictatime" | "diratime"

@@ -14,7 +14,7 @@ use nix::unistd::{Gid, Uid, setresgid, setresuid};
 use super::plan::{MountSource, plan};
 use super::target::{self, Links};
 use crate::runtime::handshake;
-use crate::runtime::idmap::IdMapping;
+use crate::runtime::idmap::{IdMapping, IdMaps};
 use crate::runtime::launch::{Launch, Root};
 use crate::sys::channel::Channel;
 use crate::sys::mount::{Depth, clone_tree};
@@ -52,7 +52,14 @@ struct Wanted {
     how: How,
     /// To whom it is given, in the ids of the namespace that opens it (`U`): the stage has no
     /// right over files of others.
-    owner: Option<(u32, u32)>,
+    owner: Option<Owner>,
+}
+
+/// The container's root in the ids of the user's namespace, and all ids of the container there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Owner {
+    ids: (u32, u32),
+    maps: IdMaps,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +102,10 @@ fn unreachable_by_stage(launch: &Launch, mountpoint: &Path) -> Vec<Wanted> {
         owner: None,
     };
     let outside = |extents: &[IdMapping]| extents.first().map_or(0, |extent| extent.outside);
-    let owner = (outside(&launch.maps.uids), outside(&launch.maps.gids));
+    let owner = Owner {
+        ids: (outside(&launch.maps.uids), outside(&launch.maps.gids)),
+        maps: launch.maps.clone(),
+    };
     let mut list = vec![want(mountpoint, How::Location)];
     if let Root::Directory(path) = &launch.root {
         list.push(want(path, How::Tree(Depth::Recursive)));
@@ -105,7 +115,7 @@ fn unreachable_by_stage(launch: &Launch, mountpoint: &Path) -> Vec<Wanted> {
     let mounts = plan(mounts).unwrap_or_default();
     list.extend(mounts.iter().filter_map(|op| match &op.source {
         MountSource::Bind { host_path, depth } => Some(Wanted {
-            owner: op.chown.then_some(owner),
+            owner: (op.chown || op.first_use.is_some()).then(|| owner.clone()),
             ..want(host_path, How::Tree(*depth))
         }),
         MountSource::New { .. } => None,
@@ -158,8 +168,10 @@ fn open(root: &File, wanted: &Wanted) -> SysResult<OwnedFd> {
         }
         How::Tree(depth) => clone_tree(root.as_fd(), path, *depth),
     }?;
-    if let Some(owner) = owner {
-        super::copy_up::chown_tree(opened.as_fd(), *owner)?;
+    if let Some(Owner { ids, maps }) = owner
+        && !maps.hold_outside(super::copy_up::owner_of(opened.as_fd())?)
+    {
+        super::copy_up::chown_tree(opened.as_fd(), *ids)?;
     }
     Ok(opened)
 }

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `volume ls`.
+
+use crate::cli::args::list::{ListFlags, Listing};
+use crate::cli::{CommandResult, Context, Subcommand};
+use crate::engine::Dialect;
+
+/// Flags of `volume ls`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    flags: ListFlags,
+}
+
+impl Subcommand for List {
+    const PATHS: &'static [&'static str] = &["volume ls", "volume list"];
+    const ABOUT: &'static str = "List volumes";
+
+    fn run(self, context: &Context) -> CommandResult {
+        let dialect = context.engine.dialect;
+        let listed = context.engine.list_volumes(&self.flags.filter);
+        let listed = listed.map_err(|error| super::failure(context, &error))?;
+        let rows = listed.iter().map(|one| match dialect {
+            Dialect::Podman => super::value_of(one, dialect),
+            Dialect::Docker => super::document::docker_row(one),
+        });
+        let listing = Listing {
+            name: "ls",
+            table: "{{.Driver}}\t{{.Name}}",
+            quiet: "{{.Name}}",
+            headings: &[("Name", "VOLUME NAME")],
+        };
+        listing.print(context, &self.flags, rows.collect())
+    }
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Volumes: making them, who uses them, and removing those that nobody does. A volume is in use as
+//! long as the record of a container names it: whoever makes such a record holds the volume's lock
+//! until it is written, and whoever removes a volume holds it while looking.
+
+mod filter;
+mod kind;
+mod mounts;
+mod removal;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+pub use kind::OptionError;
+pub(super) use mounts::{Filling, host_mounts, mark_filled};
+pub(super) use removal::remove_files;
+pub use removal::{PruneScope, RemovedVolume};
+
+use filter::{Users, VolumeFilters};
+use kind::Kind;
+
+use super::Engine;
+use super::error::EngineError;
+use crate::config::ConfigError;
+use crate::state::StateError;
+use crate::state::id::ContainerId;
+use crate::state::volumes::{VolumeError, VolumeRecord, Volumes};
+use crate::sys::process::random_bytes;
+
+/// What is asked of a new volume.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VolumeRequest {
+    /// Its name; a new one is made up without it.
+    pub name: Option<String>,
+    /// `--driver`; empty is `local`.
+    pub driver: String,
+    /// `--label`.
+    pub labels: BTreeMap<String, String>,
+    /// `--opt`.
+    pub options: BTreeMap<String, String>,
+    /// Made for one container.
+    pub anonymous: bool,
+    /// `--uid`.
+    pub uid: Option<u32>,
+    /// `--gid`.
+    pub gid: Option<u32>,
+    /// What becomes of one of the same name.
+    pub existing: Existing,
+}
+
+/// What becomes of a volume that is there already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// The command fails.
+    #[default]
+    Refuse,
+    /// It is taken as it is (`--ignore`, and always with docker).
+    Keep,
+}
+
+/// A volume in a list.
+#[derive(Debug, Clone)]
+pub struct ListedVolume {
+    /// What it is.
+    pub record: VolumeRecord,
+    /// Where its files are.
+    pub mountpoint: PathBuf,
+    /// The containers that name it.
+    pub users: Vec<ContainerId>,
+}
+
+/// Why a command on volumes failed.
+#[derive(Debug, thiserror::Error)]
+pub enum VolumeFailure {
+    /// The volume itself.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+    /// `--opt`.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// `--driver`.
+    #[error(
+        "volume {name} uses volume plugin {driver} but it could not be retrieved: no volume plugin \
+         with name {driver} available: required plugin missing"
+    )]
+    Driver {
+        /// The volume.
+        name: String,
+        /// As typed.
+        driver: String,
+    },
+    /// Containers use it.
+    #[error("volume {name} is being used by the following container(s): {}: volume is being used",
+        users.iter().map(ContainerId::as_str).collect::<Vec<_>>().join(", "))]
+    InUse {
+        /// Which.
+        name: String,
+        /// By whom.
+        users: Vec<ContainerId>,
+    },
+    /// `rm` names none.
+    #[error("no volume with name \"{name}\" found: no such volume")]
+    NothingToRemove {
+        /// What was typed.
+        name: String,
+    },
+    /// `--volumes-from` of a container that is not there.
+    #[error("looking up container {container:?} for volumes-from")]
+    VolumesFrom {
+        /// As typed.
+        container: String,
+        /// Why not.
+        source: StateError,
+    },
+    /// One made for a container.
+    #[error("creating named volume {name:?}")]
+    Making {
+        /// Which.
+        name: String,
+        /// Why not.
+        source: Box<VolumeFailure>,
+    },
+    /// A filter that nobody understands.
+    #[error("{0}")]
+    Filter(String),
+    /// Files that stay.
+    #[error("volume {name}: {reason}")]
+    Files {
+        /// Which.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// containers.conf.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The containers.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The records of containers.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+impl Engine {
+    pub(super) fn volumes(&self) -> Volumes {
+        Volumes::open(&self.dirs)
+    }
+
+    /// Makes a volume; the value is its name.
+    ///
+    /// # Errors
+    ///
+    /// See [`VolumeFailure`]; nothing is left behind then.
+    pub fn create_volume(&self, request: VolumeRequest) -> Result<String, VolumeFailure> {
+        // The tree of the store is there then.
+        self.store()?;
+        let existing = request.existing;
+        let record = new_record(request)?;
+        match self.volumes().create(&record) {
+            Ok(lock) => {
+                drop(lock);
+                self.give_to_owner(&record);
+                Ok(record.name)
+            }
+            Err(VolumeError::Exists { name }) if existing == Existing::Keep => Ok(name),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// `--uid` and `--gid`, as ids of a container with the usual map.
+    fn give_to_owner(&self, record: &VolumeRecord) {
+        if record.uid.is_none() && record.gid.is_none() {
+            return;
+        }
+        let data = self.volumes().data(&record.name);
+        let give = || {
+            let owned = std::os::unix::fs::chown(&data, record.uid, record.gid);
+            owned
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default()
+                .into_bytes()
+        };
+        // Who has one id alone has a volume of his own id.
+        drop(crate::runtime::userns::run_mapped(
+            &crate::runtime::subid::holder_map(),
+            &self.dirs.run_root,
+            give,
+        ));
+    }
+
+    /// The volumes that the filters let through, by name.
+    ///
+    /// # Errors
+    ///
+    /// Filters that cannot be understood, and a store that cannot be read.
+    pub fn list_volumes(&self, filters: &[String]) -> Result<Vec<ListedVolume>, VolumeFailure> {
+        let filters = VolumeFilters::parse(&self.volumes(), filters)?;
+        let users = self.volume_users()?;
+        let listed = self.volumes().list()?.into_iter();
+        let listed = listed.filter_map(|name| self.listed(&name, &users).ok());
+        Ok(listed.filter(|one| filters.let_through(one)).collect())
+    }
+
+    /// The volume that `text` names.
+    ///
+    /// # Errors
+    ///
+    /// [`VolumeError::Missing`].
+    pub fn volume(&self, text: &str) -> Result<ListedVolume, VolumeFailure> {
+        let name = self.volumes().resolve(text)?;
+        Ok(self.listed(&name, &self.volume_users()?)?)
+    }
+
+    /// Whether there is a volume of this very name.
+    pub fn volume_exists(&self, name: &str) -> bool {
+        self.volumes().load(name).is_ok()
+    }
+
+    fn listed(&self, name: &str, users: &Users) -> Result<ListedVolume, VolumeError> {
+        let volumes = self.volumes();
+        Ok(ListedVolume {
+            record: volumes.load(name)?,
+            mountpoint: volumes.data(name),
+            users: users.of(name),
+        })
+    }
+
+    fn volume_users(&self) -> Result<Users, VolumeFailure> {
+        Ok(Users::read(&self.store()?)?)
+    }
+}
+
+fn new_record(request: VolumeRequest) -> Result<VolumeRecord, VolumeFailure> {
+    let anonymous = request.anonymous;
+    let name = request.name.unwrap_or_else(random_name);
+    if !["", "local"].contains(&request.driver.as_str()) {
+        return Err(VolumeFailure::Driver {
+            name,
+            driver: request.driver,
+        });
+    }
+    let kind = Kind::of(&request.options)?;
+    let own = kind == Kind::Own;
+    Ok(VolumeRecord {
+        name,
+        created: Timestamp::now(),
+        labels: request.labels,
+        needs_copy_up: !request.options.contains_key("nocopy"),
+        options: request.options,
+        anonymous,
+        // What was there before belongs to whom it belongs to.
+        needs_chown: own && request.uid.is_none() && request.gid.is_none(),
+        uid: request.uid,
+        gid: request.gid,
+    })
+}
+
+/// As long as an id: nobody types it.
+fn random_name() -> String {
+    let bytes: [u8; 32] = random_bytes();
+    ContainerId::from_random(&bytes).to_string()
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Volumes: filled from the image, kept, shared, counted and removed.
+
+use std::fs;
+
+use crate::support::sandbox::{IMAGE, Tool, tool};
+use crate::support::{Sandbox, requires};
+
+/// `run --rm --network none` of the small image with one volume; what it prints.
+fn run(sandbox: &Sandbox, flags: &[&str], command: &[&str]) -> String {
+    let mut words = vec!["run", "--rm", "--network", "none"];
+    words.extend(flags);
+    words.push(IMAGE);
+    words.extend(command);
+    sandbox.ok(words)
+}
+
+fn names(sandbox: &Sandbox) -> Vec<String> {
+    let listed = sandbox.ok(["volume", "ls", "-q"]);
+    listed.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_volume_has_what_its_first_image_has_there() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let seen = run(&sandbox, &["-v", "etc:/etc"], &["cat", "/etc/passwd"]);
+    assert!(seen.starts_with("root:"), "{seen}");
+    let state = |name: &str| {
+        let template = "{{.NeedsCopyUp}} {{.NeedsChown}} {{.Driver}} {{.Anonymous}}";
+        sandbox.ok(["volume", "inspect", "--format", template, name])
+    };
+    assert_eq!(state("etc"), "false false local false");
+    // What is in it stays, whatever the next image has.
+    run(
+        &sandbox,
+        &["-v", "etc:/tmp"],
+        &["sh", "-c", "rm /tmp/passwd; echo mine >/tmp/mine"],
+    );
+    let later = run(
+        &sandbox,
+        &["-v", "etc:/home:ro"],
+        &["sh", "-c", "cat /home/*; touch /home/x || true"],
+    );
+    assert!(
+        later.contains("mine") && !later.contains("/bin/sh"),
+        "{later}"
+    );
+    // Mounted twice, not copied, and with the mode of what it covers.
+    let twice = ["-v", "twice:/etc", "-v", "twice:/mnt"];
+    assert_eq!(
+        run(&sandbox, &twice, &["cmp", "/etc/group", "/mnt/group"]),
+        ""
+    );
+    let script = ["sh", "-c", "ls /etc | wc -l; stat -c %a /tmp"];
+    let flags = [
+        "-v",
+        "bare:/etc:nocopy",
+        "-v",
+        "open:/tmp",
+        "--no-hosts",
+        "--no-hostname",
+    ];
+    let shown = run(&sandbox, &flags, &script);
+    assert!(shown.ends_with("1777"), "{shown}");
+    assert_eq!(state("bare").split(' ').next(), Some("true"));
+}
+
+#[test]
+fn volumes_without_a_name_go_with_their_container() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let archive = sandbox.shown("with.tar");
+    fs::write(&archive, crate::support::rootfs::tar()).unwrap();
+    sandbox.ok([
+        "import",
+        "-q",
+        "-c",
+        "VOLUME /home/guest/data",
+        &archive,
+        "with",
+    ]);
+    let keep = [
+        "run",
+        "--network",
+        "none",
+        "--name",
+        "keep",
+        "-v",
+        "/own",
+        "with",
+        "sh",
+        "-c",
+    ];
+    sandbox.ok(keep
+        .into_iter()
+        .chain(["echo here >/home/guest/data/f; echo there >/own/f"]));
+    assert_eq!(names(&sandbox).len(), 2);
+    let from = ["--volumes-from", "keep", "--volumes-from", "keep:ro"];
+    assert_eq!(
+        run(&sandbox, &from, &["cat", "/home/guest/data/f", "/own/f"]),
+        "here\nthere"
+    );
+    assert_eq!(names(&sandbox).len(), 2, "those of another container stay");
+    let kinds = sandbox.field(
+        "keep",
+        "range .Mounts}}{{.Type}} {{.Destination}} {{.RW}};{{end",
+    );
+    assert_eq!(kinds, "volume /own true;volume /home/guest/data true;");
+    sandbox.ok(["rm", "-v", "keep"]);
+    assert_eq!(names(&sandbox), Vec::<String>::new());
+    let flags = [
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "-v",
+        "/own",
+        "with",
+        "true",
+    ];
+    sandbox.ok(flags);
+    let ignored = [
+        "run",
+        "--network",
+        "none",
+        "--name",
+        "x",
+        "--image-volume",
+        "ignore",
+        "with",
+    ];
+    sandbox.ok(ignored.into_iter().chain(["true"]));
+    assert_eq!(names(&sandbox), Vec::<String>::new());
+    sandbox
+        .run(["run", "--rm", "-v", "a b:/x", IMAGE, "true"])
+        .expect(125)
+        .says("names must match");
+    sandbox
+        .run(["run", "--rm", "--name", "x", "-v", "/own", IMAGE, "true"])
+        .expect(125);
+    assert_eq!(
+        names(&sandbox),
+        Vec::<String>::new(),
+        "nothing is left of what was refused"
+    );
+}
+
+#[test]
+fn a_volume_in_use_is_not_removed() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    assert_eq!(
+        sandbox.ok(["volume", "create", "--label", "a=b", "data"]),
+        "data"
+    );
+    sandbox
+        .run(["volume", "create", "data"])
+        .expect(125)
+        .says("volume already exists");
+    sandbox.ok(["volume", "create", "--ignore", "data"]);
+    sandbox.ok(["create", "--name", "user", "-v", "data:/d", IMAGE, "true"]);
+    sandbox
+        .run(["volume", "rm", "data"])
+        .expect(2)
+        .says("volume is being used");
+    assert_eq!(
+        sandbox.ok(["volume", "ls", "-q", "--filter", "dangling=true"]),
+        ""
+    );
+    assert_eq!(
+        sandbox.ok(["volume", "ls", "-q", "--filter", "label=a=b"]),
+        "data"
+    );
+    assert_eq!(
+        sandbox.ok([
+            "ps",
+            "-aq",
+            "--filter",
+            "volume=data",
+            "--format",
+            "{{.Names}}"
+        ]),
+        "user"
+    );
+    assert_eq!(sandbox.ok(["volume", "prune", "-f"]), "");
+    sandbox.ok(["volume", "rm", "-f", "-t", "0", "data"]);
+    sandbox.run(["container", "exists", "user"]).expect(1);
+    sandbox.run(["volume", "exists", "data"]).expect(1);
+    sandbox.ok([
+        "volume",
+        "create",
+        "-o",
+        "type=tmpfs",
+        "-o",
+        "o=size=1M",
+        "quick",
+    ]);
+    let shown = run(
+        &sandbox,
+        &["-v", "quick:/q"],
+        &["grep", " /q ", "/proc/mounts"],
+    );
+    assert!(
+        shown.contains("tmpfs") && shown.contains("size=1024k"),
+        "{shown}"
+    );
+    let device = format!("device={}", sandbox.shown(""));
+    sandbox.ok([
+        "volume",
+        "create",
+        "-o",
+        "type=none",
+        "-o",
+        "o=bind",
+        "-o",
+        &device,
+        "here",
+    ]);
+    sandbox.file("hello", "hello");
+    assert_eq!(
+        run(&sandbox, &["-v", "here:/h"], &["cat", "/h/hello"]),
+        "hello"
+    );
+    assert_eq!(sandbox.ok(["volume", "prune", "-f"]), "here\nquick");
+}
+
+#[test]
+fn a_container_never_names_a_volume_that_is_gone() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    for round in 0..6 {
+        let name = format!("c{round}");
+        let create = ["create", "--name", &name, "-v", "race:/r", IMAGE, "true"];
+        let calls = [
+            sandbox.call(create).spawn(),
+            sandbox.call(["volume", "rm", "race"]).spawn(),
+            sandbox.call(["volume", "prune", "-f"]).spawn(),
+        ];
+        let [made, ..] = calls.map(crate::support::process::Running::finish);
+        made.expect(0);
+        sandbox.run(["volume", "exists", "race"]).expect(0);
+        sandbox.ok(["rm", &name]);
+    }
+}
+
+#[test]
+fn dockers_words_for_volumes() {
+    if tool() != Tool::Coracle {
+        return;
+    }
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let docker = |words: &[&str]| sandbox.call(words).env("CORACLE_MODE", "docker").run();
+    assert_eq!(
+        docker(&["volume", "create", "data"]).expect(0).out(),
+        "data"
+    );
+    assert_eq!(
+        docker(&["volume", "create", "data"]).expect(0).out(),
+        "data"
+    );
+    let table = docker(&["volume", "ls"]).expect(0);
+    assert_eq!(table.stdout, "DRIVER    VOLUME NAME\nlocal     data\n");
+    let id = sandbox.ok(["create", "-v", "data:/d", IMAGE, "true"]);
+    let used = format!("remove data: volume is in use - [{id}]");
+    docker(&["volume", "rm", "data"]).expect(1).says(&used);
+    docker(&["volume", "rm", "x"])
+        .expect(1)
+        .says("get x: no such volume");
+    sandbox.ok(["rm", &id]);
+    let kept = docker(&["volume", "prune", "-f"]).expect(0);
+    assert_eq!(kept.stdout, "Total reclaimed space: 0B\n");
+    let all = docker(&["volume", "prune", "-a", "-f"]).expect(0);
+    assert_eq!(
+        all.stdout,
+        "Deleted Volumes:\ndata\n\nTotal reclaimed space: 0B\n"
+    );
+}
