@@ -32,6 +32,8 @@
 pub mod cli;
 pub mod config;
 pub mod engine;
+#[cfg(test)]
+mod fuzz;
 pub mod layer_format;
 pub mod monitor;
 pub mod network;

@@ -349,3 +349,11 @@ fn read_error(path: &Path, source: io::Error) -> LogsError {
         source,
     }
 }
+
+/// Reads a log file.
+#[cfg(test)]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    for line in bytes.split(|byte| *byte == b'\n') {
+        drop(record::parse(line));
+    }
+}

@@ -114,6 +114,10 @@ fn quoted(text: &str) -> Option<(String, &str)> {
     while let Some((at, letter)) = letters.next() {
         match letter {
             '"' => return Some((value, &inner[at + 1..])),
+            #[cfg(test)]
+            '\\' if crate::fuzz::is_bug_planted() => {
+                value.push(letters.next().expect("a letter is escaped").1);
+            }
             '\\' => value.extend(letters.next().map(|(_, letter)| letter)),
             other => value.push(other),
         }

@@ -32,5 +32,11 @@ pub use error::RegistryError;
 pub use http::{Absence, Patience};
 pub use upload::Blob;
 
+/// Reads a header `WWW-Authenticate`.
+#[cfg(test)]
+pub(crate) fn fuzz_challenge(header: &str) {
+    drop(challenge::choose([header]));
+}
+
 #[cfg(test)]
 mod tests;

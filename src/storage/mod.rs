@@ -18,6 +18,8 @@ mod compress;
 mod compression;
 mod error;
 mod forms;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod images;
 mod layers;
 mod names;

@@ -103,7 +103,11 @@ impl AuthDocument {
         Self::parse(path, file.format, &bytes)
     }
 
-    fn parse(path: &Path, format: AuthFormat, bytes: &[u8]) -> Result<Self, AuthFileError> {
+    pub(super) fn parse(
+        path: &Path,
+        format: AuthFormat,
+        bytes: &[u8],
+    ) -> Result<Self, AuthFileError> {
         let syntax = |line| AuthFileError::Syntax {
             path: path.to_owned(),
             line,

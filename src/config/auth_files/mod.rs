@@ -123,6 +123,27 @@ fn runtime_file(env: Environment<'_>) -> PathBuf {
     directory.unwrap_or_else(per_user).join("auth.json")
 }
 
+/// Reads a file of logins in each of its forms, and asks it.
+#[cfg(test)]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let keys = ["quay.io/team/web", "docker.io", "localhost:5000"];
+    for format in [
+        AuthFormat::Containers,
+        AuthFormat::Docker,
+        AuthFormat::Legacy,
+    ] {
+        let Ok(document) = AuthDocument::parse(Path::new("fuzz"), format, bytes) else {
+            continue;
+        };
+        for key in keys.into_iter().filter_map(|key| LoginKey::parse(key).ok()) {
+            drop((document.find(&key), document.helper_for(&key)));
+        }
+        drop(document.keys());
+        let again = AuthDocument::parse(Path::new("fuzz"), format, &document.to_bytes());
+        assert!(again.is_ok(), "what is written reads");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -470,5 +470,20 @@ fn search_path(env: Environment<'_>, named: Option<&Path>) -> Vec<(PathBuf, Miss
     files
 }
 
+/// Reads a registries.conf and asks it.
+#[cfg(test)]
+pub(crate) fn fuzz(text: &str) {
+    let Ok(written) = toml::from_str::<Written>(text) else {
+        return;
+    };
+    let mut conf = RegistriesConf::empty(Rules::Podman);
+    if conf.merge(written, Path::new("fuzz")).is_ok() {
+        for name in ["a", "quay.io/x/y:z"] {
+            let name = Reference::parse(name).expect("it is one");
+            drop((conf.resolve(&name), conf.search_registries()));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;
