@@ -28,7 +28,7 @@ type Target = (&'static str, fn(&[u8]));
 const TARGETS: [Target; 16] = [
     ("manifest", manifest),
     ("index", |bytes| {
-        as_text(bytes, |text| drop(serde_json::from_str::<Index>(text)))
+        as_text(bytes, |text| drop(serde_json::from_str::<Index>(text)));
     }),
     ("config", image_config),
     ("tar", storage::fuzz::tar),
@@ -36,10 +36,10 @@ const TARGETS: [Target; 16] = [
     ("reference", |bytes| as_text(bytes, reference)),
     ("auth-file", |bytes| config::auth_files::fuzz(bytes)),
     ("challenge", |bytes| {
-        as_text(bytes, registry::fuzz_challenge)
+        as_text(bytes, registry::fuzz_challenge);
     }),
     ("registries-conf", |bytes| {
-        as_text(bytes, config::registries::fuzz)
+        as_text(bytes, config::registries::fuzz);
     }),
     ("template", |bytes| as_text(bytes, template)),
     ("seccomp", |bytes| as_text(bytes, seccomp)),
