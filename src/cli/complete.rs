@@ -12,6 +12,7 @@ use super::pflag::{self, FlagError, Line, Order};
 use super::{COMMANDS, Context, globals, help};
 use crate::engine::image::ImageListRequest;
 use crate::engine::list::{ListRequest, ListScope};
+use crate::engine::pod::PodListRequest;
 use crate::oci::Reference;
 
 /// Whether candidates come with their one line of explanation.
@@ -228,6 +229,9 @@ pub(crate) fn words_of(
     if wanted.contains("IMAGE") {
         candidates.extend(images(context));
     }
+    if wanted.contains("POD") {
+        candidates.extend(pods(context));
+    }
     match wanted {
         "FILE" | "PATH" | "DIR" => Answer::files(),
         _ => Answer::of(candidates),
@@ -248,6 +252,16 @@ fn kind_of_word(usage: &str, before: usize) -> &str {
         None if is_repeated => all.get(last).copied().unwrap_or_default(),
         None => "",
     }
+}
+
+/// Names of pods with their states.
+fn pods(context: &Context) -> Vec<(String, String)> {
+    let pods = context
+        .engine
+        .list_pods(&PodListRequest::default(), context);
+    let pods = pods.unwrap_or_default().into_iter();
+    pods.map(|pod| (pod.record.name, pod.status.word().to_owned()))
+        .collect()
 }
 
 /// Names of containers, of those that `command` can act on.

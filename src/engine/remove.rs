@@ -192,11 +192,19 @@ fn keep_named_once(all: &mut Vec<Chosen>) {
     *all = kept;
 }
 
-/// Ends all of them at the same time; what fails is met again, and told, when each is removed.
+/// Ends all of them at the same time, infra containers after the others; what fails is met again,
+/// and told, when each is removed.
 fn end_all(store: &Store, chosen: &[Chosen], running: Running, report: &dyn Report) {
+    if running == Running::Refuse {
+        return;
+    }
     let ids = chosen.iter().filter_map(|one| one.id.as_ref().ok());
-    let endings = ids.filter_map(|id| begin(store, id, running).ok().flatten());
-    drop(ending::finish(store, endings.collect(), report));
+    let (infra, others): (Vec<_>, Vec<_>) = ids.partition(|id| pod::is_infra(store, id));
+    for group in [others, infra] {
+        let endings = group.into_iter();
+        let endings = endings.filter_map(|id| begin(store, id, running).ok().flatten());
+        drop(ending::finish(store, endings.collect(), report));
+    }
 }
 
 fn begin(

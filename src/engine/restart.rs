@@ -6,13 +6,10 @@ use super::error::EngineError;
 use super::launch::StartMode;
 use super::selection::{Chosen, ItemResult, Selection};
 use super::stop::StopOptions;
-use super::{Engine, Report};
+use super::{Engine, Report, pod};
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
 use crate::state::store::Store;
-
-/// A container with the word that named it.
-type Ended = (String, Result<ContainerId, EngineError>);
 
 impl Engine {
     /// Restarts the containers of `selection`: all end at the same time, and are started one after
@@ -29,8 +26,13 @@ impl Engine {
         options: StopOptions,
         report: &dyn Report,
     ) -> Result<Vec<ItemResult>, EngineError> {
+        let store = self.store()?;
+        let mut ended = Vec::new();
+        for group in pod::infra_last(&store, self.select(selection)?) {
+            ended.extend(end(&store, group, options, report));
+        }
         let mut results = Vec::new();
-        for (typed, ended) in self.end_each(selection, options, report)? {
+        for (typed, ended) in ended {
             let result = ended.and_then(|id| {
                 self.start_one(&id, StartMode::Detached, report)?;
                 Ok(())
@@ -39,54 +41,38 @@ impl Engine {
         }
         Ok(results)
     }
+}
 
-    /// Ends the containers of `selection` as [`Engine::restart`] does; somebody else starts them.
-    pub(super) fn end_to_restart(
-        &self,
-        selection: &Selection,
-        options: StopOptions,
-        report: &dyn Report,
-    ) -> Result<Vec<ItemResult>, EngineError> {
-        let ended = self.end_each(selection, options, report)?.into_iter();
-        let items = ended.map(|(typed, ended)| ItemResult {
-            typed,
-            result: ended.map(drop),
+/// Ends the containers, all at the same time; with each the word that named it.
+fn end(
+    store: &Store,
+    chosen: Vec<Chosen>,
+    options: StopOptions,
+    report: &dyn Report,
+) -> Vec<(String, Result<ContainerId, EngineError>)> {
+    let mut endings = Vec::new();
+    let mut begun = Vec::new();
+    for Chosen { typed, id } in chosen {
+        let ended = id.and_then(|id| {
+            let ending = begin(store, &id, options)?;
+            let was_up = ending.is_some();
+            endings.extend(ending);
+            Ok((id, was_up))
         });
-        Ok(items.collect())
+        begun.push((typed, ended));
     }
-
-    /// The containers with the words that named them, all of them ended.
-    fn end_each(
-        &self,
-        selection: &Selection,
-        options: StopOptions,
-        report: &dyn Report,
-    ) -> Result<Vec<Ended>, EngineError> {
-        let store = self.store()?;
-        let mut endings = Vec::new();
-        let mut begun = Vec::new();
-        for Chosen { typed, id } in self.select(selection)? {
-            let ended = id.and_then(|id| {
-                let ending = begin(&store, &id, options)?;
-                let was_up = ending.is_some();
-                endings.extend(ending);
-                Ok((id, was_up))
-            });
-            begun.push((typed, ended));
+    let mut ended = ending::finish(store, endings, report).into_iter();
+    let mut result = |begun: Result<(ContainerId, bool), EngineError>| {
+        let (id, was_up) = begun?;
+        if was_up {
+            ended.next().expect("one for each that was asked")?;
         }
-        let mut ended = ending::finish(&store, endings, report).into_iter();
-        let mut results = Vec::new();
-        for (typed, begun) in begun {
-            let result = begun.and_then(|(id, was_up)| {
-                if was_up {
-                    ended.next().expect("one for each that was asked")?;
-                }
-                Ok(id)
-            });
-            results.push((typed, result));
-        }
-        Ok(results)
-    }
+        Ok(id)
+    };
+    let results = begun.into_iter();
+    results
+        .map(|(typed, begun)| (typed, result(begun)))
+        .collect()
 }
 
 fn begin(

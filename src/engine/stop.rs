@@ -7,7 +7,7 @@ use super::ending::{self, After, Ending, Request};
 use super::error::EngineError;
 use super::remove::{self, Leftovers};
 use super::selection::{Chosen, ItemResult, Selection};
-use super::{Dialect, Engine, Report};
+use super::{Dialect, Engine, Report, pod};
 use crate::state::StateError;
 use crate::state::id::ContainerId;
 use crate::state::liveness::{Loss, Observed};
@@ -36,16 +36,29 @@ impl Engine {
         report: &dyn Report,
     ) -> Result<Vec<ItemResult>, EngineError> {
         let store = self.store()?;
-        let chosen = self.select(selection)?;
+        let mut results = Vec::new();
+        for group in pod::infra_last(&store, self.select(selection)?) {
+            results.extend(self.stop_together(&store, group, options, report));
+        }
+        Ok(results)
+    }
+
+    fn stop_together(
+        &self,
+        store: &Store,
+        chosen: Vec<Chosen>,
+        options: StopOptions,
+        report: &dyn Report,
+    ) -> Vec<ItemResult> {
         let mut endings = Vec::new();
         let begun: Vec<_> = chosen
             .into_iter()
             .map(|Chosen { typed, id }| {
-                let begun = id.and_then(|id| self.begin_stop(&store, &id, options, &mut endings));
+                let begun = id.and_then(|id| self.begin_stop(store, &id, options, &mut endings));
                 (typed, begun)
             })
             .collect();
-        let ended = ending::finish(&store, endings, report);
+        let ended = ending::finish(store, endings, report);
         let mut ended = ended.into_iter();
         let mut leftovers = Leftovers::default();
         let mut results = Vec::new();
@@ -54,13 +67,13 @@ impl Engine {
                 Begun::NotRunning => Ok(()),
                 Begun::Asked { remove } => {
                     ended.next().expect("one for each that was asked")?;
-                    remove_if_asked(&store, remove, &mut leftovers)
+                    remove_if_asked(store, remove, &mut leftovers)
                 }
             });
             results.push(ItemResult { typed, result });
         }
         results.extend(leftovers.remove(&self.dirs));
-        Ok(results)
+        results
     }
 
     fn begin_stop(

@@ -28,8 +28,9 @@ pub use verbs::{PodAction, PodOutcome};
 use std::collections::BTreeMap;
 
 use super::Engine;
+use super::selection::Chosen;
 use crate::state::StateError;
-use crate::state::id::PodId;
+use crate::state::id::{ContainerId, PodId};
 use crate::state::pod::{PodRecord, Pods, SharedNamespace};
 use crate::state::record::PodRole;
 use crate::state::store::Store;
@@ -49,6 +50,20 @@ impl Engine {
         let pods = self.pods();
         pods.load(&pods.resolve(name)?)
     }
+}
+
+/// Containers in the order in which they end: the infra containers when the others have, for what
+/// they hold is of use until then.
+pub(super) fn infra_last(store: &Store, chosen: Vec<Chosen>) -> [Vec<Chosen>; 2] {
+    let is_infra = |one: &Chosen| one.id.as_ref().is_ok_and(|id| is_infra(store, id));
+    let (infra, others) = chosen.into_iter().partition(is_infra);
+    [others, infra]
+}
+
+/// Whether a container holds what those of its pod share.
+pub(super) fn is_infra(store: &Store, id: &ContainerId) -> bool {
+    let summary = store.load_summary(id);
+    summary.is_ok_and(|summary| summary.resolved.role == PodRole::Infra)
 }
 
 /// Whether the containers of a pod see each other's processes.

@@ -104,11 +104,15 @@ impl Engine {
         let running = Parts::of(pod, |status| matches!(status, "running" | "stopping"));
         match action {
             PodAction::Start => self.start_all(&named(all.starting()), report),
-            PodAction::Stop(grace) => self.stop_parts(all, grace, report),
+            PodAction::Stop(grace) => {
+                let options = StopOptions {
+                    grace,
+                    signal: None,
+                };
+                self.stop(&named(all.ending()), options, report)
+            }
             PodAction::Restart => {
-                let mut results = self.end_for_restart(&all, report)?;
-                results.extend(self.start_all(&named(all.starting()), report)?);
-                Ok(results)
+                self.restart(&named(all.starting()), StopOptions::default(), report)
             }
             PodAction::Kill(signal) => self.kill(&named(running.ending()), signal, report),
             PodAction::Pause => self.set_frozen(&named(running.ending()), Freezer::Pause),
@@ -117,38 +121,6 @@ impl Engine {
                 self.set_frozen(&named(paused.starting()), Freezer::Unpause)
             }
         }
-    }
-
-    /// With a shared pid namespace the end of the infra container is the end of all.
-    fn stop_parts(
-        &self,
-        parts: Parts,
-        grace: Option<Grace>,
-        report: &dyn Report,
-    ) -> Result<Vec<ItemResult>, EngineError> {
-        let options = StopOptions {
-            grace,
-            signal: None,
-        };
-        let mut results = Vec::new();
-        for group in [parts.others, parts.infra] {
-            results.extend(self.stop(&named(group.into_iter()), options, report)?);
-        }
-        Ok(results)
-    }
-
-    fn end_for_restart(
-        &self,
-        parts: &Parts,
-        report: &dyn Report,
-    ) -> Result<Vec<ItemResult>, EngineError> {
-        let mut results = Vec::new();
-        for group in [&parts.others, &parts.infra] {
-            let selection = named(group.iter().cloned());
-            results.extend(self.end_to_restart(&selection, StopOptions::default(), report)?);
-        }
-        results.retain(|item| item.result.is_err());
-        Ok(results)
     }
 
     /// The processes of all running containers of a pod, each once.
