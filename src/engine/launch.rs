@@ -213,6 +213,8 @@ impl Engine {
             FlagsError::Flag(failure) => failure.into(),
         })?;
         let prepared = self.prepare(&store, record, report)?;
+        let joined = prepared.joined_monitor.and_then(HolderAhead::of_monitor);
+        new.holder = joined.unwrap_or(new.holder);
         let (started, filling) = Started::fork(prepared, &mut new.holder, &mode)?;
         let synced = match new.on_disk {
             RecordOnDisk::Synced => Ok(()),

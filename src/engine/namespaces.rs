@@ -61,6 +61,8 @@ pub struct Namespaces {
     pub sources: Vec<(LinuxNamespaceType, NamespaceSource)>,
     /// The container that is joined, and its first process.
     pub joined: Option<(ContainerId, i32)>,
+    /// Its monitor, which lives in the holder that it is below.
+    pub monitor: Option<i32>,
     /// Whether its /dev/shm is shared with its IPC namespace.
     pub shares_shm: bool,
 }
@@ -117,7 +119,7 @@ impl Namespaces {
                 mode: mode.to_owned(),
             });
         };
-        let (id, pid) = running(kind, name, store)?;
+        let (id, pid, monitor) = running(kind, name, store)?;
         let path = PathBuf::from(format!("/proc/{pid}/ns/{typ}"));
         // The host's is not joined: that takes rights which nobody has, and it is ours already.
         if is_own(&path, typ) {
@@ -134,6 +136,7 @@ impl Namespaces {
             Some((other, _)) if *other != id => return Err(NamespaceError::TwoContainers),
             _ => self.joined = Some((id, pid)),
         }
+        self.monitor = monitor;
         Ok(NamespaceSource::Path(path))
     }
 }
@@ -144,12 +147,12 @@ pub fn network_donor(request: &ContainerRequest, store: &Store) -> Option<Contai
     store.resolve(name).ok()
 }
 
-/// The container `name` and the process by which it is entered.
+/// The container `name`, the process by which it is entered, and its monitor.
 fn running(
     kind: &'static str,
     name: &str,
     store: &Store,
-) -> Result<(ContainerId, i32), NamespaceError> {
+) -> Result<(ContainerId, i32, Option<i32>), NamespaceError> {
     let id = store.resolve(name)?;
     let (state, observed) = store.observe(&id)?;
     let running = matches!(observed, Observed::Running | Observed::Paused);
@@ -159,7 +162,7 @@ fn running(
         name: name.to_owned(),
     })?;
     let pid = below_reaper(process.pid).map_or(process.pid, |(pid, _)| pid);
-    Ok((id, pid))
+    Ok((id, pid, state.monitor.map(|monitor| monitor.pid)))
 }
 
 fn is_own(path: &Path, typ: LinuxNamespaceType) -> bool {

@@ -4,16 +4,35 @@
 //! namespaces, and the reaper ends with it.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
 
 use crate::sys::pidfd::Pidfd;
+
+/// A program that is just being executed lets nobody look into it either, until the kernel is
+/// done: so long it is waited for, and no longer than one that never does should cost.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The program of the container whose first process is the reaper `first`; nothing when `first`
 /// is the program itself.
 pub fn below_reaper(first: i32) -> Option<(i32, Pidfd)> {
-    if fs::read_link(format!("/proc/{first}/ns/user")).is_ok() {
-        return None;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match fs::read_link(format!("/proc/{first}/ns/user")) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
+            Ok(_) | Err(_) => return None,
+        }
+        if let Some(pid) = first_child(first) {
+            return child(first, pid);
+        }
+        if Instant::now() > deadline {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
-    let pid = first_child(first)?;
+}
+
+fn child(first: i32, pid: i32) -> Option<(i32, Pidfd)> {
     let process = Pidfd::open(pid).ok()?;
     // Still its child: the number was not given to another process before it was opened.
     (first_child(first) == Some(pid)).then_some((pid, process))

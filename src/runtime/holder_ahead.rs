@@ -14,7 +14,8 @@ use nix::unistd::{Pid, setsid};
 
 use super::idmap::{HolderMap, Reach};
 use super::userns::{
-    Entered, UsernsError, enter_holder, find_holder, make_namespace, open_own, publish_holder,
+    Entered, UsernsError, enter_holder, find_holder, make_namespace, open_of, open_own,
+    publish_holder,
 };
 use crate::sys::channel::Channel;
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
@@ -52,6 +53,14 @@ impl HolderAhead {
     /// Nothing is begun: whoever enters finds the holder or makes it.
     pub fn later() -> Self {
         Self { way: Way::Later }
+    }
+
+    /// The holder that the process `monitor` lives in; nothing when it cannot be had. Whoever joins
+    /// a container must be in the same one: of two first commands at once each makes its own.
+    pub fn of_monitor(monitor: i32) -> Option<Self> {
+        let namespace = open_of(monitor).ok()?;
+        let way = Way::Found(namespace);
+        Some(Self { way })
     }
 
     /// As [`enter_holder`], for a process that was forked from the one that began. Done once: the

@@ -93,6 +93,7 @@ impl Engine {
         }
         let listener = listen_on(&run_directory)?;
         let (mounts, filling) = self.mounts_to_make(&record)?;
+        let joined_monitor = namespaces.monitor;
         let launch = launch(
             self,
             &record,
@@ -105,6 +106,7 @@ impl Engine {
             mounts,
         )?;
         let prepared = Prepared {
+            joined_monitor,
             dirs: self.dirs.clone(),
             dialect: self.dialect,
             launch,

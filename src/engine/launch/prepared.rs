@@ -39,6 +39,8 @@ pub(super) struct Prepared {
     pub(super) restart_count: u32,
     /// Volumes that this start fills: nobody else may use them before it has.
     pub(super) filling: Filling,
+    /// The monitor of the container whose namespaces are joined.
+    pub(super) joined_monitor: Option<i32>,
 }
 
 impl Prepared {

@@ -4,12 +4,14 @@
 //! told by the container's mount namespace, which no other container has.
 
 use std::fs;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
 
 use crate::sys::Ignored;
+use crate::sys::namespace::NamespaceHandle;
 use crate::sys::pidfd::Pidfd;
 
 /// How often the processes are looked for: one that is about to fork may leave a child behind.
@@ -22,6 +24,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(super) struct Survivors {
     mount_namespace: PathBuf,
+    /// What no later namespace has, as far as the kernel tells: the number alone is given to
+    /// another one as soon as this one is gone, and that may be any container of the user's.
+    handle: Option<String>,
 }
 
 impl Survivors {
@@ -35,7 +40,10 @@ impl Survivors {
             return None;
         }
         let mount_namespace = mount_namespace(pid)?;
-        Some(Self { mount_namespace })
+        Some(Self {
+            mount_namespace,
+            handle: handle(pid),
+        })
     }
 
     /// Kills them.
@@ -55,7 +63,10 @@ impl Survivors {
     fn find(&self) -> Vec<Pidfd> {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let is_ours = |pid: i32| mount_namespace(pid).as_deref() == Some(&*self.mount_namespace);
+        let is_ours = |pid: i32| {
+            let same = mount_namespace(pid).as_deref() == Some(&*self.mount_namespace);
+            same && (self.handle.is_none() || handle(pid) == self.handle)
+        };
         pids.filter(|pid| is_ours(*pid))
             .filter_map(|pid| {
                 let process = Pidfd::open(pid).ok()?;
@@ -64,6 +75,12 @@ impl Survivors {
             })
             .collect()
     }
+}
+
+fn handle(pid: i32) -> Option<String> {
+    let namespace = fs::File::open(Path::new("/proc").join(pid.to_string()).join("ns/mnt"));
+    let handle = NamespaceHandle::of(namespace.ok()?.as_fd());
+    handle.ok().map(|handle| handle.to_text())
 }
 
 /// A process that has ended and waits to be reaped has none.
