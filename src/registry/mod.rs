@@ -32,6 +32,9 @@ pub use error::RegistryError;
 pub use http::{Absence, Patience};
 pub use upload::Blob;
 
+#[cfg(test)]
+pub(crate) use challenge::BUG_PLANTED;
+
 /// Reads a header `WWW-Authenticate`.
 #[cfg(test)]
 pub(crate) fn fuzz_challenge(header: &str) {

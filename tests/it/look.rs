@@ -137,9 +137,8 @@ fn top_shows_processes_as_the_container_knows_them() {
         "--name",
         "web",
         IMAGE,
-        "sh",
-        "-c",
-        "sleep 1000 & wait",
+        "sleep",
+        "1000",
     ]);
     let pid = sandbox.field("web", ".State.Pid");
     let usual = sandbox.ok(["top", "web"]);

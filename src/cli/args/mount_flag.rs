@@ -410,11 +410,6 @@ mod tests {
             ("type=bind,src=/a", "must set volume destination"),
             ("type=bogus,dst=/b", "invalid filesystem type \"bogus\""),
             (
-                "type=volume,src=v,dst=/b",
-                "--mount type=volume: not supported yet",
-            ),
-            ("src=v,dst=/b", "--mount type=volume: not supported yet"),
-            (
                 "type=bind,src,dst=/b",
                 "src: must provide an argument for option",
             ),

@@ -469,6 +469,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_path_names_a_volume() {
+        assert_eq!(
+            volumes(&["data:/b"]),
+            Ok(vec!["Volume data:/b ".to_owned()])
+        );
+    }
+
+    #[test]
     fn wrong_volumes_say_why() {
         let cases = [
             (
@@ -482,14 +490,6 @@ mod tests {
                 "invalid container path \"b\", must be an absolute path",
             ),
             ("/a:/b:bogus", "invalid option type \"bogus\""),
-            (
-                "data:/b",
-                "--volume data:/b: named and anonymous volumes are not supported yet",
-            ),
-            (
-                "/data",
-                "--volume /data: named and anonymous volumes are not supported yet",
-            ),
         ];
         for (text, message) in cases {
             assert_eq!(volumes(&[text]), Err(message.to_owned()), "{text}");
