@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::table::{Columns, align};
 use super::template::{Template, TemplateError};
-use super::value::{JsonStyle, Value, to_json};
+use super::value::{JsonStyle, Struct, Value, to_json};
 
 /// Whose rules a `table` format follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,23 @@ impl Style {
             Self::Docker => Columns::DOCKER,
         }
     }
+}
+
+/// The method `.Label` of a row whose labels are its field `field`: the value of one, or nothing.
+///
+/// # Errors
+///
+/// When it is not called with the name of a label.
+pub fn label(row: &Struct, field: &str, arguments: &[Value]) -> Result<Value, String> {
+    let [Value::Str(key)] = arguments else {
+        return Err("want the name of a label".to_owned());
+    };
+    let labels = row.fields.iter().find(|each| each.name == field);
+    let value = match labels.map(|each| &each.value) {
+        Some(Value::Map(map)) => map.entries.get(key).cloned(),
+        _ => None,
+    };
+    Ok(value.unwrap_or_else(|| Value::from("")))
 }
 
 /// Whether a table has a line of headings.

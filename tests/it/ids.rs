@@ -2,7 +2,11 @@
 //! Who is who: id maps, groups, namespaces of others, and the one file that no container may get.
 
 use std::fs;
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::support::sandbox::{IMAGE, program};
 use crate::support::{Sandbox, host, requires};
@@ -330,15 +334,16 @@ fn a_session_in_the_background_has_an_id_and_a_file() {
     let file = format!("s/containers/{id}/exec/{session}/exec_pid");
     assert!(sandbox.path(&file).exists(), "{file}");
     assert_eq!(sandbox.field("web", ".ExecIDs"), format!("[{session}]"));
+    let watch = Inotify::init(InitFlags::IN_CLOEXEC).unwrap();
+    let path = sandbox.path(&file);
+    watch
+        .add_watch(&path, AddWatchFlags::IN_DELETE_SELF)
+        .unwrap();
     sandbox.ok(["exec", "web", "touch", "/end"]);
-    for _ in 0..100 {
-        if !sandbox.path(&file).exists() {
-            assert_eq!(sandbox.field("web", ".ExecIDs"), "[]");
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    panic!("{file} outlives its session");
+    let mut ready = [PollFd::new(watch.as_fd(), PollFlags::POLLIN)];
+    let told = poll(&mut ready, PollTimeout::from(10_000_u16)).unwrap();
+    assert_eq!(told, 1, "{file} outlives its session");
+    assert_eq!(sandbox.field("web", ".ExecIDs"), "[]");
 }
 
 #[test]

@@ -117,13 +117,7 @@ pub(in crate::cli) fn inspect_images(
     names: Vec<String>,
     context: &Context,
 ) -> CommandResult {
-    let flags = Flags {
-        format,
-        latest: false,
-        size: false,
-        names,
-    };
-    flags.run(Kind::Image, context)
+    Flags::of_names(format, names).run(Kind::Image, context)
 }
 
 /// Looks at pods, as `pod inspect` does.
@@ -134,10 +128,8 @@ pub(in crate::cli) fn inspect_pods(
     context: &Context,
 ) -> CommandResult {
     let flags = Flags {
-        format,
         latest,
-        size: false,
-        names,
+        ..Flags::of_names(format, names)
     };
     flags.run(Kind::Pod, context)
 }
@@ -148,12 +140,7 @@ pub(in crate::cli) fn inspect_volumes(
     names: Vec<String>,
     context: &Context,
 ) -> CommandResult {
-    let flags = Flags {
-        format,
-        latest: false,
-        size: false,
-        names,
-    };
+    let flags = Flags::of_names(format, names);
     if flags.names.is_empty() {
         context.ui.line("[]")?;
         return Ok(0);
@@ -162,6 +149,15 @@ pub(in crate::cli) fn inspect_volumes(
 }
 
 impl Flags {
+    fn of_names(format: String, names: Vec<String>) -> Self {
+        Self {
+            format,
+            latest: false,
+            size: false,
+            names,
+        }
+    }
+
     fn run(self, kind: Kind, context: &Context) -> CommandResult {
         self.check(kind)?;
         let dialect = context.engine.dialect;

@@ -10,6 +10,7 @@ use super::ports::exposed_text;
 use crate::engine::Dialect;
 use crate::engine::filter::exit_code_of;
 use crate::engine::list::Listed;
+use crate::output::listing;
 use crate::output::units::duration::rough_span;
 use crate::output::units::size::human_size;
 use crate::output::value::{Method, Struct, Time, Value};
@@ -85,15 +86,7 @@ const METHODS: &[Method] = &[Method {
 }];
 
 fn label(row: &Struct, arguments: &[Value]) -> Result<Value, String> {
-    let [Value::Str(key)] = arguments else {
-        return Err("want the name of a label".to_owned());
-    };
-    let labels = row.fields.iter().find(|field| field.name == "LabelMap");
-    let value = match labels.map(|field| &field.value) {
-        Some(Value::Map(map)) => map.entries.get(key).cloned(),
-        _ => None,
-    };
-    Ok(value.unwrap_or_else(|| Value::from("")))
+    listing::label(row, "LabelMap", arguments)
 }
 
 impl<'a> Row<'a> {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use crate::cli::args::list::{ListFlags, Listing, split_filters};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::pod::{ListedPod, PodListRequest, PodScope};
+use crate::output::listing;
 use crate::output::units::duration::rough_span;
 use crate::output::value::{Method, Struct, Time, Value};
 use crate::state::id::ContainerId;
@@ -224,13 +225,5 @@ const METHODS: &[Method] = &[Method {
 }];
 
 fn label(row: &Struct, arguments: &[Value]) -> Result<Value, String> {
-    let [Value::Str(key)] = arguments else {
-        return Err("want the name of a label".to_owned());
-    };
-    let labels = row.fields.iter().find(|field| field.name == "Labels");
-    let value = match labels.map(|field| &field.value) {
-        Some(Value::Map(map)) => map.entries.get(key).cloned(),
-        _ => None,
-    };
-    Ok(value.unwrap_or_else(|| Value::from("")))
+    listing::label(row, "Labels", arguments)
 }

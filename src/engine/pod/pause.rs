@@ -152,12 +152,27 @@ fn program() -> Vec<u8> {
 mod tests {
     use std::os::unix::process::ExitStatusExt as _;
     use std::process::Command;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;
 
     use super::*;
+
+    /// What waits for a signal with none pending is asleep: nothing is left for it to do.
+    fn until_asleep(pid: Pid) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let field = |name: &str| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+            let mut lines = status.lines();
+            let value = lines.find_map(|line| line.strip_prefix(name).map(str::trim));
+            value.unwrap_or_default().to_owned()
+        };
+        while !field("State:").starts_with('S') || field("ShdPnd:").contains(|bit| bit != '0') {
+            assert!(Instant::now() < deadline, "{}", field("State:"));
+            std::thread::yield_now();
+        }
+    }
 
     #[test]
     fn it_waits_and_ends_when_it_is_told() {
@@ -168,11 +183,11 @@ mod tests {
             .spawn()
             .unwrap();
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
-        std::thread::sleep(Duration::from_millis(50));
+        until_asleep(pid);
         for ignored in [Signal::SIGCHLD, Signal::SIGCONT] {
             kill(pid, ignored).unwrap();
+            until_asleep(pid);
         }
-        std::thread::sleep(Duration::from_millis(50));
         assert_eq!(child.try_wait().unwrap(), None, "it waits");
         kill(pid, Signal::SIGTERM).unwrap();
         let status = child.wait().unwrap();

@@ -86,5 +86,9 @@ fn settle(unsaid: &Unsaid, ownership: Ownership) -> SysResult<()> {
         return Ok(());
     }
     let opened = File::open(diff).called(|| format!("open({})", diff.display()))?;
-    set_root_directory(opened.as_fd(), ownership, wanted)
+    set_root_directory(opened.as_fd(), ownership, wanted)?;
+    // The layer's files went to the disk before this.
+    opened
+        .sync_all()
+        .called(|| format!("fsync({})", diff.display()))
 }

@@ -73,7 +73,12 @@ pub(in crate::storage) fn set_root_directory(
     if ownership == Ownership::Mapped && !has_ownership_metadata(place) {
         return Ok(());
     }
-    let RootDirectory { uid, gid, mode } = wanted;
+    note_root(place, wanted)
+}
+
+/// Writes down whose the root is, and its mode.
+fn note_root(place: Place<'_>, root: RootDirectory) -> SysResult<()> {
+    let RootDirectory { uid, gid, mode } = root;
     let stat = OverrideStat {
         uid,
         gid,
@@ -235,23 +240,18 @@ impl<'a> Tree<'a> {
         if has_ownership_metadata(place) {
             return Ok(());
         }
-        let (uid, gid, mode) = match self.ownership {
-            Ownership::Metadata => {
-                let RootDirectory { uid, gid, mode } = self.usual_root;
-                (uid, gid, mode)
-            }
+        let wanted = match self.ownership {
+            Ownership::Metadata => self.usual_root,
             Ownership::Mapped => {
                 let stat = fstat(root).called(|| "fstat")?;
-                (stat.st_uid, stat.st_gid, stat.st_mode & 0o7777)
+                RootDirectory {
+                    uid: stat.st_uid,
+                    gid: stat.st_gid,
+                    mode: stat.st_mode & 0o7777,
+                }
             }
         };
-        let stat = OverrideStat {
-            uid,
-            gid,
-            mode,
-            kind: Some(FileKind::Directory),
-        };
-        write_override_stat(place, &stat).called(|| "setxattr(override_stat)")
+        note_root(place, wanted)
     }
 
     fn parent(&mut self, path: &CleanPath) -> SysResult<BorrowedFd<'_>> {
