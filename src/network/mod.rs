@@ -8,4 +8,5 @@
 pub mod addresses;
 pub mod files;
 pub mod mode;
+pub mod plan;
 pub mod uplink;
