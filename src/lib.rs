@@ -32,8 +32,8 @@
 pub mod cli;
 pub mod config;
 pub mod engine;
-#[cfg(test)]
-mod fuzz;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod layer_format;
 pub mod monitor;
 pub mod network;

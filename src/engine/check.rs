@@ -96,6 +96,10 @@ impl Engine {
         let CheckRequest { repair, depth } = request;
         let mut checked = self.check_containers(&store, repair, report)?;
         checked.extend(self.check_pods(repair)?);
+        checked.extend(self.check_volumes(repair));
+        let layers = Images::open(&self.dirs).layers().check();
+        let layers = layers.unwrap_or_else(|error| vec![chain(&error)]);
+        checked.extend(layers.into_iter().map(damage));
         checked.extend(self.check_images(repair));
         if depth == Depth::Full {
             checked.extend(damaged_blobs(&self.dirs.blobs()));
@@ -261,7 +265,7 @@ impl Engine {
     }
 }
 
-fn damage(text: String) -> Checked {
+pub(super) fn damage(text: String) -> Checked {
     Checked {
         text,
         severity: Severity::Damage,

@@ -351,7 +351,7 @@ fn read_error(path: &Path, source: io::Error) -> LogsError {
 }
 
 /// Reads a log file.
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz(bytes: &[u8]) {
     for line in bytes.split(|byte| *byte == b'\n') {
         drop(record::parse(line));

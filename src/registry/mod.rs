@@ -36,7 +36,7 @@ pub use upload::Blob;
 pub(crate) use challenge::BUG_PLANTED;
 
 /// Reads a header `WWW-Authenticate`.
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz_challenge(header: &str) {
     drop(challenge::choose([header]));
 }

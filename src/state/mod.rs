@@ -17,6 +17,7 @@ pub mod store;
 pub mod summary;
 pub mod sweep;
 pub mod tree;
+pub mod volume_check;
 pub mod volumes;
 
 pub use error::StateError;

@@ -142,6 +142,14 @@ impl Volumes {
         self.root.join(name).join("_data")
     }
 
+    pub(super) fn directory(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    pub(super) fn record_path(&self, name: &str) -> PathBuf {
+        self.root.join(name).join(RECORD)
+    }
+
     /// Makes a volume; nobody else can change it as long as the lock is held.
     ///
     /// # Errors
@@ -201,6 +209,11 @@ impl Volumes {
         .ok_or_else(missing)
     }
 
+    /// The right to change a volume, unless somebody has it or it is not there.
+    pub(super) fn try_lock(&self, name: &str) -> SysResult<Option<DirectoryLock>> {
+        DirectoryLock::take(&self.directory(name), Contention::GiveUp)
+    }
+
     /// Reads what a volume is.
     ///
     /// # Errors
@@ -213,7 +226,7 @@ impl Volumes {
         if !is_valid(name) {
             return Err(missing());
         }
-        let bytes = match fs::read(self.root.join(name).join(RECORD)) {
+        let bytes = match fs::read(self.record_path(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing()),
             read => read
                 .called(|| format!("open({RECORD})"))
@@ -231,7 +244,7 @@ impl Volumes {
     ///
     /// What the disk says.
     pub fn save(&self, record: &VolumeRecord) -> Result<(), VolumeError> {
-        let path = self.root.join(&record.name).join(RECORD);
+        let path = self.record_path(&record.name);
         atomic::replace_file(&path, &to_json(record), Durability::Synced)
             .map_err(|source| files("write", &record.name, source))
     }
@@ -242,17 +255,22 @@ impl Volumes {
     ///
     /// What readdir(3) says.
     pub fn list(&self) -> Result<Vec<String>, VolumeError> {
+        let paths = self.entries()?.into_iter();
+        let names = paths.filter_map(|path| path.file_name()?.to_owned().into_string().ok());
+        let mut names: Vec<String> = names.filter(|name| is_valid(name)).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Everything that lies among the volumes.
+    pub(super) fn entries(&self) -> Result<Vec<PathBuf>, VolumeError> {
         let entries = match fs::read_dir(&self.root) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             read => read
                 .called(|| "readdir(volumes)")
                 .map_err(|source| files("list", "*", source))?,
         };
-        let names = entries.flatten().map(|entry| entry.file_name());
-        let names = names.filter_map(|name| name.into_string().ok());
-        let mut names: Vec<String> = names.filter(|name| is_valid(name)).collect();
-        names.sort();
-        Ok(names)
+        Ok(entries.flatten().map(|entry| entry.path()).collect())
     }
 
     /// The volume that `text` names: its name, or the beginning of no other.

@@ -15,6 +15,7 @@
 //! directory. Whoever is about to name a layer in a record holds a [`Pin`] on it until the record
 //! is written; a layer that is pinned or named is not removed.
 
+mod check;
 mod intake;
 mod roots;
 

@@ -18,7 +18,7 @@ mod compress;
 mod compression;
 mod error;
 mod forms;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod images;
 mod layers;

@@ -169,6 +169,35 @@ fn damage_is_told_repaired_and_hides_nothing_else() {
 }
 
 #[test]
+fn damage_of_volumes_and_layers_is_told_and_costs_no_file() {
+    ours!();
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    sandbox.ok(["volume", "create", "data"]);
+    let write = ["-v", "data:/d", IMAGE, "sh", "-c", "echo kept >/d/file"];
+    sandbox.ok([&["run", "--rm", "--network=none"][..], &write].concat());
+    fs::write(sandbox.path("s/volumes/data/volume.json"), "").unwrap();
+    let layers = fs::read_dir(sandbox.path("s/layers")).unwrap();
+    let layer = layers.flatten().next().unwrap().path().join("layer.json");
+    let away = sandbox.path("layer.json");
+    fs::rename(&layer, &away).unwrap();
+    let checked = sandbox.run(["system", "check"]).expect(125);
+    assert!(checked.out().contains("volume data: its record is lost"));
+    assert!(checked.out().contains("layer "), "{}", checked.out());
+    let repaired = sandbox.run(["system", "check", "--repair"]).expect(125);
+    assert!(
+        repaired
+            .out()
+            .contains("its record is lost (EOF while parsing")
+    );
+    fs::rename(&away, &layer).unwrap();
+    assert_eq!(sandbox.ok(["system", "check"]), "");
+    let read = ["-v", "data:/d", IMAGE, "cat", "/d/file"];
+    let read = sandbox.ok([&["run", "--rm", "--network=none"][..], &read].concat());
+    assert_eq!(read, "kept");
+}
+
+#[test]
 fn a_store_of_others_is_refused() {
     ours!();
     let sandbox = Sandbox::new();

@@ -124,7 +124,7 @@ fn runtime_file(env: Environment<'_>) -> PathBuf {
 }
 
 /// Reads a file of logins in each of its forms, and asks it.
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz(bytes: &[u8]) {
     let keys = ["quay.io/team/web", "docker.io", "localhost:5000"];
     for format in [

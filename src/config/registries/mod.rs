@@ -471,7 +471,7 @@ fn search_path(env: Environment<'_>, named: Option<&Path>) -> Vec<(PathBuf, Miss
 }
 
 /// Reads a registries.conf and asks it.
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz(text: &str) {
     let Ok(written) = toml::from_str::<Written>(text) else {
         return;

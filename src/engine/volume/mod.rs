@@ -3,6 +3,7 @@
 //! long as the record of a container names it: whoever makes such a record holds the volume's lock
 //! until it is written, and whoever removes a volume holds it while looking.
 
+mod check;
 mod filter;
 mod kind;
 mod mounts;
