@@ -26,6 +26,9 @@ pub(crate) trait Subcommand: clap::Args {
         definition
     }
 
+    /// Begins what takes long and needs none of the flags, before they are taken apart.
+    fn begin(_context: &Context) {}
+
     /// Runs the command; the value is the exit code of the process.
     fn run(self, context: &Context) -> CommandResult;
 }
@@ -54,6 +57,7 @@ pub(crate) struct Entry {
     pub(crate) not_yet: &'static [NotYet],
     pub(crate) define: fn(clap::Command) -> clap::Command,
     pub(crate) adapt: fn(clap::Command, Dialect) -> clap::Command,
+    pub(crate) begin: fn(&Context),
     pub(crate) run: fn(&clap::ArgMatches, &Context) -> CommandResult,
 }
 
@@ -68,6 +72,7 @@ impl Entry {
             not_yet: C::NOT_YET,
             define: C::augment_args,
             adapt: C::adapt,
+            begin: C::begin,
             run: run::<C>,
         }
     }

@@ -3,7 +3,7 @@
 //! command was called.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 
@@ -12,6 +12,7 @@ use super::globals::Globals;
 use crate::config::containers_conf::{self, EngineSection};
 use crate::config::storage_conf::{StorageConf, additional_store};
 use crate::engine::external::ExternalStore;
+use crate::engine::run::NamespaceAhead;
 use crate::engine::{Dialect, Engine, Report};
 use crate::output::ui::Ui;
 use crate::runtime::userns::chain;
@@ -30,6 +31,8 @@ pub(crate) struct Context {
     pub(crate) call: Call,
     /// From which level on messages are shown.
     pub(crate) log_level: LogLevel,
+    /// The user's namespace, once it is begun.
+    namespace: Mutex<Option<NamespaceAhead>>,
 }
 
 /// How the command was called.
@@ -142,7 +145,27 @@ impl Context {
             globals,
             call,
             log_level,
+            namespace: Mutex::default(),
         })
+    }
+
+    /// Begins to make the user's namespace; the handler takes it.
+    pub(crate) fn begin_namespace(&self) {
+        let begun = self.engine.begin_namespace();
+        *self
+            .namespace
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(begun);
+    }
+
+    /// The user's namespace, begun before or now.
+    pub(crate) fn take_namespace(&self) -> NamespaceAhead {
+        let mut namespace = self
+            .namespace
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let begun = namespace.take();
+        begun.unwrap_or_else(|| self.engine.begin_namespace())
     }
 
     /// The first messages of a call.

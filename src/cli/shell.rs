@@ -290,6 +290,7 @@ impl Shell {
             return Err(self.wrong_word_count(entry, &definition, &error));
         }
         let context = self.context()?;
+        (entry.begin)(&context);
         let argv = plain_line(line.flags, line.words);
         let matches = definition
             .try_get_matches_from(argv)

@@ -95,6 +95,10 @@ pub(super) fn destroy(cgroup_path: &str) -> SysResult<()> {
     let Some(directory) = directory(cgroup_path) else {
         return Ok(());
     };
+    // Usually the last process has ended, and nobody made a cgroup below: no file of it is needed.
+    if fs::remove_dir(&directory).is_ok() {
+        return Ok(());
+    }
     let kill = directory.join("cgroup.kill");
     if kill.exists() {
         write(&kill, "1")?;

@@ -40,8 +40,12 @@ impl Subcommand for Run {
     ];
     const NOT_YET: &'static [NotYet] = NOT_YET;
 
+    fn begin(context: &Context) {
+        context.begin_namespace();
+    }
+
     fn run(self, context: &Context) -> CommandResult {
-        let ahead = context.engine.begin_namespace();
+        let ahead = context.take_namespace();
         let pull = self.create.pull(context)?;
         let (mut request, notices) = self.create.into_request(&Caller::of(context)?)?;
         for notice in notices {
