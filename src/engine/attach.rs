@@ -41,6 +41,15 @@ pub enum AttachError {
         /// The monitor's words.
         reason: String,
     },
+    /// This side did not read, until no more could be kept for it.
+    #[error(
+        "more output came than can be kept for an attached command that has stopped reading; \
+         container {container} goes on, and its log has the rest"
+    )]
+    StoppedReading {
+        /// Its short id.
+        container: String,
+    },
     /// The detach keys cannot be understood.
     #[error(transparent)]
     DetachKeys(#[from] DetachKeysError),
@@ -134,7 +143,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`AttachError::NotRunning`]; the others name what failed.
+    /// [`AttachError::NotRunning`]; [`AttachError::StoppedReading`] while the container goes on; the
+    /// others name what failed.
     pub fn attach(
         &self,
         id: &ContainerId,
@@ -160,6 +170,10 @@ impl Engine {
             process: None,
         })?;
         match ending {
+            // The end is told before the stream is closed.
+            Ending::Ended if !protocol::has_answered(&end) => Err(AttachError::StoppedReading {
+                container: id.short().to_owned(),
+            }),
             Ending::Ended => self.exit_code_of(id, &end).map(AttachOutcome::Exited),
             Ending::Detached => Ok(AttachOutcome::Detached),
             Ending::OutputClosed => Ok(AttachOutcome::OutputClosed),

@@ -42,7 +42,7 @@ impl Engine {
         for Chosen { typed, id } in self.select(selection)? {
             let result = id.and_then(|id| {
                 images.extend(image_to_go(&store, &id, after));
-                clean_up(&store, &id, after, &mut leftovers)
+                clean_up(&store, &id, after, &mut leftovers, report)
             });
             let left_out = matches!(
                 (selection.scope, &result),
@@ -98,12 +98,13 @@ fn clean_up(
     id: &ContainerId,
     after: AfterCleanup,
     leftovers: &mut Leftovers,
+    report: &dyn Report,
 ) -> Result<(), EngineError> {
     let lock = store.lock(id)?;
     let (state, observed) = store.observe(id)?;
     match observed {
         Observed::Created | Observed::Exited => {}
-        Observed::Lost(loss) => recovery::settle(store, &lock, id, state, loss)?,
+        Observed::Lost(loss) => recovery::settle(store, &lock, id, (state, loss), report)?,
         Observed::Elsewhere => return Err(ending::elsewhere(id, &state)),
         Observed::Running | Observed::Paused => {
             return Err(EngineError::Busy { id: id.clone() });

@@ -108,17 +108,17 @@ struct Watched {
 /// on the way.
 pub(super) fn begin(
     store: &Store,
-    id: &ContainerId,
-    name: &str,
+    (id, name): (&ContainerId, &str),
     request: Request,
     after: After,
+    report: &dyn Report,
 ) -> Result<Option<Ending>, EngineError> {
     let lock = store.lock(id)?;
     let (mut state, observed) = store.observe(id)?;
     match observed {
         Observed::Created | Observed::Exited => return Ok(None),
         Observed::Lost(loss) => {
-            recovery::settle(store, &lock, id, state, loss)?;
+            recovery::settle(store, &lock, id, (state, loss), report)?;
             return Ok(None);
         }
         Observed::Elsewhere => return Err(elsewhere(id, &state)),
@@ -227,7 +227,7 @@ impl Ending {
     fn advance(&mut self, store: &Store, report: &dyn Report) -> Result<Option<()>, EngineError> {
         self.look();
         if self.container.is_none() && self.monitor.is_none() {
-            return settle_after(store, &self.id).map(Some);
+            return settle_after(store, &self.id, report).map(Some);
         }
         if self
             .deadline()
@@ -341,11 +341,11 @@ fn thaw(store: &Store, id: &ContainerId, state: &mut ContainerState) -> Result<(
 
 /// Both processes are gone: makes sure that the exit is on record, also when the monitor was
 /// killed before it could write it.
-fn settle_after(store: &Store, id: &ContainerId) -> Result<(), EngineError> {
+fn settle_after(store: &Store, id: &ContainerId, report: &dyn Report) -> Result<(), EngineError> {
     let settled = store.lock(id).and_then(|lock| {
         let (state, observed) = store.observe(id)?;
         match observed {
-            Observed::Lost(loss) => recovery::settle(store, &lock, id, state, loss),
+            Observed::Lost(loss) => recovery::settle(store, &lock, id, (state, loss), report),
             Observed::Created
             | Observed::Running
             | Observed::Paused

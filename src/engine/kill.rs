@@ -67,8 +67,9 @@ fn kill_and_wait(
     report: &dyn Report,
 ) -> Result<(), EngineError> {
     loop {
-        if let Some(ending) = ending::begin(store, id, &record.name, Request::Kill, After::Nothing)?
-        {
+        let begun = (id, record.name.as_str());
+        let ending = ending::begin(store, begun, Request::Kill, After::Nothing, report)?;
+        if let Some(ending) = ending {
             let ended = ending::finish(store, vec![ending], report);
             return ended.into_iter().collect();
         }

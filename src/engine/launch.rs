@@ -15,7 +15,6 @@ mod error;
 mod prepare;
 mod prepared;
 mod process;
-mod survivors;
 mod time_zone;
 
 use std::os::fd::OwnedFd;
@@ -197,7 +196,9 @@ impl Engine {
         let (state, observed) = store.observe(id)?;
         match observed {
             Observed::Created | Observed::Exited => {}
-            Observed::Lost(loss) => recovery::settle(&store, &new.lock, id, state, loss)?,
+            Observed::Lost(loss) => {
+                recovery::settle(&store, &new.lock, id, (state, loss), report)?;
+            }
             Observed::Running => return Ok(StartOutcome::AlreadyRunning),
             Observed::Paused => return Err(StartError::Paused { id: id.clone() }),
             Observed::Elsewhere => return Err(StartError::Elsewhere { id: id.clone() }),

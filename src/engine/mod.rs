@@ -52,6 +52,7 @@ mod slices;
 pub mod spec;
 pub mod start;
 pub mod stop;
+mod survivors;
 pub mod terminal;
 pub mod top;
 pub mod unshare;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::cgroup;
+use super::{Report, cgroup, survivors};
 use crate::state::StateError;
 use crate::state::id::ContainerId;
 use crate::state::liveness::Loss;
@@ -32,13 +32,16 @@ pub(super) fn settle(
     store: &Store,
     _lock: &ContainerLock,
     id: &ContainerId,
-    state: ContainerState,
-    loss: Loss,
+    (state, loss): (ContainerState, Loss),
+    report: &dyn Report,
 ) -> Result<(), StateError> {
     let leftovers = match loss {
-        Loss::MonitorGone => end_leftovers(&state),
+        Loss::MonitorGone => end_leftovers(id, &state),
         Loss::Rebooted => Vec::new(),
     };
+    for words in &leftovers {
+        report.warning(&format!("container {}: {words}", id.short()));
+    }
     drop(remove_tree(&store.dirs().container_run(id)));
     let mut reasons = vec![loss.reason().to_owned()];
     reasons.extend(leftovers);
@@ -48,6 +51,7 @@ pub(super) fn settle(
         container: None,
         stopping: None,
         helpers: Vec::new(),
+        mounts: None,
         cgroup_path: String::new(),
         exit_code: Some(state.exit_code.unwrap_or(LOST_EXIT_CODE)),
         finished_at: Some(state.finished_at.unwrap_or_else(Timestamp::now)),
@@ -57,17 +61,26 @@ pub(super) fn settle(
     store.write_state(id, &settled)
 }
 
-/// Kills the processes of the record; what stays behind is told in words.
-fn end_leftovers(state: &ContainerState) -> Vec<String> {
+/// Kills the processes of the record and those that they left; what is worth saying, in words.
+fn end_leftovers(id: &ContainerId, state: &ContainerState) -> Vec<String> {
     let processes = state.container.iter().chain(&state.helpers);
-    let mut remaining: Vec<String> = processes
+    let mut words: Vec<String> = processes
         .filter(|process| !kill(process))
         .map(|process| format!("process {} could not be ended", process.pid))
         .collect();
-    if let Err(error) = cgroup::destroy(&state.cgroup_path) {
-        remaining.push(format!("its cgroup could not be removed: {error}"));
+    match state
+        .mounts
+        .as_ref()
+        .map(|mounts| survivors::end(mounts, id))
+    {
+        None | Some(0) => {}
+        Some(1) => words.push("a process that it left running was ended".to_owned()),
+        Some(count) => words.push(format!("{count} processes that it left running were ended")),
     }
-    remaining
+    if let Err(error) = cgroup::destroy(&state.cgroup_path) {
+        words.push(format!("its cgroup could not be removed: {error}"));
+    }
+    words
 }
 
 /// Whether the process is gone after SIGKILL.

@@ -15,7 +15,7 @@ use crate::runtime::userns::run_mapped;
 use crate::state::StateError;
 use crate::state::dirs::Dirs;
 use crate::state::id::ContainerId;
-use crate::state::liveness::{Loss, Observed};
+use crate::state::liveness::Observed;
 use crate::state::record::{ContainerRecord, ContainerState};
 use crate::state::store::{ContainerLock, Store};
 use crate::state::tree::remove_tree;
@@ -202,7 +202,7 @@ fn end_all(store: &Store, chosen: &[Chosen], running: Running, report: &dyn Repo
     let (infra, others): (Vec<_>, Vec<_>) = ids.partition(|id| pod::is_infra(store, id));
     for group in [others, infra] {
         let endings = group.into_iter();
-        let endings = endings.filter_map(|id| begin(store, id, running).ok().flatten());
+        let endings = endings.filter_map(|id| begin(store, id, running, report).ok().flatten());
         drop(ending::finish(store, endings.collect(), report));
     }
 }
@@ -211,11 +211,12 @@ fn begin(
     store: &Store,
     id: &ContainerId,
     running: Running,
+    report: &dyn Report,
 ) -> Result<Option<ending::Ending>, EngineError> {
     let record = store.load(id).ok();
     let name = record.as_ref().map_or(id.short(), |record| &record.name);
     match running.request(record.as_ref()) {
-        Some(request) => ending::begin(store, id, name, request, After::Nothing),
+        Some(request) => ending::begin(store, (id, name), request, After::Nothing, report),
         None => Ok(None),
     }
 }
@@ -238,7 +239,7 @@ fn remove_one(
                 return remove_unless_needed(store, &lock, id, options.volumes, leftovers);
             }
             Observed::Lost(loss) => {
-                settle(store, &lock, id, state, loss)?;
+                recovery::settle(store, &lock, id, (state, loss), report)?;
                 return remove_unless_needed(store, &lock, id, options.volumes, leftovers);
             }
             Observed::Elsewhere => return Err(ending::elsewhere(id, &state)),
@@ -251,22 +252,12 @@ fn remove_one(
             });
         }
         drop(lock);
-        let ending = begin(store, id, options.running)?;
+        let ending = begin(store, id, options.running, report)?;
         ending::finish(store, ending.into_iter().collect(), report)
             .into_iter()
             .collect::<Result<(), _>>()?;
     }
     Err(EngineError::KeepsStarting { id: id.clone() })
-}
-
-fn settle(
-    store: &Store,
-    lock: &ContainerLock,
-    id: &ContainerId,
-    state: ContainerState,
-    loss: Loss,
-) -> Result<(), EngineError> {
-    Ok(recovery::settle(store, lock, id, state, loss)?)
 }
 
 fn status_word(state: &ContainerState, observed: Observed) -> &'static str {

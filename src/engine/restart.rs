@@ -54,7 +54,7 @@ fn end(
     let mut begun = Vec::new();
     for Chosen { typed, id } in chosen {
         let ended = id.and_then(|id| {
-            let ending = begin(store, &id, options)?;
+            let ending = begin(store, &id, options, report)?;
             let was_up = ending.is_some();
             endings.extend(ending);
             Ok((id, was_up))
@@ -79,6 +79,7 @@ fn begin(
     store: &Store,
     id: &ContainerId,
     options: StopOptions,
+    report: &dyn Report,
 ) -> Result<Option<Ending>, EngineError> {
     let record = store.load(id)?;
     let (_, observed) = store.observe(id)?;
@@ -86,5 +87,5 @@ fn begin(
         return Err(EngineError::NotRestartable { id: id.clone() });
     }
     let request = Request::stop(&record.resolved, options.signal, options.grace);
-    ending::begin(store, id, &record.name, request, After::Restart)
+    ending::begin(store, (id, &record.name), request, After::Restart, report)
 }

@@ -54,7 +54,8 @@ impl Engine {
         let begun: Vec<_> = chosen
             .into_iter()
             .map(|Chosen { typed, id }| {
-                let begun = id.and_then(|id| self.begin_stop(store, &id, options, &mut endings));
+                let begun =
+                    id.and_then(|id| self.begin_stop(store, &id, options, &mut endings, report));
                 (typed, begun)
             })
             .collect();
@@ -82,11 +83,14 @@ impl Engine {
         id: &ContainerId,
         options: StopOptions,
         endings: &mut Vec<Ending>,
+        report: &dyn Report,
     ) -> Result<Begun, EngineError> {
         let record = store.load(id)?;
         let request = Request::stop(&record.resolved, options.signal, options.grace);
         let (_, observed) = store.observe(id)?;
-        let Some(ending) = ending::begin(store, id, &record.name, request, After::Nothing)? else {
+        let begun = (id, record.name.as_str());
+        let ending = ending::begin(store, begun, request, After::Nothing, report)?;
+        let Some(ending) = ending else {
             let unseen = observed == Observed::Lost(Loss::MonitorGone);
             return match self.dialect {
                 // Who stops it wants its exit code: that there is none is told once.

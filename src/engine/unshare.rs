@@ -24,6 +24,12 @@ pub enum UnshareError {
     /// Root has every right already.
     #[error("please use unshare with rootless: root needs no namespace to change owners")]
     Root,
+    /// Containers with addresses of their own would live in it.
+    #[error(
+        "cannot join the rootless network namespace: there is none, for no network helper of \
+         yours is running"
+    )]
+    NoNetwork,
     /// There is no way into the user's namespace.
     #[error("enter your user namespace")]
     Userns(#[from] UsernsError),
@@ -49,21 +55,33 @@ pub enum UnshareError {
     },
 }
 
+/// Whose network the command has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnshareNetwork {
+    /// The caller's.
+    Caller,
+    /// That of the user's network helper (`--rootless-netns`).
+    Helper,
+}
+
 impl Engine {
     /// Turns this process into `command` (the caller's shell if it is empty) inside the user's
     /// namespace and a mount namespace of its own; returns only when that fails.
     ///
     /// The process must be single-threaded.
-    pub fn unshare(&self, command: &[OsString]) -> UnshareError {
-        match self.enter() {
+    pub fn unshare(&self, command: &[OsString], network: UnshareNetwork) -> UnshareError {
+        match self.enter(network) {
             Ok(()) => self.become_command(command),
             Err(error) => error,
         }
     }
 
-    fn enter(&self) -> Result<(), UnshareError> {
+    fn enter(&self, network: UnshareNetwork) -> Result<(), UnshareError> {
         if is_initial_root() {
             return Err(UnshareError::Root);
+        }
+        if network == UnshareNetwork::Helper {
+            return Err(UnshareError::NoNetwork);
         }
         self.dirs.open_run_root()?;
         enter_holder(&holder_map(), &self.dirs.run_root)?;

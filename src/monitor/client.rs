@@ -2,11 +2,13 @@
 //! One connection to a monitor: what it was asked, and what it still has to be sent.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 
+use super::backlog::Backlog;
 use super::protocol::{
     AttachedStreams, Framing, OutputStream, REQUEST_BYTES_MAX, Reply, frame_header,
 };
@@ -14,8 +16,12 @@ use crate::sys::fdpass::{self, send_now};
 use crate::sys::pidfd::Pidfd;
 use crate::sys::poll::Interest;
 
-/// How long an attached client may take nothing of its output before it is let go. The container's
-/// output waits for it meanwhile: nothing is lost for a client that reads, however slowly.
+/// How long an attached client for which no more can be kept may take nothing of its output before
+/// it is let go. The container's output waits for it meanwhile: nothing is lost for a client that
+/// reads, however slowly.
+const HOLD_LIMIT: Duration = Duration::from_secs(1);
+
+/// The same after the container's end, when nothing waits for it but this process.
 pub(super) const STALL_LIMIT: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 10 });
 
 /// Sent to a follower of the log when there is something new.
@@ -27,10 +33,7 @@ pub(super) struct Client {
     pub(super) socket: OwnedFd,
     pub(super) role: Role,
     /// What the socket had no room for.
-    backlog: Vec<u8>,
-    backlog_sent: usize,
-    /// When the backlog last became shorter.
-    last_progress: Option<Instant>,
+    backlog: Backlog,
     patience: Patience,
     /// Whether it may still send something.
     pub(super) input_open: bool,
@@ -60,7 +63,7 @@ pub(super) enum Role {
 pub(super) enum Patience {
     /// The command in the foreground: it may stop its container, as a pipe would.
     Endless,
-    /// Everybody else is let go after [`STALL_LIMIT`].
+    /// Everybody else is let go after [`HOLD_LIMIT`].
     Limited,
 }
 
@@ -91,9 +94,7 @@ impl Client {
         Self {
             socket,
             role,
-            backlog: Vec::new(),
-            backlog_sent: 0,
-            last_progress: None,
+            backlog: Backlog::default(),
             patience,
             input_open: true,
             output_broken: false,
@@ -128,9 +129,14 @@ impl Client {
         wanted && !self.output_broken && !self.gone
     }
 
-    /// Whether output must wait until it has read more.
+    /// Whether there is something that its socket had no room for.
     pub(super) fn has_backlog(&self) -> bool {
         !self.backlog.is_empty()
+    }
+
+    /// Whether output must wait until it has read more.
+    pub(super) fn holds_output(&self) -> bool {
+        self.backlog.holds_output()
     }
 
     /// Whether nothing is left to do for it.
@@ -139,11 +145,34 @@ impl Client {
         self.gone || answered
     }
 
-    /// When it is let go if it reads nothing until then.
-    pub(super) fn stall_deadline(&self) -> Option<Instant> {
+    /// When something is to be done about it if it reads nothing until then.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.backlog
+            .spill_deadline()
+            .or_else(|| match self.patience {
+                Patience::Endless => None,
+                Patience::Limited => self.backlog.stall_deadline(HOLD_LIMIT),
+            })
+    }
+
+    /// Does what is due by `now`: what a client that has stopped reading misses is kept for it in
+    /// `scratch`; when that is full as well, it is let go.
+    pub(super) fn handle_deadline(&mut self, now: Instant, scratch: &Path) {
+        if self.deadline().is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        if self.backlog.spill_deadline().is_some() {
+            self.backlog.spill_into(scratch);
+        } else {
+            self.gone = true;
+        }
+    }
+
+    /// When it is let go after the container's end if it reads nothing until then.
+    pub(super) fn end_deadline(&self) -> Option<Instant> {
         match self.patience {
             Patience::Endless => None,
-            Patience::Limited => self.last_progress.map(|progress| progress + STALL_LIMIT),
+            Patience::Limited => self.backlog.end_deadline(STALL_LIMIT),
         }
     }
 
@@ -206,39 +235,34 @@ impl Client {
                 Err(_) => return self.break_output(),
             }
         }
-        if sent < head.len() + body.len() {
-            let head_left = &head[sent.min(head.len())..];
-            let body_left = &body[sent.saturating_sub(head.len())..];
-            self.backlog.extend_from_slice(head_left);
-            self.backlog.extend_from_slice(body_left);
-            self.last_progress.get_or_insert_with(Instant::now);
+        let head_left = &head[sent.min(head.len())..];
+        let body_left = &body[sent.saturating_sub(head.len())..];
+        if head_left.is_empty() && body_left.is_empty() {
+            return;
+        }
+        let kept = self.backlog.push(head_left);
+        if kept.and_then(|()| self.backlog.push(body_left)).is_err() {
+            self.break_output();
         }
     }
 
     /// Sends what was kept, as far as there is room.
     pub(super) fn flush(&mut self) {
-        while self.backlog_sent < self.backlog.len() {
-            match send_now(self.socket.as_fd(), &self.backlog[self.backlog_sent..], &[]) {
-                Ok(length) => {
-                    self.backlog_sent += length;
-                    self.last_progress = Some(Instant::now());
-                }
+        while self.has_backlog() {
+            let sent = match send_now(self.socket.as_fd(), self.backlog.front(), &[]) {
+                Ok(length) => self.backlog.advance(length),
                 Err(error) if error.errno == Errno::EAGAIN => return,
                 Err(_) => return self.break_output(),
+            };
+            if sent.is_err() {
+                return self.break_output();
             }
         }
-        self.forget_backlog();
-    }
-
-    fn forget_backlog(&mut self) {
-        self.backlog = Vec::new();
-        self.backlog_sent = 0;
-        self.last_progress = None;
     }
 
     /// It has closed the connection. Input that it sent before may still be on its way.
     fn break_output(&mut self) {
-        self.forget_backlog();
+        self.backlog = Backlog::default();
         self.output_broken = true;
         self.gone = !(self.input_open && self.sends_input());
     }

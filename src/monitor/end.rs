@@ -124,7 +124,7 @@ impl Monitor {
     fn flush_clients(&mut self) {
         self.set.clear();
         self.watch_clients();
-        let next = self.clients.iter().filter_map(Client::stall_deadline).min();
+        let next = self.clients.iter().filter_map(Client::end_deadline).min();
         let timeout = next.map(|next| next.saturating_duration_since(Instant::now()));
         if self.set.wait(timeout).is_err() {
             self.clients.clear();
@@ -140,7 +140,7 @@ impl Monitor {
         let now = Instant::now();
         for client in &mut self.clients {
             client.gone |= client
-                .stall_deadline()
+                .end_deadline()
                 .is_some_and(|deadline| deadline <= now);
         }
     }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The loop of a monitor: one round per wake-up, one event per descriptor that is ready.
 //!
-//! Output goes to the log first, then to each attached client. While a client has a backlog no
-//! more output is read, so that no buffer grows; a client that reads nothing is let go in the end,
-//! unless it is the command in the foreground. The container's end is noticed all the same.
+//! Output goes to the log first, then to each attached client. While a client reads slowly no more
+//! output is read, so that no buffer grows; for one that has stopped reading, it goes to a file
+//! (`backlog`), and when that is full the client is let go, unless it is the command in the
+//! foreground. The container's end is noticed all the same.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::client::{Client, Received, Role};
@@ -35,6 +37,8 @@ pub(super) struct Monitor {
     pub(super) container: Pidfd,
     pub(super) streams: Streams,
     pub(super) log: Log,
+    /// Where output is kept for clients that have stopped reading.
+    pub(super) scratch: PathBuf,
     pub(super) screen: Option<Screen>,
     pub(super) listener: Option<OwnedFd>,
     pub(super) clients: Vec<Client>,
@@ -110,7 +114,7 @@ impl Monitor {
         if let Some(signals) = &self.signals {
             self.set.watch(signals, Interest::Read, Event::Signal);
         }
-        if !self.clients.iter().any(Client::has_backlog) {
+        if !self.clients.iter().any(Client::holds_output) {
             for stream in [OutputStream::Stdout, OutputStream::Stderr] {
                 if let Some(output) = self.streams.output(stream) {
                     self.set
@@ -142,7 +146,7 @@ impl Monitor {
     }
 
     fn time_to_next_deadline(&self) -> Option<Duration> {
-        let stalls = self.clients.iter().filter_map(Client::stall_deadline);
+        let stalls = self.clients.iter().filter_map(Client::deadline);
         let next = stalls.chain(self.deadline).chain(self.quiet_at).min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
@@ -177,9 +181,7 @@ impl Monitor {
         let now = Instant::now();
         let passed = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
         for client in &mut self.clients {
-            if passed(client.stall_deadline()) {
-                client.gone = true;
-            }
+            client.handle_deadline(now, &self.scratch);
         }
         if passed(self.deadline) {
             self.deadline = None;

@@ -6,6 +6,7 @@
 //! It knows neither the engine nor the store: what must be written or removed at the end comes as
 //! closures.
 
+mod backlog;
 mod client;
 mod end;
 mod event_loop;

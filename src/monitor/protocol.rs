@@ -10,6 +10,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, setsockopt, shutdown, sockopt};
@@ -17,6 +18,7 @@ use nix::sys::time::TimeVal;
 use serde::{Deserialize, Serialize};
 
 use crate::sys::pidfd::Pidfd;
+use crate::sys::poll::{Interest, PollSet};
 use crate::sys::{Called, SysError, SysResult, fdpass};
 
 /// Name of the socket in the container's run directory.
@@ -349,6 +351,13 @@ pub fn exit_code(connection: &Connection) -> Result<i32, ProtocolError> {
         Reply::Exited { code } => Ok(code),
         other => Err(unexpected(format!("{other:?}").as_bytes())),
     }
+}
+
+/// Whether there is an answer already, or the monitor is gone.
+pub fn has_answered(connection: &Connection) -> bool {
+    let mut set = PollSet::new();
+    set.watch(&connection.0, Interest::Read, ());
+    set.wait(Some(Duration::ZERO)).is_ok() && set.next_ready(0).is_some()
 }
 
 /// Joins a container's streams; the descriptor carries them from here on.

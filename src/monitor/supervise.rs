@@ -33,6 +33,8 @@ pub struct Supervision {
     pub stdin_policy: StdinPolicy,
     /// Where its output is kept.
     pub log: LogSettings,
+    /// A directory on a disk, for the output that clients which have stopped reading still get.
+    pub scratch: PathBuf,
     /// The listening socket of its run directory.
     pub listener: Option<OwnedFd>,
     /// The command in the foreground, attached from the first byte.
@@ -178,6 +180,7 @@ pub fn run(supervision: Supervision) -> i32 {
         container: Pidfd::from(supervision.container),
         streams: Streams::new(supervision.io, supervision.stdin_policy),
         log: Log::open(supervision.log),
+        scratch: supervision.scratch,
         listener: supervision.listener,
         clients: Vec::new(),
         helpers: supervision.helpers.into_iter().map(Pidfd::from).collect(),

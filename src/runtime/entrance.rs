@@ -11,6 +11,11 @@ use crate::sys::pidfd::Pidfd;
 
 /// A program that is just being executed lets nobody look into it either, until the kernel is
 /// done: so long it is waited for, and no longer than one that never does should cost.
+///
+/// Nothing tells when that is. A pidfd and the descriptors that execve(2) closes do not: they are
+/// closed a moment before the kernel lets others look in (`begin_new_exec`). The netlink messages
+/// of an execve(2) are for the machine's root, and /proc has no inotify events. So it is looked
+/// again; it is done the first time, unless the program is a few microseconds old.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The program of the container whose first process is the reaper `first`; nothing when `first`

@@ -373,6 +373,17 @@ pub struct ContainerState {
     pub storage_engine: String,
     /// Children that outlive nothing but must end with it (network helpers, FUSE servers).
     pub helpers: Vec<ProcessIdentity>,
+    /// What tells its processes, where no pid namespace of its own ends them.
+    pub mounts: Option<MountNamespace>,
+}
+
+/// A mount namespace that no other container has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountNamespace {
+    /// Its name in /proc/PID/ns; another one may get the same when it is gone.
+    pub name: PathBuf,
+    /// Its file handle, which no later one has; none on older kernels.
+    pub handle: Option<String>,
 }
 
 /// Where a container is in its life.

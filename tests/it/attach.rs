@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! attach: many at once, much output, and one that comes too late.
 
+use nix::sys::signal::Signal;
+
+use crate::support::sandbox::IMAGE;
 use crate::support::{Sandbox, requires};
 
 #[test]
@@ -25,4 +28,79 @@ fn twenty_attached_see_all_of_it() {
     sandbox.run(["attach", "web"]).expect(125).says("running");
     let log = sandbox.run(["logs", "web"]).expect(0).stdout;
     assert_eq!(log.matches('x').count(), 4_000_000);
+}
+
+#[test]
+fn who_stops_reading_holds_neither_output_nor_log() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    // In the foreground and attached, as after Ctrl-S in their terminals.
+    let script = "until test -e /go; do echo tick; sleep 0.05; done; \
+                  head -c 4000000 /dev/zero | tr '\\0' x; echo; echo done; exit 4";
+    let run = [
+        "run",
+        "--network",
+        "none",
+        "--name",
+        "web",
+        IMAGE,
+        "sh",
+        "-c",
+    ];
+    sandbox.image();
+    let foreground = sandbox.call([&run[..], &[script]].concat()).spawn();
+    foreground.wait_for("tick");
+    let attached = sandbox.call(["attach", "--no-stdin", "web"]).spawn();
+    attached.wait_for("tick");
+    let commands = [foreground, attached];
+    for command in &commands {
+        command.signal(Signal::SIGSTOP);
+    }
+    sandbox.ok(["exec", "web", "touch", "/go"]);
+    assert_eq!(sandbox.ok(["wait", "web"]), "4");
+    let log = sandbox.ok(["logs", "web"]);
+    assert_eq!(log.matches('x').count(), 4_000_000);
+    assert!(log.ends_with("done"));
+    for command in &commands {
+        command.signal(Signal::SIGCONT);
+    }
+    for command in commands {
+        let seen = command.finish().expect(4).stdout;
+        assert_eq!(seen.matches('x').count(), 4_000_000);
+    }
+}
+
+#[test]
+fn who_never_reads_is_let_go_and_told_so() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let script = "until test -e /go; do echo tick; sleep 0.05; done; \
+                  head -c 80000000 /dev/zero; touch /written; sleep 1000";
+    let run = [
+        "run",
+        "-d",
+        "--network",
+        "none",
+        "--log-driver",
+        "none",
+        "--name",
+        "web",
+    ];
+    sandbox.image();
+    sandbox.ok([&run[..], &[IMAGE, "sh", "-c", script]].concat());
+    let attached = sandbox.call(["attach", "--no-stdin", "web"]).spawn();
+    attached.wait_for("tick");
+    attached.signal(Signal::SIGSTOP);
+    sandbox.ok(["exec", "web", "touch", "/go"]);
+    sandbox.ok([
+        "exec",
+        "web",
+        "sh",
+        "-c",
+        "until test -e /written; do sleep 0.1; done",
+    ]);
+    attached.signal(Signal::SIGCONT);
+    let told = attached.finish().expect(125);
+    told.says("stopped reading");
+    sandbox.ok(["rm", "-f", "-t", "0", "web"]);
 }

@@ -105,6 +105,39 @@ fn a_killed_monitor_takes_its_container_with_it() {
 }
 
 #[test]
+fn what_shares_the_hosts_pids_is_found_after_its_monitor_was_killed() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    // Without a cgroup nothing but its mounts tells whose a process is.
+    let script = "for i in 1 2; do setsid sleep 1000 & echo $!; done; echo $$ ready; wait";
+    let flags = [
+        "run",
+        "-d",
+        "--network",
+        "none",
+        "--pid",
+        "host",
+        "--cgroups",
+        "disabled",
+    ];
+    let image = sandbox.image();
+    let rest = ["--name", "web", image, "sh", "-c", script];
+    sandbox.ok([&flags[..], &rest].concat());
+    sandbox.wait_log("web", "ready");
+    let log = sandbox.ok(["logs", "web"]);
+    let first_word = |line: &str| line.split(' ').next()?.parse().ok().map(Pid::from_raw);
+    let processes: Vec<Pid> = log.lines().filter_map(first_word).collect();
+    assert_eq!(processes.len(), 3, "{log}");
+    kill_and_wait(&[process(&sandbox, "web", ".State.ConmonPid")]);
+    sandbox
+        .run(["rm", "-f", "web"])
+        .expect(0)
+        .says("2 processes that it left running were ended");
+    assert!(processes.into_iter().all(is_gone));
+    assert_nothing_left(&sandbox);
+}
+
+#[test]
 fn a_killed_container_has_its_code() {
     requires!("userns");
     let sandbox = Sandbox::with_image();

@@ -138,6 +138,23 @@ fn exec_in_the_background_and_in_nothing() {
 }
 
 #[test]
+fn exec_without_a_session() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    sandbox.background("web", &["sleep", "1000"]);
+    let bare = ["exec", "--no-session"];
+    let run = |rest: &[&str]| sandbox.run([&bare, rest].concat());
+    assert_eq!(run(&["web", "echo", "hello"]).expect(0).out(), "hello");
+    run(&["web", "sh", "-c", "exit 42"]).expect(42);
+    run(&["web", "nonexistentcommand"]).expect(127);
+    for other in ["--detach", "--detach-keys=ctrl-x"] {
+        run(&[other, "web", "true"])
+            .expect(125)
+            .says("--no-session cannot be used with --detach or --detach-keys");
+    }
+}
+
+#[test]
 fn what_exec_started_ends_with_the_container() {
     requires!("userns");
     let sandbox = Sandbox::with_image();

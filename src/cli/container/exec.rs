@@ -34,8 +34,8 @@ pub(crate) struct Exec {
     /// Act on the latest container
     #[arg(long, short)]
     latest: bool,
-    /// Accepted: no session is recorded
-    #[arg(long, hide = true)]
+    /// Do not record a session (only detached ones are recorded)
+    #[arg(long)]
     no_session: bool,
     /// Pass a list of additional file descriptors to the container
     #[arg(long, value_delimiter = ',', value_name = "ints")]
@@ -72,6 +72,11 @@ impl Subcommand for Exec {
 
     fn run(self, context: &Context) -> CommandResult {
         let detach = self.detach;
+        if self.no_session && (detach || self.detach_keys.is_some()) {
+            return Err(Failure::tool(
+                "--no-session cannot be used with --detach or --detach-keys",
+            ));
+        }
         check_descriptors(self.preserve_fds, &self.preserve_fd).map_err(Failure::tool)?;
         let keys = context.engine.detach_keys(self.detach_keys.as_deref())?;
         let (which, request) = self.split(context)?;

@@ -3,13 +3,15 @@
 
 use std::ffi::OsString;
 
-use crate::cli::command::NotYet;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
-use crate::engine::unshare::UnshareError;
+use crate::engine::unshare::{UnshareError, UnshareNetwork};
 
 /// Words of `unshare`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Unshare {
+    /// Join the rootless network namespace, in which containers have addresses of their own
+    #[arg(long, alias = "rootless-cni")]
+    rootless_netns: bool,
     /// Command to run in the user namespace
     #[arg(num_args = 0.., trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -20,17 +22,19 @@ impl Subcommand for Unshare {
     const ABOUT: &'static str = "Run a command in a modified user namespace";
     const USAGE: Option<&'static str> = Some("[COMMAND [ARG...]]");
     const EXAMPLES: &'static [&'static str] = &["unshare id", "unshare rm -rf directory"];
-    const NOT_YET: &'static [NotYet] = &[NotYet {
-        long: "rootless-netns",
-        short: None,
-    }];
 
     fn run(self, context: &Context) -> CommandResult {
-        let error = context.engine.unshare(&self.command);
+        let network = if self.rootless_netns {
+            UnshareNetwork::Helper
+        } else {
+            UnshareNetwork::Caller
+        };
+        let error = context.engine.unshare(&self.command, network);
         let code = match &error {
             UnshareError::NotFound { .. } => 127,
             UnshareError::NotExecutable { .. } => 126,
             UnshareError::Root
+            | UnshareError::NoNetwork
             | UnshareError::Userns(_)
             | UnshareError::State(_)
             | UnshareError::Mounts(_) => 125,

@@ -16,7 +16,7 @@ use nix::unistd::{Gid, Uid, chown, setgroups, setresgid, setresuid};
 use super::prepared::Prepared;
 use crate::engine::connect::{self, Reached};
 use crate::engine::roots::{FuseRoot, Server, View};
-use crate::engine::volume;
+use crate::engine::{survivors, volume};
 use crate::network::addresses;
 use crate::network::uplink::{self, Target};
 use crate::runtime::launch::StageFailure;
@@ -136,13 +136,15 @@ pub(super) struct ReadyState {
 impl StartAttendant<'_> {
     /// Lets everyone see that the program runs, as process `pid`.
     pub(super) fn record_running(&mut self, pid: i32) -> Result<ContainerState, StageFailure> {
-        if let Some(ReadyState { state, file }) = self.ready.take()
+        let mounts = survivors::mounts_of(&self.prepared.launch.spec, pid);
+        if let (None, Some(ReadyState { state, file })) = (&mounts, self.ready.take())
             && file.put().is_ok()
         {
             return Ok(state);
         }
         let failure = |error: &dyn std::error::Error| StageFailure::setup(chain(error));
         let state = self.running_state(pid).map_err(|error| failure(&error))?;
+        let state = ContainerState { mounts, ..state };
         let written = self.store.write_state(&self.prepared.record.id, &state);
         written.map(|()| state).map_err(|error| failure(&error))
     }

@@ -14,11 +14,10 @@ use nix::unistd::setsid;
 
 use super::attendant::StartAttendant;
 use super::prepared::{Prepared, Waiter};
-use super::survivors::Survivors;
 use crate::engine::Dialect;
 use crate::engine::cgroup::ContainerCgroup;
 use crate::engine::pipes::{Input, piped};
-use crate::engine::{connect, host};
+use crate::engine::{connect, host, survivors};
 use crate::monitor::protocol::AttachedStreams;
 use crate::monitor::{
     ContainerIo, ExitReport, FirstClient, JournalFields, LogDriver, LogSettings, StdinPolicy,
@@ -203,8 +202,10 @@ fn supervision(
         None => io,
     };
     let detached = client.is_none();
-    let survivors = Survivors::of(&prepared.launch.spec, spawned.pid);
+    let survivors = state.mounts.clone();
+    let ended = id.clone();
     let recorded = (store.clone(), id.clone());
+    let scratch = store.dirs().container(&id);
     let waiter = if detached {
         Waiter::Nobody
     } else {
@@ -228,6 +229,7 @@ fn supervision(
             StdinPolicy::CloseAfterClient
         },
         log: log_settings(prepared),
+        scratch,
         listener: prepared
             .listener
             .as_ref()
@@ -249,8 +251,8 @@ fn supervision(
             record_exit(&recorded.0, &recorded.1, &state, (report, after));
         }),
         clean_up: Box::new(move || {
-            if let Some(survivors) = survivors {
-                survivors.end();
+            if let Some(mounts) = survivors {
+                survivors::end(&mounts, &ended);
             }
             let after = clean.run();
             drop(freed.take());
