@@ -10,7 +10,13 @@ use coracle::engine::roots::{FuseRoot, Owners};
 use coracle::overlay_fuse::{Durability, Options, Ownership, Squash, serve};
 
 /// Roles of the binary that no help shows, by their name in `argv[1]`.
-const ROLES: &[(&str, Role)] = &[("overlay-fuse", coracle::overlay_fuse::command_line::main)];
+const ROLES: &[(&str, Role)] = &[
+    ("overlay-fuse", coracle::overlay_fuse::command_line::main),
+    (
+        coracle::network::helper::ROLE,
+        coracle::network::helper::main,
+    ),
+];
 
 /// Takes argv, the program's name first.
 type Role = fn(&[OsString]) -> ExitCode;

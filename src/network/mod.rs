@@ -7,6 +7,8 @@
 
 pub mod addresses;
 pub mod files;
+pub mod helper;
 pub mod mode;
+pub mod netlink;
 pub mod plan;
 pub mod uplink;

@@ -18,7 +18,7 @@ use nix::sys::stat::{Mode, fchmod};
 use super::{Called, SysResult};
 
 /// The most descriptors that one message carries.
-const DESCRIPTORS_MAX: usize = 8;
+const DESCRIPTORS_MAX: usize = 64;
 
 /// Makes the socket `directory/name` and listens on it; only the owner may connect.
 ///
@@ -28,7 +28,20 @@ const DESCRIPTORS_MAX: usize = 8;
 ///
 /// EADDRINUSE when the name is taken, and what open(2), socket(2), bind(2) and listen(2) say.
 pub fn listen_in(directory: &Path, name: &str) -> SysResult<OwnedFd> {
-    let descriptor = stream_socket()?;
+    listen_as(SockType::Stream, directory, name)
+}
+
+/// As [`listen_in`], for messages that keep their borders (`SOCK_SEQPACKET`).
+///
+/// # Errors
+///
+/// As [`listen_in`].
+pub fn listen_for_messages_in(directory: &Path, name: &str) -> SysResult<OwnedFd> {
+    listen_as(SockType::SeqPacket, directory, name)
+}
+
+fn listen_as(kind: SockType, directory: &Path, name: &str) -> SysResult<OwnedFd> {
+    let descriptor = unix_socket(kind)?;
     let (_directory, address) = address_in(directory, name)?;
     // The name gets the mode of the unbound socket: no moment in which others could connect.
     fchmod(&descriptor, Mode::S_IRUSR | Mode::S_IWUSR).called(|| "fchmod([socket], 0600)")?;
@@ -44,7 +57,20 @@ pub fn listen_in(directory: &Path, name: &str) -> SysResult<OwnedFd> {
 ///
 /// ENOENT when there is none, ECONNREFUSED when nobody listens any more.
 pub fn connect_in(directory: &Path, name: &str) -> SysResult<OwnedFd> {
-    let descriptor = stream_socket()?;
+    connect_as(SockType::Stream, directory, name)
+}
+
+/// As [`connect_in`], for messages that keep their borders (`SOCK_SEQPACKET`).
+///
+/// # Errors
+///
+/// As [`connect_in`].
+pub fn connect_for_messages_in(directory: &Path, name: &str) -> SysResult<OwnedFd> {
+    connect_as(SockType::SeqPacket, directory, name)
+}
+
+fn connect_as(kind: SockType, directory: &Path, name: &str) -> SysResult<OwnedFd> {
+    let descriptor = unix_socket(kind)?;
     let (_directory, address) = address_in(directory, name)?;
     connect(descriptor.as_raw_fd(), &address)
         .called(|| format!("connect({})", directory.join(name).display()))?;
@@ -160,14 +186,8 @@ pub fn receive(connection: BorrowedFd<'_>, buffer: &mut [u8]) -> SysResult<(usiz
     Ok((message.bytes, descriptors))
 }
 
-fn stream_socket() -> SysResult<OwnedFd> {
-    socket(
-        AddressFamily::Unix,
-        SockType::Stream,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )
-    .called(|| "socket(AF_UNIX)")
+fn unix_socket(kind: SockType) -> SysResult<OwnedFd> {
+    socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None).called(|| "socket(AF_UNIX)")
 }
 
 /// An address that fits whatever the directory's length is, good while the descriptor is open.

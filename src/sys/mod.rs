@@ -21,6 +21,7 @@ pub mod pty;
 pub mod random;
 pub mod seccomp;
 pub mod signals;
+pub mod socket;
 pub mod stream;
 pub mod tty;
 pub mod xattr;

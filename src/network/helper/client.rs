@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The way to the helper: finds it or starts it, and speaks with it. Whoever starts it holds a
+//! lock meanwhile and has bound its socket beforehand, so that nobody waits until it listens.
+
+use std::ffi::CString;
+use std::fs::{DirBuilder, File, remove_file};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::{dup2_stdin, dup2_stdout, setsid};
+
+use super::protocol::{self, LISTENERS_MAX, Member, Reply, Request, SOCKET_NAME};
+use super::{INHERIT, ROLE};
+use crate::network::plan::{ConnectionPlan, PublishedPort};
+use crate::sys::pidfd::Pidfd;
+use crate::sys::process::{
+    CloneRequest, Forked, clone3, close_all_but, exec_path, exit_now, restore_signal_defaults,
+};
+use crate::sys::{Called, Ignored, SysError, SysResult, fdpass};
+
+/// Why a container is not connected.
+#[derive(Debug, thiserror::Error)]
+pub enum HelperError {
+    /// The helper could not be started or spoken with.
+    #[error("speak with the network helper")]
+    Call(#[from] SysError),
+    /// It ended before it answered.
+    #[error("the network helper ended without an answer")]
+    Gone,
+    /// It refused.
+    #[error("the network helper: {words}")]
+    Refused {
+        /// Why.
+        words: String,
+    },
+    /// This host lacks what it needs.
+    #[error("no native networking on this host: {words}")]
+    Unsupported {
+        /// What.
+        words: String,
+    },
+}
+
+/// A listening socket of the host and the port that it serves.
+#[derive(Debug)]
+pub struct Listener {
+    /// What it is for; its host port is the one that was really bound.
+    pub port: PublishedPort,
+    /// Bound with the caller's rights, and listening if it is for streams.
+    pub socket: OwnedFd,
+}
+
+/// A connection with the helper.
+#[derive(Debug)]
+pub struct Client {
+    connection: OwnedFd,
+}
+
+/// Where the helper's socket and lock are.
+pub fn directory(run_root: &Path) -> PathBuf {
+    run_root.join("net")
+}
+
+impl Client {
+    /// Connects with the helper, starting it if there is none. The caller lives in the user's
+    /// holder namespace and in the host's network, and is single-threaded; it need not wait for
+    /// the helper to be ready. `namespace` is that of a helper that has died.
+    ///
+    /// # Errors
+    ///
+    /// What kept it from starting.
+    pub fn start(run_root: &Path, namespace: Option<BorrowedFd<'_>>) -> Result<Self, HelperError> {
+        let directory = directory(run_root);
+        let mut private = DirBuilder::new();
+        private
+            .recursive(true)
+            .mode(0o700)
+            .create(&directory)
+            .called(|| format!("mkdir({directory:?})"))?;
+        let _lock = lock(&directory)?;
+        if let Some(client) = Self::connect(run_root)? {
+            return Ok(client);
+        }
+        // Nobody listens there any more, and nobody else starts a helper now.
+        remove_file(directory.join(SOCKET_NAME)).ignored();
+        let listener = fdpass::listen_for_messages_in(&directory, SOCKET_NAME)?;
+        let connection = fdpass::connect_for_messages_in(&directory, SOCKET_NAME)?;
+        spawn(listener.as_fd(), namespace)?;
+        Ok(Self { connection })
+    }
+
+    /// Connects with the helper if there is one.
+    ///
+    /// # Errors
+    ///
+    /// What connect(2) says, but for there being none.
+    pub fn connect(run_root: &Path) -> SysResult<Option<Self>> {
+        match fdpass::connect_for_messages_in(&directory(run_root), SOCKET_NAME) {
+            Ok(connection) => Ok(Some(Self { connection })),
+            Err(error) if matches!(error.errno, Errno::ENOENT | Errno::ECONNREFUSED) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Connects the container with the networks of `plan`: `namespace` is its network namespace,
+    /// `process` its first process. The value is the namespace of the bridges, which must stay
+    /// open as long as the container runs: it outlives a helper that dies.
+    ///
+    /// # Errors
+    ///
+    /// [`HelperError::Unsupported`] where the host cannot do it.
+    pub fn attach(
+        &self,
+        container: &str,
+        plan: &ConnectionPlan,
+        namespace: BorrowedFd<'_>,
+        process: BorrowedFd<'_>,
+    ) -> Result<OwnedFd, HelperError> {
+        let request = Request::Attach {
+            container: container.to_owned(),
+            plan: Box::new(plan.clone()),
+        };
+        let mut descriptors = self.ask(&request, &[namespace, process])?.1;
+        descriptors.pop().ok_or(HelperError::Gone)
+    }
+
+    /// Lets the helper serve `listeners`, of which it gets copies.
+    ///
+    /// # Errors
+    ///
+    /// The helper's refusal.
+    pub fn publish(&self, container: &str, listeners: &[Listener]) -> Result<(), HelperError> {
+        for part in listeners.chunks(LISTENERS_MAX) {
+            let request = Request::Publish {
+                container: container.to_owned(),
+                ports: part.iter().map(|listener| listener.port).collect(),
+            };
+            let sockets = part.iter().map(|listener| listener.socket.as_fd());
+            self.ask(&request, &sockets.collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }
+
+    /// Adds the networks of `plan` to a container that is attached.
+    ///
+    /// # Errors
+    ///
+    /// The helper's refusal.
+    pub fn connect_container(
+        &self,
+        container: &str,
+        plan: &ConnectionPlan,
+    ) -> Result<(), HelperError> {
+        let request = Request::Connect {
+            container: container.to_owned(),
+            plan: Box::new(plan.clone()),
+        };
+        self.ask(&request, &[]).map(drop)
+    }
+
+    /// Takes a container out of the network with the id `network`.
+    ///
+    /// # Errors
+    ///
+    /// The helper's refusal.
+    pub fn disconnect_container(&self, container: &str, network: &str) -> Result<(), HelperError> {
+        let request = Request::Disconnect {
+            container: container.to_owned(),
+            network: network.to_owned(),
+        };
+        self.ask(&request, &[]).map(drop)
+    }
+
+    /// Ends the connection of a container: its ports are free when this returns, but for the
+    /// caller's copies.
+    ///
+    /// # Errors
+    ///
+    /// The helper's refusal.
+    pub fn detach(&self, container: &str) -> Result<(), HelperError> {
+        let request = Request::Detach {
+            container: container.to_owned(),
+        };
+        self.ask(&request, &[]).map(drop)
+    }
+
+    /// Who is attached.
+    ///
+    /// # Errors
+    ///
+    /// The helper's refusal.
+    pub fn members(&self) -> Result<Vec<Member>, HelperError> {
+        match self.ask(&Request::List, &[])?.0 {
+            Reply::Attached(members) => Ok(members),
+            Reply::Done | Reply::Refused { .. } | Reply::Unsupported { .. } | Reply::Changed(_) => {
+                Err(HelperError::Gone)
+            }
+        }
+    }
+
+    /// The network namespace of the bridges.
+    ///
+    /// # Errors
+    ///
+    /// The helper's refusal.
+    pub fn namespace(&self) -> Result<OwnedFd, HelperError> {
+        let mut descriptors = self.ask(&Request::Namespace, &[])?.1;
+        descriptors.pop().ok_or(HelperError::Gone)
+    }
+
+    /// What was told unasked, on a connection that has become readable; `None` when the helper is
+    /// gone.
+    pub fn news(&self) -> Option<ConnectionPlan> {
+        match protocol::receive(self.connection.as_fd()) {
+            Ok(Some((Reply::Changed(plan), _))) => Some(*plan),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    fn ask(
+        &self,
+        request: &Request,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(Reply, Vec<OwnedFd>), HelperError> {
+        let gone = |error: SysError| match error.errno {
+            Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN => HelperError::Gone,
+            _ => HelperError::Call(error),
+        };
+        protocol::send(self.connection.as_fd(), request, descriptors).map_err(gone)?;
+        loop {
+            let answer = protocol::receive(self.connection.as_fd()).map_err(gone)?;
+            return match answer {
+                None => Err(HelperError::Gone),
+                Some((Reply::Refused { words }, _)) => Err(HelperError::Refused { words }),
+                Some((Reply::Unsupported { words }, _)) => Err(HelperError::Unsupported { words }),
+                // The answer comes behind it.
+                Some((Reply::Changed(_), _)) => continue,
+                Some((reply, descriptors)) => Ok((reply, descriptors)),
+            };
+        }
+    }
+}
+
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.connection.as_fd()
+    }
+}
+
+fn lock(directory: &Path) -> SysResult<Flock<File>> {
+    let path = directory.join("lock");
+    let mut options = File::options();
+    let file = options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .called(|| format!("open({path:?})"))?;
+    let mut file = file;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusive) {
+            Ok(lock) => return Ok(lock),
+            Err((again, Errno::EINTR)) => file = again,
+            Err((_, errno)) => return Err(errno).called(|| format!("flock({path:?})")),
+        }
+    }
+}
+
+/// Forks twice: the helper is nobody's child, for it outlives whoever starts it.
+fn spawn(listener: BorrowedFd<'_>, namespace: Option<BorrowedFd<'_>>) -> SysResult<()> {
+    match clone3(&CloneRequest::default())? {
+        Forked::Parent { pid, pidfd } => {
+            drop(Pidfd::from(pidfd).wait(Some(Duration::from_secs(5))));
+            nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).ignored();
+            Ok(())
+        }
+        Forked::Child => {
+            if matches!(clone3(&CloneRequest::default()), Ok(Forked::Child)) {
+                become_helper(listener, namespace);
+            }
+            exit_now(0)
+        }
+    }
+}
+
+/// Does not return but for a failure, of which clients hear by the end of their connection.
+fn become_helper(listener: BorrowedFd<'_>, namespace: Option<BorrowedFd<'_>>) {
+    setsid().ignored();
+    restore_signal_defaults();
+    // The socket and the namespace travel as standard input and output.
+    if dup2_stdin(listener).is_err() {
+        return;
+    }
+    let mut words = vec![c"coracle".to_owned(), text(ROLE)];
+    if let Some(namespace) = namespace
+        && dup2_stdout(namespace).is_ok()
+    {
+        words.push(text(INHERIT));
+    }
+    close_all_but(&[0, 1, 2]).ignored();
+    drop(exec_path(c"/proc/self/exe", &words, &[]));
+}
+
+fn text(word: &str) -> CString {
+    CString::new(word).expect("words of ours have no NUL")
+}

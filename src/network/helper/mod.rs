@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The network helper: one process per user, alive only while a container needs it. It holds the
+//! network namespace with the bridges, carries what leaves them, and serves published ports.
+//!
+//! ```text
+//! host's network          the helper                 its own namespace         a container's
+//!   real sockets  ── splice(2), one process ──  caught by TPROXY  ── bridge ── veth ── eth0
+//!   listeners of published ports ─────────────  sockets with the client's address
+//! ```
+//!
+//! The kernel speaks TCP on both sides; there is no tap device, and no packet is parsed but the
+//! first of a connection. Nothing is written to a disk: who is attached is the set of process
+//! descriptors that the helper watches, and when the last of these ends, so does it.
+
+pub mod client;
+mod events;
+mod firewall;
+mod host;
+mod policy;
+pub mod protocol;
+mod relay;
+mod server;
+mod slab;
+mod topology;
+
+pub use server::main;
+
+/// The word that makes the binary the helper, as `argv[1]`.
+pub const ROLE: &str = "network-helper";
+
+/// The word that says that standard output is the namespace of a helper that has died.
+const INHERIT: &str = "--inherit";

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How the helper begins: out of whatever started it, into its namespace, and down to the rights
+//! that it needs.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::prctl;
+
+use super::super::INHERIT;
+use super::super::events::{Events, Token};
+use super::super::firewall::{CATCH_PORT, Echo, Hold};
+use super::super::host::Host;
+use super::super::protocol::{self, Reply};
+use super::super::relay::Relay;
+use super::super::slab::Slab;
+use super::super::topology::{Origin, Topology};
+use super::{Server, transparent, watch_listener};
+use crate::sys::process::{rlimit, set_rlimit};
+use crate::sys::signals;
+use crate::sys::socket::{self, Kind};
+use crate::sys::stream::drop_standard_streams;
+use crate::sys::{Called, Ignored, SysResult, fdpass};
+
+/// Descriptors that are not connections.
+const OTHER_DESCRIPTORS: u64 = 512;
+
+/// How long clients are told why there is no helper.
+const REFUSES_FOR: Duration = Duration::from_secs(2);
+
+/// The helper's `main`: standard input is its control socket.
+pub fn main(argv: &[OsString]) -> ExitCode {
+    prctl::set_name(c"coracle-net").ignored();
+    let inherits = argv.iter().any(|word| word == INHERIT);
+    let Ok((control, origin)) = taken(inherits) else {
+        return ExitCode::FAILURE;
+    };
+    for signal in [libc::SIGHUP, libc::SIGPIPE, libc::SIGINT, libc::SIGTERM] {
+        signals::ignore(signal).ignored();
+    }
+    signals::unblock_all().ignored();
+    let started = control
+        .try_clone()
+        .called(|| "fcntl(F_DUPFD_CLOEXEC)")
+        .and_then(|control| Server::start(control, origin));
+    match started {
+        Ok(server) => match server.serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        },
+        Err(error) => {
+            refuse(&control, &error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What was handed over.
+fn taken(inherits: bool) -> SysResult<(OwnedFd, Origin)> {
+    let duplicate = |fd: std::os::fd::BorrowedFd<'_>| {
+        fd.try_clone_to_owned().called(|| "fcntl(F_DUPFD_CLOEXEC)")
+    };
+    let control = duplicate(std::io::stdin().as_fd())?;
+    let origin = if inherits {
+        Origin::Inherited(duplicate(std::io::stdout().as_fd())?)
+    } else {
+        Origin::New
+    };
+    drop_standard_streams()?;
+    let nonblocking = FcntlArg::F_SETFL(OFlag::O_NONBLOCK);
+    fcntl(&control, nonblocking).called(|| "fcntl(O_NONBLOCK)")?;
+    Ok((control, origin))
+}
+
+impl Server {
+    fn start(control: OwnedFd, origin: Origin) -> SysResult<Self> {
+        let flows_max = raise_descriptors();
+        // This thread is about to leave the host's network; the other one stays.
+        let host = Host::start()?;
+        let topology = Topology::enter(origin, Hold::Nothing, Echo::Refused)?;
+        let events = Events::new()?;
+        watch_listener(&events, &control, Token::Control)?;
+        let caught_tcp = [
+            catch(IpAddr::V4(Ipv4Addr::LOCALHOST))?,
+            catch(IpAddr::V6(Ipv6Addr::LOCALHOST))?,
+        ];
+        for (place, listener) in (0..).zip(&caught_tcp) {
+            watch_listener(&events, listener, Token::CaughtTcp(place))?;
+        }
+        Ok(Self {
+            events,
+            control,
+            topology,
+            host,
+            relay: Relay::new(),
+            clients: Slab::new(),
+            containers: Slab::new(),
+            owners: HashMap::new(),
+            ports: Slab::new(),
+            caught_tcp,
+            flows_max,
+            ends_at: None,
+        })
+    }
+}
+
+/// The socket that gets the connections of one family.
+fn catch(loopback: IpAddr) -> SysResult<OwnedFd> {
+    let listener = transparent(Kind::Stream, SocketAddr::new(loopback, CATCH_PORT))?;
+    socket::listen_on(listener.as_fd())?;
+    Ok(listener)
+}
+
+/// As many descriptors as the hard limit allows; the value is how many connections these carry.
+fn raise_descriptors() -> usize {
+    let (soft, hard) = rlimit(libc::RLIMIT_NOFILE).unwrap_or((1024, 1024));
+    let soft = match set_rlimit(libc::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(_) => soft,
+    };
+    usize::try_from(soft.saturating_sub(OTHER_DESCRIPTORS) / 2).unwrap_or(usize::MAX)
+}
+
+/// Answers those who have come already: they try something else then.
+fn refuse(control: &OwnedFd, words: &str) {
+    let until = Instant::now() + REFUSES_FOR;
+    let reply = Reply::Unsupported {
+        words: words.to_owned(),
+    };
+    while Instant::now() < until {
+        match fdpass::accept(control.as_fd()) {
+            Ok(Some(client)) => {
+                let request = |client: &OwnedFd| {
+                    let readable = fcntl(client, FcntlArg::F_SETFL(OFlag::empty()));
+                    readable.is_ok()
+                        && protocol::receive::<protocol::Request>(client.as_fd()).is_ok()
+                };
+                if request(&client) {
+                    protocol::send(client.as_fd(), &reply, &[]).ignored();
+                }
+                return;
+            }
+            Ok(None) | Err(_) => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Bridges in the helper's namespace, and interfaces in those of containers.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::net::if_::if_nametoindex;
+use nix::sched::{CloneFlags, setns, unshare};
+
+use super::firewall::{self, CAUGHT, Echo, Hold, PORTS_TABLE};
+use crate::network::netlink::nft::{self, TableFamily};
+use crate::network::netlink::{Message, Protocol, Socket, route};
+use crate::network::plan::{Attachment, NetworkPlan, Prefix};
+use crate::sys::{Called, Ignored, SysError, SysResult};
+
+/// The table of routes for what was caught.
+const ROUTES: u8 = 100;
+
+/// The largest packet where a network says nothing: nothing of it leaves the machine as it is,
+/// and large ones cost the least.
+pub(super) const DEFAULT_MTU: u32 = 65520;
+
+/// `lo` is always the first interface.
+const LOOPBACK: u32 = 1;
+
+/// Of each family one.
+const FAMILIES: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+];
+
+/// Whether the namespace is new.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// It is made here.
+    New,
+    /// A helper that died has left it.
+    Inherited(OwnedFd),
+}
+
+/// The namespace of the bridges.
+#[derive(Debug)]
+pub(super) struct Topology {
+    namespace: OwnedFd,
+    routes: Socket,
+    filter: Option<Socket>,
+    networks: BTreeMap<String, NetworkPlan>,
+    senders: BTreeMap<String, Vec<nft::Set>>,
+    hold: Hold,
+    echo: Echo,
+}
+
+/// The network namespace that the calling thread is in.
+pub(super) fn own_namespace() -> SysResult<OwnedFd> {
+    let file = File::open("/proc/thread-self/ns/net").called(|| "open(ns/net)")?;
+    Ok(file.into())
+}
+
+impl Topology {
+    /// Takes the calling thread into the namespace, for good.
+    ///
+    /// # Errors
+    ///
+    /// What kept it out; EPERM where user namespaces have no rights.
+    pub(super) fn enter(origin: Origin, hold: Hold, echo: Echo) -> SysResult<Self> {
+        match &origin {
+            Origin::New => unshare(CloneFlags::CLONE_NEWNET).called(|| "unshare(CLONE_NEWNET)")?,
+            Origin::Inherited(namespace) => join(namespace.as_fd())?,
+        }
+        let mut routes = Socket::open(Protocol::Route)?;
+        if matches!(origin, Origin::New) {
+            prepare_namespace(&mut routes)?;
+        }
+        let mut topology = Self {
+            namespace: own_namespace()?,
+            routes,
+            filter: Socket::open(Protocol::Netfilter).ok(),
+            networks: BTreeMap::new(),
+            senders: BTreeMap::new(),
+            hold,
+            echo,
+        };
+        topology.set_rules()?;
+        topology.guard_bridges();
+        Ok(topology)
+    }
+
+    /// The namespace, for whoever looks into it.
+    pub(super) fn namespace(&self) -> BorrowedFd<'_> {
+        self.namespace.as_fd()
+    }
+
+    /// The rules as `nft` would show them.
+    pub(super) fn rules(&self) -> String {
+        let networks = self.networks.values().collect::<Vec<_>>();
+        let catching = firewall::catching(&networks, self.hold, self.echo);
+        [catching, firewall::sending()]
+            .iter()
+            .map(nft::text)
+            .collect()
+    }
+
+    /// How first packets are held.
+    pub(super) const fn hold(&self) -> Hold {
+        self.hold
+    }
+
+    /// Puts the rules for what is caught in place. With less than was hoped for, where the kernel
+    /// cannot do it all.
+    fn set_rules(&mut self) -> SysResult<()> {
+        let networks = self.networks.values().collect::<Vec<_>>();
+        let filter = self.filter.as_mut().ok_or_else(|| {
+            SysError::new(
+                "socket(NETLINK_NETFILTER)",
+                nix::errno::Errno::EPROTONOSUPPORT,
+            )
+        })?;
+        loop {
+            let table = firewall::catching(&networks, self.hold, self.echo);
+            let Err(error) = filter.transaction(&nft::replace(&table)) else {
+                return Ok(());
+            };
+            self.hold = match self.hold {
+                Hold::Queue => Hold::OldQueue,
+                Hold::OldQueue => Hold::Nothing,
+                Hold::Nothing => return Err(error),
+            };
+        }
+    }
+
+    /// A kernel without rules for bridges goes without the guard: containers of one network can
+    /// then send with each other's addresses, as they can under other engines.
+    fn guard_bridges(&mut self) {
+        if let Some(filter) = &mut self.filter {
+            let table = firewall::sending();
+            filter.transaction(&nft::replace(&table)).ignored();
+        }
+    }
+
+    /// Makes the bridge of a network, unless it is there.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub(super) fn ensure(&mut self, network: &NetworkPlan) -> SysResult<()> {
+        if self.networks.contains_key(&network.id) {
+            return Ok(());
+        }
+        if if_nametoindex(network.bridge.as_str()).is_err() {
+            let mtu = network.mtu.unwrap_or(DEFAULT_MTU);
+            let bridge = route::add_bridge(&network.bridge, mtu, bridge_mac(&network.id));
+            self.routes.request(&[bridge])?;
+            let index = index_of(&network.bridge)?;
+            let gateways = network.subnets.iter().filter_map(|subnet| {
+                let prefix = Prefix::new(subnet.gateway?, subnet.network.length);
+                Some(route::add_address(index, prefix))
+            });
+            self.routes.request(&gateways.collect::<Vec<_>>())?;
+        }
+        self.networks.insert(network.id.clone(), network.clone());
+        self.set_rules()
+    }
+
+    /// Makes the interface of `attachment` in the container's namespace. `outer` is the name of its
+    /// other end, which is there already when a helper has died.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub(super) fn plug(
+        &mut self,
+        network: &NetworkPlan,
+        attachment: &Attachment,
+        outer: &str,
+        namespace: BorrowedFd<'_>,
+        default_route: DefaultRoute,
+    ) -> SysResult<()> {
+        self.admit(attachment, outer);
+        if if_nametoindex(outer).is_ok() {
+            let inner = attachment.interface.as_str();
+            let stands = self.inside(namespace, || Ok(if_nametoindex(inner).is_ok()))?;
+            if stands {
+                return Ok(());
+            }
+            // The container was started again, and its last namespace is still being taken down.
+            self.routes.request(&[route::delete(outer)])?;
+        }
+        let veth = route::add_veth(&route::Veth {
+            outer,
+            bridge: index_of(&network.bridge)?,
+            inner: &attachment.interface,
+            mac: attachment.mac,
+            namespace,
+            mtu: network.mtu.unwrap_or(DEFAULT_MTU),
+        });
+        self.routes.request(&[veth])?;
+        self.inside(namespace, || configure(network, attachment, default_route))
+    }
+
+    /// Removes an interface and its other end.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub(super) fn unplug(&mut self, outer: &str) -> SysResult<()> {
+        self.expel(outer);
+        self.routes.request(&[route::delete(outer)])
+    }
+
+    /// Lets an interface send from its own addresses.
+    fn admit(&mut self, attachment: &Attachment, outer: &str) {
+        let sets = firewall::senders(outer, attachment.mac, &attachment.addresses);
+        if let Some(filter) = &mut self.filter {
+            let add = |set| nft::add_elements(TableFamily::Bridge, PORTS_TABLE, set);
+            let messages = sets.iter().map(add).collect::<Vec<_>>();
+            // Where there is no guard, nobody needs to be let through.
+            filter.transaction(&messages).ignored();
+        }
+        self.senders.insert(outer.to_owned(), sets);
+    }
+
+    /// The interface is gone, or will be: its name may be given again.
+    pub(super) fn expel(&mut self, outer: &str) {
+        let Some(sets) = self.senders.remove(outer) else {
+            return;
+        };
+        if let Some(filter) = &mut self.filter {
+            let delete = |set| nft::delete_elements(TableFamily::Bridge, PORTS_TABLE, set);
+            let messages = sets.iter().map(delete).collect::<Vec<_>>();
+            filter.transaction(&messages).ignored();
+        }
+    }
+
+    /// Does something in a container's network namespace.
+    ///
+    /// # Errors
+    ///
+    /// What `work` says, and EPERM for a namespace that is not below ours.
+    pub(super) fn inside<T>(
+        &self,
+        namespace: BorrowedFd<'_>,
+        work: impl FnOnce() -> SysResult<T>,
+    ) -> SysResult<T> {
+        join(namespace)?;
+        let done = work();
+        join(self.namespace.as_fd())?;
+        done
+    }
+}
+
+/// Whether an attachment brings the container's way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DefaultRoute {
+    /// It does, unless its network has none.
+    Here,
+    /// Another does.
+    Elsewhere,
+}
+
+fn join(namespace: BorrowedFd<'_>) -> SysResult<()> {
+    setns(namespace, CloneFlags::CLONE_NEWNET).called(|| "setns(CLONE_NEWNET)")
+}
+
+fn index_of(interface: &str) -> SysResult<u32> {
+    if_nametoindex(interface).called(|| format!("if_nametoindex({interface})"))
+}
+
+/// In the container's namespace.
+fn configure(
+    network: &NetworkPlan,
+    attachment: &Attachment,
+    default_route: DefaultRoute,
+) -> SysResult<()> {
+    let mut routes = Socket::open(Protocol::Route)?;
+    let index = index_of(&attachment.interface)?;
+    let mut messages = vec![route::set_up("lo"), route::set_up(&attachment.interface)];
+    let addresses = attachment.addresses.iter();
+    messages.extend(addresses.map(|address| route::add_address(index, *address)));
+    if default_route == DefaultRoute::Here && !network.internal {
+        messages.extend(default_routes(network, attachment, index));
+    }
+    routes.request(&messages)
+}
+
+/// For each family that the container has an address of, the first gateway.
+fn default_routes(network: &NetworkPlan, attachment: &Attachment, index: u32) -> Vec<Message> {
+    let gateways = network.subnets.iter().filter_map(|subnet| subnet.gateway);
+    let gateway = |like: &IpAddr| gateways.clone().find(|way| way.is_ipv4() == like.is_ipv4());
+    let has = |like: &IpAddr| {
+        let mut addresses = attachment.addresses.iter();
+        addresses.any(|prefix| prefix.address.is_ipv4() == like.is_ipv4())
+    };
+    let families = FAMILIES.iter().filter(|like| has(like));
+    families
+        .filter_map(gateway)
+        .map(|gateway| route::add_default_route(index, gateway))
+        .collect()
+}
+
+/// Loopback, the way of what is caught, and the settings without which it does not work.
+fn prepare_namespace(routes: &mut Socket) -> SysResult<()> {
+    // Forwarding stays off: no packet goes from one network to another, or past the rules.
+    for (path, value) in SETTINGS {
+        // What is not there needs no setting.
+        if fs::exists(path).unwrap_or(false) {
+            File::options()
+                .write(true)
+                .open(path)
+                .and_then(|mut file| std::io::Write::write_all(&mut file, value.as_bytes()))
+                .called(|| format!("write({path}, {value})"))?;
+        }
+    }
+    routes.request(&[
+        route::set_up("lo"),
+        route::add_mark_rule(FAMILIES[0], CAUGHT, ROUTES),
+        route::add_local_route(FAMILIES[0], LOOPBACK, ROUTES),
+    ])?;
+    // A kernel without IPv6 does without.
+    let v6 = [
+        route::add_mark_rule(FAMILIES[1], CAUGHT, ROUTES),
+        route::add_local_route(FAMILIES[1], LOOPBACK, ROUTES),
+    ];
+    routes.request(&v6).ignored();
+    Ok(())
+}
+
+/// With netfilter called from the bridge, the packets of a caught connection would lose their
+/// socket; and a packet that is caught has a source that no route leads back to.
+const SETTINGS: [(&str, &str); 8] = [
+    ("/proc/sys/net/bridge/bridge-nf-call-iptables", "0"),
+    ("/proc/sys/net/bridge/bridge-nf-call-ip6tables", "0"),
+    ("/proc/sys/net/bridge/bridge-nf-call-arptables", "0"),
+    ("/proc/sys/net/ipv4/conf/all/rp_filter", "0"),
+    ("/proc/sys/net/ipv4/conf/default/rp_filter", "0"),
+    ("/proc/sys/net/ipv4/ip_forward", "0"),
+    ("/proc/sys/net/ipv4/ip_nonlocal_bind", "1"),
+    ("/proc/sys/net/ipv6/conf/default/accept_dad", "0"),
+];
+
+/// The same for a network whenever its bridge is made.
+fn bridge_mac(id: &str) -> [u8; 6] {
+    let byte = |at: usize| {
+        let digits = id.get(at..at + 2).unwrap_or_default();
+        u8::from_str_radix(digits, 16).unwrap_or_default()
+    };
+    [0x0a, byte(0), byte(2), byte(4), byte(6), byte(8)]
+}
+
+/// The name of an interface's end in the bridge: at most 15 bytes, and no two the same.
+pub(super) fn outer_name(container: &str, interface_number: usize) -> String {
+    format!(
+        "v{}n{interface_number}",
+        container.get(..10).unwrap_or(container)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_into_the_kernels_limit() {
+        let id = "0123456789abcdef";
+        assert_eq!(outer_name(id, 3), "v0123456789n3");
+        assert!(outer_name(id, 999).len() <= 15);
+        assert_eq!(bridge_mac(id), [0x0a, 0x01, 0x23, 0x45, 0x67, 0x89]);
+    }
+}
