@@ -168,8 +168,7 @@ impl Events {
     pub(super) fn wait(&self, timeout: Option<Duration>) -> SysResult<Vec<Event>> {
         let timeout = timeout.map_or(EpollTimeout::NONE, |timeout| {
             let millis = timeout.as_micros().div_ceil(1000);
-            EpollTimeout::try_from(u16::try_from(millis).unwrap_or(u16::MAX))
-                .unwrap_or(EpollTimeout::NONE)
+            EpollTimeout::from(u16::try_from(millis).unwrap_or(u16::MAX))
         });
         let mut buffer = [EpollEvent::empty(); ROUND];
         match self.epoll.wait(&mut buffer, timeout) {

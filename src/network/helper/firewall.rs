@@ -365,7 +365,6 @@ impl SenderSet {
 /// What the sets of [`sending`] get for an interface of a container; only those with elements.
 pub(super) fn senders(interface: &str, mac: [u8; 6], addresses: &[Prefix]) -> Vec<Set> {
     let key = |bytes: &[u8]| [&interface_key(interface), bytes].concat();
-    let [a, b, c, d, e, f] = mac;
     let mut v4 = Vec::new();
     let mut v6 = Vec::new();
     for prefix in addresses {
@@ -374,7 +373,7 @@ pub(super) fn senders(interface: &str, mac: [u8; 6], addresses: &[Prefix]) -> Ve
             IpAddr::V6(address) => v6.push(key(&address.octets())),
         }
     }
-    let hardware = vec![key(&[a, b, c, d, e, f, 0, 0])];
+    let hardware = vec![key(&[&mac[..], &[0, 0]].concat())];
     let sets = [
         SenderSet::Hardware.with(hardware),
         SenderSet::V4.with(v4),

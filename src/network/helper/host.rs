@@ -163,7 +163,7 @@ impl Host {
     fn wish(&self, wish: Wish) -> SysResult<()> {
         self.wishes
             .send(wish)
-            .map_err(|_| SysError::new("socket()", Errno::ESRCH))
+            .map_err(|_gone| SysError::new("socket()", Errno::ESRCH))
     }
 }
 

@@ -18,6 +18,7 @@ mod firewall;
 mod host;
 mod policy;
 pub mod protocol;
+mod queue;
 mod relay;
 mod server;
 mod slab;

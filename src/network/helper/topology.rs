@@ -64,8 +64,8 @@ impl Topology {
     /// # Errors
     ///
     /// What kept it out; EPERM where user namespaces have no rights.
-    pub(super) fn enter(origin: Origin, hold: Hold, echo: Echo) -> SysResult<Self> {
-        match &origin {
+    pub(super) fn enter(origin: &Origin, hold: Hold, echo: Echo) -> SysResult<Self> {
+        match origin {
             Origin::New => unshare(CloneFlags::CLONE_NEWNET).called(|| "unshare(CLONE_NEWNET)")?,
             Origin::Inherited(namespace) => join(namespace.as_fd())?,
         }
@@ -92,19 +92,19 @@ impl Topology {
         self.namespace.as_fd()
     }
 
-    /// The rules as `nft` would show them.
-    pub(super) fn rules(&self) -> String {
-        let networks = self.networks.values().collect::<Vec<_>>();
-        let catching = firewall::catching(&networks, self.hold, self.echo);
-        [catching, firewall::sending()]
-            .iter()
-            .map(nft::text)
-            .collect()
-    }
-
     /// How first packets are held.
     pub(super) const fn hold(&self) -> Hold {
         self.hold
+    }
+
+    /// Holds no first packets from now on.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub(super) fn hold_nothing(&mut self) -> SysResult<()> {
+        self.hold = Hold::Nothing;
+        self.set_rules()
     }
 
     /// Puts the rules for what is caught in place. With less than was hoped for, where the kernel

@@ -97,7 +97,8 @@ impl Message {
         self
     }
 
-    fn finished(&self, sequence: u32) -> Vec<u8> {
+    /// The message as it is sent.
+    pub(crate) fn finished(&self, sequence: u32) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         let length = u32::try_from(bytes.len()).expect("a message is small");
         bytes[0..4].copy_from_slice(&length.to_ne_bytes());

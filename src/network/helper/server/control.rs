@@ -308,6 +308,7 @@ impl Server {
             }
         }
         self.relay.end_of(number);
+        self.tries.end_of(number);
         for interface in container.interfaces {
             // The interface itself goes with the container's namespace: removing it here would
             // hold everybody up for ten milliseconds.

@@ -13,13 +13,15 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::prctl;
 
 use super::super::INHERIT;
-use super::super::events::{Events, Token};
+use super::super::events::{Events, Token, Watch};
 use super::super::firewall::{CATCH_PORT, Echo, Hold};
 use super::super::host::Host;
 use super::super::protocol::{self, Reply};
+use super::super::queue::Queue;
 use super::super::relay::Relay;
 use super::super::slab::Slab;
 use super::super::topology::{Origin, Topology};
+use super::outbound::Tries;
 use super::{Server, transparent, watch_listener};
 use crate::sys::process::{rlimit, set_rlimit};
 use crate::sys::signals;
@@ -47,7 +49,7 @@ pub fn main(argv: &[OsString]) -> ExitCode {
     let started = control
         .try_clone()
         .called(|| "fcntl(F_DUPFD_CLOEXEC)")
-        .and_then(|control| Server::start(control, origin));
+        .and_then(|control| Server::start(control, &origin));
     match started {
         Ok(server) => match server.serve() {
             Ok(()) => ExitCode::SUCCESS,
@@ -78,12 +80,21 @@ fn taken(inherits: bool) -> SysResult<(OwnedFd, Origin)> {
 }
 
 impl Server {
-    fn start(control: OwnedFd, origin: Origin) -> SysResult<Self> {
+    fn start(control: OwnedFd, origin: &Origin) -> SysResult<Self> {
         let flows_max = raise_descriptors();
         // This thread is about to leave the host's network; the other one stays.
         let host = Host::start()?;
-        let topology = Topology::enter(origin, Hold::Nothing, Echo::Refused)?;
+        let mut topology = Topology::enter(origin, Hold::Queue, Echo::Refused)?;
         let events = Events::new()?;
+        let queue = match topology.hold() {
+            Hold::Queue | Hold::OldQueue => Queue::open().ok(),
+            Hold::Nothing => None,
+        };
+        match &queue {
+            Some(queue) => events.watch(queue.as_fd(), Watch::Readable, Token::Queue)?,
+            // Rules that wait for nobody would hold everything.
+            None => topology.hold_nothing()?,
+        }
         watch_listener(&events, &control, Token::Control)?;
         let caught_tcp = [
             catch(IpAddr::V4(Ipv4Addr::LOCALHOST))?,
@@ -98,6 +109,7 @@ impl Server {
             topology,
             host,
             relay: Relay::new(),
+            tries: Tries::new(queue),
             clients: Slab::new(),
             containers: Slab::new(),
             owners: HashMap::new(),

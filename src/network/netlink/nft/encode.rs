@@ -210,6 +210,7 @@ impl Field {
 impl Expression {
     const fn name(&self) -> &'static str {
         match self {
+            Self::SetMark(_) => "meta",
             Self::Load(field, _) => match field.place() {
                 Place::Meta(_) => "meta",
                 Place::Payload(..) => "payload",
@@ -219,14 +220,12 @@ impl Expression {
             Self::Mask(_) => "bitwise",
             Self::Compare(..) => "cmp",
             Self::Lookup(..) => "lookup",
-            Self::Value(..) => "immediate",
-            Self::SetMark(_) => "meta",
             Self::Catch(_) => "tproxy",
             Self::Translate(_) => "nat",
             Self::Refuse(_) => "reject",
             Self::OldQueue(_) => "target",
             Self::End(Verdict::Queue(_)) => "queue",
-            Self::End(Verdict::Accept | Verdict::Drop) => "immediate",
+            Self::Value(..) | Self::End(Verdict::Accept | Verdict::Drop) => "immediate",
         }
     }
 
