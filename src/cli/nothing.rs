@@ -1,30 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What commands say about kinds of objects of which there are none yet: truthful lists without
-//! rows, and the words for a name that stands for nothing.
+//! What commands say about names that stand for nothing.
 
 use super::{CommandResult, Context, Failure};
-
-/// Whether a name that stands for nothing is a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Missing {
-    /// Exit code 1.
-    Report,
-    /// `--ignore` or `--force`.
-    Ignore,
-}
-
-/// `rm`: one line for each name, and exit code 1.
-pub(crate) fn remove(
-    context: &Context,
-    names: &[String],
-    missing: Missing,
-    words: impl Fn(&str) -> String,
-) -> CommandResult {
-    match missing {
-        Missing::Ignore => Ok(0),
-        Missing::Report => fail_each(context, names, 1, words),
-    }
-}
 
 /// Prints a line for each of `names`; the last becomes the command's own error.
 pub(crate) fn fail_each(

@@ -14,8 +14,9 @@ use crate::config::containers_conf::ContainersConf;
 use crate::network::files::{
     self, HostEntry, Hosts, HostsError, Ipv6, Namespace, Resolver, host_resolv_conf,
 };
-use crate::network::mode::{BRIDGE, ModeError, NetworkMode};
+use crate::network::mode::{ModeError, NetworkMode};
 use crate::network::uplink::{self, Kind, NoUplink, Program, Request, Search, slirp4netns};
+use crate::state::connection::ConnectionPlan;
 use crate::state::record::ContainerRecord;
 use crate::sys::{Called, SysError};
 
@@ -25,12 +26,6 @@ pub enum ConnectError {
     /// Not a mode.
     #[error(transparent)]
     Mode(#[from] ModeError),
-    /// A network by name, of which there is the default one alone.
-    #[error("unable to find network with name or ID {name}: network not found")]
-    NotFound {
-        /// As typed.
-        name: String,
-    },
     /// The program that was asked for cannot run.
     #[error("--network {mode}")]
     NoUplink {
@@ -74,6 +69,8 @@ pub struct Connection {
     pub resolves: bool,
     /// The run directory of the container whose network it has.
     pub files_of: Option<PathBuf>,
+    /// Its bridge networks, with the addresses that are leased for it.
+    pub bridges: Option<ConnectionPlan>,
 }
 
 impl Connection {
@@ -83,6 +80,7 @@ impl Connection {
             namespace,
             resolves,
             files_of: None,
+            bridges: None,
         }
     }
 }
@@ -99,6 +97,9 @@ pub fn plan(
     report: &dyn Report,
 ) -> Result<Connection, ConnectError> {
     let asked = &record.request.networks;
+    if record.resolved.networks.is_some() {
+        return Ok(Connection::without_program(Namespace::Own, true));
+    }
     let mode = if asked.is_empty() {
         let netns = configuration()?.containers.netns.clone();
         NetworkMode::parse(&netns.into_iter().collect::<Vec<_>>())?
@@ -136,15 +137,7 @@ pub fn plan(
             Ok(Connection::without_program(Namespace::Own, true))
         }
         NetworkMode::Private => Ok(default_connection(configuration()?, report)),
-        NetworkMode::Named(attachments) => {
-            let default = |name: &str| name == BRIDGE || name == "podman";
-            match attachments.into_iter().find(|each| !default(&each.network)) {
-                Some(other) => Err(ConnectError::NotFound {
-                    name: other.network,
-                }),
-                None => Ok(default_connection(configuration()?, report)),
-            }
-        }
+        NetworkMode::Named(_) => Ok(Connection::without_program(Namespace::Own, true)),
     }
 }
 
@@ -163,6 +156,7 @@ fn connected(program: Program, request: Request) -> Connection {
         namespace: Namespace::Own,
         resolves: true,
         files_of: None,
+        bridges: None,
     }
 }
 

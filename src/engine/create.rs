@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::error::EngineError;
 use super::image_source::{ImageFacts, PinnedImage};
 use super::maps::MapError;
+use super::network::NetworkFailure;
 use super::pod::{JoinError, Membership};
 use super::remove::{RemoveOptions, Running};
 use super::selection::{Missing, Scope, Selection};
@@ -50,6 +51,9 @@ pub enum CreateError {
     /// `-v`, `--mount type=volume`, `--volumes-from`.
     #[error(transparent)]
     Volume(#[from] VolumeFailure),
+    /// `--network`.
+    #[error(transparent)]
+    Network(#[from] NetworkFailure),
     /// `--userns auto`.
     #[error(transparent)]
     Map(#[from] MapError),
@@ -185,6 +189,8 @@ impl Engine {
             Some(place) => Some(place.hold(&self.dirs)?),
             None => None,
         };
+        let (networks, _networks) = self.hold_networks(&record.request)?;
+        record.resolved.networks = networks;
         let held = self.hold_volumes(&store, &mut record)?;
         match keep(&store, record, durability, self.dialect) {
             Ok(kept) => Ok(kept),
@@ -302,6 +308,7 @@ impl Engine {
             layers: image.layers,
             mounts: None,
             id_maps: place.inherited.id_maps,
+            networks: None,
             pod: place.pod,
             role: place.role,
         };

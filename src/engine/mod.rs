@@ -30,7 +30,7 @@ pub mod manifest;
 pub mod maps;
 pub mod names;
 pub mod namespaces;
-pub mod networks;
+pub mod network;
 pub mod oci_runtime;
 pub(crate) mod pattern;
 pub mod pause;

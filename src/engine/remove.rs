@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::ending::{self, After, Grace, Request};
 use super::error::EngineError;
-use super::selection::{Chosen, ItemResult, Selection};
+use super::selection::{Chosen, ItemResult, Missing, Scope, Selection};
 use super::{Engine, Report, cgroup, dependents, pod, recovery, volume};
 use crate::runtime::subid::holder_map;
 use crate::runtime::userns::run_mapped;
@@ -107,6 +107,29 @@ impl Engine {
     ) -> Result<Vec<ItemResult>, EngineError> {
         let chosen = self.select(selection)?;
         self.remove_chosen(&self.store()?, chosen, options, report)
+    }
+
+    /// Removes the containers that use something which is to go by force, and what depends on
+    /// them.
+    pub(super) fn remove_users(
+        &self,
+        users: &[ContainerId],
+        running: Running,
+        report: &dyn Report,
+    ) -> Result<(), EngineError> {
+        let selection = Selection {
+            scope: Scope::Named,
+            words: users.iter().map(ToString::to_string).collect(),
+            filters: Vec::new(),
+            missing: Missing::Ignore,
+        };
+        let options = RemoveOptions {
+            running,
+            dependents: Dependents::Remove,
+            ..RemoveOptions::default()
+        };
+        let removed = self.remove(&selection, options, report)?;
+        removed.into_iter().try_for_each(|item| item.result)
     }
 
     fn remove_chosen(

@@ -11,4 +11,5 @@ pub mod helper;
 pub mod mode;
 pub mod netlink;
 pub mod plan;
+pub mod routes;
 pub mod uplink;

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::uplink::slirp4netns;
+use crate::state::connection::{MacError, NetworkRequest};
 
 /// A container's network, as asked for with one or more `--network`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,22 +31,7 @@ pub enum NetworkMode {
     /// The namespace at this path.
     Namespace(PathBuf),
     /// One or more networks by name; `bridge` is the default one's.
-    Named(Vec<Attachment>),
-}
-
-/// How a container takes part in one network.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Attachment {
-    /// The network's name.
-    pub network: String,
-    /// The wanted addresses.
-    pub addresses: Vec<IpAddr>,
-    /// The wanted hardware address, as typed.
-    pub mac: Option<String>,
-    /// Further names of the container in this network.
-    pub aliases: Vec<String>,
-    /// The name of the interface inside.
-    pub interface_name: Option<String>,
+    Named(Vec<NetworkRequest>),
 }
 
 /// A `--network` that cannot be understood.
@@ -91,6 +77,9 @@ pub enum ModeError {
         /// The option as typed.
         option: String,
     },
+    /// A hardware address that is none.
+    #[error(transparent)]
+    Mac(#[from] MacError),
     /// An address that is none.
     #[error("invalid IP address {value:?} for network {network}")]
     Address {
@@ -163,7 +152,7 @@ impl NetworkMode {
     }
 
     /// The networks, if the mode is of the kind that there can be several of.
-    fn into_attachments(self, value: &str) -> Result<Vec<Attachment>, ModeError> {
+    fn into_attachments(self, value: &str) -> Result<Vec<NetworkRequest>, ModeError> {
         match self {
             Self::Named(attachments) => Ok(attachments),
             Self::Private
@@ -184,41 +173,43 @@ fn words(options: &str) -> impl Iterator<Item = &str> {
     options.split(',').filter(|word| !word.is_empty())
 }
 
-fn networks(value: &str, name: &str, options: Option<&str>) -> Result<Vec<Attachment>, ModeError> {
+fn networks(
+    value: &str,
+    name: &str,
+    options: Option<&str>,
+) -> Result<Vec<NetworkRequest>, ModeError> {
     if name.split(',').any(str::is_empty) {
         return Err(ModeError::NoName {
             value: value.to_owned(),
         });
     }
     match options {
-        Some(options) => Ok(vec![Attachment::parse(name, options)?]),
-        None => Ok(name.split(',').map(Attachment::plain).collect()),
+        Some(options) => Ok(vec![with_options(name, options)?]),
+        None => Ok(name.split(',').map(plain).collect()),
     }
 }
 
-impl Attachment {
-    fn plain(network: &str) -> Self {
-        Self {
-            network: network.to_owned(),
-            ..Self::default()
-        }
+fn plain(network: &str) -> NetworkRequest {
+    NetworkRequest {
+        network: network.to_owned(),
+        ..NetworkRequest::default()
     }
+}
 
-    fn parse(network: &str, options: &str) -> Result<Self, ModeError> {
-        let mut attachment = Self::plain(network);
-        for option in words(options) {
-            let (key, value) = option.split_once('=').unwrap_or((option, ""));
-            match key {
-                _ if value.is_empty() => return Err(unknown_option(network, option)),
-                "ip" | "ip6" => attachment.addresses.push(address(network, value)?),
-                "mac" => attachment.mac = Some(value.to_owned()),
-                "alias" => attachment.aliases.push(value.to_owned()),
-                "interface_name" => attachment.interface_name = Some(value.to_owned()),
-                _ => return Err(unknown_option(network, option)),
-            }
+fn with_options(network: &str, options: &str) -> Result<NetworkRequest, ModeError> {
+    let mut request = plain(network);
+    for option in words(options) {
+        let (key, value) = option.split_once('=').unwrap_or((option, ""));
+        match key {
+            _ if value.is_empty() => return Err(unknown_option(network, option)),
+            "ip" | "ip6" => request.addresses.push(address(network, value)?),
+            "mac" => request.mac = Some(value.parse()?),
+            "alias" => request.aliases.push(value.to_owned()),
+            "interface_name" => request.interface = Some(value.to_owned()),
+            _ => return Err(unknown_option(network, option)),
         }
-        Ok(attachment)
     }
+    Ok(request)
 }
 
 fn unknown_option(network: &str, option: &str) -> ModeError {
@@ -249,9 +240,8 @@ mod tests {
 
     #[test]
     fn modes() {
-        let named = |names: &[&str]| {
-            NetworkMode::Named(names.iter().map(|name| Attachment::plain(name)).collect())
-        };
+        let named =
+            |names: &[&str]| NetworkMode::Named(names.iter().map(|name| plain(name)).collect());
         let pasta = |words: &[&str]| {
             NetworkMode::Pasta(words.iter().map(|word| (*word).to_owned()).collect())
         };
@@ -287,12 +277,12 @@ mod tests {
 
     #[test]
     fn options_of_a_network() {
-        let expected = Attachment {
+        let expected = NetworkRequest {
             network: "web".to_owned(),
             addresses: vec!["10.1.0.5".parse().unwrap(), "fd00::5".parse().unwrap()],
-            mac: Some("44:33:22:11:00:99".to_owned()),
+            mac: "44:33:22:11:00:99".parse().ok(),
             aliases: vec!["a".to_owned(), "b".to_owned()],
-            interface_name: Some("net0".to_owned()),
+            interface: Some("net0".to_owned()),
         };
         let value = "web:ip=10.1.0.5,ip=fd00::5,mac=44:33:22:11:00:99,alias=a,alias=b,\
                      interface_name=net0";

@@ -209,6 +209,11 @@ impl Dirs {
         self.data_root.join("volumes")
     }
 
+    /// `networks/`.
+    pub fn networks(&self) -> PathBuf {
+        self.data_root.join("networks")
+    }
+
     /// `tmp/`.
     pub fn tmp(&self) -> PathBuf {
         self.data_root.join("tmp")

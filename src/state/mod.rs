@@ -3,12 +3,15 @@
 
 pub mod atomic;
 pub mod check;
+pub mod connection;
 pub mod dirs;
 mod error;
 pub mod id;
+pub mod leases;
 pub mod liveness;
 pub mod locks;
 pub mod names;
+pub mod networks;
 pub mod place;
 pub mod pod;
 pub mod record;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::connection::{Attachment, NetworkRequest, PublishedPort};
 use super::id::{ContainerId, PodId};
 
 /// `container.json`: what a container is. Replaced as a whole, never edited in place.
@@ -86,8 +87,18 @@ pub struct ContainerRequest {
     pub init: bool,
     /// `--network`, repeated; empty is the default network.
     pub networks: Vec<String>,
-    /// `-p`, as typed (for the network issue).
+    /// `--ip`.
+    pub ip: Option<String>,
+    /// `--ip6`.
+    pub ip6: Option<String>,
+    /// `--mac-address`.
+    pub mac_address: Option<String>,
+    /// `--network-alias`.
+    pub network_alias: Vec<String>,
+    /// `-p`, as typed.
     pub publish: Vec<String>,
+    /// `-P`.
+    pub publish_all: bool,
     /// `--expose`.
     pub expose: Vec<String>,
     /// `--dns`.
@@ -307,6 +318,9 @@ pub struct Resolved {
     pub mounts: Option<Vec<MountRequest>>,
     /// With `--userns auto`: the ids that are this container's alone.
     pub id_maps: Option<RecordedMaps>,
+    /// The networks that it is in, the one with the default route first; `None` where it has no
+    /// bridge.
+    pub networks: Option<Vec<NetworkRequest>>,
     /// The pod that it belongs to.
     pub pod: Option<PodId>,
     /// What it is in its pod.
@@ -375,6 +389,10 @@ pub struct ContainerState {
     pub helpers: Vec<ProcessIdentity>,
     /// What tells its processes, where no pid namespace of its own ends them.
     pub mounts: Option<MountNamespace>,
+    /// What it has in its networks.
+    pub attachments: Vec<Attachment>,
+    /// Its published ports, with the numbers that they have on the host.
+    pub ports: Vec<PublishedPort>,
 }
 
 /// A mount namespace that no other container has.

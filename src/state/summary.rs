@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::connection::NetworkRequest;
 use super::id::{ContainerId, PodId};
 use super::record::{MountRequest, PodRole};
 
@@ -72,6 +73,8 @@ pub struct ResolvedSummary {
     pub role: PodRole,
     /// All mounts, where they are more than what was asked for.
     pub mounts: Option<Vec<MountRequest>>,
+    /// The networks that it is in.
+    pub networks: Option<Vec<NetworkRequest>>,
 }
 
 impl ContainerSummary {

@@ -18,7 +18,6 @@ mod mounts;
 mod namespaces;
 mod network;
 mod pod;
-mod ports;
 pub(crate) mod process;
 pub(crate) mod registry;
 mod resources;

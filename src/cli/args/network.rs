@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use clap::Args;
 
-use super::{Namespace, ports};
+use super::Namespace;
 use crate::config::containers_conf::ContainersSection;
+use crate::engine::network::{JoiningError, network_requests, ports};
 use crate::state::record::ContainerRequest;
 
 /// Flags about the network.
@@ -30,9 +31,21 @@ pub(crate) struct NetworkArgs {
     /// Base file to create the /etc/hosts file inside the container, or "none"
     #[arg(long, value_name = "FILE")]
     hosts_file: Option<String>,
+    /// Specify a static IPv4 address for the container
+    #[arg(long, value_name = "IP")]
+    ip: Option<String>,
+    /// Specify a static IPv6 address for the container
+    #[arg(long, value_name = "IP")]
+    ip6: Option<String>,
+    /// Container MAC address (e.g. 92:d0:c6:0a:29:33)
+    #[arg(long, value_name = "MAC")]
+    mac_address: Option<String>,
     /// Connect a container to a network
     #[arg(long, alias = "net")]
     network: Vec<String>,
+    /// Add network-scoped alias for the container
+    #[arg(long, value_delimiter = ',', alias = "net-alias")]
+    network_alias: Vec<String>,
     /// Do not create /etc/hostname within the container
     #[arg(long)]
     no_hostname: bool,
@@ -74,10 +87,6 @@ pub(crate) enum NetworkError {
     ManyNetworks { mode: String },
     #[error("network name cannot be empty")]
     EmptyNetwork,
-    #[error("unable to find network with name or ID {name}: network not found")]
-    UnknownNetwork { name: String },
-    #[error("--network {mode}: not supported yet")]
-    NetworkNotYet { mode: String },
     #[error(
         "cannot set extra host entries when the container is joined to another containers network namespace: invalid configuration"
     )]
@@ -88,6 +97,8 @@ pub(crate) enum NetworkError {
     NotYet { flag: &'static str },
     #[error(transparent)]
     Port(#[from] ports::PortError),
+    #[error(transparent)]
+    Joining(#[from] JoiningError),
 }
 
 impl NetworkArgs {
@@ -124,7 +135,11 @@ impl NetworkArgs {
             ("dns-option", !self.dns_option.is_empty()),
             ("dns-search", !self.dns_search.is_empty()),
             ("hosts-file", self.hosts_file.is_some()),
+            ("ip", self.ip.is_some()),
+            ("ip6", self.ip6.is_some()),
+            ("mac-address", self.mac_address.is_some()),
             ("network", !self.network.is_empty()),
+            ("network-alias", !self.network_alias.is_empty()),
             ("no-hosts", self.no_hosts),
             ("publish", !self.publish.is_empty()),
         ];
@@ -162,6 +177,15 @@ impl NetworkArgs {
         request.hosts_file = self.hosts_file;
         request.no_hostname = self.no_hostname;
         request.no_hosts = self.no_hosts;
+        request.ip = self.ip;
+        request.ip6 = self.ip6;
+        request.mac_address = self.mac_address;
+        request.network_alias = self.network_alias;
+        if discarded.is_none() {
+            request.publish = self.publish;
+            request.publish_all = self.publish_all;
+        }
+        network_requests(request)?;
         Ok(discarded)
     }
 
@@ -195,10 +219,8 @@ impl NetworkArgs {
         }
         self.expose
             .iter()
-            .try_for_each(|text| ports::check_exposed(text))?;
-        self.publish
-            .iter()
-            .try_for_each(|text| ports::check_published(text))?;
+            .try_for_each(|text| ports::parse_exposed(text).map(drop))?;
+        ports::published_ports(&self.publish, false, &[])?;
         Ok(())
     }
 }
@@ -271,7 +293,7 @@ fn is_domain(text: &str) -> bool {
         && name.split('.').all(label)
 }
 
-/// Networks that exist without being created: each needs no more than the container itself.
+/// Whether the modes stand where they can; whether there is a network or a pod is seen later.
 fn check_networks(networks: &[String]) -> Result<(), NetworkError> {
     let Some(first) = networks.first() else {
         return Ok(());
@@ -279,26 +301,9 @@ fn check_networks(networks: &[String]) -> Result<(), NetworkError> {
     if first.is_empty() && networks.len() > 1 {
         return Err(NetworkError::EmptyNetwork);
     }
-    let (mode, rest) = first.split_once(':').unwrap_or((first, ""));
-    match mode {
-        // Whether there is a pod is seen later.
-        "" | "default" | "private" | "none" | "host" | "pod" if rest.is_empty() => {}
-        "pasta" | "slirp4netns" => {}
-        "container" | "ns" if !rest.is_empty() => {}
-        "bridge" => {
-            return Err(NetworkError::NetworkNotYet {
-                mode: mode.to_owned(),
-            });
-        }
-        name => {
-            return Err(NetworkError::UnknownNetwork {
-                name: name.to_owned(),
-            });
-        }
-    }
-    if networks.len() > 1 {
+    if first == "pod" && networks.len() > 1 {
         return Err(NetworkError::ManyNetworks {
-            mode: mode.to_owned(),
+            mode: first.clone(),
         });
     }
     Ok(())
@@ -312,14 +317,16 @@ fn publishing(mode: &str, some: bool, all: bool) -> Result<Option<String>, Netwo
         (false, true) => "publish-all",
         (false, false) => return Ok(None),
     };
-    let (kind, _) = mode.split_once(':').unwrap_or((mode, ""));
-    if ["none", "host", "container"].contains(&kind) {
-        return Ok(Some(format!(
+    match mode.split_once(':').map_or(mode, |(kind, _)| kind) {
+        kind @ ("none" | "host" | "container") => Ok(Some(format!(
             "Port mappings have been discarded because \"{kind}\" network namespace mode does not \
              support them"
-        )));
+        ))),
+        "" | "default" | "private" | "pasta" | "slirp4netns" | "ns" | "pod" => {
+            Err(NetworkError::NotYet { flag })
+        }
+        _ => Ok(None),
     }
-    Err(NetworkError::NotYet { flag })
 }
 
 #[cfg(test)]
@@ -350,15 +357,16 @@ mod tests {
             "slirp4netns:mtu=1500",
             "container:web",
             "ns:/run/netns/x",
+            "bridge",
+            "web:alias=a",
         ] {
             assert_eq!(networks(&[kept]), Ok(strings(&[kept])), "{kept}");
         }
         assert_eq!(networks(&["private"]), Ok(Vec::new()));
         let cases = [
-            (&["bridge"][..], "--network bridge: not supported yet"),
             (
-                &["nosuch"],
-                "unable to find network with name or ID nosuch: network not found",
+                &["web:colour=blue"][..],
+                "unknown option \"colour=blue\" for network web",
             ),
             (
                 &["none", "host"],

@@ -252,7 +252,7 @@ impl Flags {
             }
         }
         let network = match kind {
-            Kind::All | Kind::Network => inspected(context, name),
+            Kind::All | Kind::Network => inspected(context, name)?,
             Kind::Container | Kind::Image | Kind::Pod | Kind::Volume => None,
         };
         if let Some(network) = network {

@@ -4,6 +4,7 @@
 use crate::cli::confirm::{Answer, confirm};
 use crate::cli::container::{print_errors, print_pruned, tool_error};
 use crate::cli::image::print_pruned_images;
+use crate::cli::network::prune_unused as prune_unused_networks;
 use crate::cli::volume::prune_unused;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
@@ -60,6 +61,7 @@ impl Subcommand for Prune {
             }
             let pruned = context.engine.prune_containers(&self.filter, context)?;
             (errors, freed_bytes) = print_pruned(context, Some(heading), pruned)?;
+            prune_unused_networks(context, &self.filter)?;
             let scope = if self.all {
                 PruneScope::Unused
             } else {

@@ -104,7 +104,11 @@ impl RecordFilter {
             Self::CreatedBefore(moment) => summary.created < *moment,
             Self::CreatedAfter(moment) => summary.created > *moment,
             Self::Volume(volumes) => volumes.iter().any(|one| has_volume(summary, one)),
-            Self::Network(names) => names.iter().any(|one| request.networks.contains(one)),
+            Self::Network(names) => names.iter().any(|one| {
+                let joined = resolved.networks.iter().flatten();
+                let mut joined = joined.map(|network| &network.network);
+                joined.any(|network| network == one) || request.networks.contains(one)
+            }),
             // Health checks come later: no container has one.
             Self::Health(words) => words.iter().any(|word| word == "none"),
             Self::RestartPolicy(policies) => {

@@ -85,6 +85,10 @@ impl Attendant for StartAttendant<'_> {
     }
 
     fn attach_network(&mut self, pid: i32) -> Result<(), StageFailure> {
+        if self.prepared.connection.bridges.is_some() {
+            let words = "networks by name: not supported yet";
+            return Err(StageFailure::setup(words.to_owned()));
+        }
         let Some((program, request)) = self.prepared.connection.uplink.clone() else {
             return Ok(());
         };
@@ -167,6 +171,8 @@ impl StartAttendant<'_> {
             storage_engine: engine.to_owned(),
             helpers: self.helpers.iter().map(|(identity, _)| *identity).collect(),
             restart_count: self.prepared.restart_count,
+            attachments: self.prepared.attachments(),
+            ports: self.prepared.ports(),
             ..ContainerState::default()
         })
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::engine::connect::ConnectError;
 use crate::engine::maps::MapError;
 use crate::engine::namespaces::NamespaceError;
+use crate::engine::network::JoinNetworkError;
 use crate::engine::spec::SecurityError;
 use crate::engine::volume::VolumeFailure;
 use crate::runtime::launch::StageFailure;
@@ -36,6 +37,9 @@ pub enum PrepareError {
     /// `--network`, `--add-host`.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// Networks by name.
+    #[error(transparent)]
+    Network(#[from] JoinNetworkError),
     /// The image's layers.
     #[error(transparent)]
     Image(#[from] StorageError),

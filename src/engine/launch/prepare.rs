@@ -85,6 +85,7 @@ impl Engine {
         let mut connection = connect::plan(&record, &|| self.containers_conf(), report)?;
         let donor = namespaces::network_donor(&record.request, store);
         connection.files_of = donor.map(|id| self.dirs.container_run(&id));
+        connection.bridges = self.connection_plan(store, &record, report)?;
         connect::write_files(&run_directory, &record, &connection, &Reached::default())?;
         make_upper(&root)?;
         write_pause_program(&root, &record)?;

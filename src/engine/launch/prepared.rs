@@ -7,14 +7,16 @@ use std::path::PathBuf;
 
 use crate::engine::cgroup::{self, ContainerCgroup};
 use crate::engine::connect::Connection;
+use crate::engine::network;
 use crate::engine::roots::FuseRoot;
 use crate::engine::volume::{self, Filling};
 use crate::engine::{Dialect, Engine};
 use crate::monitor::protocol::Framing;
 use crate::runtime::idmap::HolderMap;
 use crate::runtime::launch::{Launch, Root};
+use crate::state::connection::{Attachment, PublishedPort};
 use crate::state::dirs::Dirs;
-use crate::state::record::{ContainerRecord, ContainerState};
+use crate::state::record::ContainerRecord;
 use crate::state::store::Store;
 use crate::state::tree::remove_tree;
 use crate::state::volumes::Volumes;
@@ -65,8 +67,26 @@ impl Prepared {
         }
     }
 
+    /// What the container has in its networks.
+    pub(super) fn attachments(&self) -> Vec<Attachment> {
+        let bridges = self.connection.bridges.as_ref();
+        bridges.map_or_else(Vec::new, |plan| plan.attachments.clone())
+    }
+
+    /// Its published ports.
+    pub(super) fn ports(&self) -> Vec<PublishedPort> {
+        let bridges = self.connection.bridges.as_ref();
+        bridges.map_or_else(Vec::new, |plan| plan.ports.clone())
+    }
+
+    /// Gives back the addresses of the container.
+    pub(super) fn release_addresses(&self) {
+        network::give_back(&self.dirs, &self.record.id, &self.attachments());
+    }
+
     /// Removes what a start that failed has made.
     pub(super) fn undo(&self) {
+        self.release_addresses();
         if let Some(cgroup) = &self.cgroup {
             drop(cgroup::destroy(&cgroup.path));
         }
@@ -122,8 +142,11 @@ impl Cleaning {
     pub(super) fn run(self) -> impl FnOnce() {
         drop(cgroup::destroy(&self.cgroup_path));
         drop(fs::remove_dir_all(&self.run_directory));
-        let restarts = |state: ContainerState| state.restarting;
-        let comes_back = self.store.read_state(&self.record.id).is_ok_and(restarts);
+        let state = self.store.read_state(&self.record.id).unwrap_or_default();
+        let comes_back = state.restarting;
+        if !comes_back && !state.attachments.is_empty() {
+            network::give_back(self.store.dirs(), &self.record.id, &state.attachments);
+        }
         if self.record.request.auto_remove && !comes_back {
             drop(self.store.remove(&self.record.id));
             // The monitor has the right over files of the user's whole range.

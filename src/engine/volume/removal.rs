@@ -6,13 +6,11 @@ use std::path::PathBuf;
 
 use super::filter::{Users, VolumeFilters};
 use super::{ListedVolume, VolumeFailure};
-use crate::engine::remove::{Dependents, RemoveOptions, Running};
-use crate::engine::selection::{Missing, Scope, Selection};
+use crate::engine::remove::Running;
 use crate::engine::usage::tree_bytes;
 use crate::engine::{Engine, Report};
 use crate::runtime::subid::holder_map;
 use crate::runtime::userns::{chain, run_mapped};
-use crate::state::id::ContainerId;
 use crate::state::record::{ContainerRecord, MountKind};
 use crate::state::store::Store;
 use crate::state::tree::remove_tree;
@@ -148,27 +146,6 @@ impl Engine {
             name: name.to_owned(),
             reason: "new containers keep using it".to_owned(),
         })
-    }
-
-    fn remove_users(
-        &self,
-        users: &[ContainerId],
-        running: Running,
-        report: &dyn Report,
-    ) -> Result<(), VolumeFailure> {
-        let selection = Selection {
-            scope: Scope::Named,
-            words: users.iter().map(ToString::to_string).collect(),
-            filters: Vec::new(),
-            missing: Missing::Ignore,
-        };
-        let options = RemoveOptions {
-            running,
-            dependents: Dependents::Remove,
-            ..RemoveOptions::default()
-        };
-        let removed = self.remove(&selection, options, report)?;
-        Ok(removed.into_iter().try_for_each(|item| item.result)?)
     }
 
     /// Removes files of other ids, all in one stay in the user's namespace.

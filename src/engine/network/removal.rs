@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Removing networks: those that are named, and those that nobody uses.
+
+use super::filter::{NetworkFilters, Users, is_dangling};
+use super::{NetworkFailure, find};
+use crate::engine::remove::Running;
+use crate::engine::{Engine, Report};
+
+/// A network that was to be removed.
+#[derive(Debug)]
+pub struct RemovedNetwork {
+    /// The word that named it, or its name.
+    pub typed: String,
+    /// Whether it is gone.
+    pub result: Result<(), NetworkFailure>,
+}
+
+/// How often the users of a network may come back while it is removed by force.
+const ATTEMPTS: u32 = 20;
+
+impl Engine {
+    /// Removes networks; `users` says what becomes of containers that use one: they are refused,
+    /// or removed first, and with them the pods whose network it is.
+    pub fn remove_networks(
+        &self,
+        words: &[String],
+        users: Running,
+        report: &dyn Report,
+    ) -> Vec<RemovedNetwork> {
+        let remove = |typed: &String| RemovedNetwork {
+            typed: typed.clone(),
+            result: self.remove_network(typed, users, report),
+        };
+        words.iter().map(remove).collect()
+    }
+
+    /// Removes the networks that no container uses and that the filters let through.
+    ///
+    /// # Errors
+    ///
+    /// Filters that cannot be understood, and a store that cannot be read.
+    pub fn prune_networks(
+        &self,
+        filters: &[String],
+        report: &dyn Report,
+    ) -> Result<Vec<RemovedNetwork>, NetworkFailure> {
+        let filters = NetworkFilters::parse_for_prune(filters)?;
+        let mut unused = self.list_networks(&[])?;
+        unused.retain(|one| is_dangling(one) && filters.let_through(one));
+        let names: Vec<String> = unused.into_iter().map(|one| one.record.name).collect();
+        let mut removed = self.remove_networks(&names, Running::Refuse, report);
+        // Used by now.
+        removed.retain(|one| !matches!(one.result, Err(NetworkFailure::InUse { .. })));
+        Ok(removed)
+    }
+
+    fn remove_network(
+        &self,
+        typed: &str,
+        users: Running,
+        report: &dyn Report,
+    ) -> Result<(), NetworkFailure> {
+        let networks = self.networks();
+        let store = self.store()?;
+        for _ in 0..ATTEMPTS {
+            let lock = networks.lock()?;
+            let found = find(self.all_networks(&Users::read(&store)?)?, typed)?;
+            let name = found.record.name;
+            if found.built_in {
+                return Err(NetworkFailure::BuiltIn { name });
+            }
+            if found.users.is_empty() {
+                return Ok(networks.remove(&lock, &name)?);
+            }
+            if users == Running::Refuse {
+                return Err(NetworkFailure::InUse {
+                    name: typed.to_owned(),
+                    users: found.users,
+                });
+            }
+            drop(lock);
+            self.remove_users(&found.users, users, report)?;
+        }
+        Err(NetworkFailure::NeverFree {
+            name: typed.to_owned(),
+        })
+    }
+}
