@@ -191,7 +191,7 @@ impl Topology {
             outer,
             bridge: index_of(&network.bridge)?,
             inner: &attachment.interface,
-            mac: attachment.mac,
+            mac: attachment.mac.0,
             namespace,
             mtu: network.mtu.unwrap_or(DEFAULT_MTU),
         });
@@ -211,7 +211,7 @@ impl Topology {
 
     /// Lets an interface send from its own addresses.
     fn admit(&mut self, attachment: &Attachment, outer: &str) {
-        let sets = firewall::senders(outer, attachment.mac, &attachment.addresses);
+        let sets = firewall::senders(outer, attachment.mac.0, &attachment.addresses);
         if let Some(filter) = &mut self.filter {
             let add = |set| nft::add_elements(TableFamily::Bridge, PORTS_TABLE, set);
             let messages = sets.iter().map(add).collect::<Vec<_>>();
