@@ -18,10 +18,7 @@ use crate::sys::poll::Interest;
 
 /// How long an attached client for which no more can be kept may take nothing of its output before
 /// it is let go. The container's output waits for it meanwhile: nothing is lost for a client that
-/// reads, however slowly.
-const HOLD_LIMIT: Duration = Duration::from_secs(1);
-
-/// The same after the container's end, when nothing waits for it but this process.
+/// reads, however slowly. After the container's end nothing waits for it but this process.
 pub(super) const STALL_LIMIT: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 10 });
 
 /// Sent to a follower of the log when there is something new.
@@ -63,7 +60,7 @@ pub(super) enum Role {
 pub(super) enum Patience {
     /// The command in the foreground: it may stop its container, as a pipe would.
     Endless,
-    /// Everybody else is let go after [`HOLD_LIMIT`].
+    /// Everybody else is let go after [`STALL_LIMIT`].
     Limited,
 }
 
@@ -151,7 +148,7 @@ impl Client {
             .spill_deadline()
             .or_else(|| match self.patience {
                 Patience::Endless => None,
-                Patience::Limited => self.backlog.stall_deadline(HOLD_LIMIT),
+                Patience::Limited => self.backlog.stall_deadline(STALL_LIMIT),
             })
     }
 

@@ -410,7 +410,7 @@ fn a_client_that_never_reads_is_let_go() {
     let (report, _directory) = running.finish();
     assert_eq!(report.code, 0);
     let took = began.elapsed();
-    assert!(took < client::STALL_LIMIT, "{took:?}");
+    assert!(took < client::STALL_LIMIT * 2, "{took:?}");
     drop(stuck);
 }
 

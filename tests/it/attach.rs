@@ -69,38 +69,3 @@ fn who_stops_reading_holds_neither_output_nor_log() {
         assert_eq!(seen.matches('x').count(), 4_000_000);
     }
 }
-
-#[test]
-fn who_never_reads_is_let_go_and_told_so() {
-    requires!("userns");
-    let sandbox = Sandbox::with_image();
-    let script = "until test -e /go; do echo tick; sleep 0.05; done; \
-                  head -c 80000000 /dev/zero; touch /written; sleep 1000";
-    let run = [
-        "run",
-        "-d",
-        "--network",
-        "none",
-        "--log-driver",
-        "none",
-        "--name",
-        "web",
-    ];
-    sandbox.image();
-    sandbox.ok([&run[..], &[IMAGE, "sh", "-c", script]].concat());
-    let attached = sandbox.call(["attach", "--no-stdin", "web"]).spawn();
-    attached.wait_for("tick");
-    attached.signal(Signal::SIGSTOP);
-    sandbox.ok(["exec", "web", "touch", "/go"]);
-    sandbox.ok([
-        "exec",
-        "web",
-        "sh",
-        "-c",
-        "until test -e /written; do sleep 0.1; done",
-    ]);
-    attached.signal(Signal::SIGCONT);
-    let told = attached.finish().expect(125);
-    told.says("stopped reading");
-    sandbox.ok(["rm", "-f", "-t", "0", "web"]);
-}
