@@ -66,7 +66,7 @@ pub fn remove_tree(path: &Path) -> Result<(), RemoveTreeError> {
 }
 
 /// Threads that remove: the disk is what they wait for, not a processor.
-const REMOVERS: usize = 8;
+const REMOVERS: usize = 32;
 
 /// Parts that are as good as more of them, and how deep they are looked for.
 const PARTS: usize = 256;

@@ -3,13 +3,14 @@
 //! the same bytes each time, on every machine.
 
 use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+use libdeflater::{CompressionLvl, Compressor};
 use nix::libc;
 
 use super::compression::{decompress, read_fully};
@@ -22,8 +23,8 @@ const BLOCK: usize = 1 << 20;
 /// Threads for one layer.
 const WORKERS_MAX: usize = 8;
 
-/// Layers become as small as podman makes them; 6 takes twice as long to make them 4 % smaller.
-const GZIP_LEVEL: u32 = 3;
+/// Layers become 2 % larger than at zlib's level 3, in half the time.
+const GZIP_LEVEL: i32 = 1;
 
 const ZSTD_LEVEL: i32 = 3;
 
@@ -86,7 +87,7 @@ pub(super) fn begins_as_ours(blob: impl Read, again: impl Read) -> io::Result<bo
     let Ok(length) = decompress(blob).and_then(|plain| read_fully(plain, &mut block)) else {
         return Ok(false);
     };
-    let ours = one_block(&block[..length], LayerCompression::Gzip)?;
+    let ours = Packer::new(LayerCompression::Gzip).pack(&block[..length])?;
     let mut theirs = vec![0; ours.len()];
     let length = read_fully(again, &mut theirs)?;
     Ok(ours == theirs[..length])
@@ -163,29 +164,49 @@ fn read_blocks(
 }
 
 fn work(queue: &Mutex<Receiver<Job>>, compression: LayerCompression) {
+    let mut packer = Packer::new(compression);
     loop {
         let job = queue.lock().map(|queue| queue.recv());
         let Ok(Ok((block, done))) = job else { return };
         // Whoever does not wait any more has an error of its own.
-        drop(done.send(one_block(&block, compression)));
+        drop(done.send(packer.pack(&block)));
     }
 }
 
-fn one_block(block: &[u8], compression: LayerCompression) -> io::Result<Vec<u8>> {
-    match compression {
-        LayerCompression::Gzip => {
-            let buffer = Vec::with_capacity(block.len() / 2);
-            let level = flate2::Compression::new(GZIP_LEVEL);
-            let mut encoder = flate2::write::GzEncoder::new(buffer, level);
-            encoder.write_all(block)?;
-            encoder.finish()
+/// Compresses one block after the other, each on its own.
+enum Packer {
+    Gzip(Compressor),
+    Zstd,
+}
+
+impl Packer {
+    fn new(compression: LayerCompression) -> Self {
+        match compression {
+            LayerCompression::Gzip => {
+                let level = CompressionLvl::new(GZIP_LEVEL).expect("the library knows it");
+                Self::Gzip(Compressor::new(level))
+            }
+            LayerCompression::Zstd => Self::Zstd,
         }
-        LayerCompression::Zstd => zstd::bulk::compress(block, ZSTD_LEVEL),
+    }
+
+    fn pack(&mut self, block: &[u8]) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Gzip(compressor) => {
+                let mut packed = vec![0; compressor.gzip_compress_bound(block.len())];
+                let length = compressor.gzip_compress(block, &mut packed);
+                packed.truncate(length.map_err(io::Error::other)?);
+                Ok(packed)
+            }
+            Self::Zstd => zstd::bulk::compress(block, ZSTD_LEVEL),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     fn packed(

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{StorageError, chain};
 use super::pack::LayerRoot;
-use super::pipeline::{Algorithms, Passed, unpack_blob};
+use super::pipeline::{Algorithms, Passed, WriteBack, unpack_blob};
 use super::tar::{RecipeReader, RecipeWriter};
 use super::unpack::{Destination, RootDirectory, Unpacked};
 use super::workplace::{self, Workplace};
@@ -243,11 +243,12 @@ impl Layers {
         source: impl Read + Send,
         workplace: &dyn Workplace,
     ) -> Result<(Layer, Pin), StorageError> {
-        match self.unpack(parent, expected, source, workplace)? {
+        let directory = self.directory()?;
+        match self.unpack(parent, expected, source, workplace, None)? {
             Arrived::Here(layer, pin) => Ok((*layer, pin)),
             Arrived::Unpacked(unpacked) => {
                 let chain_id = unpacked.chain_id.clone();
-                let mut pins = self.keep(vec![unpacked], workplace)?;
+                let mut pins = self.keep(vec![unpacked], &directory, workplace)?;
                 let pin = pins.pop().expect("each layer has a pin");
                 Ok((self.read(&chain_id)?, pin))
             }
@@ -261,6 +262,7 @@ impl Layers {
         expected: Expected<'_>,
         source: impl Read + Send,
         workplace: &dyn Workplace,
+        write_back: Option<&WriteBack>,
     ) -> Result<Arrived, StorageError> {
         let known = expected.diff_id.map(|diff_id| chain_id(parent, diff_id));
         let found = || known.as_ref().map_or(Ok(None), |id| self.pinned(id));
@@ -273,7 +275,7 @@ impl Layers {
             stage.discard(workplace);
             return Ok(Arrived::Here(Box::new(layer), pin));
         }
-        match self.fill(&stage, parent, expected, source, workplace) {
+        match self.fill(&stage, parent, expected, source, workplace, write_back) {
             Ok((chain_id, pin)) => Ok(Arrived::Unpacked(UnpackedLayer {
                 stage,
                 chain_id,
@@ -293,6 +295,7 @@ impl Layers {
         expected: Expected<'_>,
         source: impl Read + Send,
         workplace: &dyn Workplace,
+        write_back: Option<&WriteBack>,
     ) -> Result<(Digest, Pin), StorageError> {
         let algorithm =
             |digest: Option<&Digest>| digest.map_or(Algorithm::Sha256, Digest::algorithm);
@@ -301,7 +304,7 @@ impl Layers {
             blob: algorithm(expected.blob_digest),
         };
         let below = parent.map(|parent| self.path(parent).join("diff"));
-        let passed = stage.unpack(source, algorithms, below.as_deref(), workplace)?;
+        let passed = stage.unpack(source, algorithms, below.as_deref(), workplace, write_back)?;
         check(expected.diff_id, &passed.diff_id)?;
         check(expected.blob_digest, &passed.blob_digest)?;
         let chain_id = chain_id(parent, &passed.diff_id);
@@ -321,16 +324,16 @@ impl Layers {
     }
 
     /// Brings all that was unpacked to the disk, then each layer to its place, and their names to
-    /// the disk: nobody sees a layer whose files a power cut could take.
+    /// the disk: nobody sees a layer whose files a power cut could take. `directory` was opened
+    /// before they were unpacked, for what fails to be written is told to older descriptors only.
     fn keep(
         &self,
         unpacked: Vec<UnpackedLayer>,
+        directory: &File,
         workplace: &dyn Workplace,
     ) -> Result<Vec<Pin>, StorageError> {
         let path = self.dirs.layers();
-        make_private(&path).map_err(StorageError::call(KEEP))?;
-        let directory = File::open(&path).map_err(StorageError::file("open", &path))?;
-        if let Err(error) = syncfs(&directory).called(|| format!("syncfs({})", path.display())) {
+        if let Err(error) = syncfs(directory).called(|| format!("syncfs({})", path.display())) {
             for unpacked in &unpacked {
                 unpacked.stage.discard(workplace);
             }
@@ -344,6 +347,13 @@ impl Layers {
             .sync_all()
             .map_err(StorageError::file("sync", &path))?;
         pins
+    }
+
+    /// The directory of all layers.
+    fn directory(&self) -> Result<File, StorageError> {
+        let path = self.dirs.layers();
+        make_private(&path).map_err(StorageError::call(KEEP))?;
+        File::open(&path).map_err(StorageError::file("open", &path))
     }
 
     /// Puts a finished layer in its place.
@@ -489,6 +499,7 @@ impl Stage {
         algorithms: Algorithms,
         below: Option<&Path>,
         workplace: &dyn Workplace,
+        write_back: Option<&WriteBack>,
     ) -> Result<Passed, StorageError> {
         let diff_path = self.path.join("diff");
         let root = File::open(&diff_path).map_err(StorageError::file("open", &diff_path))?;
@@ -505,8 +516,14 @@ impl Stage {
                 ownership,
                 usual_root: below.map_or_else(RootDirectory::default, root_directory),
             };
-            let result = unpack_blob(source, destination, algorithms, Some(recipe))
-                .map_err(|error| chain(&error));
+            let unpack = |write_back: &WriteBack| {
+                unpack_blob(source, destination, algorithms, Some(recipe), write_back)
+            };
+            let result = match write_back {
+                Some(write_back) => unpack(write_back),
+                None => WriteBack::beside(root.as_fd(), unpack),
+            };
+            let result = result.map_err(|error| chain(&error));
             serde_json::to_vec(&result).expect("a result has string keys")
         };
         let answer = workplace.run(&mut work);

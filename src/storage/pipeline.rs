@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From a compressed blob to an unpacked layer in one pass: one thread reads, decompresses and
-//! hashes, another makes files, and a third has the disk write them meanwhile, so that little is
-//! left for the end. Both digests are known when the last byte was written.
+//! hashes, another makes files, and a third, for all layers that come together, has the disk write
+//! them meanwhile, so that little is left for the end. Both digests are known when the last byte
+//! was written.
 
 use std::io::{self, BufRead, Read};
 use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
@@ -22,8 +24,8 @@ const CHUNK: usize = 256 << 10;
 /// Chunks between the two threads.
 const AHEAD: usize = 8;
 
-/// After so many bytes of the plain stream what was made is sent to the disk.
-const WRITE_BACK: usize = 64 << 20;
+/// After so many bytes of plain streams what was made is sent to the disk.
+const WRITE_BACK: usize = 32 << 20;
 
 /// What came through a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,21 +54,18 @@ pub(crate) fn unpack_blob(
     destination: Destination<'_>,
     algorithms: Algorithms,
     recipe: Option<RecipeWriter>,
+    write_back: &WriteBack,
 ) -> Result<Passed, UnpackError> {
     let (sender, receiver) = sync_channel(AHEAD);
     let (used, unused) = channel();
-    let (wake, woken) = sync_channel(1);
-    let root = destination.root;
     thread::scope(|scope| {
         let reader = scope.spawn(move || read_all(source, &Chain { sender, unused }, algorithms));
-        scope.spawn(move || write_back(root, &woken));
         let chunks = Chunks {
             receiver,
             used,
             chunk: Vec::new(),
             taken: 0,
-            since_woken: 0,
-            wake,
+            write_back,
         };
         let unpacked = unpack(chunks, destination, recipe);
         // The reader ends with the stream, or when nobody takes its chunks any more.
@@ -82,11 +81,36 @@ pub(crate) fn unpack_blob(
     })
 }
 
-/// Has the disk write what was made so far, each time that it is woken. Whoever keeps the layer
-/// sees to the rest, and meets whatever error there was.
-fn write_back(root: BorrowedFd<'_>, woken: &Receiver<()>) {
-    while woken.recv().is_ok() {
-        syncfs(root).ignored();
+/// Has the disk write what was made so far, each time that there is enough of it. No layer waits
+/// for that: whoever keeps the layers sees to the rest, and meets whatever error there was by a
+/// descriptor of its own that is older.
+#[derive(Debug)]
+pub(crate) struct WriteBack {
+    /// Bytes since the disk was woken.
+    made: AtomicUsize,
+    wake: SyncSender<()>,
+}
+
+impl WriteBack {
+    /// Does `work` while the file system of `root` is written.
+    pub(crate) fn beside<T>(root: BorrowedFd<'_>, work: impl FnOnce(&Self) -> T) -> T {
+        let (wake, woken) = sync_channel(1);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                while woken.recv().is_ok() {
+                    syncfs(root).ignored();
+                }
+            });
+            let made = AtomicUsize::new(0);
+            work(&Self { made, wake })
+        })
+    }
+
+    fn note(&self, bytes: usize) {
+        let made = self.made.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if made >= WRITE_BACK && self.wake.try_send(()).is_ok() {
+            self.made.store(0, Ordering::Relaxed);
+        }
     }
 }
 
@@ -168,22 +192,17 @@ impl<R: Read> Read for Hashed<R> {
 }
 
 /// The reading end, as a stream.
-struct Chunks {
+struct Chunks<'a> {
     receiver: Receiver<Chunk>,
     used: Sender<Vec<u8>>,
     chunk: Vec<u8>,
     taken: usize,
-    /// Bytes since the disk was woken.
-    since_woken: usize,
-    wake: SyncSender<()>,
+    write_back: &'a WriteBack,
 }
 
-impl Chunks {
+impl Chunks<'_> {
     fn next(&mut self) -> io::Result<()> {
-        self.since_woken += self.chunk.len();
-        if self.since_woken >= WRITE_BACK && self.wake.try_send(()).is_ok() {
-            self.since_woken = 0;
-        }
+        self.write_back.note(self.chunk.len());
         self.taken = 0;
         let next = match self.receiver.recv() {
             Ok(chunk) => chunk?,
@@ -197,7 +216,7 @@ impl Chunks {
     }
 }
 
-impl BufRead for Chunks {
+impl BufRead for Chunks<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.taken == self.chunk.len() {
             self.next()?;
@@ -210,9 +229,9 @@ impl BufRead for Chunks {
     }
 }
 
-impl TarInput for Chunks {}
+impl TarInput for Chunks<'_> {}
 
-impl Read for Chunks {
+impl Read for Chunks<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let available = self.fill_buf()?;
         let length = available.len().min(buffer.len());

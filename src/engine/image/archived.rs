@@ -88,7 +88,7 @@ impl Load<'_> {
                 self.report.step(Step::LayerDone { digest });
                 Ok(())
             })
-        });
+        })?;
         unpacked.and(kept)
     }
 }

@@ -287,11 +287,12 @@ impl Fetch<'_> {
         // The longest first: what begins last should not be what takes longest.
         jobs.sort_by_key(|job| std::cmp::Reverse(job.blob.size));
         let layers = self.images.layers();
-        let (fetched, kept) = layers.take_in(self.workplace, |intake| {
+        let taken = layers.take_in(self.workplace, |intake| {
             for_each(&jobs, |job, is_over| {
                 self.layer(place, job, intake, is_over)
             })
         });
+        let (fetched, kept) = taken.map_err(|error| copying(name, &error))?;
         fetched.map_err(|words| {
             let words = format!("unable to copy from source docker://{name}: {words}");
             PullFailure::other(words)

@@ -7,6 +7,7 @@
 mod docker;
 mod files;
 mod oci;
+mod sink;
 mod write;
 
 use std::fs::File;

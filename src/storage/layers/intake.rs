@@ -3,19 +3,23 @@
 //! those that are finished to the disk and to their places, all that wait together.
 
 use std::fmt;
+use std::fs::File;
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::{Arrived, Expected, Layers, Pin, UnpackedLayer};
 use crate::oci::Digest;
 use crate::storage::error::StorageError;
+use crate::storage::pipeline::WriteBack;
 use crate::storage::workplace::InPlace;
 
 /// Takes layers from any number of threads.
 pub struct Intake<'a> {
     layers: &'a Layers,
     workplace: &'a InPlace,
+    write_back: &'a WriteBack,
     queue: Mutex<Queue>,
     changed: Condvar,
 }
@@ -39,30 +43,35 @@ impl Layers {
     ///
     /// # Errors
     ///
-    /// In the second part: what could not be brought to its place.
+    /// What opening the directory of layers says; in the second part of the answer, what could not
+    /// be brought to its place.
     pub fn take_in<T>(
         &self,
         workplace: &InPlace,
         work: impl FnOnce(&Intake<'_>) -> T,
-    ) -> (T, Result<Vec<Pin>, StorageError>) {
-        let intake = Intake {
-            layers: self,
-            workplace,
-            queue: Mutex::default(),
-            changed: Condvar::new(),
-        };
-        thread::scope(|scope| {
-            let keeper = scope.spawn(|| intake.keep_all());
-            let result = {
-                let _closing = Closing(&intake);
-                work(&intake)
+    ) -> Result<(T, Result<Vec<Pin>, StorageError>), StorageError> {
+        let (directory, written) = (self.directory()?, self.directory()?);
+        Ok(WriteBack::beside(written.as_fd(), |write_back| {
+            let intake = Intake {
+                layers: self,
+                workplace,
+                write_back,
+                queue: Mutex::default(),
+                changed: Condvar::new(),
             };
-            let kept = keeper.join().expect("the keeper returns its errors");
-            (
-                result,
-                kept.map(|()| std::mem::take(&mut intake.queue().pins)),
-            )
-        })
+            thread::scope(|scope| {
+                let keeper = scope.spawn(|| intake.keep_all(&directory));
+                let result = {
+                    let _closing = Closing(&intake);
+                    work(&intake)
+                };
+                let kept = keeper.join().expect("the keeper returns its errors");
+                (
+                    result,
+                    kept.map(|()| std::mem::take(&mut intake.queue().pins)),
+                )
+            })
+        }))
     }
 }
 
@@ -79,9 +88,10 @@ impl Intake<'_> {
         expected: Expected<'_>,
         source: impl Read + Send,
     ) -> Result<(), StorageError> {
+        let write_back = Some(self.write_back);
         let arrived = self
             .layers
-            .unpack(parent, expected, source, self.workplace)?;
+            .unpack(parent, expected, source, self.workplace, write_back)?;
         match arrived {
             Arrived::Here(_, pin) => self.queue().pins.push(pin),
             Arrived::Unpacked(unpacked) => {
@@ -92,14 +102,14 @@ impl Intake<'_> {
         Ok(())
     }
 
-    fn keep_all(&self) -> Result<(), StorageError> {
+    fn keep_all(&self, directory: &File) -> Result<(), StorageError> {
         let mut result = Ok(());
         loop {
             let unpacked = self.next();
             if unpacked.is_empty() {
                 return result;
             }
-            match self.layers.keep(unpacked, self.workplace) {
+            match self.layers.keep(unpacked, directory, self.workplace) {
                 Ok(pins) => self.queue().pins.extend(pins),
                 // The others are of use to the next attempt.
                 Err(error) => result = result.and(Err(error)),

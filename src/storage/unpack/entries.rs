@@ -67,10 +67,11 @@ pub(super) fn whiteout(directory: BorrowedFd<'_>, name: &CStr) -> SysResult<()> 
     }
 }
 
-pub(super) fn create_file(directory: BorrowedFd<'_>, name: &CStr) -> SysResult<File> {
+/// Makes a file, with those of the permissions `mode` that the caller's mask lets through.
+pub(super) fn create_file(directory: BorrowedFd<'_>, name: &CStr, mode: Mode) -> SysResult<File> {
     let flags =
         OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    openat(directory, name, flags, Mode::from_bits_truncate(0o600))
+    openat(directory, name, flags, mode)
         .map(File::from)
         .called(|| format!("openat({name:?}, O_CREAT|O_EXCL)"))
 }

@@ -140,7 +140,7 @@ impl<'a> Tree<'a> {
         member: &Member,
         stream: &mut TarStream<impl TarInput>,
     ) -> Result<SysResult<()>, UnpackError> {
-        let file = match self.begin_file(path) {
+        let file = match self.begin_file(path, member) {
             Ok(Some(file)) => file,
             Ok(None) => return Ok(Ok(())),
             Err(error) => return Ok(Err(error)),
@@ -292,14 +292,15 @@ impl<'a> Tree<'a> {
         Ok(Some(name))
     }
 
-    fn begin_file(&mut self, path: &CleanPath) -> SysResult<Option<File>> {
+    fn begin_file(&mut self, path: &CleanPath, member: &Member) -> SysResult<Option<File>> {
+        let mode = Mode::from_bits_truncate(member.mode & 0o777);
         // The common case first: a new name in an open directory costs one call.
         if let Some((parent, name)) = path.split()
             && DotWh::of(name) == DotWh::Plain
         {
             let name = c_name(name);
             let directory = self.parents.open_or_make(parent)?;
-            match create_file(directory, &name) {
+            match create_file(directory, &name, mode) {
                 Err(error) if error.errno == Errno::EEXIST => {}
                 result => return result.map(Some),
             }
@@ -308,7 +309,7 @@ impl<'a> Tree<'a> {
             return Ok(None);
         };
         let directory = self.parent(path)?;
-        create_file(directory, &name).map(Some)
+        create_file(directory, &name, mode).map(Some)
     }
 
     fn directory(&mut self, path: &CleanPath, member: &Member) -> SysResult<()> {
@@ -429,7 +430,7 @@ impl<'a> Tree<'a> {
         content: &[u8],
     ) -> SysResult<()> {
         let directory = self.parent(path)?;
-        let file = create_file(directory, name)?;
+        let file = create_file(directory, name, Mode::S_IRUSR | Mode::S_IWUSR)?;
         file.write_all_at(content, 0).called(|| "write")?;
         let (uid, gid) = ids(member);
         let mode = member.mode;
@@ -471,14 +472,21 @@ impl<'a> Tree<'a> {
     }
 
     /// Owner, mode and attributes of an open file or directory, in the order in which none undoes
-    /// another: chown clears set-id bits and capabilities.
+    /// another: chown clears set-id bits and capabilities. What is right already is left alone:
+    /// most files are made as root's, and to look costs a third of a change.
     fn dress(&mut self, file: BorrowedFd<'_>, member: &Member, kind: FileKind) -> SysResult<()> {
         match self.record(member) {
             Record::Real { uid, gid } => {
-                fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
-                    .called(|| format!("fchown({uid}, {gid})"))?;
-                let mode = Mode::from_bits_truncate(member.mode);
-                fchmod(file, mode).called(|| format!("fchmod({:o})", member.mode))?;
+                let made = fstat(file).called(|| "fstat")?;
+                let is_theirs = (made.st_uid, made.st_gid) == (uid, gid);
+                if !is_theirs {
+                    fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+                        .called(|| format!("fchown({uid}, {gid})"))?;
+                }
+                if !is_theirs || made.st_mode & 0o7777 != member.mode {
+                    let mode = Mode::from_bits_truncate(member.mode);
+                    fchmod(file, mode).called(|| format!("fchmod({:o})", member.mode))?;
+                }
             }
             Record::Metadata { uid, gid } => {
                 let stat = OverrideStat {
