@@ -13,9 +13,11 @@ mod failure;
 mod globals;
 mod help;
 mod image;
+mod inspect;
 mod manifest;
 mod network;
 mod nothing;
+mod output_file;
 mod pflag;
 mod pod;
 mod registry;
@@ -36,6 +38,7 @@ pub(crate) use failure::{CommandResult, Failure};
 pub(crate) const COMMANDS: &[&[Entry]] = &[
     container::COMMANDS,
     image::COMMANDS,
+    inspect::COMMANDS,
     manifest::COMMANDS,
     network::COMMANDS,
     pod::COMMANDS,

@@ -11,7 +11,6 @@ mod exec;
 mod exists;
 mod export;
 mod foreground;
-mod inspect;
 mod kill;
 mod logs;
 mod mount;
@@ -34,8 +33,6 @@ mod which;
 
 use super::Entry;
 
-pub(crate) use export::{check_file_name, open_output};
-pub(super) use inspect::{inspect_images, inspect_pods, inspect_volumes};
 pub(super) use logs::LogFlags;
 pub(super) use prune::print_pruned;
 pub(super) use top::print_processes;
@@ -52,8 +49,6 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<exec::Exec>(),
     Entry::of::<exists::Exists>(),
     Entry::of::<export::Export>(),
-    Entry::of::<inspect::ContainerInspect>(),
-    Entry::of::<inspect::Inspect>(),
     Entry::of::<kill::Kill>(),
     Entry::of::<logs::Logs>(),
     Entry::of::<mount::ImageMount>(),

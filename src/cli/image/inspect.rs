@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `image inspect`.
 
-use crate::cli::container::inspect_images;
+use crate::cli::inspect::inspect_images;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 
 /// Flags of `image inspect`.

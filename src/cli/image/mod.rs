@@ -7,6 +7,7 @@ mod image_row;
 mod images;
 mod import;
 mod import_from;
+mod infra;
 mod inspect;
 mod load;
 mod prune;
@@ -23,6 +24,7 @@ use std::io;
 use std::os::fd::AsFd;
 
 use super::Entry;
+pub(super) use infra::infra_image;
 pub(crate) use prune::print_pruned_images;
 pub(crate) use pull::ensure_image;
 pub(crate) use rmi::remove_named;

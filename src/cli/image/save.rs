@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::container::{check_file_name, open_output};
+use crate::cli::output_file::{check_file_name, open_output};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::image::{ArchiveForm, LayerForm, Output, SaveRequest};

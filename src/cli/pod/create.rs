@@ -3,11 +3,10 @@
 
 use std::path::PathBuf;
 
-use crate::cli::args::{Caller, ImageArgs, NOT_YET, PodCreateArgs, boolean};
+use crate::cli::args::{Caller, NOT_YET, PodCreateArgs, boolean};
 use crate::cli::command::NotYet;
 use crate::cli::failure::TOOL_ERROR;
-use crate::cli::image::ensure_image;
-use crate::cli::image::transfers::Volume;
+use crate::cli::image::infra_image;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::pod::{InfraSpec, PodRemoval, PodScope, PodSelection, PodSpec};
 use crate::engine::remove::Running;
@@ -85,23 +84,6 @@ impl Subcommand for Create {
             .map_err(|error| Failure::from_error(TOOL_ERROR, &error))?;
         context.ui.line(&pod.id)?;
         Ok(0)
-    }
-}
-
-/// Gets the image of infra containers, if one was named, on the command line or in containers.conf.
-pub(in crate::cli) fn infra_image(
-    context: &Context,
-    flag: Option<String>,
-) -> Result<Option<String>, Failure> {
-    let conf = context.engine.containers_conf();
-    let conf = conf.map_err(|error| Failure::from_error(TOOL_ERROR, &error))?;
-    let name = flag.or_else(|| conf.engine.infra_image.clone());
-    let Some(name) = name.filter(|name| !name.is_empty()) else {
-        return Ok(None);
-    };
-    match ImageArgs::default().pull(context, &name)? {
-        Some((request, _)) => ensure_image(context, request, Volume::Quiet).map(Some),
-        None => Ok(None),
     }
 }
 

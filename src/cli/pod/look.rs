@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `pod exists` and `pod inspect`.
 
-use crate::cli::container::inspect_pods;
+use crate::cli::inspect::inspect_pods;
 use crate::cli::{CommandResult, Context, Subcommand};
 use crate::state::StateError;
 

@@ -29,5 +29,3 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<verbs::Stop>(),
     Entry::of::<verbs::Unpause>(),
 ];
-
-pub(super) use create::infra_image;

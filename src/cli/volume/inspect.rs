@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `volume inspect`.
 
-use crate::cli::container::inspect_volumes;
+use crate::cli::inspect::inspect_volumes;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 
 /// Flags of `volume inspect`.

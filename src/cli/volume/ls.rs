@@ -2,6 +2,7 @@
 //! `volume ls`.
 
 use crate::cli::args::list::{ListFlags, Listing};
+use crate::cli::inspect::{docker_volume_row, volume_value};
 use crate::cli::{CommandResult, Context, Subcommand};
 use crate::engine::Dialect;
 
@@ -21,8 +22,8 @@ impl Subcommand for List {
         let listed = context.engine.list_volumes(&self.flags.filter);
         let listed = listed.map_err(|error| super::failure(context, &error))?;
         let rows = listed.iter().map(|one| match dialect {
-            Dialect::Podman => super::value_of(one, dialect),
-            Dialect::Docker => super::document::docker_row(one),
+            Dialect::Podman => volume_value(one, dialect),
+            Dialect::Docker => docker_volume_row(one),
         });
         let listing = Listing {
             name: "ls",

@@ -2,14 +2,12 @@
 //! Commands of the group `volume`.
 
 mod create;
-mod document;
 mod exists;
 mod inspect;
 mod ls;
 mod prune;
 mod rm;
 
-pub(crate) use document::value_of;
 pub(crate) use prune::prune_unused;
 
 use super::{Context, Entry, Failure};

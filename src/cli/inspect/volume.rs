@@ -34,7 +34,7 @@ struct Document<'a> {
 }
 
 /// The value that templates and JSON are made of.
-pub(crate) fn value_of(listed: &ListedVolume, dialect: Dialect) -> Value {
+pub(in crate::cli) fn value_of(listed: &ListedVolume, dialect: Dialect) -> Value {
     match dialect {
         Dialect::Podman => Value::of(&Document::of(listed)),
         Dialect::Docker => docker(listed),
@@ -102,7 +102,7 @@ fn docker(listed: &ListedVolume) -> Value {
 }
 
 /// Docker's row of a list, in which every field is a text.
-pub(super) fn docker_row(listed: &ListedVolume) -> Value {
+pub(in crate::cli) fn docker_row(listed: &ListedVolume) -> Value {
     let record = &listed.record;
     let labels = record
         .labels

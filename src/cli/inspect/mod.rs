@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `inspect` and `container inspect`: documents of whatever the names mean.
+//! `inspect` and `container inspect`: documents of whatever the names mean. The groups of the other
+//! kinds look at theirs through here.
+
+mod volume;
 
 use clap::ValueEnum;
 
 use crate::cli::network::inspected;
-use crate::cli::volume::value_of;
-use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::cli::{CommandResult, Context, Entry, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::error::EngineError;
 use crate::engine::image::ImageDocument;
@@ -16,6 +18,11 @@ use crate::output::listing::{Headings, RowTemplate, Style, is_json};
 use crate::output::value::{JsonStyle, Value, to_json};
 use crate::state::StateError;
 use crate::state::volumes::VolumeError;
+
+pub(super) use volume::{docker_row as docker_volume_row, value_of as volume_value};
+
+/// What looks at more than one kind, and at containers.
+pub(super) const COMMANDS: &[Entry] = &[Entry::of::<ContainerInspect>(), Entry::of::<Inspect>()];
 
 /// Flags of `inspect`.
 #[derive(Debug, clap::Args)]
@@ -112,7 +119,7 @@ impl Subcommand for ContainerInspect {
 }
 
 /// Looks at images, as `image inspect` does.
-pub(in crate::cli) fn inspect_images(
+pub(super) fn inspect_images(
     format: String,
     names: Vec<String>,
     context: &Context,
@@ -121,7 +128,7 @@ pub(in crate::cli) fn inspect_images(
 }
 
 /// Looks at pods, as `pod inspect` does.
-pub(in crate::cli) fn inspect_pods(
+pub(super) fn inspect_pods(
     format: String,
     latest: bool,
     names: Vec<String>,
@@ -135,7 +142,7 @@ pub(in crate::cli) fn inspect_pods(
 }
 
 /// Looks at volumes, as `volume inspect` does.
-pub(in crate::cli) fn inspect_volumes(
+pub(super) fn inspect_volumes(
     format: String,
     names: Vec<String>,
     context: &Context,
@@ -246,7 +253,7 @@ impl Flags {
         }
         if matches!(kind, Kind::All | Kind::Volume) {
             match context.engine.volume(name) {
-                Ok(listed) => return Ok(value_of(&listed, context.engine.dialect)),
+                Ok(listed) => return Ok(volume_value(&listed, context.engine.dialect)),
                 Err(VolumeFailure::Volume(VolumeError::Missing { .. })) => {}
                 Err(error) => return Err(Failure::from_error(125, &error)),
             }
