@@ -378,3 +378,22 @@ fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
     v4.map(|name| SocketAddrV4::from(*name).into())
         .or_else(|| v6().map(|name| SocketAddrV6::from(*name).into()))
 }
+
+/// Sends a datagram on a connected socket.
+///
+/// # Errors
+///
+/// EAGAIN when there is no room, ECONNREFUSED when one before it found nobody.
+pub fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize, Errno> {
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    nix::sys::socket::send(socket.as_raw_fd(), bytes, flags)
+}
+
+/// Takes the next datagram of a connected socket.
+///
+/// # Errors
+///
+/// EAGAIN when there is none, ECONNREFUSED when one that was sent found nobody.
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+    nix::sys::socket::recv(socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT)
+}

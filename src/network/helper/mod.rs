@@ -13,6 +13,7 @@
 //! descriptors that the helper watches, and when the last of these ends, so does it.
 
 pub mod client;
+mod datagrams;
 mod events;
 mod firewall;
 mod host;

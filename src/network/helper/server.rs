@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use self::outbound::Tries;
+use super::datagrams::Datagrams;
 use super::events::{Event, Events, Token, Watch};
 use super::host::Host;
 use super::relay::Relay;
@@ -41,6 +42,7 @@ struct Server {
     host: Host,
     relay: Relay,
     tries: Tries,
+    datagrams: Datagrams,
     clients: Slab<OwnedFd>,
     containers: Slab<Container>,
     /// Whose address it is.
@@ -48,6 +50,8 @@ struct Server {
     ports: Slab<Port>,
     /// Sockets that connections are caught by.
     caught_tcp: [OwnedFd; 2],
+    /// And datagrams.
+    caught_udp: [OwnedFd; 2],
     /// How many connections there may be in all.
     flows_max: usize,
     /// When there will be nobody for long enough.
@@ -93,7 +97,12 @@ impl Server {
                 Some(Duration::ZERO)
             } else {
                 let left = |at: Instant| at.saturating_duration_since(Instant::now());
-                let deadlines = [self.ends_at, self.tries.deadline()];
+                let own = [
+                    self.ends_at,
+                    self.tries.deadline(),
+                    self.datagrams.deadline(),
+                ];
+                let deadlines = own;
                 deadlines.into_iter().flatten().min().map(left)
             };
             for event in self.events.wait(timeout)? {
@@ -117,12 +126,10 @@ impl Server {
             Token::Near(_) | Token::Far(_) => self.relay.handle(&self.events, event),
             Token::Queue => self.take_held(),
             Token::Held(number) => self.end_try(number),
-            Token::CaughtUdp(_)
-            | Token::NearDatagrams(_)
-            | Token::FarDatagrams(_)
-            | Token::Echo(_)
-            | Token::EchoReply(_)
-            | Token::Names(_) => {}
+            Token::CaughtUdp(place) => self.take_caught_datagrams(place),
+            Token::NearDatagrams(number) => self.datagrams.pass_from_near(number),
+            Token::FarDatagrams(number) => self.datagrams.pass_from_far(number),
+            Token::Echo(_) | Token::EchoReply(_) | Token::Names(_) => {}
         }
     }
 
@@ -130,6 +137,8 @@ impl Server {
         self.relay.settle();
         self.tries.settle();
         self.tries.expire();
+        self.datagrams.sweep();
+        self.datagrams.settle();
         self.clients.settle();
         self.containers.settle();
         self.ports.settle();

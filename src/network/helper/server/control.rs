@@ -9,7 +9,8 @@ use super::super::events::{Token, Watch};
 use super::super::protocol::{self, Member, Reply, Request, borrow};
 use super::super::topology::{DefaultRoute, outer_name};
 use super::{Container, Interface, Port, Server};
-use crate::network::plan::{ConnectionPlan, PublishedPort};
+use crate::network::plan::{ConnectionPlan, Protocol, PublishedPort};
+use crate::sys::socket::{self, Family};
 use crate::sys::{Ignored, SysResult, fdpass};
 
 /// What a client is told, with descriptors.
@@ -283,6 +284,11 @@ impl Server {
     }
 
     fn serve_listener(&mut self, port: Port) -> SysResult<()> {
+        if port.published.protocol == Protocol::Udp {
+            // An answer comes from the address that was asked.
+            let family = Family::of(socket::local_address(port.socket.as_fd())?.ip());
+            socket::tell_local_address(port.socket.as_fd(), family)?;
+        }
         let owner = port.container;
         let number = self.ports.add(port);
         let port = self.ports.get(number).expect("it was just added");
@@ -309,6 +315,7 @@ impl Server {
         }
         self.relay.end_of(number);
         self.tries.end_of(number);
+        self.datagrams.end_of(number);
         for interface in container.interfaces {
             // The interface itself goes with the container's namespace: removing it here would
             // hold everybody up for ten milliseconds.

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::super::datagrams::{Ends, Far, Passed};
 use super::super::policy;
 use super::{ACCEPTED_AT_ONCE, Server, transparent};
 use crate::network::plan::Protocol;
@@ -18,7 +19,7 @@ impl Server {
         };
         match port.published.protocol {
             Protocol::Tcp => self.accept_port(number),
-            Protocol::Udp => {}
+            Protocol::Udp => self.receive_port(number),
         }
     }
 
@@ -32,7 +33,7 @@ impl Server {
             };
             let (owner, inner) = (port.container, port.published.container_port);
             let room = self.relay.len() < self.flows_max;
-            let far = room.then(|| self.connect_container(owner, client, inner));
+            let far = room.then(|| self.speak_with(Kind::Stream, owner, client, inner));
             match far.flatten() {
                 Some(far) => self.relay.join(&self.events, near, far, owner).ignored(),
                 None => socket::reset_on_close(near.as_fd()).ignored(),
@@ -40,8 +41,51 @@ impl Server {
         }
     }
 
+    /// First datagrams of the world for a container, and all that come to one socket.
+    fn receive_port(&mut self, number: u32) {
+        let mut buffer = self.datagrams.take_buffer();
+        for _ in 0..ACCEPTED_AT_ONCE {
+            let Some(port) = self.ports.get(number) else {
+                break;
+            };
+            let Ok(received) = socket::receive_from(port.socket.as_fd(), &mut buffer) else {
+                break;
+            };
+            let Some(client) = received.from else {
+                continue;
+            };
+            let ends = Ends::Inbound {
+                port: number,
+                client,
+                local: received.local,
+            };
+            let bytes = &buffer[..received.length];
+            if self.datagrams.pass(ends, bytes) == Passed::Unknown
+                && self.begin_inbound(ends, number, client).is_some()
+            {
+                self.datagrams.pass(ends, bytes);
+            }
+        }
+        self.datagrams.put_back(buffer);
+    }
+
+    fn begin_inbound(&mut self, ends: Ends, number: u32, client: SocketAddr) -> Option<()> {
+        let port = self.ports.get(number)?;
+        let owner = port.container;
+        let all = self.relay.len() + self.datagrams.len();
+        if all >= self.flows_max || !self.datagrams.has_room(owner) {
+            return None;
+        }
+        let copy = port.socket.try_clone().ok()?;
+        let near = self.speak_with(Kind::Datagram, owner, client, port.published.container_port)?;
+        let begun = self
+            .datagrams
+            .begin(&self.events, ends, owner, near, Far::Port(copy));
+        begun.ok()
+    }
+
     /// A connection with a port of a container, which sees the client's address.
-    fn connect_container(&self, owner: u32, client: SocketAddr, port: u16) -> Option<OwnedFd> {
+    fn speak_with(&self, kind: Kind, owner: u32, client: SocketAddr, port: u16) -> Option<OwnedFd> {
         let (source, target) = self.way_in(owner, client.ip())?;
         let target = SocketAddr::new(target, port);
         let wanted = if source == policy::canonical(client.ip()) {
@@ -52,7 +96,7 @@ impl Server {
         // The same client port may be in use by another of the user's published ports.
         for port in [wanted, 0] {
             let source = SocketAddr::new(source, port);
-            if let Ok(socket) = transparent(Kind::Stream, source)
+            if let Ok(socket) = transparent(kind, source)
                 && socket::connect_to(socket.as_fd(), target).is_ok()
             {
                 return Some(socket);

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
+use super::super::datagrams::{Ends, Far, Passed};
 use super::super::events::{Token, Watch};
 use super::super::policy;
 use super::super::queue::{Answer, Packet, Queue, Wanted};
 use super::super::slab::Slab;
-use super::{ACCEPTED_AT_ONCE, FLOWS_MAX, Server};
+use super::{ACCEPTED_AT_ONCE, FLOWS_MAX, Server, transparent};
 use crate::sys::socket::{self, Connecting, Family, Kind};
 use crate::sys::{Ignored, SysResult};
 
@@ -232,9 +233,51 @@ impl Server {
         Some((connected.ok()?.0, owner))
     }
 
+    /// First datagrams of containers to the world.
+    pub(super) fn take_caught_datagrams(&mut self, place: u32) {
+        let mut buffer = self.datagrams.take_buffer();
+        for _ in 0..ACCEPTED_AT_ONCE {
+            let socket = self.caught_udp[place as usize].as_fd();
+            let Ok(received) = socket::receive_from(socket, &mut buffer) else {
+                break;
+            };
+            let (Some(from), Some(to)) = (received.from, received.original) else {
+                continue;
+            };
+            let ends = Ends::Outbound { from, to };
+            let bytes = &buffer[..received.length];
+            if self.datagrams.pass(ends, bytes) == Passed::Unknown
+                && self.begin_outbound(ends, from, to).is_some()
+            {
+                self.datagrams.pass(ends, bytes);
+            }
+        }
+        self.datagrams.put_back(buffer);
+    }
+
+    fn begin_outbound(&mut self, ends: Ends, from: SocketAddr, to: SocketAddr) -> Option<()> {
+        let owner = self.owner_of(from.ip())?;
+        let target = self.target_of(owner, to)?;
+        if !self.datagrams.has_room(owner) {
+            return None;
+        }
+        let far = self
+            .host
+            .socket(Family::of(target.ip()), Kind::Datagram)
+            .ok()?;
+        socket::connect_to(far.as_fd(), target).ok()?;
+        let near = transparent(Kind::Datagram, to).ok()?;
+        socket::connect_to(near.as_fd(), from).ok()?;
+        let begun = self
+            .datagrams
+            .begin(&self.events, ends, owner, near, Far::Own(far));
+        begun.ok()
+    }
+
     pub(super) fn owner_of(&self, address: IpAddr) -> Option<u32> {
         let owner = self.owners.get(&policy::canonical(address)).copied()?;
-        let room = self.relay.len() < self.flows_max && self.relay.count_of(owner) < FLOWS_MAX;
+        let all = self.relay.len() + self.datagrams.len();
+        let room = all < self.flows_max && self.relay.count_of(owner) < FLOWS_MAX;
         room.then_some(owner)
     }
 

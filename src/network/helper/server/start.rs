@@ -13,6 +13,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::prctl;
 
 use super::super::INHERIT;
+use super::super::datagrams::Datagrams;
 use super::super::events::{Events, Token, Watch};
 use super::super::firewall::{CATCH_PORT, Echo, Hold};
 use super::super::host::Host;
@@ -25,7 +26,7 @@ use super::outbound::Tries;
 use super::{Server, transparent, watch_listener};
 use crate::sys::process::{rlimit, set_rlimit};
 use crate::sys::signals;
-use crate::sys::socket::{self, Kind};
+use crate::sys::socket::{self, Family, Kind};
 use crate::sys::stream::drop_standard_streams;
 use crate::sys::{Called, Ignored, SysResult, fdpass};
 
@@ -103,6 +104,13 @@ impl Server {
         for (place, listener) in (0..).zip(&caught_tcp) {
             watch_listener(&events, listener, Token::CaughtTcp(place))?;
         }
+        let caught_udp = [
+            catch_datagrams(IpAddr::V4(Ipv4Addr::LOCALHOST))?,
+            catch_datagrams(IpAddr::V6(Ipv6Addr::LOCALHOST))?,
+        ];
+        for (place, listener) in (0..).zip(&caught_udp) {
+            watch_listener(&events, listener, Token::CaughtUdp(place))?;
+        }
         Ok(Self {
             events,
             control,
@@ -110,11 +118,13 @@ impl Server {
             host,
             relay: Relay::new(),
             tries: Tries::new(queue),
+            datagrams: Datagrams::new(),
             clients: Slab::new(),
             containers: Slab::new(),
             owners: HashMap::new(),
             ports: Slab::new(),
             caught_tcp,
+            caught_udp,
             flows_max,
             ends_at: None,
         })
@@ -126,6 +136,13 @@ fn catch(loopback: IpAddr) -> SysResult<OwnedFd> {
     let listener = transparent(Kind::Stream, SocketAddr::new(loopback, CATCH_PORT))?;
     socket::listen_on(listener.as_fd())?;
     Ok(listener)
+}
+
+/// The socket that gets the first datagrams of one family.
+fn catch_datagrams(loopback: IpAddr) -> SysResult<OwnedFd> {
+    let made = transparent(Kind::Datagram, SocketAddr::new(loopback, CATCH_PORT))?;
+    socket::tell_original_destination(made.as_fd(), Family::of(loopback))?;
+    Ok(made)
 }
 
 /// As many descriptors as the hard limit allows; the value is how many connections these carry.
