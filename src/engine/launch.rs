@@ -10,6 +10,7 @@
 //! ```
 
 mod attendant;
+mod bridges;
 mod default_mounts;
 mod error;
 mod prepare;

@@ -17,6 +17,7 @@ use super::protocol::{
 };
 use super::screen::{Audience, Screen};
 use super::streams::{Output, Streams};
+use super::supervise::Lifeline;
 use crate::sys::fdpass;
 use crate::sys::pidfd::{Pidfd, WaitOutcome};
 use crate::sys::poll::{Interest, PollSet, Readiness};
@@ -43,6 +44,7 @@ pub(super) struct Monitor {
     pub(super) listener: Option<OwnedFd>,
     pub(super) clients: Vec<Client>,
     pub(super) helpers: Vec<Pidfd>,
+    pub(super) lifeline: Option<Box<dyn Lifeline>>,
     pub(super) signals: Option<SignalQueue>,
     /// When the container is killed.
     pub(super) deadline: Option<Instant>,
@@ -64,6 +66,7 @@ pub(super) enum Event {
     InputRoom,
     Client(usize),
     HelperEnded,
+    Lifeline,
 }
 
 /// Whether a round was the last one.
@@ -128,6 +131,9 @@ impl Monitor {
         for helper in &self.helpers {
             self.set.watch(helper, Interest::Read, Event::HelperEnded);
         }
+        if let Some(line) = self.lifeline.as_ref().and_then(|line| line.descriptor()) {
+            self.set.watch(line, Interest::Read, Event::Lifeline);
+        }
     }
 
     pub(super) fn watch_clients(&mut self) {
@@ -169,6 +175,7 @@ impl Monitor {
                 Event::InputRoom => self.streams.flush_input(),
                 Event::Client(index) => self.serve_client(index, readiness),
                 Event::HelperEnded => self.forget_ended_helpers(),
+                Event::Lifeline => self.lifeline.iter_mut().for_each(|line| line.attend()),
             }
         }
         if !quiet {

@@ -18,8 +18,8 @@ mod streams;
 mod supervise;
 
 pub use supervise::{
-    ContainerIo, ExitReport, FirstClient, JournalFields, LogDriver, LogSettings, StdinPolicy,
-    Supervision, run,
+    ContainerIo, ExitReport, FirstClient, JournalFields, Lifeline, LogDriver, LogSettings,
+    StdinPolicy, Supervision, run,
 };
 
 #[cfg(test)]

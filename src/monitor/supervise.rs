@@ -2,7 +2,7 @@
 //! What a monitor is told when it starts, and what it reports when the container has ended.
 
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,8 @@ pub struct Supervision {
     pub timeout: Option<Duration>,
     /// Process descriptors of what must end with the container (network helpers, FUSE servers).
     pub helpers: Vec<OwnedFd>,
+    /// Its connection with what serves it from outside; dropped at its end, before the record.
+    pub lifeline: Option<Box<dyn Lifeline>>,
     /// `memory.events` of its cgroup, which knows of out-of-memory kills.
     pub memory_events: Option<OwnedFd>,
     /// Writes the exit into the record: after the last output, before any client hears of the end.
@@ -60,6 +62,15 @@ impl fmt::Debug for Supervision {
             .field("io", &self.io)
             .finish_non_exhaustive()
     }
+}
+
+/// A connection that must be attended to while the container runs.
+pub trait Lifeline: fmt::Debug {
+    /// Readable when something has happened; nothing is watched without one.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Something has happened.
+    fn attend(&mut self);
 }
 
 /// Our ends of a container's standard streams.
@@ -183,6 +194,7 @@ pub fn run(supervision: Supervision) -> i32 {
         scratch: supervision.scratch,
         listener: supervision.listener,
         clients: Vec::new(),
+        lifeline: supervision.lifeline,
         helpers: supervision.helpers.into_iter().map(Pidfd::from).collect(),
         signals: take_signals(),
         deadline: supervision.timeout.map(|timeout| Instant::now() + timeout),
@@ -199,6 +211,7 @@ pub fn run(supervision: Supervision) -> i32 {
     monitor.serve();
     let report = monitor.take_exit(memory_events.as_ref().map(AsFd::as_fd));
     monitor.end_helpers();
+    drop(monitor.lifeline.take());
     record_exit(&report);
     clean_up();
     monitor.tell_clients(report.code);

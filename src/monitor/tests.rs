@@ -102,6 +102,7 @@ impl Options {
                 listener: Some(listener),
                 first_client,
                 timeout: self.timeout,
+                lifeline: None,
                 helpers: Vec::new(),
                 memory_events: None,
                 record_exit: Box::new(move |report| report_to.send(*report).unwrap()),

@@ -8,6 +8,7 @@
 pub mod addresses;
 pub mod files;
 pub mod helper;
+pub mod listeners;
 pub mod mode;
 pub mod netlink;
 pub mod plan;

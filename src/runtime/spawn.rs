@@ -43,12 +43,13 @@ pub trait Attendant {
     /// Tells the user what the stage had to do without.
     fn warn(&mut self, words: &str);
 
-    /// Connects the network namespace of the process `pid`; called once the maps are written.
+    /// Connects the container whose first process is `pid`, by the network namespace of the process
+    /// `network`; called once the maps are written.
     ///
     /// # Errors
     ///
     /// Why there is no network, in words.
-    fn attach_network(&mut self, pid: i32) -> Result<(), StageFailure>;
+    fn attach_network(&mut self, pid: i32, network: i32) -> Result<(), StageFailure>;
 
     /// The stage `pid` has all that it waits for: what its start will need can be made ready.
     fn make_ready(&mut self, pid: i32);
@@ -120,7 +121,7 @@ fn attend(
     setup(|| ToInit::Mapped.send(line))?;
     let mut console = None;
     // A stage that died early has said why: the line tells.
-    match attendant.attach_network(network) {
+    match attendant.attach_network(pid, network) {
         Ok(()) => drop(ToInit::Network.send(line)),
         Err(failure) => return Err(early_failure(line).unwrap_or(failure)),
     }

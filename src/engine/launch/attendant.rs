@@ -13,17 +13,20 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, chown, setgroups, setresgid, setresuid};
 
+use super::bridges::{Bridges, Joined, host_of, own_of};
 use super::prepared::Prepared;
 use crate::engine::connect::{self, Reached};
 use crate::engine::roots::{FuseRoot, Server, View};
 use crate::engine::{survivors, volume};
 use crate::network::addresses;
+use crate::network::helper::client::Client;
 use crate::network::uplink::{self, Target};
 use crate::runtime::launch::StageFailure;
 use crate::runtime::machine::make_lower;
 use crate::runtime::spawn::Attendant;
 use crate::runtime::userns::chain;
 use crate::state::atomic::StagedFile;
+use crate::state::connection::ConnectionPlan;
 use crate::state::record::{ContainerState, Place, ProcessIdentity, Status};
 use crate::state::store::Store;
 use crate::state::volumes::Volumes;
@@ -50,6 +53,10 @@ pub(super) struct StartAttendant<'p> {
     pub(super) store: Store,
     /// The line to the command that starts the container.
     pub(super) command: &'p Channel,
+    /// The way to the network helper, if the container needs it.
+    pub(super) network: Option<Client>,
+    /// Its connection, once it stands.
+    pub(super) bridges: Option<Bridges>,
     /// The running state, written ahead.
     pub(super) ready: Option<ReadyState>,
     /// Processes that must end with the container.
@@ -84,31 +91,23 @@ impl Attendant for StartAttendant<'_> {
         drop(self.command.send(format!("w{words}").as_bytes(), None));
     }
 
-    fn attach_network(&mut self, pid: i32) -> Result<(), StageFailure> {
-        if self.prepared.connection.bridges.is_some() {
-            let words = "networks by name: not supported yet";
-            return Err(StageFailure::setup(words.to_owned()));
+    fn attach_network(&mut self, pid: i32, network: i32) -> Result<(), StageFailure> {
+        if let Some(plan) = &self.prepared.connection.bridges {
+            return self.attach_bridges(plan, pid, network);
         }
         let Some((program, request)) = self.prepared.connection.uplink.clone() else {
             return Ok(());
         };
         let words = |error: &dyn std::error::Error| StageFailure::setup(chain(error));
-        let starting = uplink::start(program, request, &Target::of_process(pid));
+        let starting = uplink::start(program, request, &Target::of_process(network));
         let started = starting.and_then(|starting| starting.ready(READY_WITHIN));
         let uplink = started.map_err(|error| words(&error))?;
         let reached = Reached {
             resolvers: uplink.resolvers.clone(),
             host: uplink.host,
-            own: addresses::of_process(pid).unwrap_or_default(),
+            own: addresses::of_process(network).unwrap_or_default(),
         };
-        let Prepared {
-            run_directory,
-            record,
-            connection,
-            ..
-        } = self.prepared;
-        connect::write_files(run_directory, record, connection, &reached)
-            .map_err(|error| words(&error))?;
+        self.write_files(&reached)?;
         if let Some(exit) = uplink.exit {
             // Open as long as the monitor lives: the program ends when it is closed.
             let _open = exit.into_raw_fd();
@@ -127,6 +126,43 @@ impl Attendant for StartAttendant<'_> {
         };
         let staged = self.store.stage_state(&self.prepared.record.id, &state);
         self.ready = staged.ok().map(|file| ReadyState { state, file });
+    }
+}
+
+impl StartAttendant<'_> {
+    fn attach_bridges(
+        &mut self,
+        plan: &ConnectionPlan,
+        process: i32,
+        network: i32,
+    ) -> Result<(), StageFailure> {
+        let joined = Joined {
+            run_root: &self.prepared.run_root,
+            id: &self.prepared.record.id,
+            process,
+            network,
+        };
+        let listeners = self.prepared.listeners.take();
+        let bridges = Bridges::connect(joined, plan, listeners, self.network.take());
+        let bridges = bridges.map_err(|error| StageFailure::setup(chain(&error)))?;
+        self.bridges = Some(bridges);
+        self.write_files(&Reached {
+            resolvers: Vec::new(),
+            host: host_of(plan),
+            own: own_of(plan),
+        })
+    }
+
+    /// In place, now that the connection stands.
+    fn write_files(&self, reached: &Reached) -> Result<(), StageFailure> {
+        let Prepared {
+            run_directory,
+            record,
+            connection,
+            ..
+        } = self.prepared;
+        connect::write_files(run_directory, record, connection, reached)
+            .map_err(|error| StageFailure::setup(chain(&error)))
     }
 }
 

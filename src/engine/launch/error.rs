@@ -9,6 +9,7 @@ use crate::engine::namespaces::NamespaceError;
 use crate::engine::network::JoinNetworkError;
 use crate::engine::spec::SecurityError;
 use crate::engine::volume::VolumeFailure;
+use crate::network::listeners::ListenError;
 use crate::runtime::launch::StageFailure;
 use crate::state::StateError;
 use crate::storage::StorageError;
@@ -40,6 +41,17 @@ pub enum PrepareError {
     /// Networks by name.
     #[error(transparent)]
     Network(#[from] JoinNetworkError),
+    /// A published port.
+    #[error(transparent)]
+    Port(#[from] ListenError),
+    /// A published port that another container has.
+    #[error("container {container} has the port already")]
+    PortOfContainer {
+        /// Its name.
+        container: String,
+        /// What cannot be bound.
+        source: ListenError,
+    },
     /// The image's layers.
     #[error(transparent)]
     Image(#[from] StorageError),

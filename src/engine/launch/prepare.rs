@@ -2,6 +2,7 @@
 //! Everything that is decided before the fork: maps, namespaces, spec, root, files, sockets.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
@@ -21,6 +22,7 @@ use crate::engine::cgroup::{self, ContainerCgroup};
 use crate::engine::connect::{self, Connection, Reached};
 use crate::engine::maps::{Caller, ContainerIds, container_ids};
 use crate::engine::namespaces::{self, Namespaces};
+use crate::engine::network;
 use crate::engine::pod::pause;
 use crate::engine::roots::{self, Circumstances, EngineChoice, RootPlan, RootSource};
 use crate::engine::slices;
@@ -28,6 +30,8 @@ use crate::engine::spec::{SecurityOptions, SpecContext, bounding_set, runtime_sp
 use crate::engine::terminal::size_of;
 use crate::engine::{Engine, Report};
 use crate::monitor::protocol::SOCKET_NAME;
+use crate::network::helper::client::Listener;
+use crate::network::listeners::{self, ListenError};
 use crate::runtime::idmap::{HolderMap, Reach, is_mapped};
 use crate::runtime::launch::{
     CallerInside, GroupPolicy, Launch, PasswdPolicy, Root, StageFailure, UserChoice, WorkdirPolicy,
@@ -37,6 +41,7 @@ use crate::runtime::seccomp::{self, Host, Profile};
 use crate::runtime::subid::holder_map;
 use crate::runtime::user;
 use crate::runtime::userns::chain;
+use crate::state::connection::ConnectionPlan;
 use crate::state::record::{ContainerRecord, ContainerRequest, MountRequest, PodRole};
 use crate::state::store::Store;
 use crate::sys::seccomp::Instruction;
@@ -86,6 +91,7 @@ impl Engine {
         let donor = namespaces::network_donor(&record.request, store);
         connection.files_of = donor.map(|id| self.dirs.container_run(&id));
         connection.bridges = self.connection_plan(store, &record, report)?;
+        let listeners = self.bind_ports(store, &record, connection.bridges.as_mut())?;
         connect::write_files(&run_directory, &record, &connection, &Reached::default())?;
         make_upper(&root)?;
         write_pause_program(&root, &record)?;
@@ -118,6 +124,7 @@ impl Engine {
             mountpoint: directory,
             listener: Some(listener),
             connection,
+            listeners: RefCell::new(listeners),
             cgroup: ContainerCgroup::make(&record.id),
             terminal_size: terminal_size(),
             restart_count: store.read_state(&record.id)?.restart_count,
@@ -140,6 +147,33 @@ impl Engine {
             Some((uid, gid)) => format!("{uid}:{gid}"),
             None => user.clone(),
         }
+    }
+
+    /// Binds the published ports, which gives those a number that the kernel chooses.
+    fn bind_ports(
+        &self,
+        store: &Store,
+        record: &ContainerRecord,
+        plan: Option<&mut ConnectionPlan>,
+    ) -> Result<Vec<Listener>, PrepareError> {
+        let Some(plan) = plan else {
+            return Ok(Vec::new());
+        };
+        listeners::bind(&mut plan.ports).map_err(|source| {
+            network::give_back(&self.dirs, &record.id, &plan.attachments);
+            let holder = match &source {
+                ListenError::InUse { protocol, address } => {
+                    network::publisher_of(store, *protocol, address.port())
+                }
+                ListenError::Privileged { .. }
+                | ListenError::NotOurs { .. }
+                | ListenError::Call { .. } => None,
+            };
+            match holder {
+                Some(container) => PrepareError::PortOfContainer { container, source },
+                None => source.into(),
+            }
+        })
     }
 
     fn make_run_directory(&self, record: &ContainerRecord) -> Result<PathBuf, PrepareError> {

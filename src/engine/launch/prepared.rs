@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a start has prepared, as the monitor finds it, and what is done about it after the end.
 
+use std::cell::RefCell;
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 
 use crate::engine::cgroup::{self, ContainerCgroup};
@@ -12,6 +13,7 @@ use crate::engine::roots::FuseRoot;
 use crate::engine::volume::{self, Filling};
 use crate::engine::{Dialect, Engine};
 use crate::monitor::protocol::Framing;
+use crate::network::helper::client::Listener;
 use crate::runtime::idmap::HolderMap;
 use crate::runtime::launch::{Launch, Root};
 use crate::state::connection::{Attachment, PublishedPort};
@@ -36,6 +38,8 @@ pub(super) struct Prepared {
     pub(super) mountpoint: PathBuf,
     pub(super) listener: Option<OwnedFd>,
     pub(super) connection: Connection,
+    /// Sockets of its published ports, until the network helper has them.
+    pub(super) listeners: RefCell<Vec<Listener>>,
     pub(super) cgroup: Option<ContainerCgroup>,
     pub(super) terminal_size: Option<(u16, u16)>,
     pub(super) restart_count: u32,
@@ -77,6 +81,13 @@ impl Prepared {
     pub(super) fn ports(&self) -> Vec<PublishedPort> {
         let bridges = self.connection.bridges.as_ref();
         bridges.map_or_else(Vec::new, |plan| plan.ports.clone())
+    }
+
+    /// Descriptors of the published ports.
+    pub(super) fn listener_numbers(&self) -> Vec<i32> {
+        let listeners = self.listeners.borrow();
+        let sockets = listeners.iter().map(|listener| &listener.socket);
+        sockets.map(AsRawFd::as_raw_fd).collect()
     }
 
     /// Gives back the addresses of the container.

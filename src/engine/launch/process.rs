@@ -20,9 +20,10 @@ use crate::engine::pipes::{Input, piped};
 use crate::engine::{connect, host, survivors};
 use crate::monitor::protocol::AttachedStreams;
 use crate::monitor::{
-    ContainerIo, ExitReport, FirstClient, JournalFields, LogDriver, LogSettings, StdinPolicy,
-    Supervision,
+    ContainerIo, ExitReport, FirstClient, JournalFields, Lifeline, LogDriver, LogSettings,
+    StdinPolicy, Supervision,
 };
+use crate::network::helper::client::Client;
 use crate::runtime::holder_ahead::HolderAhead;
 use crate::runtime::idmap::IdMapping;
 use crate::runtime::launch::{ProgramIo, StageFailure};
@@ -74,6 +75,7 @@ fn start(
     kept.extend(prepared.cgroup.as_ref().map(|cgroup| cgroup.fd.as_raw_fd()));
     kept.extend(&prepared.launch.preserved_fds);
     kept.extend(holder.descriptor());
+    kept.extend(prepared.listener_numbers());
     call(|| close_all_but(&kept))?;
     let (program_io, io) = call(|| streams(prepared))?;
     call(drop_standard_streams)?;
@@ -84,8 +86,13 @@ fn start(
     give_files(prepared);
     let store =
         Store::open(prepared.dirs.clone()).map_err(|error| StageFailure::setup(chain(&error)))?;
+    // The helper gets ready while the container does.
+    let wanted = prepared.connection.bridges.is_some();
+    let network = wanted.then(|| Client::start(&prepared.run_root, None));
     let mut attendant = StartAttendant {
         prepared,
+        network: network.and_then(Result::ok),
+        bridges: None,
         store: store.clone(),
         command: line,
         ready: None,
@@ -241,6 +248,9 @@ fn supervision(
             .into_iter()
             .map(|(_, pidfd)| pidfd)
             .collect(),
+        lifeline: attendant
+            .bridges
+            .map(|bridges| Box::new(bridges) as Box<dyn Lifeline>),
         memory_events: prepared
             .cgroup
             .as_ref()

@@ -11,6 +11,7 @@ mod filter;
 mod joining;
 mod plan;
 pub mod ports;
+mod publisher;
 mod removal;
 mod subnets;
 
@@ -23,6 +24,7 @@ pub use create::{CreateNetworkError, NewNetwork, NewSubnet};
 pub use joining::{JoiningError, network_requests};
 pub use plan::JoinNetworkError;
 pub(super) use plan::give_back;
+pub(super) use publisher::publisher_of;
 pub use removal::RemovedNetwork;
 
 use filter::{NetworkFilters, Users};

@@ -281,6 +281,8 @@ fn configure(
     if default_route == DefaultRoute::Here && !network.internal {
         messages.extend(default_routes(network, attachment, index));
     }
+    let further = network.routes.iter();
+    messages.extend(further.map(|(to, by)| route::add_route(index, *to, *by)));
     routes.request(&messages)
 }
 

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A container's connection with the user's bridges, as its monitor keeps it: should the network
+//! helper die, the first monitor starts it again, and all connect their containers anew. The
+//! bridges have lived on in the monitors' descriptors meanwhile.
+
+use std::fs::File;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::monitor::Lifeline;
+use crate::network::helper::client::{Client, HelperError, Listener};
+use crate::state::connection::ConnectionPlan;
+use crate::state::id::ContainerId;
+use crate::sys::pidfd::Pidfd;
+use crate::sys::{Called, Ignored};
+
+/// How often a helper that has died is started again, and the pause before each try.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Bridges {
+    run_root: PathBuf,
+    container: String,
+    plan: ConnectionPlan,
+    listeners: Vec<Listener>,
+    /// Of the container.
+    namespace: OwnedFd,
+    process: Pidfd,
+    client: Option<Client>,
+    /// The namespace of the bridges; open as long as this monitor lives.
+    holder: OwnedFd,
+}
+
+/// The container as the helper gets it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Joined<'a> {
+    pub(super) run_root: &'a Path,
+    pub(super) id: &'a ContainerId,
+    /// Its first process.
+    pub(super) process: i32,
+    /// A process in its network namespace.
+    pub(super) network: i32,
+}
+
+impl Bridges {
+    /// Connects a container; `client` is the way to the helper if it was begun already.
+    ///
+    /// # Errors
+    ///
+    /// [`HelperError::Unsupported`] where the host has no native networking; the listeners are
+    /// closed then.
+    pub(super) fn connect(
+        joined: Joined<'_>,
+        plan: &ConnectionPlan,
+        listeners: Vec<Listener>,
+        client: Option<Client>,
+    ) -> Result<Self, HelperError> {
+        let container = joined.id.to_string();
+        let path = format!("/proc/{}/ns/net", joined.network);
+        let namespace = File::open(&path).called(|| format!("open({path})"))?;
+        let process = Pidfd::open(joined.process)?;
+        let attach =
+            |client: &Client| client.attach(&container, plan, namespace.as_fd(), process.as_fd());
+        let start = || Client::start(joined.run_root, None);
+        let mut client = client.map_or_else(start, Ok)?;
+        let holder = match attach(&client) {
+            // It has ended just before, for want of containers.
+            Err(HelperError::Gone) => {
+                client = start()?;
+                attach(&client)?
+            }
+            result => result?,
+        };
+        client.publish(&container, &listeners)?;
+        Ok(Self {
+            run_root: joined.run_root.to_owned(),
+            container,
+            plan: plan.clone(),
+            listeners,
+            namespace: namespace.into(),
+            process,
+            client: Some(client),
+            holder,
+        })
+    }
+
+    fn reconnect(&self) -> Result<Client, HelperError> {
+        let client = Client::start(&self.run_root, Some(self.holder.as_fd()))?;
+        let (namespace, process) = (self.namespace.as_fd(), self.process.as_fd());
+        client.attach(&self.container, &self.plan, namespace, process)?;
+        client.publish(&self.container, &self.listeners)?;
+        Ok(client)
+    }
+}
+
+impl Lifeline for Bridges {
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.client.as_ref().map(AsFd::as_fd)
+    }
+
+    fn attend(&mut self) {
+        if let Some(plan) = self.client.as_ref().and_then(Client::news) {
+            self.plan = plan;
+            return;
+        }
+        self.client = None;
+        for _ in 0..TRIES {
+            if let Ok(client) = self.reconnect() {
+                self.client = Some(client);
+                return;
+            }
+            // Nobody can be told here: the container goes on without a network in the end.
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// The ports are free when this is over.
+impl Drop for Bridges {
+    fn drop(&mut self) {
+        self.listeners.clear();
+        if let Some(client) = &self.client {
+            // A helper that is gone serves nothing.
+            client.detach(&self.container).ignored();
+        }
+    }
+}
+
+/// Where a container finds the host: the gateway of its first network that has one.
+pub(super) fn host_of(plan: &ConnectionPlan) -> Option<IpAddr> {
+    let networks = plan
+        .attachments
+        .iter()
+        .filter_map(|one| plan.network_of(one));
+    let mut outward = networks.filter(|network| !network.internal);
+    let mut gateways = outward
+        .next()?
+        .subnets
+        .iter()
+        .filter_map(|subnet| subnet.gateway);
+    gateways.next()
+}
+
+/// A container's own addresses.
+pub(super) fn own_of(plan: &ConnectionPlan) -> Vec<IpAddr> {
+    let prefixes = plan.attachments.iter().flat_map(|one| &one.addresses);
+    prefixes.map(|prefix| prefix.address).collect()
+}
