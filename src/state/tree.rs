@@ -65,7 +65,8 @@ pub fn remove_tree(path: &Path) -> Result<(), RemoveTreeError> {
     }
 }
 
-/// Threads that remove: the disk is what they wait for, not a processor.
+/// Threads that remove: the disk is what they wait for, not a processor. With eight it takes twice
+/// as long where the blocks of each file are given back one by one.
 const REMOVERS: usize = 32;
 
 /// Parts that are as good as more of them, and how deep they are looked for.
@@ -89,7 +90,11 @@ pub fn remove_trees(trees: &[PathBuf]) -> Vec<RemoveTreeError> {
     };
     thread::scope(|scope| {
         for _ in 0..REMOVERS.min(parts.len()) {
-            scope.spawn(remove_parts);
+            // Where there may be no more threads, those that there are do it.
+            let spawned = thread::Builder::new().spawn_scoped(scope, remove_parts);
+            if spawned.is_err() {
+                break;
+            }
         }
     });
     let removed = trees.iter().map(|tree| remove_tree(tree));

@@ -10,23 +10,25 @@
 //! Changes are made under the lock of `images/`, for no longer than a few files take to write.
 //! Readers take no lock: an image is there when its record is.
 
+mod find;
 mod leftovers;
 mod lists;
+mod record;
 
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::lists::{InstanceSource, Instances, ListedInstance, ManifestList};
+use self::record::{ImageRecord, latest_first, latest_origins};
 use super::error::StorageError;
-use super::layers::{Layer, Layers, Pin, chain_ids, list, make_private};
+use super::layers::{Layer, Layers, Pin, chain_ids, make_private};
 use super::workplace::Workplace;
 use super::{blobs, names, references};
 use crate::oci::{Digest, ImageConfiguration, Reference};
-use crate::state::atomic::{self, Durability};
+use crate::state::atomic;
 use crate::state::dirs::Dirs;
 use crate::state::locks::{Contention, DirectoryLock};
 
@@ -102,45 +104,6 @@ pub struct Origin {
     pub is_insecure: bool,
 }
 
-/// Origins of one image that are remembered.
-const ORIGINS_MAX: usize = 8;
-
-/// `images/<id>.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct ImageRecord {
-    id: Digest,
-    /// The newest first.
-    manifests: Vec<Digest>,
-    /// Chain ids, lowest first.
-    layers: Vec<Digest>,
-    /// When it came here.
-    added: Timestamp,
-    /// Every name that it had, the latest first.
-    #[serde(default)]
-    names_history: Vec<String>,
-    /// The latest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    origins: Vec<Origin>,
-    /// Of a manifest list, where its instances come from; nothing else has any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    instances: Option<Instances>,
-}
-
-impl ImageRecord {
-    /// What a file's name alone says of an image.
-    fn nothing_but(id: &Digest) -> Self {
-        Self {
-            id: id.clone(),
-            manifests: Vec::new(),
-            layers: Vec::new(),
-            added: Timestamp::UNIX_EPOCH,
-            names_history: Vec::new(),
-            origins: Vec::new(),
-            instances: None,
-        }
-    }
-}
-
 /// What a removal did.
 #[derive(Debug, Default)]
 pub struct Removed {
@@ -186,32 +149,6 @@ impl Images {
         };
         let record = self.record(&id)?.ok_or_else(|| no_such(text))?;
         self.read(&record, name)
-    }
-
-    /// The id that `text` names, and the full name if it is one.
-    ///
-    /// # Errors
-    ///
-    /// [`StorageError::NoSuchImage`], [`StorageError::AmbiguousId`].
-    pub fn find(&self, text: &str) -> Result<(Digest, Option<String>), StorageError> {
-        let reference = Reference::parse(text).ok();
-        if let Some(reference) = &reference {
-            for name in candidates(reference) {
-                if let Some(id) = self.by_reference(&name)? {
-                    return Ok((id, Some(name.without_digest().to_string())));
-                }
-            }
-        }
-        if let Some(id) = self.by_id(text)? {
-            return Ok((id, None));
-        }
-        if let Some(reference) = reference
-            && reference.is_short()
-            && let Some(found) = self.by_suffix(&reference)?
-        {
-            return Ok(found);
-        }
-        Err(no_such(text))
     }
 
     /// All images, in no order. Damaged ones are among them.
@@ -479,49 +416,6 @@ impl Images {
         }
     }
 
-    fn record_path(&self, id: &Digest) -> PathBuf {
-        self.dirs.images().join(format!("{}.json", id.hex()))
-    }
-
-    fn record(&self, id: &Digest) -> Result<Option<ImageRecord>, StorageError> {
-        let path = self.record_path(id);
-        let bytes = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            result => result.map_err(StorageError::file("read", &path))?,
-        };
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|source| StorageError::Damaged { path, source })
-    }
-
-    fn write_record(&self, record: &ImageRecord) -> Result<(), StorageError> {
-        let bytes = serde_json::to_vec(record).expect("a record has string keys");
-        atomic::replace_file(&self.record_path(&record.id), &bytes, Durability::Synced)
-            .map_err(StorageError::call("keep image"))
-    }
-
-    fn records(&self) -> Result<Vec<ImageRecord>, StorageError> {
-        let mut records = Vec::new();
-        for id in self.ids()? {
-            // One may go away while we read.
-            records.extend(self.record(&id)?);
-        }
-        Ok(records)
-    }
-
-    fn ids(&self) -> Result<Vec<Digest>, StorageError> {
-        let paths = list(&self.dirs.images()).map_err(StorageError::call("list images"))?;
-        let id = |path: PathBuf| {
-            let name = path
-                .file_name()?
-                .to_str()?
-                .strip_suffix(".json")?
-                .to_owned();
-            Digest::from_sha256_hex(&name)
-        };
-        Ok(paths.into_iter().filter_map(id).collect())
-    }
-
     fn read(&self, record: &ImageRecord, name: Option<String>) -> Result<Image, StorageError> {
         let bytes = blobs::get(&self.dirs, &record.id)?;
         let config = ImageConfiguration::from_json(&bytes).map_err(|source| {
@@ -551,57 +445,6 @@ impl Images {
         let layers = record.layers.iter();
         let layers = layers.filter_map(|layer| self.layers.read(layer).ok());
         assemble(record, None, config.unwrap_or_default(), layers.collect())
-    }
-
-    /// The image that has exactly this name; with a digest, only if it came under it.
-    fn by_reference(&self, name: &Reference) -> Result<Option<Digest>, StorageError> {
-        let Some(digest) = name.digest() else {
-            return names::get(&self.dirs, &name.to_string());
-        };
-        let repository = name.repository();
-        let names = names::all(&self.dirs)?;
-        for record in self.records()? {
-            let has_digest = record.manifests.contains(digest);
-            let mut names = names.get(&record.id).into_iter().flatten();
-            if has_digest && names.any(|name| repository_of(name) == repository) {
-                return Ok(Some(record.id));
-            }
-        }
-        Ok(None)
-    }
-
-    fn by_id(&self, text: &str) -> Result<Option<Digest>, StorageError> {
-        let prefix = text.strip_prefix("sha256:").unwrap_or(text);
-        if prefix.is_empty() || !prefix.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Ok(None);
-        }
-        let mut ids = self.ids()?;
-        ids.retain(|id| id.hex().starts_with(prefix));
-        match ids.len() {
-            0 => Ok(None),
-            1 => Ok(ids.pop()),
-            count => {
-                let prefix = text.to_owned();
-                Err(StorageError::AmbiguousId { prefix, count })
-            }
-        }
-    }
-
-    /// A short name in any registry: `a` fits `quay.io/x/a`.
-    fn by_suffix(
-        &self,
-        reference: &Reference,
-    ) -> Result<Option<(Digest, Option<String>)>, StorageError> {
-        if reference.digest().is_some() {
-            return Ok(None);
-        }
-        let suffix = format!("/{}", reference.clone().with_default_tag());
-        for (id, names) in names::all(&self.dirs)? {
-            if let Some(name) = names.into_iter().find(|name| name.ends_with(&suffix)) {
-                return Ok(Some((id, Some(name))));
-            }
-        }
-        Ok(None)
     }
 }
 
@@ -667,43 +510,6 @@ fn assemble(
         config,
         layers,
     }
-}
-
-/// `origin` before what was known, each repository once.
-fn latest_origins(origin: Option<&Origin>, known: Vec<Origin>) -> Vec<Origin> {
-    let repository = origin.map(|origin| origin.repository.clone());
-    let mut origins: Vec<Origin> = origin.cloned().into_iter().collect();
-    let mut older = known;
-    older.retain(|known| Some(&known.repository) != repository.as_ref());
-    origins.extend(older);
-    origins.truncate(ORIGINS_MAX);
-    origins
-}
-
-/// `names` before what is in `history`, each once.
-fn latest_first(names: Vec<String>, history: Vec<String>) -> Vec<String> {
-    let mut merged: Vec<String> = Vec::new();
-    for name in names.into_iter().chain(history) {
-        if !merged.contains(&name) {
-            merged.push(name);
-        }
-    }
-    merged
-}
-
-/// The full names that a typed one may mean, the likeliest first.
-fn candidates(reference: &Reference) -> Vec<Reference> {
-    use crate::oci::{DOCKER_DOMAIN, LOCAL_DOMAIN};
-    let complete = |domain| reference.clone().with_domain(domain).with_default_tag();
-    if reference.is_short() {
-        vec![complete(LOCAL_DOMAIN), complete(DOCKER_DOMAIN)]
-    } else {
-        vec![complete(DOCKER_DOMAIN)]
-    }
-}
-
-fn repository_of(name: &str) -> String {
-    Reference::parse(name).map_or_else(|_| String::new(), |name| name.repository())
 }
 
 fn no_such(name: &str) -> StorageError {

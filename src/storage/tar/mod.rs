@@ -10,6 +10,7 @@ mod header;
 mod input;
 mod pax;
 mod recipe;
+mod sparse;
 mod stream;
 mod write;
 

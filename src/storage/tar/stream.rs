@@ -3,23 +3,24 @@
 
 use std::io;
 
-use tar::{GnuExtSparseHeader, Header};
+use tar::Header;
 
 use super::header::{self, BLOCK, HeaderKind};
-use super::pax::{PaxRecords, decimal};
+use super::pax::PaxRecords;
 use super::recipe::RecipeWriter;
-use super::{Limits, Member, MemberKind, SparseMap, TarError, TarInput, printable};
+use super::sparse::check_sparse;
+use super::{Limits, Member, MemberKind, TarError, TarInput};
 
 /// A tar stream, read member by member.
 #[derive(Debug)]
 pub(crate) struct TarStream<R> {
     input: R,
-    limits: Limits,
+    pub(super) limits: Limits,
     global: PaxRecords,
     members: u64,
-    position: u64,
+    pub(super) position: u64,
     /// Data of the current member that was not read yet.
-    data_left: u64,
+    pub(super) data_left: u64,
     /// Padding after it.
     padding_left: u64,
     ended: bool,
@@ -248,7 +249,7 @@ impl<R: TarInput> TarStream<R> {
     }
 
     /// Fills `block`; false if the stream ended before it.
-    fn read_block(&mut self, block: &mut [u8; BLOCK]) -> Result<bool, TarError> {
+    pub(super) fn read_block(&mut self, block: &mut [u8; BLOCK]) -> Result<bool, TarError> {
         let mut filled = 0;
         while filled < BLOCK {
             match self.input.read(&mut block[filled..]) {
@@ -295,133 +296,6 @@ impl<R: TarInput> TarStream<R> {
         }
         Ok(name)
     }
-
-    /// GNU's old format: four pieces in the header, more in blocks after it.
-    fn read_old_sparse(&mut self, header: &Header) -> Result<SparseMap, TarError> {
-        let name = || printable(&header.path_bytes());
-        let gnu = header.as_gnu().ok_or_else(|| TarError::Sparse(name()))?;
-        let mut pieces = Vec::new();
-        let mut take = |sparse: &[tar::GnuSparseHeader]| -> io::Result<()> {
-            for piece in sparse.iter().filter(|piece| !piece.is_empty()) {
-                pieces.push((piece.offset()?, piece.length()?));
-            }
-            Ok(())
-        };
-        take(&gnu.sparse).map_err(|error| header::bad(&error))?;
-        let mut more = gnu.is_extended();
-        let mut read = 0;
-        while more {
-            let mut block = GnuExtSparseHeader::new();
-            read += BLOCK as u64;
-            if read > self.limits.extension_bytes {
-                let position = self.position;
-                return Err(TarError::ExtensionTooLong {
-                    size: read,
-                    position,
-                });
-            }
-            if !self.read_block(block.as_mut_bytes())? {
-                return Err(TarError::Truncated);
-            }
-            take(block.sparse()).map_err(|error| header::bad(&error))?;
-            more = block.is_extended();
-        }
-        Ok(SparseMap {
-            real_size: gnu.real_size().map_err(|error| header::bad(&error))?,
-            pieces,
-        })
-    }
-
-    /// Formats 0.0 and 0.1 hold the map in their records, 1.0 in front of the data.
-    fn pax_sparse_map(
-        &mut self,
-        sparse: &super::pax::PaxSparse,
-        name: &[u8],
-    ) -> Result<SparseMap, TarError> {
-        if sparse.major != Some(1) {
-            return Ok(sparse.map());
-        }
-        let damaged = || TarError::Sparse(printable(name));
-        let mut numbers = MapReader::default();
-        while !numbers.is_complete() {
-            let mut block = [0; BLOCK];
-            if self.data_left < BLOCK as u64 || !self.read_block(&mut block)? {
-                return Err(damaged());
-            }
-            self.data_left -= BLOCK as u64;
-            numbers.read += BLOCK as u64;
-            if numbers.read > self.limits.extension_bytes {
-                return Err(damaged());
-            }
-            numbers.take(&block).ok_or_else(damaged)?;
-        }
-        Ok(SparseMap {
-            real_size: sparse.real_size.unwrap_or(0),
-            pieces: numbers.pieces(),
-        })
-    }
-}
-
-/// Reads the map of format 1.0: a count, then offset and length of each piece, one a line.
-#[derive(Default)]
-struct MapReader {
-    line: Vec<u8>,
-    count: Option<u64>,
-    numbers: Vec<u64>,
-    read: u64,
-}
-
-impl MapReader {
-    fn is_complete(&self) -> bool {
-        self.count
-            .is_some_and(|count| self.numbers.len() as u64 == count.saturating_mul(2))
-    }
-
-    fn take(&mut self, block: &[u8]) -> Option<()> {
-        for &byte in block {
-            if self.is_complete() {
-                break;
-            }
-            if byte != b'\n' {
-                self.line.push(byte);
-                continue;
-            }
-            let number = decimal(&self.line)?;
-            self.line.clear();
-            match self.count {
-                None => self.count = Some(number),
-                Some(_) => self.numbers.push(number),
-            }
-        }
-        Some(())
-    }
-
-    fn pieces(&self) -> Vec<(u64, u64)> {
-        let (pairs, _) = self.numbers.as_chunks::<2>();
-        pairs.iter().map(|pair| (pair[0], pair[1])).collect()
-    }
-}
-
-/// Pieces lie in order inside the file, and their data are all that is stored.
-fn check_sparse(member: &Member) -> Result<(), TarError> {
-    let Some(sparse) = &member.sparse else {
-        return Ok(());
-    };
-    let mut end = 0_u64;
-    let mut stored = 0_u64;
-    let fits = sparse.pieces.iter().all(|&(offset, length)| {
-        let ordered = offset >= end;
-        let Some(piece_end) = offset.checked_add(length) else {
-            return false;
-        };
-        end = piece_end;
-        stored = stored.saturating_add(length);
-        ordered && end <= sparse.real_size
-    });
-    if fits && stored <= member.stored_size && i64::try_from(sparse.real_size).is_ok() {
-        return Ok(());
-    }
-    Err(TarError::Sparse(printable(&member.path)))
 }
 
 /// Why data could not be handed on.
