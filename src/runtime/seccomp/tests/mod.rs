@@ -33,6 +33,27 @@ const PODMAN: &[&str] = &[
 /// What Docker gives beyond Podman's.
 const DOCKER: &[&str] = &["CAP_NET_RAW", "CAP_MKNOD", "CAP_AUDIT_WRITE"];
 
+/// Every set that makes a difference to the default profile if `SECCOMP_SETS` is `all`, which takes
+/// minutes; else those of [`capability_sets`], each capability alone, and all but each.
+fn telling_sets() -> Vec<BTreeSet<String>> {
+    let all = super::default_profile::capabilities_that_matter().collect::<BTreeSet<_>>();
+    let chosen = |is_in: &dyn Fn(usize) -> bool| {
+        let held = all.iter().enumerate().filter(|(index, _)| is_in(*index));
+        held.map(|(_, cap)| (*cap).to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    if std::env::var("SECCOMP_SETS").is_ok_and(|sets| sets == "all") {
+        let every = 0..1_usize << all.len();
+        return every
+            .map(|bits| chosen(&|index| bits >> index & 1 == 1))
+            .collect();
+    }
+    let alone = (0..all.len()).map(|one| chosen(&|index| index == one));
+    let without = (0..all.len()).map(|one| chosen(&|index| index != one));
+    let usual = capability_sets().into_iter();
+    usual.chain(alone).chain(without).collect()
+}
+
 /// The sets that most containers have: none, Podman's, Docker's, and all.
 fn capability_sets() -> [BTreeSet<String>; 4] {
     let docker = [PODMAN, DOCKER].concat();

@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompArg, LinuxSyscall};
 
 use super::interpreter::{Call, run};
-use super::{Machine, capability_sets, default_spec, host};
+use super::{Machine, capability_sets, default_spec, host, telling_sets};
 use crate::runtime::seccomp::Profile;
 use crate::runtime::seccomp::abi::{Abi, X32_BIT};
 use crate::runtime::seccomp::compiler::compile_for;
@@ -199,7 +199,7 @@ fn telling_values(spec: &LinuxSeccomp, name: &str, index: usize) -> Vec<u64> {
 }
 
 /// Every call of `abi` worth asking about, with the name it has, if any.
-fn calls(spec: &LinuxSeccomp, abi: Abi) -> Vec<Call> {
+pub(super) fn calls(spec: &LinuxSeccomp, abi: Abi) -> Vec<Call> {
     let table = SyscallTable::of(abi);
     let bases = (0..=600).chain([0x000f_0001, 0x000f_0005, X32_BIT - 1]);
     let numbers = bases.map(|number| number | abi.number_base());
@@ -242,8 +242,9 @@ fn product(call: Call, values: &[Vec<u64>]) -> Vec<Call> {
     calls
 }
 
-/// Compares all verdicts; `subject` names the profile in failures.
-fn compare(oracle: &Oracle, subject: &str, spec: &LinuxSeccomp, machine: Machine) {
+/// Compares all verdicts and counts them; `subject` names the profile in failures.
+fn compare(oracle: &Oracle, subject: &str, spec: &LinuxSeccomp, machine: Machine) -> usize {
+    let mut compared = 0;
     let abis = machine.abis();
     let answer = oracle.ask(spec, abis);
     let spec = without(spec, &answer.unknown);
@@ -273,8 +274,10 @@ fn compare(oracle: &Oracle, subject: &str, spec: &LinuxSeccomp, machine: Machine
                 verdict, expected,
                 "{subject}: {abi:?} {call:x?}, as {verdict:#x}, {expected:#x}"
             );
+            compared += 1;
         }
     }
+    compared
 }
 
 /// All but socket(2), whose rules overlap and so depend on their order, which libseccomp does not
@@ -284,13 +287,16 @@ fn default_profile() {
     let Some(oracle) = Oracle::build() else {
         return;
     };
+    let (mut sets, mut verdicts) = (0, 0);
     for machine in [Machine::X86_64, Machine::Aarch64] {
-        for caps in capability_sets() {
+        for caps in telling_sets() {
             let socket = BTreeSet::from(["socket".to_owned()]);
             let spec = without(&default_spec(&caps, machine), &socket);
-            compare(&oracle, &format!("default with {caps:?}"), &spec, machine);
+            verdicts += compare(&oracle, &format!("default with {caps:?}"), &spec, machine);
+            sets += 1;
         }
     }
+    println!("{verdicts} verdicts of {sets} programs are libseccomp's");
 }
 
 #[test]

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Any rules, overlapping as they may: the program says what the rules say when they are read one
-//! by one.
+//! Any rules, overlapping as they may, and those of the default profile: the program says what the
+//! rules say when they are read one by one. This needs no library.
 
 use oci_spec::runtime::{LinuxSeccomp, LinuxSeccompArg, LinuxSeccompOperator, LinuxSyscall};
 use proptest::prelude::*;
 
-use super::Machine;
 use super::interpreter::{Call, run};
+use super::oracle::calls;
+use super::{Machine, default_spec, telling_sets};
 use crate::runtime::seccomp::abi::Abi;
 use crate::runtime::seccomp::compiler::compile_for;
 use crate::runtime::seccomp::syscalls::SyscallTable;
@@ -102,6 +103,31 @@ fn holds(argument: &LinuxSeccompArg, call: &Call) -> bool {
         LinuxSeccompOperator::ScmpCmpGt => actual > value,
         LinuxSeccompOperator::ScmpCmpMaskedEq => {
             actual & value == argument.value_two().unwrap_or(0) & value
+        }
+    }
+}
+
+/// All numbers that exist and some that do not, the arguments that rules look at and those beside
+/// them; socket(2) as well, whose rules overlap.
+#[test]
+fn the_default_profile_says_what_its_rules_say_for_every_capability() {
+    let table = SyscallTable::of(Abi::X86_64);
+    for caps in telling_sets() {
+        let spec = default_spec(&caps, Machine::X86_64);
+        let filter = compile_for(&spec, Machine::X86_64).expect("compiles");
+        let named = spec
+            .syscalls()
+            .iter()
+            .flatten()
+            .flat_map(LinuxSyscall::names);
+        let newest = named.filter_map(|name| table.number(name)).max();
+        for call in calls(&spec, Abi::X86_64) {
+            // Newer than the profile: ENOSYS, as with runc.
+            if Some(call.number) > newest {
+                continue;
+            }
+            let (verdict, expected) = (run(&filter, &call), evaluate(&spec, &table, &call));
+            assert_eq!(verdict, expected, "{caps:?}: {call:x?}");
         }
     }
 }
