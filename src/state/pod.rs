@@ -134,12 +134,27 @@ impl ExitPolicy {
 #[derive(Debug, Clone)]
 pub struct Pods {
     directory: PathBuf,
+    tmp: PathBuf,
 }
 
 /// The right to make and remove pods, and to make containers in them, held until it is dropped.
 #[derive(Debug)]
 pub struct PodsLock {
     _directory: DirectoryLock,
+}
+
+/// Tells others that a pod is not finished yet and that its maker lives, until it is dropped.
+#[derive(Debug)]
+pub struct Making {
+    path: PathBuf,
+    _directory: DirectoryLock,
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        // What stays is swept.
+        drop(fs::remove_dir(&self.path));
+    }
 }
 
 /// What a list of the pods found.
@@ -156,6 +171,7 @@ impl Pods {
     pub fn new(dirs: &Dirs) -> Self {
         Self {
             directory: dirs.pods(),
+            tmp: dirs.tmp(),
         }
     }
 
@@ -178,6 +194,41 @@ impl Pods {
                 });
             }
         }
+    }
+
+    /// Begins to make a pod: until its infra container is there, a check would take it for the
+    /// remains of a killed command.
+    ///
+    /// # Errors
+    ///
+    /// What mkdir(2) and flock(2) say.
+    pub fn begin(&self, id: &PodId) -> Result<Making, StateError> {
+        let path = self.making(id);
+        loop {
+            private_directories()
+                .create(&path)
+                .called(|| format!("mkdir({})", path.display()))
+                .map_err(self.failure("make a pod in"))?;
+            let lock = DirectoryLock::take(&path, Contention::Wait);
+            // A sweep may take it for a dead one's before it is locked.
+            if let Some(directory) = lock.map_err(self.failure("make a pod in"))? {
+                return Ok(Making {
+                    path,
+                    _directory: directory,
+                });
+            }
+        }
+    }
+
+    /// Whether somebody who lives is making the pod.
+    pub fn is_being_made(&self, id: &PodId) -> bool {
+        let path = self.making(id);
+        let lock = DirectoryLock::take(&path, Contention::GiveUp);
+        !matches!(lock, Ok(Some(_))) && path.exists()
+    }
+
+    fn making(&self, id: &PodId) -> PathBuf {
+        self.tmp.join(format!("pod-{id}"))
     }
 
     /// Makes a pod, if its name is free.
@@ -382,6 +433,21 @@ mod tests {
         let missing = pods.resolve("web").unwrap_err().to_string();
         assert_eq!(missing, "no pod with name or ID web found: no such pod");
         pods.create(&lock, &record(2, "web")).unwrap();
+    }
+
+    #[test]
+    fn a_pod_is_being_made_as_long_as_its_maker_lives() {
+        let (directory, pods) = pods();
+        let id = record(1, "web").id;
+        assert!(!pods.is_being_made(&id));
+        let making = pods.begin(&id).unwrap();
+        assert!(pods.is_being_made(&id));
+        assert!(!pods.is_being_made(&record(2, "other").id));
+        drop(making);
+        assert!(!pods.is_being_made(&id));
+        // What a killed maker leaves is nobody's.
+        fs::create_dir(directory.path().join(format!("data/tmp/pod-{id}"))).unwrap();
+        assert!(!pods.is_being_made(&id));
     }
 
     #[test]

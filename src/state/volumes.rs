@@ -96,7 +96,7 @@ pub enum VolumeError {
         path: PathBuf,
     },
     /// A file or directory of its own.
-    #[error("{action} volume {name}: {source}")]
+    #[error("{action} volume {name}")]
     Files {
         /// What was attempted.
         action: &'static str,

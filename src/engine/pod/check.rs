@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What `system check` says of pods.
 
-use super::members;
+use super::{members, members_of};
 use crate::engine::Engine;
 use crate::engine::check::{Checked, Outcome, Repair, Severity};
 use crate::engine::error::EngineError;
 use crate::runtime::userns::chain;
 use crate::state::StateError;
 use crate::state::id::PodId;
-use crate::state::pod::PodRecord;
+use crate::state::pod::{PodRecord, PodsLock};
 use crate::state::record::PodRole;
+use crate::state::store::Store;
 use crate::state::summary::ContainerSummary;
 
 impl Engine {
@@ -28,14 +29,14 @@ impl Engine {
         for id in self.pods().ids()? {
             let own = members.remove(&id).unwrap_or_default();
             match self.pods().load(&id) {
-                Ok(pod) => checked.extend(self.check_infra(&pod, &own, repair)),
+                Ok(pod) => checked.extend(self.check_infra(&store, &pod, &own, repair)?),
                 Err(StateError::NoSuchPod { .. }) => {}
                 Err(error) => checked.push(Checked {
                     text: format!("pod {id}: {}", chain(&error)),
                     severity: Severity::Damage,
                     outcome: match repair {
                         Repair::None | Repair::Lossless => Outcome::Found,
-                        Repair::Lossy => self.remove_record(&id),
+                        Repair::Lossy => self.remove_record(&self.pods().lock()?, &id),
                     },
                 }),
             }
@@ -45,33 +46,41 @@ impl Engine {
 
     fn check_infra(
         &self,
+        store: &Store,
         pod: &PodRecord,
         members: &[ContainerSummary],
         repair: Repair,
-    ) -> Option<Checked> {
+    ) -> Result<Option<Checked>, EngineError> {
         let is_infra = |one: &ContainerSummary| one.resolved.role == PodRole::Infra;
-        if pod.infra.is_none() || members.iter().any(is_infra) {
-            return None;
+        let has_infra = |members: &[ContainerSummary]| members.iter().any(is_infra);
+        if pod.infra.is_none() || has_infra(members) || self.pods().is_being_made(&pod.id) {
+            return Ok(None);
+        }
+        // It may have been finished, or removed, since its containers were listed; now nobody puts
+        // one into it any more.
+        let lock = self.pods().lock()?;
+        let members = members_of(store, &pod.id)?;
+        if has_infra(&members) || !self.pods().exists(&pod.id) {
+            return Ok(None);
         }
         let text = format!("pod {} ({}): it has no infra container", pod.id, pod.name);
         let (severity, outcome) = match (members.is_empty(), repair) {
             (true, Repair::None) => (Severity::Leftover, Outcome::Found),
             (true, Repair::Lossless | Repair::Lossy) => {
-                (Severity::Leftover, self.remove_record(&pod.id))
+                (Severity::Leftover, self.remove_record(&lock, &pod.id))
             }
             // Its containers may hold what is of use: only the user knows.
             (false, _) => (Severity::Damage, Outcome::Found),
         };
-        Some(Checked {
+        Ok(Some(Checked {
             text,
             severity,
             outcome,
-        })
+        }))
     }
 
-    fn remove_record(&self, id: &PodId) -> Outcome {
-        let pods = self.pods();
-        match pods.lock().and_then(|lock| pods.remove(&lock, id)) {
+    fn remove_record(&self, lock: &PodsLock, id: &PodId) -> Outcome {
+        match self.pods().remove(lock, id) {
             Ok(()) => Outcome::Removed,
             Err(error) => Outcome::Failed(chain(&error)),
         }

@@ -84,6 +84,7 @@ impl Engine {
                 .then(|| ContainerId::from_random(&random_bytes())),
             id,
         };
+        let _making = self.pods().begin(&record.id)?;
         let record = self.keep_pod(record)?;
         let made = self.finish_pod(&record, spec.infra, spec.id_file, report);
         if made.is_err() {
