@@ -3,10 +3,10 @@
 //! that the kernel refused. The words that scripts search for are podman's;
 //! [`EngineError::docker_message`] has docker's where they differ.
 
+use std::error::Error;
 use std::path::PathBuf;
 
 use super::filter::FilterError;
-use super::launch::StartError;
 use super::signal::SignalError;
 use crate::runtime::userns::UsernsError;
 use crate::state::StateError;
@@ -24,8 +24,10 @@ pub enum EngineError {
     Start {
         /// The container.
         id: ContainerId,
-        /// Why.
-        source: Box<StartError>,
+        /// 125, 126 or 127.
+        exit_code: u8,
+        /// Why: a `StartError`, which starts themselves put below errors of this type.
+        source: Box<dyn Error + Send + Sync>,
     },
     /// Not a signal.
     #[error(transparent)]

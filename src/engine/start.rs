@@ -66,6 +66,7 @@ impl Engine {
                 StartError::State(error) => error.into(),
                 source => EngineError::Start {
                     id: id.clone(),
+                    exit_code: source.exit_code(),
                     source: Box::new(source),
                 },
             }

@@ -139,7 +139,7 @@ impl Start {
 /// An attached start ends as `run` does: 126 and 127 tell what is wrong with the command.
 fn failure(error: EngineError) -> Failure {
     let code = match &error {
-        EngineError::Start { source, .. } => source.exit_code(),
+        EngineError::Start { exit_code, .. } => *exit_code,
         _ => crate::cli::failure::TOOL_ERROR,
     };
     Failure {

@@ -33,7 +33,7 @@ fn stage_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a StageFailure> {
         Some(RunError::Create(_)) | None => None,
     };
     let start = start.or_else(|| match error.downcast_ref::<EngineError>() {
-        Some(EngineError::Start { source, .. }) => Some(&**source),
+        Some(EngineError::Start { source, .. }) => source.downcast_ref::<StartError>(),
         _ => None,
     });
     match start.or_else(|| error.downcast_ref::<StartError>()) {
@@ -55,6 +55,7 @@ mod tests {
         };
         let engine = EngineError::Start {
             id: ContainerId::from_random(&[1; 32]),
+            exit_code: 126,
             source: Box::new(StartError::Stage(stage())),
         };
         let errors: [Box<dyn Error>; 4] = [
