@@ -6,6 +6,7 @@
 //! matter.
 
 pub mod addresses;
+pub mod dns;
 pub mod files;
 pub mod helper;
 pub mod listeners;
