@@ -6,8 +6,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use libdeflater::{CompressionLvl, Compressor};
@@ -19,6 +19,9 @@ use crate::oci::{Algorithm, Digest, Digester};
 /// What one thread compresses at a time: each is a gzip member, or a frame of zstd, of its own,
 /// which every reader takes.
 const BLOCK: usize = 1 << 20;
+
+/// A block that cannot be compressed becomes a little longer.
+const ROOM: usize = BLOCK + BLOCK / 64;
 
 /// Threads for one layer.
 const WORKERS_MAX: usize = 8;
@@ -87,8 +90,10 @@ pub(super) fn begins_as_ours(blob: impl Read, again: impl Read) -> io::Result<bo
     let Ok(length) = decompress(blob).and_then(|plain| read_fully(plain, &mut block)) else {
         return Ok(false);
     };
-    let ours = Packer::new(LayerCompression::Gzip).pack(&block[..length])?;
-    let mut theirs = vec![0; ours.len()];
+    let mut ours = vec![0; ROOM];
+    let packed = Packer::new(LayerCompression::Gzip).pack(&block[..length], &mut ours)?;
+    ours.truncate(packed);
+    let mut theirs = vec![0; packed];
     let length = read_fully(again, &mut theirs)?;
     Ok(ours == theirs[..length])
 }
@@ -105,10 +110,39 @@ pub fn unnamed_file(scratch: &Path) -> io::Result<File> {
     options.custom_flags(libc::O_TMPFILE).open(scratch)
 }
 
-type Finished = io::Result<Vec<u8>>;
+/// Bytes in memory that is used again: a fresh page costs more than to fill it.
+struct Piece {
+    /// Always [`ROOM`] long.
+    memory: Vec<u8>,
+    length: usize,
+}
+
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        &self.memory[..self.length]
+    }
+}
+
+/// Memory that nobody uses just now.
+#[derive(Default)]
+struct Pool(Mutex<Vec<Vec<u8>>>);
+
+impl Pool {
+    fn take(&self) -> Vec<u8> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        kept.unwrap_or_else(|| vec![0; ROOM])
+    }
+
+    fn give(&self, piece: Piece) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push(piece.memory);
+    }
+}
+
+type Finished = io::Result<Piece>;
 
 /// A block, and where its compressed form is waited for.
-type Job = (Vec<u8>, SyncSender<Finished>);
+type Job = (Piece, SyncSender<Finished>);
 
 /// Reads blocks in one thread, compresses them in others, and gives them to `sink` in order; the
 /// digest of the plain bytes.
@@ -123,16 +157,18 @@ fn in_blocks(
         .min(WORKERS_MAX);
     let (jobs, queue) = sync_channel::<Job>(workers);
     let queue = Mutex::new(queue);
+    let pool = &Pool::default();
     // Results in the order of the blocks.
     let (order, results) = sync_channel::<Receiver<Finished>>(2 * workers);
     thread::scope(|scope| {
         for _ in 0..workers {
-            scope.spawn(|| work(&queue, compression));
+            scope.spawn(|| work(&queue, compression, pool));
         }
-        let reader = scope.spawn(move || read_blocks(input, algorithm, &jobs, &order));
+        let reader = scope.spawn(move || read_blocks(input, algorithm, &jobs, &order, pool));
         for result in results {
-            let block = result.recv().map_err(io::Error::other)?;
-            sink(&block?)?;
+            let packed = result.recv().map_err(io::Error::other)??;
+            sink(packed.bytes())?;
+            pool.give(packed);
         }
         reader.join().expect("the reader returns its errors")
     })
@@ -143,17 +179,18 @@ fn read_blocks(
     algorithm: Algorithm,
     jobs: &SyncSender<Job>,
     order: &SyncSender<Receiver<Finished>>,
+    pool: &Pool,
 ) -> io::Result<Digest> {
     let mut digester = Digester::new(algorithm);
     for number in 0.. {
-        let mut block = vec![0; BLOCK];
-        let length = read_fully(&mut input, &mut block)?;
+        let mut memory = pool.take();
+        let length = read_fully(&mut input, &mut memory[..BLOCK])?;
         // Nothing at all is an empty block.
         if length == 0 && number > 0 {
             break;
         }
-        block.truncate(length);
-        digester.update(&block);
+        let block = Piece { memory, length };
+        digester.update(block.bytes());
         let (done, result) = sync_channel(1);
         // When writing has failed, nobody waits for more.
         if order.send(result).is_err() || jobs.send((block, done)).is_err() {
@@ -163,13 +200,16 @@ fn read_blocks(
     Ok(digester.finish())
 }
 
-fn work(queue: &Mutex<Receiver<Job>>, compression: LayerCompression) {
+fn work(queue: &Mutex<Receiver<Job>>, compression: LayerCompression, pool: &Pool) {
     let mut packer = Packer::new(compression);
     loop {
         let job = queue.lock().map(|queue| queue.recv());
         let Ok(Ok((block, done))) = job else { return };
+        let mut memory = pool.take();
+        let packed = packer.pack(block.bytes(), &mut memory);
+        pool.give(block);
         // Whoever does not wait any more has an error of its own.
-        drop(done.send(packer.pack(&block)));
+        drop(done.send(packed.map(|length| Piece { memory, length })));
     }
 }
 
@@ -190,15 +230,13 @@ impl Packer {
         }
     }
 
-    fn pack(&mut self, block: &[u8]) -> io::Result<Vec<u8>> {
+    /// Compresses `block` into `room`, which is longer; how long that became.
+    fn pack(&mut self, block: &[u8], room: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Gzip(compressor) => {
-                let mut packed = vec![0; compressor.gzip_compress_bound(block.len())];
-                let length = compressor.gzip_compress(block, &mut packed);
-                packed.truncate(length.map_err(io::Error::other)?);
-                Ok(packed)
-            }
-            Self::Zstd => zstd::bulk::compress(block, ZSTD_LEVEL),
+            Self::Gzip(compressor) => compressor
+                .gzip_compress(block, room)
+                .map_err(io::Error::other),
+            Self::Zstd => zstd::bulk::compress_to_buffer(block, room, ZSTD_LEVEL),
         }
     }
 }
@@ -241,6 +279,27 @@ mod tests {
                 reader.read_to_end(&mut found).unwrap();
                 assert_eq!(found, plain);
             }
+        }
+    }
+
+    #[test]
+    fn what_does_not_compress_has_room() {
+        let mut state = 1_u64;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            state.to_be_bytes()[0]
+        })
+        .take(BLOCK + 1)
+        .collect();
+        for compression in [LayerCompression::Gzip, LayerCompression::Zstd] {
+            let (_, bytes) = packed(&noise[..], compression).unwrap();
+            assert!(bytes.len() > noise.len());
+            let mut found = Vec::new();
+            let mut reader = decompress(&bytes[..]).unwrap();
+            reader.read_to_end(&mut found).unwrap();
+            assert_eq!(found, noise);
         }
     }
 
