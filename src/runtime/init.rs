@@ -216,6 +216,10 @@ fn make_root(
     for op in &plan {
         let op = without_seal(op);
         let op = op.as_ref();
+        let copied = apply::copy_link(op, root.as_fd());
+        if copied.map_err(|error| StageFailure::setup(error.to_string()))? {
+            continue;
+        }
         let applied = apply::apply(op, root.as_fd(), sources)
             .map_err(|error| StageFailure::setup(error.to_string()))?;
         if applied.filled == Filled::Copied {

@@ -82,6 +82,7 @@ fn mount_of(copy: &Path) -> MountOp {
         propagation_depth: Depth::One,
         copy_up: false,
         chown: false,
+        copy_link: false,
         first_use: None,
     }
 }

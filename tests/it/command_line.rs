@@ -206,6 +206,7 @@ fn docker_mode_has_dockers_words() {
     docker_line("run --rm --restart=always x")
         .expect(125)
         .says("docker: conflicting options: cannot specify both --restart and --rm");
+    docker_line("run -it x").says("the input device is not a TTY");
     let missing = Sandbox::new()
         .call(["run", "--network", "none", "nosuch"])
         .env("CORACLE_MODE", "docker")

@@ -263,6 +263,12 @@ fn bind_mounts_show_the_hosts_files() {
     let mount = format!("type=bind,source={shared},target=/m,readonly");
     let listed = prints(&sandbox, &["--mount", &mount], &["ls", "/m"]);
     assert_eq!(listed, "hello\nnew");
+    std::os::unix::fs::symlink("hello", sandbox.path("shared/link")).unwrap();
+    for kind in ["bind,src={}/link,dst=/m/link", "glob,src={}/lin*,dst=/m/"] {
+        let mount = format!("type={},no-dereference", kind.replace("{}", &shared));
+        let link = prints(&sandbox, &["--mount", &mount], &["readlink", "/m/link"]);
+        assert_eq!(link, "hello");
+    }
     let missing = format!("{shared}/nosuch:/m");
     let refused = run(&sandbox, &["-v", &missing], &["true"])
         .run()

@@ -217,8 +217,6 @@ impl CreateArgs {
         let mut notices = Vec::new();
         let notified = caller.variable("NOTIFY_SOCKET").is_some();
         check_isolation(self.isolation.as_deref())?;
-        let terminal = check_terminal(&self.process, caller)?;
-        notices.extend(terminal.map(Notice::Warning));
         self.lifecycle
             .fill(&mut request, caller.dialect, notified)
             .map_err(Failure::tool)?;
@@ -297,21 +295,6 @@ fn check_isolation(isolation: Option<&str>) -> Result<(), Failure> {
         Some(other) => Err(Failure::tool(format_args!(
             "--isolation {other}: not supported, want default"
         ))),
-    }
-}
-
-/// `-it` without a terminal on stdin.
-fn check_terminal(process: &ProcessArgs, caller: &Caller) -> Result<Option<String>, Failure> {
-    if !process.tty() || !process.interactive() || caller.terminals[0] {
-        return Ok(None);
-    }
-    match caller.dialect {
-        Dialect::Docker => Err(Failure::usage("the input device is not a TTY")),
-        Dialect::Podman => Ok(Some(
-            "The input device is not a TTY. The --tty and --interactive flags might not work \
-             properly"
-                .to_owned(),
-        )),
     }
 }
 
@@ -548,18 +531,6 @@ mod tests {
         for (line, message) in cases {
             assert_eq!(request(line, Dialect::Podman).unwrap_err(), message);
         }
-    }
-
-    #[test]
-    fn a_terminal_is_missed_in_each_dialects_way() {
-        let (_, notices) = request(&["-it", "x"], Dialect::Podman).unwrap();
-        let words = "The input device is not a TTY.";
-        assert!(matches!(&notices[..], [Notice::Warning(text)] if text.starts_with(words)));
-        assert_eq!(
-            request(&["-it", "x"], Dialect::Docker).unwrap_err(),
-            "the input device is not a TTY"
-        );
-        assert!(request(&["-t", "x"], Dialect::Docker).is_ok());
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(crate) mod registry;
 mod resources;
 mod security;
 
-pub(crate) use create::{Caller, CreateArgs, NOT_YET};
+pub(crate) use create::{Caller, CreateArgs, NOT_YET, Notice};
 pub(crate) use image::ImageArgs;
 pub(crate) use pod::PodCreateArgs;
 

@@ -127,16 +127,6 @@ impl ProcessArgs {
         }
     }
 
-    /// Whether stdin is kept open.
-    pub(crate) fn interactive(&self) -> bool {
-        self.interactive
-    }
-
-    /// Whether a terminal is asked for.
-    pub(crate) fn tty(&self) -> bool {
-        self.tty
-    }
-
     /// Writes what these flags ask for into `request`.
     pub(crate) fn fill(self, request: &mut ContainerRequest) -> Result<(), ProcessError> {
         self.check()?;

@@ -2,7 +2,7 @@
 //! `run`.
 
 use super::foreground;
-use crate::cli::args::{Caller, CreateArgs, NOT_YET};
+use crate::cli::args::{Caller, CreateArgs, NOT_YET, Notice};
 use crate::cli::command::NotYet;
 use crate::cli::image::{ensure_image, infra_image};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
@@ -46,7 +46,9 @@ impl Subcommand for Run {
     fn run(self, context: &Context) -> CommandResult {
         let ahead = context.take_namespace();
         let pull = self.create.pull(context)?;
-        let (mut request, notices) = self.create.into_request(&Caller::of(context)?)?;
+        let caller = Caller::of(context)?;
+        let (mut request, mut notices) = self.create.into_request(&caller)?;
+        notices.extend(missed_terminal(&request, self.detach, &caller)?);
         for notice in notices {
             notice.tell(context);
         }
@@ -99,6 +101,26 @@ impl Subcommand for Run {
                 Ok(attached.exit_code())
             }
         }
+    }
+}
+
+/// `-it` without a terminal on stdin.
+fn missed_terminal(
+    request: &ContainerRequest,
+    detach: bool,
+    caller: &Caller,
+) -> Result<Option<Notice>, Failure> {
+    if !request.tty || !request.interactive || caller.terminals[0] {
+        return Ok(None);
+    }
+    match caller.dialect {
+        Dialect::Docker if detach => Ok(None),
+        Dialect::Docker => Err(Failure::usage("the input device is not a TTY")),
+        Dialect::Podman => Ok(Some(Notice::Warning(
+            "The input device is not a TTY. The --tty and --interactive flags might not work \
+             properly"
+                .to_owned(),
+        ))),
     }
 }
 

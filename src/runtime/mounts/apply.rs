@@ -130,6 +130,30 @@ pub fn apply(
     })
 }
 
+/// Where the source of `op` is a link that is to be copied, makes it; whether it did.
+///
+/// # Errors
+///
+/// See [`MountError`].
+pub fn copy_link(op: &MountOp, root: BorrowedFd<'_>) -> Result<bool, MountError> {
+    let MountSource::Bind { host_path, .. } = &op.source else {
+        return Ok(false);
+    };
+    let leads_to = fs::read_link(host_path).ok().filter(|_| op.copy_link);
+    let Some(leads_to) = leads_to else {
+        return Ok(false);
+    };
+    let links = links(&op.container_path);
+    target::make_link(root, &op.container_path, leads_to.as_os_str(), links).map_err(|source| {
+        MountError::Refused {
+            what: host_path.display().to_string(),
+            container_path: op.container_path.clone(),
+            source,
+        }
+    })?;
+    Ok(true)
+}
+
 fn first_use(op: &MountOp, root: BorrowedFd<'_>, volume: BorrowedFd<'_>) -> SysResult<Filled> {
     let Some(first_use) = op.first_use else {
         return Ok(Filled::Owned);

@@ -29,6 +29,8 @@ pub struct MountOp {
     pub copy_up: bool,
     /// Changes the owner of the source to the container's user (`U`).
     pub chown: bool,
+    /// A bind whose source is a link becomes the same link (`copy-symlink`, `no-dereference`).
+    pub copy_link: bool,
     /// The first use of a bind that is a new volume.
     pub first_use: Option<FirstUse>,
 }
@@ -144,6 +146,7 @@ fn plan_one(mount: &Mount) -> Result<MountOp, PlanError> {
         propagation_depth: parsed.propagation_depth,
         copy_up: parsed.copy_up,
         chown: parsed.chown,
+        copy_link: parsed.copy_link,
         first_use: parsed.first_use,
     })
 }
@@ -200,6 +203,7 @@ struct Options {
     parameters: Vec<(String, Option<String>)>,
     copy_up: bool,
     chown: bool,
+    copy_link: bool,
     first_use: Option<FirstUse>,
 }
 
@@ -215,6 +219,7 @@ impl Options {
             parameters: Vec::new(),
             copy_up: false,
             chown: false,
+            copy_link: false,
             first_use: None,
         };
         for option in options {
@@ -237,6 +242,7 @@ impl Options {
             "tmpcopyup" | "copyup" => self.copy_up = true,
             "notmpcopyup" | "nocopyup" => self.copy_up = false,
             "U" => self.chown = true,
+            "copy-symlink" | "no-dereference" => self.copy_link = true,
             "x-coracle.fill" => self.first_use = Some(FirstUse::Fill),
             "x-coracle.own" => self.first_use = Some(FirstUse::Own),
             // Without SELinux labels change nothing; the others are defaults or mount(8)'s own.

@@ -3,12 +3,14 @@
 //! below a descriptor of the root, and what is made is made on descriptors, so no link in an
 //! image leads outside (CVE-2021-30465, CVE-2024-45310).
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
 use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::symlinkat;
 
 use crate::sys::{Called, SysResult};
 
@@ -101,6 +103,28 @@ pub fn open_or_make(
     match open(root, path, links) {
         Err(error) if error.errno == Errno::ENOENT => make(root, path, kind, links),
         answer => answer,
+    }
+}
+
+/// Makes the link `path` below `root`, with what is above it. One that leads to the same place is
+/// left as it is.
+///
+/// # Errors
+///
+/// openat2(2)'s, mkdirat(2)'s, symlinkat(2)'s.
+pub fn make_link(
+    root: BorrowedFd<'_>,
+    path: &Path,
+    leads_to: &OsStr,
+    links: Links,
+) -> SysResult<()> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Errno::EINVAL).called(|| format!("symlinkat({path:?})"));
+    };
+    let parent = open_or_make(root, parent, TargetKind::Directory, links)?;
+    match symlinkat(leads_to, parent.as_fd(), name) {
+        Err(Errno::EEXIST) if readlinkat(parent.as_fd(), name).as_deref() == Ok(leads_to) => Ok(()),
+        made => made.called(|| format!("symlinkat([rootfs], {path:?})")),
     }
 }
 
