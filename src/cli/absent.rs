@@ -61,7 +61,6 @@ const COMMANDS: &[(&str, Absence)] = &[
     ("quadlet", NotYet),
     ("sbom", Never("coracle has no bill-of-materials scanner")),
     ("scout", Never("coracle has no vulnerability scanner")),
-    ("secret", NotYet),
     ("service", SWARM),
     ("stack", SWARM),
     ("stats", NotYet),

@@ -146,6 +146,10 @@ pub(crate) const GROUPS: &[Group] = &[
         about: "Manage pods",
     },
     Group {
+        name: "secret",
+        about: "Manage secrets",
+    },
+    Group {
         name: "system",
         about: "Manage coracle",
     },

@@ -232,6 +232,14 @@ pub(crate) fn words_of(
     if wanted.contains("POD") {
         candidates.extend(pods(context));
     }
+    if wanted.contains("SECRET") {
+        let all = context.engine.secrets().list().unwrap_or_default();
+        candidates.extend(all.into_iter().map(|one| (one.name, one.id)));
+    }
+    if wanted.contains("VOLUME") {
+        let all = context.engine.list_volumes(&[]).unwrap_or_default();
+        candidates.extend(all.into_iter().map(|one| (one.record.name, String::new())));
+    }
     match wanted {
         "FILE" | "PATH" | "DIR" => Answer::files(),
         _ => Answer::of(candidates),

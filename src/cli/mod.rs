@@ -21,6 +21,7 @@ mod output_file;
 mod pflag;
 mod pod;
 mod registry;
+mod secret;
 mod shell;
 mod suggest;
 mod system;
@@ -43,6 +44,7 @@ pub(crate) const COMMANDS: &[&[Entry]] = &[
     network::COMMANDS,
     pod::COMMANDS,
     registry::COMMANDS,
+    secret::COMMANDS,
     system::COMMANDS,
     volume::COMMANDS,
 ];

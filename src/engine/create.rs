@@ -27,6 +27,7 @@ use crate::state::StateError;
 use crate::state::atomic::Durability;
 use crate::state::id::ContainerId;
 use crate::state::record::{ContainerRecord, ContainerRequest, Resolved};
+use crate::state::secrets::{GivenSecret, SecretError, Secrets};
 use crate::state::store::{ContainerLock, Store};
 use crate::storage::StorageError;
 use crate::sys::SysError;
@@ -104,6 +105,9 @@ pub enum CreateError {
     /// A log driver that is not there.
     #[error("running container create option: invalid log driver: {0}")]
     LogDriver(String),
+    /// `--secret`.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// `--cidfile`.
     #[error("container ID file {}: {reason}", path.display())]
     CidFile {
@@ -191,12 +195,34 @@ impl Engine {
         };
         let (networks, _networks) = self.hold_networks(&record.request)?;
         record.resolved.networks = networks;
+        let secrets = self.look_up_secrets(&mut record)?;
         let held = self.hold_volumes(&store, &mut record)?;
-        match keep(&store, record, durability, self.dialect) {
+        let kept = keep(&store, record, durability, self.dialect)
+            .and_then(|kept| self.with_secrets(&store, kept, &secrets));
+        match kept {
             Ok(kept) => Ok(kept),
             Err(error) => {
                 held.discard(&self.volumes());
                 Err(error)
+            }
+        }
+    }
+
+    /// Gives a container that was just made what it was promised, or takes it back.
+    fn with_secrets(
+        &self,
+        store: &Store,
+        kept: (ContainerRecord, ContainerLock),
+        secrets: &[GivenSecret],
+    ) -> Result<(ContainerRecord, ContainerLock), CreateError> {
+        if secrets.is_empty() {
+            return Ok(kept);
+        }
+        match Secrets::open(&self.dirs).give(&kept.0.id, secrets) {
+            Ok(()) => Ok(kept),
+            Err(error) => {
+                drop(store.remove(&kept.0.id));
+                Err(error.into())
             }
         }
     }
@@ -311,6 +337,7 @@ impl Engine {
             networks: None,
             pod: place.pod,
             role: place.role,
+            secrets: Vec::new(),
         };
         let name = request.name.clone().unwrap_or_default();
         Ok(ContainerRecord {

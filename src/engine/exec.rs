@@ -20,6 +20,7 @@ use sessions::SessionFiles;
 
 use super::launch::{PrepareError, container_filter};
 use super::pipes::{Input, piped};
+use super::secret;
 use super::spec::{SecurityError, SecurityOptions, bounding_set, session_process};
 use super::terminal::{DetachKeys, size_of};
 use super::{Dialect, Engine, cgroup};
@@ -30,6 +31,7 @@ use crate::state::StateError;
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
 use crate::state::record::{ContainerRecord, ContainerState};
+use crate::state::secrets::{GivenSecret, SecretError};
 use crate::state::store::Store;
 use crate::sys::channel::Channel;
 use crate::sys::pidfd::Pidfd;
@@ -64,6 +66,9 @@ pub enum ExecError {
     /// The store.
     #[error(transparent)]
     State(#[from] StateError),
+    /// Its secrets.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The container does not run.
     #[error("can only create exec sessions on running containers: container state improper")]
     NotRunning {
@@ -104,6 +109,7 @@ impl ExecError {
         match self {
             Self::Stage(failure) => failure.code,
             Self::State(_)
+            | Self::Secret(_)
             | Self::NotRunning { .. }
             | Self::Paused { .. }
             | Self::Security(_)
@@ -304,13 +310,14 @@ impl Engine {
         request: &ExecRequest,
         io: ProgramIo,
     ) -> Result<Running, ExecError> {
+        let given = self.secrets_of(&target.record)?;
         let security = SecurityOptions::parse(&target.record.request.security_opt)?;
         let bounding = bounding_set(&target.record, self.dialect);
         let seccomp = container_filter(&target.record, &security, &bounding)?;
         let session = Session {
             container: target.pidfd.as_fd(),
             pid: target.pid,
-            process: self.session_process(&target.record, request, &security),
+            process: self.session_process(&target.record, request, &security, &given),
             user: UserChoice::Lookup {
                 user: Self::session_user(&target.record, request),
                 additional_groups: target.record.request.group_add.clone(),
@@ -335,15 +342,13 @@ impl Engine {
         record: &ContainerRecord,
         request: &ExecRequest,
         security: &SecurityOptions,
+        given: &[GivenSecret],
     ) -> Process {
         let mut process = session_process(record, self.dialect, security, request.tty);
         process.set_args(Some(request.command.clone()));
         let mut environment = process.env().clone().unwrap_or_default();
-        for (key, value) in &request.env {
-            let prefix = format!("{key}=");
-            environment.retain(|pair| !pair.starts_with(&prefix));
-            environment.push(format!("{key}={value}"));
-        }
+        secret::set_variables(&mut environment, &secret::environment(given));
+        secret::set_variables(&mut environment, &request.env);
         process.set_env(Some(environment));
         if let Some(workdir) = &request.workdir {
             process.set_cwd(PathBuf::from(workdir));

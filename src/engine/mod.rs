@@ -46,6 +46,7 @@ pub mod restart;
 pub mod roots;
 pub mod run;
 pub mod search;
+pub mod secret;
 pub mod selection;
 pub mod signal;
 mod slices;

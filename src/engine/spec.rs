@@ -17,6 +17,7 @@ use oci_spec::runtime::{
 pub use security::{SecurityError, SecurityOptions};
 
 use super::Dialect;
+use super::secret::SecretFile;
 use crate::config::mounts_conf::DefaultMount;
 use crate::runtime::capability::{self, DOCKER_ADDS, PODMAN_DEFAULT};
 use crate::state::record::{ContainerRecord, MountRequest};
@@ -42,6 +43,8 @@ pub struct SpecContext {
     pub host_devices: Vec<PathBuf>,
     /// Copies of what mounts.conf names.
     pub default_mounts: Vec<DefaultMount>,
+    /// Files of secrets, on the host and inside.
+    pub secrets: Vec<SecretFile>,
     /// Where a shared /dev/shm comes from, with `--ipc host` or `container:ID`.
     pub shared_shm: Option<PathBuf>,
     /// The user's mounts, volumes among them as binds of their directories.

@@ -214,6 +214,11 @@ impl Dirs {
         self.data_root.join("networks")
     }
 
+    /// `secrets/`.
+    pub fn secrets(&self) -> PathBuf {
+        self.data_root.join("secrets")
+    }
+
     /// `tmp/`.
     pub fn tmp(&self) -> PathBuf {
         self.data_root.join("tmp")

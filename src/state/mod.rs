@@ -15,6 +15,7 @@ pub mod networks;
 pub mod place;
 pub mod pod;
 pub mod record;
+pub mod secrets;
 mod spare;
 pub mod store;
 pub mod summary;

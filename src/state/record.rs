@@ -215,6 +215,40 @@ pub struct ContainerRequest {
     pub create_command: Vec<String>,
     /// `--pod`, as typed: a name, an id or `new:NAME`.
     pub pod: Option<String>,
+    /// `--secret`, without anything secret.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretRequest>,
+}
+
+/// One `--secret SOURCE[,…]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretRequest {
+    /// Its name or id, as typed.
+    pub source: String,
+    /// How the container has it.
+    pub place: SecretPlace,
+}
+
+/// Where a container finds a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretPlace {
+    /// In a file.
+    Mount {
+        /// A path, below /run/secrets where it is relative; the secret's name without one.
+        target: Option<String>,
+        /// Its owner inside.
+        uid: u32,
+        /// Its group inside.
+        gid: u32,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// In its environment.
+    Env {
+        /// The variable.
+        target: String,
+    },
 }
 
 /// `--rootfs PATH[:O][:idmap]`.
@@ -325,6 +359,18 @@ pub struct Resolved {
     pub pod: Option<PodId>,
     /// What it is in its pod.
     pub role: PodRole,
+    /// What the names of the request's secrets meant, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<ResolvedSecret>,
+}
+
+/// The secret that a name meant when the container was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolvedSecret {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// What a container is in its pod.

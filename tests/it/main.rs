@@ -34,6 +34,7 @@ mod pull;
 mod registry;
 mod rm;
 mod run;
+mod secrets;
 mod stop;
 mod support;
 mod system;

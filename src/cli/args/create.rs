@@ -14,6 +14,7 @@ use super::namespaces::NamespaceArgs;
 use super::network::NetworkArgs;
 use super::process::{self, ProcessArgs};
 use super::resources::ResourceArgs;
+use super::secrets;
 use super::security::SecurityArgs;
 use crate::cli::command::NotYet;
 use crate::cli::image::transfers::Volume;
@@ -46,6 +47,9 @@ pub(crate) struct CreateArgs {
     resources: ResourceArgs,
     #[command(flatten)]
     security: SecurityArgs,
+    /// Give the container a secret (NAME[,type=mount|env,target=,uid=,gid=,mode=])
+    #[arg(long, value_name = "NAME[,OPT=VALUE...]")]
+    secret: Vec<String>,
     /// Accepted: there is one way to isolate
     #[arg(long, hide = true)]
     isolation: Option<String>,
@@ -101,7 +105,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet::long("personality"),
     NotYet::long("rdt-class"),
     NotYet::long("requires"),
-    NotYet::long("secret"),
     NotYet::long("shm-size-systemd"),
     NotYet::long("subgidname"),
     NotYet::long("subuidname"),
@@ -245,6 +248,7 @@ impl CreateArgs {
                 caller.terminals.contains(&true),
             )
             .map_err(Failure::tool)?;
+        request.secrets = secrets::parse(&self.secret).map_err(Failure::tool)?;
         make_absolute(&mut request, &caller.current_dir);
         check_together(&request).map_err(Failure::tool)?;
         mounts::check_sources(&request, caller.dialect).map_err(Failure::tool)?;

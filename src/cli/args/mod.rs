@@ -21,11 +21,14 @@ mod pod;
 pub(crate) mod process;
 pub(crate) mod registry;
 mod resources;
+mod secrets;
 mod security;
 
 pub(crate) use create::{Caller, CreateArgs, NOT_YET, Notice};
 pub(crate) use image::ImageArgs;
 pub(crate) use pod::PodCreateArgs;
+
+use std::collections::BTreeMap;
 
 use super::pflag::parse_bool;
 
@@ -41,4 +44,13 @@ enum Namespace {
 /// Reads a truth value for clap.
 pub(crate) fn boolean(text: &str) -> Result<bool, String> {
     parse_bool(text).ok_or_else(|| format!("strconv.ParseBool: parsing \"{text}\": invalid syntax"))
+}
+
+/// `KEY=VALUE` texts, of which a later one replaces an earlier; a key alone has an empty value.
+pub(crate) fn pairs(texts: &[String]) -> BTreeMap<String, String> {
+    let pair = |text: &String| {
+        let (key, value) = text.split_once('=').unwrap_or((text, ""));
+        (key.to_owned(), value.to_owned())
+    };
+    texts.iter().map(pair).collect()
 }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use crate::cli::args::boolean;
 use crate::cli::args::registry::{tls_verify, with_globals};
-use crate::cli::command::NotYet;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::config::auth_files::{Login, LoginKey};
 use crate::config::credentials::{Credentials, Secret};
@@ -35,6 +34,9 @@ pub(crate) struct LogIn {
     /// Take the password from standard input
     #[arg(long)]
     password_stdin: bool,
+    /// Take the password from a secret; the secret's name is the username where none is given
+    #[arg(long, value_name = "SECRET")]
+    secret: Option<String>,
     /// Require HTTPS and check certificates
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = boolean)]
     tls_verify: Option<bool>,
@@ -58,8 +60,6 @@ impl Subcommand for LogIn {
         "login --username ana --password-stdin quay.io < password.txt",
         "login --get-login quay.io",
     ];
-    const NOT_YET: &'static [NotYet] = &[NotYet::long("secret")];
-
     fn run(self, context: &Context) -> CommandResult {
         let access = context.engine.access(self.access_request(context)?)?;
         let key = key_of(self.registry.as_deref(), &access, context.engine.dialect)?;
@@ -125,8 +125,13 @@ impl LogIn {
         tell(&stored, self.verbose, context)
     }
 
-    /// The password of the command line or of standard input.
+    /// The password of the command line, of a secret or of standard input.
     fn given_password(&self, context: &Context) -> Result<Option<Secret>, Failure> {
+        if let Some(name) = &self.secret {
+            let found = context.engine.secrets().find(name).map_err(Failure::tool)?;
+            let text = String::from_utf8_lossy(found.data.reveal()).into_owned();
+            return Ok(Some(Secret::new(text)));
+        }
         if !self.password_stdin {
             if self.password.is_some() && context.engine.dialect == Dialect::Docker {
                 context.ui.note(
@@ -149,7 +154,7 @@ impl LogIn {
     }
 
     fn user(&self, known: Option<&Login>, context: &Context) -> Result<String, Failure> {
-        if let Some(user) = &self.username {
+        if let Some(user) = self.username.as_ref().or(self.secret.as_ref()) {
             return Ok(user.clone());
         }
         if context.engine.dialect == Dialect::Docker && !ask::can_answer() {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `volume create`.
 
-use std::collections::BTreeMap;
-
+use crate::cli::args::pairs;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::volume::{Existing, VolumeRequest};
@@ -72,12 +71,4 @@ impl Subcommand for Create {
         context.ui.line(name)?;
         Ok(0)
     }
-}
-
-fn pairs(texts: &[String]) -> BTreeMap<String, String> {
-    let pair = |text: &String| {
-        let (key, value) = text.split_once('=').unwrap_or((text, ""));
-        (key.to_owned(), value.to_owned())
-    };
-    texts.iter().map(pair).collect()
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Empty, Keys, Subject, port_keys};
 use crate::engine::{signal, spec};
+use crate::state::record::{ContainerRecord, SecretPlace};
 
 #[derive(Debug, Serialize)]
 #[serde(rename = "define.InspectContainerConfig", rename_all = "PascalCase")]
@@ -49,7 +50,7 @@ pub(super) struct Config {
     #[serde(rename = "Umask,Umask,omitempty")]
     umask: String,
     #[serde(rename = "Secrets,Secrets,omitempty")]
-    secrets: Vec<Empty>,
+    secrets: Vec<Secret>,
     timeout: u64,
     stop_timeout: u64,
     #[serde(rename = "Passwd,Passwd,omitempty")]
@@ -58,6 +59,39 @@ pub(super) struct Config {
     sd_notify_mode: &'static str,
     #[serde(rename = "ExposedPorts,ExposedPorts,omitempty")]
     exposed_ports: Keys,
+}
+
+/// A secret that the container has as a file.
+#[derive(Debug, Serialize)]
+#[serde(rename = "define.InspectSecret", rename_all = "PascalCase")]
+struct Secret {
+    name: String,
+    #[serde(rename = "ID")]
+    id: String,
+    #[serde(rename = "UID")]
+    uid: u32,
+    #[serde(rename = "GID")]
+    gid: u32,
+    mode: u32,
+}
+
+fn secrets(record: &ContainerRecord) -> Vec<Secret> {
+    let asked = record.request.secrets.iter();
+    let shown = asked
+        .zip(&record.resolved.secrets)
+        .filter_map(|(request, resolved)| {
+            let SecretPlace::Mount { uid, gid, mode, .. } = request.place else {
+                return None;
+            };
+            Some(Secret {
+                name: resolved.name.clone(),
+                id: resolved.id.clone(),
+                uid,
+                gid,
+                mode,
+            })
+        });
+    shown.collect()
 }
 
 /// The section of `subject`.
@@ -97,7 +131,7 @@ pub(super) fn config(subject: &Subject<'_>) -> Config {
         timezone: request.timezone.clone().unwrap_or_default(),
         systemd_mode: request.systemd.as_deref() == Some("always"),
         umask: format!("{:0>4}", request.umask.as_deref().unwrap_or("0022")),
-        secrets: Vec::new(),
+        secrets: secrets(record),
         timeout: request.timeout_seconds.unwrap_or(0),
         stop_timeout: resolved.stop_timeout_seconds,
         passwd: !request.no_passwd,

@@ -12,6 +12,7 @@ use crate::engine::volume::VolumeFailure;
 use crate::network::listeners::ListenError;
 use crate::runtime::launch::StageFailure;
 use crate::state::StateError;
+use crate::state::secrets::SecretError;
 use crate::storage::StorageError;
 use crate::sys::SysError;
 
@@ -75,6 +76,9 @@ pub enum PrepareError {
     /// A volume.
     #[error(transparent)]
     Volume(#[from] VolumeFailure),
+    /// Secrets.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The store.
     #[error(transparent)]
     State(#[from] StateError),

@@ -14,6 +14,8 @@ use nix::sys::socket::{
 };
 use nix::sys::stat::{Mode, fchmod};
 
+use oci_spec::runtime::Spec;
+
 use super::default_mounts;
 use super::error::PrepareError;
 use super::prepared::Prepared;
@@ -25,6 +27,7 @@ use crate::engine::namespaces::{self, Namespaces};
 use crate::engine::network;
 use crate::engine::pod::pause;
 use crate::engine::roots::{self, Circumstances, EngineChoice, RootPlan, RootSource};
+use crate::engine::secret::{self, SecretFile};
 use crate::engine::slices;
 use crate::engine::spec::{SecurityOptions, SpecContext, bounding_set, runtime_spec};
 use crate::engine::terminal::size_of;
@@ -43,6 +46,7 @@ use crate::runtime::user;
 use crate::runtime::userns::chain;
 use crate::state::connection::ConnectionPlan;
 use crate::state::record::{ContainerRecord, ContainerRequest, MountRequest, PodRole};
+use crate::state::secrets::GivenSecret;
 use crate::state::store::Store;
 use crate::sys::seccomp::Instruction;
 use crate::sys::{Called, SysError};
@@ -100,6 +104,8 @@ impl Engine {
         }
         let listener = listen_on(&run_directory)?;
         let (mounts, filling) = self.mounts_to_make(&record)?;
+        let given = self.secrets_of(&record)?;
+        let secrets = secret::write_files(&record, &given, &run_directory)?;
         let joined_monitor = namespaces.monitor;
         let launch = launch(
             self,
@@ -111,6 +117,7 @@ impl Engine {
             &caller,
             (&run_directory, &connection),
             mounts,
+            (&given, &secrets),
         )?;
         let prepared = Prepared {
             joined_monitor,
@@ -130,6 +137,7 @@ impl Engine {
             restart_count: store.read_state(&record.id)?.restart_count,
             record,
             filling,
+            secrets,
         };
         Ok(prepared)
     }
@@ -325,6 +333,7 @@ fn launch(
     caller: &Caller,
     (run_directory, connection): (&Path, &Connection),
     mounts: Vec<MountRequest>,
+    (given, secrets): (&[GivenSecret], &[SecretFile]),
 ) -> Result<Launch, PrepareError> {
     let security = SecurityOptions::parse(&record.request.security_opt)?;
     let shared_shm = shared_shm(&namespaces);
@@ -340,9 +349,11 @@ fn launch(
         default_mounts: default_mounts::copy(&record.request, run_directory)?,
         shared_shm: shared_shm.as_ref().map(|(path, _)| path.clone()),
         mounts,
+        secrets: secrets.to_vec(),
         security,
     };
-    let spec = runtime_spec(record, &context);
+    let mut spec = runtime_spec(record, &context);
+    add_variables(&mut spec, &secret::environment(given));
     let bounding = bounding_set(record, engine.dialect);
     let seccomp = container_filter(record, &context.security, &bounding)?;
     let groups = match holder.reach {
@@ -390,6 +401,20 @@ fn launch(
         },
         preserved_fds: preserved_fds(&record.request),
     })
+}
+
+/// Secrets that are variables are in no record: the program's environment is the only place.
+fn add_variables(spec: &mut Spec, variables: &[(String, String)]) {
+    let Some(process) = spec
+        .process_mut()
+        .as_mut()
+        .filter(|_| !variables.is_empty())
+    else {
+        return;
+    };
+    let mut environment = process.env().clone().unwrap_or_default();
+    secret::set_variables(&mut environment, variables);
+    process.set_env(Some(environment));
 }
 
 /// The /dev/shm of the container whose IPC namespace is joined, if it has one.

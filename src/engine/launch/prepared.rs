@@ -10,6 +10,7 @@ use crate::engine::cgroup::{self, ContainerCgroup};
 use crate::engine::connect::Connection;
 use crate::engine::network;
 use crate::engine::roots::FuseRoot;
+use crate::engine::secret::SecretFile;
 use crate::engine::volume::{self, Filling};
 use crate::engine::{Dialect, Engine};
 use crate::monitor::protocol::Framing;
@@ -45,6 +46,8 @@ pub(super) struct Prepared {
     pub(super) restart_count: u32,
     /// Volumes that this start fills: nobody else may use them before it has.
     pub(super) filling: Filling,
+    /// Files of secrets, which still have to be given to those that they are for.
+    pub(super) secrets: Vec<SecretFile>,
     /// The monitor of the container whose namespaces are joined.
     pub(super) joined_monitor: Option<i32>,
 }

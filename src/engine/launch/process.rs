@@ -17,7 +17,7 @@ use super::prepared::{Prepared, Waiter};
 use crate::engine::Dialect;
 use crate::engine::cgroup::ContainerCgroup;
 use crate::engine::pipes::{Input, piped};
-use crate::engine::{connect, host, survivors};
+use crate::engine::{connect, host, secret, survivors};
 use crate::monitor::protocol::AttachedStreams;
 use crate::monitor::{
     ContainerIo, ExitReport, FirstClient, JournalFields, Lifeline, LogDriver, LogSettings,
@@ -84,6 +84,7 @@ fn start(
         .enter(&prepared.holder, &prepared.run_root)
         .map_err(|error| refused_namespace(&error))?;
     give_files(prepared);
+    secret::give_files(&prepared.secrets, &prepared.launch.maps);
     let store =
         Store::open(prepared.dirs.clone()).map_err(|error| StageFailure::setup(chain(&error)))?;
     // The helper gets ready while the container does.

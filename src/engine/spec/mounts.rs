@@ -7,6 +7,7 @@ use oci_spec::runtime::{LinuxNamespaceType, Mount, MountBuilder};
 
 use super::{NamespaceSource, SpecContext};
 use crate::config::mounts_conf::DefaultMount;
+use crate::engine::secret;
 use crate::state::record::{ContainerRecord, MountKind, MountRequest};
 
 const SHM_SIZE_BYTES: u64 = 64 << 20;
@@ -26,6 +27,7 @@ pub(super) fn mounts(record: &ContainerRecord, context: &SpecContext) -> Vec<Mou
         let options = ["bind", "rprivate"];
         list.push(bind(host_path, &container_path.to_string_lossy(), &options));
     }
+    list.extend(secrets(context));
     for path in &context.host_devices {
         list.push(bind(path, &path.to_string_lossy(), &["bind", "rprivate"]));
     }
@@ -164,6 +166,25 @@ fn etc_files(context: &SpecContext) -> Vec<Mount> {
         .map(|name| file(name, &format!("/etc/{name}")));
     let mut list: Vec<Mount> = etc.collect();
     list.push(file(".containerenv", "/run/.containerenv"));
+    list
+}
+
+/// Each secret is a file of its own; those without a path of their own are in memory together,
+/// where no commit finds the empty files that they are bound over.
+fn secrets(context: &SpecContext) -> Vec<Mount> {
+    let files = &context.secrets;
+    let mut defaults = context.default_mounts.iter();
+    let taken = defaults.any(|one| one.container_path == Path::new(secret::DIRECTORY));
+    let mut list = Vec::new();
+    if secret::use_directory(files) && !taken {
+        let options = ["nosuid", "nodev", "noexec", "mode=755"];
+        list.push(mount(secret::DIRECTORY, "tmpfs", "tmpfs", &options));
+    }
+    let options = ["bind", "rprivate", "nosuid", "nodev", "noexec"];
+    list.extend(files.iter().map(|file| {
+        let path = file.container_path.to_string_lossy();
+        bind(&file.host_path, &path, &options)
+    }));
     list
 }
 
