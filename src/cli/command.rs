@@ -5,6 +5,7 @@
 //! call a millisecond.
 
 use super::pflag::FlagError;
+use super::runtime::{self, RuntimeCall, RuntimeCommand};
 use super::{COMMANDS, CommandResult, Context, Failure, globals};
 use crate::engine::Dialect;
 
@@ -57,8 +58,19 @@ pub(crate) struct Entry {
     pub(crate) not_yet: &'static [NotYet],
     pub(crate) define: fn(clap::Command) -> clap::Command,
     pub(crate) adapt: fn(clap::Command, Dialect) -> clap::Command,
-    pub(crate) begin: fn(&Context),
-    pub(crate) run: fn(&clap::ArgMatches, &Context) -> CommandResult,
+    pub(crate) run: Handler,
+}
+
+/// Who runs a command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Handler {
+    /// A handler with the user's store.
+    Engine {
+        begin: fn(&Context),
+        run: fn(&clap::ArgMatches, &Context) -> CommandResult,
+    },
+    /// A handler of the group `runtime`.
+    Runtime(fn(&clap::ArgMatches, &RuntimeCall) -> CommandResult),
 }
 
 impl Entry {
@@ -72,8 +84,24 @@ impl Entry {
             not_yet: C::NOT_YET,
             define: C::augment_args,
             adapt: C::adapt,
-            begin: C::begin,
-            run: run::<C>,
+            run: Handler::Engine {
+                begin: C::begin,
+                run: run::<C>,
+            },
+        }
+    }
+
+    /// The row of the runtime's command `C`.
+    pub(crate) const fn of_runtime<C: RuntimeCommand>() -> Self {
+        Self {
+            paths: C::PATHS,
+            about: C::ABOUT,
+            usage: C::USAGE,
+            examples: &[],
+            not_yet: &[],
+            define: C::augment_args,
+            adapt: |definition, _dialect| definition,
+            run: Handler::Runtime(run_runtime::<C>),
         }
     }
 
@@ -116,6 +144,12 @@ fn run<C: Subcommand>(matches: &clap::ArgMatches, context: &Context) -> CommandR
         .run(context)
 }
 
+fn run_runtime<C: RuntimeCommand>(matches: &clap::ArgMatches, call: &RuntimeCall) -> CommandResult {
+    C::from_arg_matches(matches)
+        .map_err(Failure::tool)?
+        .run(call)
+}
+
 /// A group of commands, such as `container`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Group {
@@ -146,6 +180,10 @@ pub(crate) const GROUPS: &[Group] = &[
         about: "Manage pods",
     },
     Group {
+        name: runtime::GROUP,
+        about: "Run containers from OCI bundles, as other engines ask for it",
+    },
+    Group {
         name: "secret",
         about: "Manage secrets",
     },
@@ -169,6 +207,19 @@ pub(crate) fn lookup(path: &str) -> Option<&'static Entry> {
         .copied()
         .flatten()
         .find(|entry| entry.paths.contains(&path))
+}
+
+/// The flags that every command below `path` takes as well.
+pub(crate) fn inherited(path: &str) -> fn() -> clap::Command {
+    match path.split(' ').next() {
+        Some(runtime::GROUP) => runtime::definition,
+        _ => globals::inherited,
+    }
+}
+
+/// The flags of a group itself: those of the program are not its own.
+pub(crate) fn group_flags(name: &str) -> Option<clap::Command> {
+    (name == runtime::GROUP).then(runtime::definition)
 }
 
 pub(crate) fn is_group(path: &str) -> bool {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use clap::{Arg, ArgAction, Command};
 
-use super::command::{Entry, GROUPS, Group};
+use super::command::{Entry, GROUPS, Group, group_flags};
 use super::globals;
 use super::pflag::Order;
 
@@ -53,8 +53,12 @@ pub(crate) fn group(program: &str, group: &Group, commands: &[&[Entry]]) -> Stri
         .filter_map(|inner| Some((child_of(inner.name, group.name)?, inner.about)))
         .collect();
     rows.extend(children(commands, group.name));
+    let (flags, own) = match group_flags(group.name) {
+        Some(definition) => (" [options]", format!("\n{}", options(&definition))),
+        None => ("", String::new()),
+    };
     format!(
-        "{about}\n\nDescription:\n  {about}\n\nUsage:\n  {program} {name} [command]\n\n{list}",
+        "{about}\n\nDescription:\n  {about}\n\nUsage:\n  {program} {name}{flags} [command]\n\n{list}{own}",
         about = group.about,
         name = group.name,
         list = command_list(rows),

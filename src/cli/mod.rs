@@ -21,6 +21,7 @@ mod output_file;
 mod pflag;
 mod pod;
 mod registry;
+mod runtime;
 mod secret;
 mod shell;
 mod suggest;
@@ -44,6 +45,7 @@ pub(crate) const COMMANDS: &[&[Entry]] = &[
     network::COMMANDS,
     pod::COMMANDS,
     registry::COMMANDS,
+    runtime::COMMANDS,
     secret::COMMANDS,
     system::COMMANDS,
     volume::COMMANDS,

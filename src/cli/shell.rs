@@ -7,12 +7,13 @@ use std::process::ExitCode;
 
 use super::absent::{self, Absence};
 use super::args::registry::with_configured_defaults;
-use super::command::{Entry, GROUPS, is_group, lookup};
+use super::command::{Entry, GROUPS, Handler, inherited, is_group, lookup};
 use super::complete::{self, Answer, Descriptions, Place};
 use super::context::{Call, LogLevel, early_configuration};
 use super::failure::{Origin, usage_error};
 use super::globals::{self, Globals};
 use super::pflag::{self, Line, Order, plain_line};
+use super::runtime::{self, RuntimeFlags};
 use super::suggest::similar;
 use super::{COMMANDS, CommandResult, Context, Failure, help};
 use crate::engine::Dialect;
@@ -22,8 +23,14 @@ use crate::output::ui::Ui;
 pub(crate) fn dispatch(argv: &[OsString]) -> ExitCode {
     let ui = Ui;
     let mut shell = Shell::new(argv, ui);
-    let outcome = shell.run(argv.get(1..).unwrap_or_default());
+    let words = argv.get(1..).unwrap_or_default();
+    let outcome = if shell.call.program == runtime::PROGRAM {
+        shell.run(&[&[runtime::GROUP.into()], words].concat())
+    } else {
+        shell.run(words)
+    };
     ExitCode::from(outcome.unwrap_or_else(|failure| {
+        shell.log(&failure);
         failure.print(Ui, shell.dialect, &shell.call.path);
         failure.exit_code(shell.dialect, &shell.call.path)
     }))
@@ -47,6 +54,8 @@ struct Shell {
     call: Call,
     dialect: Dialect,
     global_flags: Vec<OsString>,
+    /// The flags of the group `runtime` as typed.
+    runtime_flags: Vec<OsString>,
 }
 
 impl Shell {
@@ -65,6 +74,7 @@ impl Shell {
                     .collect(),
             },
             global_flags: Vec::new(),
+            runtime_flags: Vec::new(),
         }
     }
 
@@ -77,6 +87,10 @@ impl Shell {
                 self.ui.line(self.version_line())?;
                 return Ok(0);
             }
+        }
+        if self.call.path == runtime::GROUP && RuntimeFlags::read(&self.runtime_flags)?.version {
+            self.ui.line(runtime::version())?;
+            return Ok(0);
         }
         match target {
             Target::Help => self.help_page(),
@@ -113,10 +127,10 @@ impl Shell {
         };
         let definition = entry.definition("", self.dialect);
         let order = Order::of(&definition);
-        let line = pflag::read(&definition, globals::inherited, args, order);
+        let line = pflag::read(&definition, inherited(&self.call.path), args, order);
         let place = complete::place(&definition, args, &line, typed);
-        let inherited = line.into_iter().flat_map(|line| line.inherited);
-        self.global_flags.extend(inherited);
+        let typed_before = line.into_iter().flat_map(|line| line.inherited);
+        self.flags().extend(typed_before);
         Ok(match place {
             Some(Place::Flag) => complete::flags_of(&definition),
             Some(Place::Value(flag)) => complete::values_of(flag),
@@ -139,7 +153,7 @@ impl Shell {
         while at < words.len() {
             if words[at].as_encoded_bytes().starts_with(b"-") {
                 let line = self.read_globals(&words[at..])?;
-                self.global_flags.extend(line.flags);
+                self.flags().extend(line.flags);
                 if line.help {
                     return Ok(Target::Help);
                 }
@@ -165,13 +179,13 @@ impl Shell {
     }
 
     fn read_globals(&self, args: &[OsString]) -> Result<Line, Failure> {
-        pflag::read(
-            &globals::definition(),
-            globals::inherited,
-            args,
-            Order::FlagsFirst,
-        )
-        .map_err(|error| Failure::usage(format_args!("{error}\n{}", self.see())))
+        let own = if self.is_runtime() {
+            runtime::definition()
+        } else {
+            globals::definition()
+        };
+        pflag::read(&own, inherited(&self.call.path), args, Order::FlagsFirst)
+            .map_err(|error| Failure::usage(format_args!("{error}\n{}", self.see())))
     }
 
     /// Takes one more word into the path, if anything is called so.
@@ -275,7 +289,7 @@ impl Shell {
         let definition = entry.definition("", self.dialect);
         let line = pflag::read(
             &definition,
-            globals::inherited,
+            inherited(&self.call.path),
             args,
             Order::of(&definition),
         )
@@ -283,20 +297,31 @@ impl Shell {
         if line.help {
             return self.help_page();
         }
-        self.global_flags.extend(line.inherited);
+        self.flags().extend(line.inherited);
         if let Some(error) =
             help::word_count_error(&self.full_path(), &definition, line.words.len())
         {
             return Err(self.wrong_word_count(entry, &definition, &error));
         }
-        let context = self.context()?;
-        (entry.begin)(&context);
         let argv = plain_line(line.flags, line.words);
-        let matches = definition
-            .try_get_matches_from(argv)
-            .map_err(|error| usage_error(&entry.definition("", context.engine.dialect), &error))?;
+        let matches = || {
+            let matches = definition.try_get_matches_from(argv);
+            matches.map_err(|error| usage_error(&entry.definition("", self.dialect), &error))
+        };
+        let (context, run) = match entry.run {
+            Handler::Engine { begin, run } => {
+                let context = self.context()?;
+                begin(&context);
+                (context, run)
+            }
+            Handler::Runtime(run) => {
+                let flags = RuntimeFlags::read(&self.runtime_flags)?;
+                return run(&matches()?, &flags.call()?);
+            }
+        };
+        let matches = matches()?;
         context.log(LogLevel::Debug, &format!("running `{}`", self.full_path()));
-        let outcome = (entry.run)(&matches, &context);
+        let outcome = run(&matches, &context);
         // Podman's last words, which its suite looks for.
         context.log(LogLevel::Debug, "Shutting down engines");
         outcome.map_err(|failure| match (self.dialect, failure.origin) {
@@ -347,6 +372,26 @@ impl Shell {
             return program.clone();
         }
         format!("{program} {path}")
+    }
+
+    fn is_runtime(&self) -> bool {
+        self.call.path.split(' ').next() == Some(runtime::GROUP)
+    }
+
+    /// Where flags go that stand here.
+    fn flags(&mut self) -> &mut Vec<OsString> {
+        if self.is_runtime() {
+            &mut self.runtime_flags
+        } else {
+            &mut self.global_flags
+        }
+    }
+
+    /// An engine that calls the runtime reads its log.
+    fn log(&self, failure: &Failure) {
+        if let Ok(flags) = RuntimeFlags::read(&self.runtime_flags) {
+            flags.log(&failure.message);
+        }
     }
 
     fn see(&self) -> String {

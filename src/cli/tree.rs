@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! All commands as one tree: what man pages and completions are made from.
 
-use super::command::{Entry, GROUPS, split_path};
+use super::command::{Entry, GROUPS, group_flags, split_path};
 use super::{COMMANDS, globals, help};
 use crate::engine::Dialect;
 
@@ -12,7 +12,8 @@ pub(crate) fn tree() -> clap::Command {
         .override_usage("coracle [options] [command]");
     for group in GROUPS {
         let (parent, name) = split_path(group.name);
-        let command = globals::bare_command(name)
+        let definition = group_flags(group.name).unwrap_or_else(|| globals::bare_command(name));
+        let command = definition
             .about(group.about)
             .override_usage(format!("coracle {} [command]", group.name))
             .subcommand_required(true);

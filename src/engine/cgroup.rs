@@ -108,7 +108,7 @@ pub(super) fn destroy(cgroup_path: &str) -> SysResult<()> {
 }
 
 /// The host's directory of a cgroup; `None` where none was made or it has gone.
-fn directory(cgroup_path: &str) -> Option<PathBuf> {
+pub(super) fn directory(cgroup_path: &str) -> Option<PathBuf> {
     let below = cgroup_path.trim_matches('/');
     if below.is_empty() {
         return None;

@@ -26,7 +26,7 @@ use super::terminal::{DetachKeys, size_of};
 use super::{Dialect, Engine, cgroup};
 use crate::monitor::protocol::AttachedStreams;
 use crate::runtime::exec::{Running, Session, start};
-use crate::runtime::launch::{GroupPolicy, ProgramIo, StageFailure, UserChoice};
+use crate::runtime::launch::{Filter, GroupPolicy, ProgramIo, StageFailure, UserChoice};
 use crate::state::StateError;
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
@@ -313,7 +313,11 @@ impl Engine {
         let given = self.secrets_of(&target.record)?;
         let security = SecurityOptions::parse(&target.record.request.security_opt)?;
         let bounding = bounding_set(&target.record, self.dialect);
-        let seccomp = container_filter(&target.record, &security, &bounding)?;
+        let seccomp = if request.privileged {
+            Filter::default()
+        } else {
+            container_filter(&target.record, &security, &bounding)?.into()
+        };
         let session = Session {
             container: target.pidfd.as_fd(),
             pid: target.pid,
@@ -323,7 +327,7 @@ impl Engine {
                 additional_groups: target.record.request.group_add.clone(),
             },
             groups: groups_of(target.pid),
-            seccomp: if request.privileged { &[] } else { &seccomp },
+            seccomp: &seccomp,
             cgroup: target.cgroup.as_ref().map(AsFd::as_fd),
             preserved_fds: &request.preserved_fds,
         };

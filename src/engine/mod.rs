@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod attach;
+pub mod bundle;
 mod cgroup;
 pub mod check;
 pub mod cleanup;

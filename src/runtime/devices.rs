@@ -6,8 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::unistd::symlinkat;
-use oci_spec::runtime::Linux;
+use nix::fcntl::AtFlags;
+use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, makedev, mknodat};
+use nix::unistd::{Gid, Uid, fchownat, symlinkat};
+use oci_spec::runtime::{Linux, LinuxDevice, LinuxDeviceType};
 
 use super::mounts::target::{self, Links, TargetKind};
 use crate::sys::mount::{Depth, attach, clone_tree, current_dir};
@@ -25,15 +27,28 @@ const LINKS: &[(&str, &str)] = &[
     ("pts/ptmx", "ptmx"),
 ];
 
+/// Where device nodes come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nodes {
+    /// They are the host's, bound.
+    Bound,
+    /// They are made, so that a container's root that is the host's changes no node of the host;
+    /// bound where the kernel refuses that.
+    Made,
+}
+
 /// Fills the fresh /dev below `root`: the default nodes, those of the spec, the links.
 ///
 /// # Errors
 ///
 /// The call that failed, with the node's path.
-pub fn fill(root: BorrowedFd<'_>, linux: &Linux) -> SysResult<()> {
+pub fn fill(root: BorrowedFd<'_>, linux: &Linux, nodes: Nodes) -> SysResult<()> {
     let dev = target::open(root, Path::new("/dev"), Links::Refuse)?;
     for name in DEFAULT_NODES {
         let path = PathBuf::from(format!("/dev/{name}"));
+        if nodes == Nodes::Made && make_default(dev.as_fd(), name)? == Made::Yes {
+            continue;
+        }
         match target::make_file(dev.as_fd(), name)? {
             Some(place) => bind(&path, place.as_fd())?,
             // A /dev of the user's own.
@@ -42,7 +57,10 @@ pub fn fill(root: BorrowedFd<'_>, linux: &Linux) -> SysResult<()> {
     }
     for device in linux.devices().iter().flatten() {
         let default = |name: &str| device.path() == Path::new(&format!("/dev/{name}"));
-        if !DEFAULT_NODES.iter().any(|name| default(name)) {
+        if DEFAULT_NODES.iter().any(|name| default(name)) {
+            continue;
+        }
+        if nodes == Nodes::Bound || make_node(root, device)? == Made::No {
             bind_node(root, device.path(), device.path())?;
         }
     }
@@ -53,6 +71,73 @@ pub fn fill(root: BorrowedFd<'_>, linux: &Linux) -> SysResult<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a node is there that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Made {
+    Yes,
+    No,
+}
+
+fn make_default(dev: BorrowedFd<'_>, name: &str) -> SysResult<Made> {
+    let minor = match name {
+        "null" => 3,
+        "zero" => 5,
+        "full" => 7,
+        "random" => 8,
+        "urandom" => 9,
+        _ => 0,
+    };
+    let major = if name == "tty" { 5 } else { 1 };
+    mknod_at(dev, name, SFlag::S_IFCHR, (makedev(major, minor), 0o666))
+}
+
+/// Makes a node of the spec, with the mode and owner that it has there.
+fn make_node(root: BorrowedFd<'_>, device: &LinuxDevice) -> SysResult<Made> {
+    let kind = match device.typ() {
+        LinuxDeviceType::B => SFlag::S_IFBLK,
+        LinuxDeviceType::C | LinuxDeviceType::U => SFlag::S_IFCHR,
+        LinuxDeviceType::P => SFlag::S_IFIFO,
+        LinuxDeviceType::A => return Ok(Made::No),
+    };
+    let path = device.path();
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    let directory = TargetKind::Directory;
+    let parent = target::open_or_make(root, parent, directory, Links::Refuse)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let number = |part: i64| u64::try_from(part).unwrap_or(0);
+    let number = makedev(number(device.major()), number(device.minor()));
+    let mode = device.file_mode().unwrap_or(0o666);
+    let made = mknod_at(parent.as_fd(), &name, kind, (number, mode))?;
+    let (uid, gid) = (device.uid().unwrap_or(0), device.gid().unwrap_or(0));
+    if made == Made::Yes && (uid, gid) != (0, 0) {
+        let (owner, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
+        let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+        fchownat(&parent, &*name, Some(owner), Some(group), flags)
+            .called(|| format!("fchownat({path:?}, {uid}:{gid})"))?;
+    }
+    Ok(made)
+}
+
+/// A node that is there already is as good as made.
+fn mknod_at(
+    directory: BorrowedFd<'_>,
+    name: &str,
+    kind: SFlag,
+    (number, mode): (u64, u32),
+) -> SysResult<Made> {
+    let mode = Mode::from_bits_truncate(mode);
+    match mknodat(directory, name, kind, mode, number) {
+        Ok(()) => {}
+        Err(Errno::EPERM) => return Ok(Made::No),
+        Err(Errno::EEXIST) => return Ok(Made::Yes),
+        Err(errno) => return Err(errno).called(|| format!("mknodat({name:?})")),
+    }
+    // The umask took some of it.
+    fchmodat(directory, name, mode, FchmodatFlags::FollowSymlink)
+        .called(|| format!("fchmodat({name:?}, {mode:?})"))?;
+    Ok(Made::Yes)
 }
 
 /// Binds the host's node `host_path` to `container_path`.

@@ -13,7 +13,7 @@ use oci_spec::runtime::Process;
 use super::entrance::below_reaper;
 use super::handshake::{self, FromInit};
 use super::init::{call, enter_workdir, environment_of, reset_signals, sets_for};
-use super::launch::{GroupPolicy, ProgramIo, StageFailure, UserChoice, WorkdirPolicy};
+use super::launch::{Filter, GroupPolicy, ProgramIo, StageFailure, UserChoice, WorkdirPolicy};
 use super::program::{self, Others, OwnBinary};
 use super::rights::{self, Excess, FewerFiles, Rights};
 use super::session;
@@ -22,7 +22,6 @@ use crate::sys::channel::Channel;
 use crate::sys::process::{
     CloneRequest, Forked, clone3, close_on_exec_all_but, exit_now, new_session_keyring,
 };
-use crate::sys::seccomp::Instruction;
 use crate::sys::{Called, Ignored, SysResult};
 
 /// What is executed in a running container.
@@ -39,7 +38,7 @@ pub struct Session<'l> {
     /// Whether groups can be set.
     pub groups: GroupPolicy,
     /// The container's filter.
-    pub seccomp: &'l [Instruction],
+    pub seccomp: &'l Filter,
     /// The container's cgroup, when it has one of its own.
     pub cgroup: Option<BorrowedFd<'l>>,
     /// Descriptors after 2 that the program keeps.
@@ -53,6 +52,8 @@ pub struct Running {
     pub pid: i32,
     /// The master of its terminal.
     pub console: Option<OwnedFd>,
+    /// The listener of its filter.
+    pub listener: Option<OwnedFd>,
 }
 
 /// Starts the session. The caller must be single-threaded; it becomes the parent of the program.
@@ -84,8 +85,13 @@ pub fn start(session: &Session<'_>, io: ProgramIo) -> Result<Running, StageFailu
 fn listen(line: &Channel) -> Result<Running, StageFailure> {
     let mut pid = None;
     let mut console = None;
+    let mut listener = None;
     loop {
-        let message = call(|| line.receive())?;
+        let mut message = call(|| line.receive())?;
+        if message.bytes == b"l" {
+            listener = message.fd.take();
+            continue;
+        }
         if let Some(text) = message.bytes.strip_prefix(b"p") {
             pid = std::str::from_utf8(text)
                 .ok()
@@ -94,7 +100,11 @@ fn listen(line: &Channel) -> Result<Running, StageFailure> {
         }
         match handshake::decode(message) {
             FromInit::Console(master) => console = Some(master),
-            FromInit::Device(_) | FromInit::Filled(_) | FromInit::Warning(_) => {}
+            FromInit::Device(_)
+            | FromInit::Filled(_)
+            | FromInit::Mounted
+            | FromInit::Ready
+            | FromInit::Warning(_) => {}
             FromInit::Failure(failure) => {
                 if let Some(pid) = pid {
                     nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).ignored();
@@ -106,6 +116,7 @@ fn listen(line: &Channel) -> Result<Running, StageFailure> {
                 return Ok(Running {
                     pid: pid.ok_or_else(gone)?,
                     console,
+                    listener,
                 });
             }
         }
@@ -179,12 +190,15 @@ fn become_program(
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(
         session.process.user().umask().unwrap_or(0o022),
     ));
-    rights::take(&Rights {
+    let rights = Rights {
         identity: &identity,
         groups: session.groups,
         sets: sets_for(&session.process, &identity, &session.user),
         no_new_privileges: session.process.no_new_privileges().unwrap_or(false),
         seccomp: session.seccomp,
+    };
+    rights::take(&rights, &mut |listener| {
+        line.send(b"l", Some(listener.as_fd()))
     })?;
     reset_signals();
     let environment = environment_of(&session.process, &identity);

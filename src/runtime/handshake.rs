@@ -6,10 +6,13 @@
 //! init  -> monitor   Console(fd)   the master of the container's terminal
 //! init  -> monitor   Filled        a volume has what the image has at its path
 //! init  -> monitor   Warning       what the user should know, in words
+//! init  -> monitor   Mounted       (with a lifecycle) the mounts are made
+//! init  -> monitor   Ready         (with a lifecycle) all is made; it waits for its start
 //! init  -> monitor   Failure       why it could not go on, as JSON; the stage ends
 //! monitor -> init    Source(fd)    a mount source that the stage cannot open, with its path
 //! monitor -> init    Mapped        the id maps are written
 //! monitor -> init    Network       the network is ready
+//! monitor -> init    Hooked        the hooks of the host have run; the stage's id there
 //! (the line closes at exec: the program runs)
 //! ```
 
@@ -36,6 +39,10 @@ pub enum FromInit {
     Filled(PathBuf),
     /// What the user should know.
     Warning(String),
+    /// The mounts are made, and it waits for the host's hooks.
+    Mounted,
+    /// All is made, and it waits for its start elsewhere.
+    Ready,
     /// Why it could not go on.
     Failure(StageFailure),
     /// The program runs, or the stage died without a word.
@@ -82,6 +89,38 @@ impl ToInit {
         }
         Err(StageFailure::setup(MONITOR_ENDED))
     }
+}
+
+/// Says that the hooks of the host have run for the stage, which is `pid` there.
+///
+/// # Errors
+///
+/// sendmsg(2)'s.
+pub fn send_hooked(line: &Channel, pid: i32) -> SysResult<()> {
+    line.send(format!("h{pid}").as_bytes(), None)
+}
+
+/// Says that the mounts are made, waits for the hooks of the host, and returns the stage's process
+/// id there.
+///
+/// # Errors
+///
+/// A failure of the set-up when the other side died.
+pub fn wait_hooked(line: &Channel) -> Result<i32, StageFailure> {
+    let words = line.send(b"m", None).and_then(|()| line.receive());
+    let words = words.map_err(|error| StageFailure::setup(error.to_string()))?;
+    let pid = words.bytes.strip_prefix(b"h").map(String::from_utf8_lossy);
+    pid.and_then(|pid| pid.parse().ok())
+        .ok_or_else(|| StageFailure::setup(MONITOR_ENDED))
+}
+
+/// Says that all is made.
+///
+/// # Errors
+///
+/// sendmsg(2)'s.
+pub fn send_ready(line: &Channel) -> SysResult<()> {
+    line.send(b"r", None)
 }
 
 /// Sends what was opened for the stage under the path `name`.
@@ -173,6 +212,8 @@ pub fn decode(message: Message) -> FromInit {
         (Some((b'c', _)), Some(fd)) => FromInit::Console(fd),
         (Some((b'v', path)), _) => FromInit::Filled(PathBuf::from(OsStr::from_bytes(path))),
         (Some((b'w', words)), _) => FromInit::Warning(String::from_utf8_lossy(words).into_owned()),
+        (Some((b'm', [])), _) => FromInit::Mounted,
+        (Some((b'r', [])), _) => FromInit::Ready,
         (Some((b'f', json)), _) => FromInit::Failure(
             serde_json::from_slice(json)
                 .unwrap_or_else(|_| StageFailure::setup(String::from_utf8_lossy(json))),

@@ -13,10 +13,12 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{Gid, Uid, sethostname, setresgid, setresuid};
 use oci_spec::runtime::{Linux, LinuxNamespaceType, Process, Spec};
 
+use super::devices::Nodes;
 use super::handshake::{self, ToInit};
 use super::launch::{
-    GroupPolicy, Launch, ProgramIo, Root, StageFailure, UserChoice, WorkdirPolicy,
+    GroupPolicy, Launch, MapWriter, ProgramIo, Root, StageFailure, UserChoice, WorkdirPolicy,
 };
+use super::lifecycle::{self, Lifecycle, Pivot};
 use super::mounts::apply::{self, Filled, Mask, Shown};
 use super::mounts::copy_up::{chown_tree, own_if_empty};
 use super::mounts::plan::{self, MountOp};
@@ -75,8 +77,13 @@ fn prepare_and_exec(
     call(|| prctl::set_pdeathsig(Signal::SIGKILL).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
     let (linux, process) = parts(&launch.spec)?;
     enter_namespaces(&launch.spec, linux)?;
-    // Sockets of a kernel without keyrings answer ENOSYS: nothing to hide there.
-    drop(new_session_keyring());
+    if launch.maps_by == MapWriter::Nobody && launch.lifecycle.is_some() {
+        call(|| rootfs::isolate(mountpoint, linux.rootfs_propagation().as_deref()))?;
+    }
+    if lifecycle::wants_keyring(launch.lifecycle.as_ref()) {
+        // Sockets of a kernel without keyrings answer ENOSYS: nothing to hide there.
+        drop(new_session_keyring());
+    }
     let MadeRoot { root, given } = make_root(launch, linux, (mountpoint, &mut sources), line)?;
     let console = match io {
         ProgramIo::Terminal { size } => {
@@ -87,8 +94,19 @@ fn prepare_and_exec(
         }
         ProgramIo::Streams { .. } => None,
     };
+    let hosts_pid = match &launch.lifecycle {
+        Some(lifecycle) => {
+            ToInit::Network.wait(line)?;
+            lifecycle::run_create_hooks(lifecycle, &launch.spec, line)?
+        }
+        None => 0,
+    };
     finish_root(launch, linux, &root)?;
-    rootfs::enter(&root)?;
+    let pivot = launch.lifecycle.as_ref();
+    rootfs::enter(
+        &root,
+        pivot.map_or(Pivot::Root, |lifecycle| lifecycle.pivot),
+    )?;
     if let Some(word) = linux.rootfs_propagation() {
         call(|| rootfs::propagate(&root, word))?;
     }
@@ -103,17 +121,62 @@ fn prepare_and_exec(
         identity.home = home.unwrap_or(identity.home);
     }
     passwd::complete(&launch.passwd, &identity, &workdir, root.as_fd())?;
-    ToInit::Network.wait(line)?;
+    if launch.lifecycle.is_none() {
+        ToInit::Network.wait(line)?;
+    }
     hide()?;
     drop(root);
-    start(
+    let fewer_files = rights::limit_resources(process, Excess::Refuse)?;
+    enter_workdir(process.cwd(), launch.workdir, &identity)?;
+    session::take_streams(io, console.as_ref(), &identity)?;
+    let started = Program {
         launch,
         process,
-        io,
-        console.as_ref(),
-        &identity,
-        own.as_ref(),
-    )
+        identity: &identity,
+        own: own.as_ref(),
+        fewer_files,
+    };
+    let Some(lifecycle) = &launch.lifecycle else {
+        return become_program(&started, &mut |_nobody_asks| Ok(()), || Ok(()));
+    };
+    drop(console);
+    start_later(&started, lifecycle, hosts_pid, line)
+}
+
+/// What is left when the root is entered.
+struct Program<'l> {
+    launch: &'l Launch,
+    process: &'l Process,
+    identity: &'l Identity,
+    own: Option<&'l OwnBinary>,
+    fewer_files: Option<FewerFiles>,
+}
+
+/// Waits for another command to start the program. That a program is not there is told before.
+fn start_later(
+    program: &Program<'_>,
+    lifecycle: &Lifecycle,
+    hosts_pid: i32,
+    line: &Channel,
+) -> Result<Never, StageFailure> {
+    let environment = environment_of(program.process, program.identity);
+    let arguments = program.process.args().as_deref().unwrap_or_default();
+    let found = program::find(arguments, &environment, program.own, Others::Everywhere);
+    match found {
+        Err(missing) if missing.code == 127 && !arguments.is_empty() => return Err(missing),
+        Ok(_) | Err(_) => {}
+    }
+    let mut kept = program.launch.preserved_fds.clone();
+    kept.extend(program.own.map(OwnBinary::number));
+    let starter = lifecycle::wait_for_start(lifecycle, line, &kept)?;
+    let hooks = || lifecycle::run_start_hooks(lifecycle, &program.launch.spec, hosts_pid);
+    let mut hand_over = |listener| lifecycle::send_listener(&starter, &listener);
+    let failure = match become_program(program, &mut hand_over, hooks) {
+        Ok(never) => match never {},
+        Err(failure) => failure,
+    };
+    handshake::send_failure(&starter, &failure);
+    exit_now(i32::from(failure.code))
 }
 
 /// While the file is still this process's own: changing ids gives it to root.
@@ -236,7 +299,11 @@ fn make_root(
             handshake::send_warning(line, &host_is_shown(&op.container_path));
         }
         if op.container_path == Path::new(DEV) {
-            call(|| devices::fill(root.as_fd(), linux))?;
+            let nodes = match (launch.maps_by, &launch.lifecycle) {
+                (MapWriter::Nobody, Some(_)) => Nodes::Made,
+                _ => Nodes::Bound,
+            };
+            call(|| devices::fill(root.as_fd(), linux, nodes))?;
         }
     }
     Ok(MadeRoot { root, given })
@@ -347,17 +414,17 @@ fn identify(launch: &Launch, process: &Process, root: &OwnedFd) -> Result<Identi
     }
 }
 
-fn start(
-    launch: &Launch,
-    process: &Process,
-    io: &ProgramIo,
-    console: Option<&session::Console>,
-    identity: &Identity,
-    own: Option<&OwnBinary>,
+fn become_program(
+    program: &Program<'_>,
+    asked: &mut dyn FnMut(OwnedFd) -> SysResult<()>,
+    hooks: impl FnOnce() -> Result<(), StageFailure>,
 ) -> Result<Never, StageFailure> {
-    let fewer_files = rights::limit_resources(process, Excess::Refuse)?;
-    enter_workdir(process.cwd(), launch.workdir, identity)?;
-    session::take_streams(io, console, identity)?;
+    let Program {
+        launch,
+        process,
+        identity,
+        ..
+    } = *program;
     let mut kept = vec![0, 1, 2];
     kept.extend(&launch.preserved_fds);
     call(|| close_on_exec_all_but(&kept))?;
@@ -369,21 +436,25 @@ fn start(
     } else {
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     }
-    rights::take(&Rights {
+    let rights = Rights {
         identity,
         groups: launch.groups,
         sets: sets_for(process, identity, &launch.user),
         no_new_privileges: process.no_new_privileges().unwrap_or(false),
         seccomp: &launch.seccomp,
-    })?;
-    // Changing ids clears it once more.
-    call(|| prctl::set_pdeathsig(Signal::SIGKILL).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
+    };
+    rights::take(&rights, asked)?;
+    hooks()?;
+    if launch.lifecycle.is_none() {
+        // Changing ids clears it once more.
+        call(|| prctl::set_pdeathsig(Signal::SIGKILL).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
+    }
     reset_signals();
     let environment = environment_of(process, identity);
     let arguments = process.args().as_deref().unwrap_or_default();
-    let program = program::find(arguments, &environment, own, others(launch))?;
-    fewer_files.map_or(Ok(()), FewerFiles::apply)?;
-    Err(program::become_program(&program, &environment))
+    let found = program::find(arguments, &environment, program.own, others(launch))?;
+    program.fewer_files.map_or(Ok(()), FewerFiles::apply)?;
+    Err(program::become_program(&found, &environment))
 }
 
 /// Who else can change what the program's path leads to: whoever has the root too, or something

@@ -10,8 +10,9 @@ use oci_spec::runtime::Spec;
 use serde::{Deserialize, Serialize};
 
 use super::idmap::IdMaps;
+use super::lifecycle::Lifecycle;
 use super::localtime::LocalTime;
-use crate::sys::seccomp::Instruction;
+use crate::sys::seccomp::{FilterFlags, Instruction};
 
 /// Everything that the stages need to turn a spec into a running process.
 #[derive(Debug)]
@@ -22,8 +23,10 @@ pub struct Launch {
     pub root: Root,
     /// Whether our FUSE overlay takes over when the kernel's refuses this root.
     pub fuse_allowed: bool,
-    /// The container's map, in terms of the holder's ids.
+    /// The container's map, in terms of the caller's ids: in the holder, the holder's.
     pub maps: IdMaps,
+    /// Who writes it.
+    pub maps_by: MapWriter,
     /// Whether setgroups(2) must be denied: the holder maps one id alone.
     pub groups: GroupPolicy,
     /// Who runs the program.
@@ -32,11 +35,10 @@ pub struct Launch {
     pub workdir: WorkdirPolicy,
     /// Runs the program below a reaper of ours that stays as the first process (`--init`).
     pub reaper: bool,
-    /// The compiled system call filter; empty is none.
-    pub seccomp: Cow<'static, [Instruction]>,
-    /// The process whose namespaces are joined (`container:ID`), by which its user namespace is
-    /// found.
-    pub join: Option<i32>,
+    /// The system call filter.
+    pub seccomp: Filter,
+    /// Namespaces that are there already.
+    pub join: Option<Join>,
     /// The /dev/shm that is shared: the source by which the spec's mount names it, and a process
     /// of the container that has it.
     pub shared_shm: Option<(PathBuf, i32)>,
@@ -46,6 +48,69 @@ pub struct Launch {
     pub local_time: Option<LocalTime>,
     /// Descriptors after 2 that stay open for the program.
     pub preserved_fds: Vec<i32>,
+    /// The life of a container whose program is started by a later command.
+    pub lifecycle: Option<Lifecycle>,
+}
+
+/// Who writes the id maps of a new user namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MapWriter {
+    /// The process that forked the stage, which has a right to all ids of the map.
+    Caller,
+    /// newuidmap and newgidmap.
+    Helpers,
+    /// Nobody: the container has the caller's user namespace, or one that it joined.
+    Nobody,
+}
+
+/// Namespaces that a container joins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Join {
+    /// The paths of the spec, and the user namespace of this process (`container:ID`).
+    Process(i32),
+    /// The paths of the spec.
+    Paths,
+}
+
+/// A compiled system call filter, and how it is loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// The program; empty is none.
+    pub program: Cow<'static, [Instruction]>,
+    /// How it is attached.
+    pub flags: FilterFlags,
+    /// Whether somebody is asked about some calls.
+    pub listener: Listener,
+}
+
+/// Whether a filter asks somebody about some calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Listener {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// Whoever has the descriptor that loading the filter gives.
+    Wanted,
+}
+
+impl Join {
+    /// What a spec asks for by paths of its own.
+    pub fn of_paths(spec: &Spec) -> Option<Self> {
+        let linux = spec.linux().as_ref()?;
+        let mut namespaces = linux.namespaces().iter().flatten();
+        namespaces
+            .any(|namespace| namespace.path().is_some())
+            .then_some(Self::Paths)
+    }
+}
+
+impl From<Cow<'static, [Instruction]>> for Filter {
+    fn from(program: Cow<'static, [Instruction]>) -> Self {
+        Self {
+            program,
+            ..Self::default()
+        }
+    }
 }
 
 /// How the root file system is made.

@@ -13,7 +13,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
@@ -65,6 +65,11 @@ impl OwnBinary {
         let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
         let file = open("/proc/self/exe", flags, Mode::empty()).ok()?;
         Some(Self { file })
+    }
+
+    /// The number of its descriptor.
+    pub(super) fn number(&self) -> RawFd {
+        self.file.as_raw_fd()
     }
 
     fn is(&self, file: &OwnedFd) -> Result<bool, Errno> {

@@ -4,16 +4,18 @@
 
 use std::collections::HashSet;
 
+use std::os::fd::OwnedFd;
+
 use nix::sys::prctl;
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use oci_spec::runtime::{Capabilities, Process};
 
 use super::capability::{self, Sets};
 use super::idmap::{is_mapped, parse_map};
-use super::launch::{GroupPolicy, StageFailure};
+use super::launch::{Filter, GroupPolicy, Listener, StageFailure};
 use super::user::Identity;
 use crate::sys::process::set_rlimit;
-use crate::sys::seccomp::{FilterFlags, Instruction, load_filter};
+use crate::sys::seccomp::{load_filter, load_filter_with_listener};
 use crate::sys::{Called, Ignored, SysError, SysResult};
 
 /// What a program may do.
@@ -27,8 +29,8 @@ pub struct Rights<'l> {
     pub sets: Sets,
     /// Whether exec can never give more (prctl(2), PR_SET_NO_NEW_PRIVS).
     pub no_new_privileges: bool,
-    /// The compiled filter; empty is none.
-    pub seccomp: &'l [Instruction],
+    /// The filter.
+    pub seccomp: &'l Filter,
 }
 
 /// The sets of the spec's process, as masks.
@@ -54,21 +56,37 @@ pub fn sets_of(process: &Process) -> Sets {
     }
 }
 
-/// Takes the rights, in the one safe order. Nothing of it may fail quietly.
+/// Takes the rights, in the one safe order. Nothing of it may fail quietly. A filter that asks
+/// somebody is loaded through `asked`, which is given the descriptor for the answers.
 ///
 /// # Errors
 ///
 /// The step that failed.
-pub fn take(rights: &Rights<'_>) -> Result<(), StageFailure> {
-    steps(rights).map_err(|error| StageFailure::setup(format!("take the rights: {error}")))
+pub fn take(
+    rights: &Rights<'_>,
+    asked: &mut dyn FnMut(OwnedFd) -> SysResult<()>,
+) -> Result<(), StageFailure> {
+    steps(rights, asked).map_err(|error| StageFailure::setup(format!("take the rights: {error}")))
 }
 
-fn steps(rights: &Rights<'_>) -> SysResult<()> {
-    // A filter without no_new_privs needs CAP_SYS_ADMIN, which is about to go.
-    let early = !rights.no_new_privileges && !rights.seccomp.is_empty();
+fn steps(rights: &Rights<'_>, asked: &mut dyn FnMut(OwnedFd) -> SysResult<()>) -> SysResult<()> {
+    let mut load = || match rights.seccomp {
+        Filter { program, .. } if program.is_empty() => Ok(()),
+        Filter {
+            program,
+            flags,
+            listener: Listener::Nobody,
+        } => load_filter(program, *flags),
+        Filter {
+            program,
+            flags,
+            listener: Listener::Wanted,
+        } => asked(load_filter_with_listener(program, *flags)?),
+    };
     capability::limit_bounding(rights.sets.bounding)?;
-    if early {
-        load_filter(rights.seccomp, FilterFlags::default())?;
+    // A filter without no_new_privs needs CAP_SYS_ADMIN, which is about to go.
+    if !rights.no_new_privileges {
+        load()?;
     }
     prctl::set_keepcaps(true).called(|| "prctl(PR_SET_KEEPCAPS)")?;
     become_user(rights.identity, rights.groups)?;
@@ -76,9 +94,7 @@ fn steps(rights: &Rights<'_>) -> SysResult<()> {
     capability::apply(&rights.sets)?;
     if rights.no_new_privileges {
         prctl::set_no_new_privs().called(|| "prctl(PR_SET_NO_NEW_PRIVS)")?;
-        if !rights.seccomp.is_empty() {
-            load_filter(rights.seccomp, FilterFlags::default())?;
-        }
+        load()?;
     }
     Ok(())
 }

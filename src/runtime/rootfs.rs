@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
-use nix::mount::{MntFlags, umount2};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::Mode;
-use nix::unistd::{chdir, fchdir, pivot_root};
+use nix::unistd::{chdir, chroot, fchdir, pivot_root};
 
 use super::launch::{OverlayLayers, Root, StageFailure};
+use super::lifecycle::Pivot;
 use super::mounts::sources::Sources;
 use crate::sys::mount::{Depth, FsContext, MountAttr, attach, clone_tree, current_dir, set_attr};
-use crate::sys::{Called, SysError, SysResult};
+use crate::sys::{Called, Ignored, SysError, SysResult};
 
 /// Makes the root and attaches it over `mountpoint`, any directory of the host. Returns the root
 /// as a descriptor. A FUSE device is handed to `serve`, which starts its server. The mount is its
@@ -192,14 +193,64 @@ fn text(path: &Path) -> String {
 /// # Errors
 ///
 /// The call that failed.
-pub fn enter(root: &OwnedFd) -> Result<(), StageFailure> {
+pub fn enter(root: &OwnedFd, pivot: Pivot) -> Result<(), StageFailure> {
     let steps = || -> SysResult<()> {
         fchdir(root).called(|| "fchdir([rootfs])")?;
-        pivot_root(".", ".").called(|| "pivot_root(\".\", \".\")")?;
-        umount2(".", MntFlags::MNT_DETACH).called(|| "umount2(\".\", MNT_DETACH)")?;
+        match pivot {
+            Pivot::Root => {
+                pivot_root(".", ".").called(|| "pivot_root(\".\", \".\")")?;
+                umount2(".", MntFlags::MNT_DETACH).called(|| "umount2(\".\", MNT_DETACH)")?;
+            }
+            Pivot::Move => {
+                hide_kernel_filesystems();
+                mount(Some("."), "/", NO_TEXT, MsFlags::MS_MOVE, NO_TEXT)
+                    .called(|| "mount(\".\", \"/\", MS_MOVE)")?;
+                chroot(".").called(|| "chroot(\".\")")?;
+            }
+        }
         chdir("/").called(|| "chdir(\"/\")")
     };
     steps().map_err(|error| StageFailure::setup(format!("enter the root file system: {error}")))
+}
+
+/// For the parameters of mount(2) that say nothing.
+const NO_TEXT: Option<&str> = None;
+
+/// Below the root that is moved over it the host's tree stays, out of reach but for a way out of
+/// chroot(2): its /proc and /sys, which are none of the container's, go before.
+fn hide_kernel_filesystems() {
+    for place in ["/proc", "/sys"] {
+        umount2(place, MntFlags::MNT_DETACH).ignored();
+    }
+}
+
+/// Keeps what is mounted from now on out of the mount namespace that this one was copied from, in
+/// which the kernel does that alone when it belongs to another user namespace. `word` is the
+/// spec's rootfsPropagation: with `shared` the mounts of the host go on to travel both ways, but
+/// for the one that the root is attached to.
+///
+/// # Errors
+///
+/// What mount(2) says.
+pub fn isolate(mountpoint: &Path, word: Option<&str>) -> SysResult<()> {
+    let (place, flags) = match word {
+        Some("shared" | "rshared") => (parent_mount(mountpoint), MsFlags::MS_PRIVATE),
+        Some("private" | "rprivate") => (PathBuf::from("/"), MsFlags::MS_PRIVATE | MsFlags::MS_REC),
+        Some(_) | None => (PathBuf::from("/"), MsFlags::MS_SLAVE | MsFlags::MS_REC),
+    };
+    mount(NO_TEXT, &place, NO_TEXT, flags, NO_TEXT)
+        .called(|| format!("mount({place:?}, {flags:?})"))
+}
+
+/// The mount that `path` is in.
+fn parent_mount(path: &Path) -> PathBuf {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points = table.lines().filter_map(|line| line.split(' ').nth(4));
+    let above = points
+        .map(Path::new)
+        .filter(|point| path.starts_with(point));
+    let nearest = above.max_by_key(|point| point.components().count());
+    nearest.unwrap_or(Path::new("/")).to_owned()
 }
 
 /// Sets how mounts travel from and to the mount of `root`: a word of mount(8), such as `rslave`.

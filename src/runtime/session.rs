@@ -7,7 +7,7 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod};
-use nix::unistd::{Gid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchown, setsid};
+use nix::unistd::{Gid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchown, isatty, setsid};
 
 use super::launch::{ProgramIo, StageFailure};
 use super::mounts::target::{self, Links};
@@ -95,7 +95,12 @@ fn give(stream: &OwnedFd, identity: &Identity) {
         return;
     };
     let kind = SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits());
-    let ours = kind == SFlag::S_IFIFO || kind == SFlag::S_IFCHR || kind == SFlag::S_IFSOCK;
+    // Of devices only terminals: /dev/null is everybody's.
+    let ours = match kind {
+        SFlag::S_IFIFO | SFlag::S_IFSOCK => true,
+        SFlag::S_IFCHR => isatty(stream).unwrap_or(false),
+        _ => false,
+    };
     if ours && identity.uid != 0 {
         let owner = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
         fchown(stream, Some(owner.0), Some(owner.1)).ignored();

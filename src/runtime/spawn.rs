@@ -10,7 +10,7 @@ use oci_spec::runtime::{LinuxNamespaceType, Spec};
 
 use super::handshake::{self, FromInit, ToInit};
 use super::init;
-use super::launch::{GroupPolicy, Launch, ProgramIo, StageFailure};
+use super::launch::{GroupPolicy, Join, Launch, MapWriter, ProgramIo, StageFailure};
 use super::mounts::sources;
 use super::userns;
 use crate::sys::channel::{Channel, Message};
@@ -30,6 +30,27 @@ pub struct Spawned {
 
 /// What the monitor does while the init stage works.
 pub trait Attendant {
+    /// The stage `pid` was forked, and waits for its id maps.
+    ///
+    /// # Errors
+    ///
+    /// Why it must not go on.
+    fn forked(&mut self, pid: i32) -> Result<(), StageFailure> {
+        let _ = pid;
+        Ok(())
+    }
+
+    /// The mounts of the stage `pid` are made, and the host's tree is still there beside them:
+    /// runs what the spec has for that moment.
+    ///
+    /// # Errors
+    ///
+    /// Why it must not go on.
+    fn mounted(&mut self, pid: i32) -> Result<(), StageFailure> {
+        let _ = pid;
+        Ok(())
+    }
+
     /// Starts the server of the FUSE root whose requests come from `device`.
     ///
     /// # Errors
@@ -75,10 +96,7 @@ pub fn spawn(
         cgroup,
     };
     let forked = match launch.join {
-        None => {
-            join_paths(&launch.spec)?;
-            clone3(&request).map_err(|error| refused(&error))?.into()
-        }
+        None => clone3(&request).map_err(|error| refused(&error))?.into(),
         Some(joined) => fork_joined(launch, joined, &request)?,
     };
     let (pid, pidfd, joiner) = match forked {
@@ -114,9 +132,8 @@ fn attend(
     (pid, network, mountpoint): (i32, i32, &Path),
     attendant: &mut dyn Attendant,
 ) -> Result<Option<OwnedFd>, StageFailure> {
-    if launch.join.is_none() {
-        write_maps(launch, pid)?;
-    }
+    attendant.forked(pid)?;
+    write_maps(launch, pid)?;
     setup(|| sources::lend(launch, pid, mountpoint, line))?;
     setup(|| ToInit::Mapped.send(line))?;
     let mut console = None;
@@ -132,8 +149,15 @@ fn attend(
             FromInit::Console(master) => console = Some(master),
             FromInit::Filled(path) => attendant.filled(&path),
             FromInit::Warning(words) => attendant.warn(&words),
+            FromInit::Mounted => {
+                attendant.mounted(pid)?;
+                setup(|| handshake::send_hooked(line, pid))?;
+            }
             FromInit::Failure(failure) => return Err(failure),
-            FromInit::Closed => return Ok(console),
+            FromInit::Closed if launch.lifecycle.is_some() => {
+                return Err(StageFailure::setup("the stage of the start died early"));
+            }
+            FromInit::Closed | FromInit::Ready => return Ok(console),
         }
     }
 }
@@ -152,17 +176,26 @@ fn early_failure(line: &Channel) -> Option<StageFailure> {
             FromInit::Device(_)
             | FromInit::Console(_)
             | FromInit::Filled(_)
+            | FromInit::Mounted
+            | FromInit::Ready
             | FromInit::Warning(_) => {}
         }
     }
 }
 
 fn write_maps(launch: &Launch, pid: i32) -> Result<(), StageFailure> {
-    let process = pid.to_string();
-    if launch.groups == GroupPolicy::Denied {
-        setup(|| userns::deny_setgroups(&process))?;
+    match launch.maps_by {
+        MapWriter::Caller => {
+            let process = pid.to_string();
+            if launch.groups == GroupPolicy::Denied {
+                setup(|| userns::deny_setgroups(&process))?;
+            }
+            setup(|| userns::write_maps(&process, &launch.maps))
+        }
+        MapWriter::Helpers => userns::write_maps_with_helpers(pid, &launch.maps)
+            .map_err(|error| StageFailure::setup(userns::chain(&error))),
+        MapWriter::Nobody => Ok(()),
     }
-    setup(|| userns::write_maps(&process, &launch.maps))
 }
 
 fn setup<T>(step: impl FnOnce() -> SysResult<T>) -> Result<T, StageFailure> {
@@ -213,11 +246,11 @@ impl Drop for Joiner {
     }
 }
 
-/// Forks the stage as our child from a process that joins the namespaces of the container of
-/// `joined`: the monitor itself stays in the holder.
+/// Forks the stage as our child from a process that joins the namespaces of `joined`: the caller
+/// itself stays where it is.
 fn fork_joined(
     launch: &Launch,
-    joined: i32,
+    joined: Join,
     request: &CloneRequest<'_>,
 ) -> Result<Stage, StageFailure> {
     let (ours, theirs) = setup(Channel::pair)?;
@@ -270,31 +303,55 @@ fn stay_beside(pid: i32, pidfd: &OwnedFd, line: &Channel) -> ! {
 }
 
 /// Its user namespace comes first: the rights over the others are only had in it.
-fn join_namespaces(spec: &Spec, joined: i32) -> Result<(), StageFailure> {
-    let namespace = setup(|| userns::open_of(joined))?;
-    setup(|| setns(&namespace, CloneFlags::CLONE_NEWUSER).called(|| "setns(CLONE_NEWUSER)"))?;
-    join_paths(spec)
+fn join_namespaces(spec: &Spec, joined: Join) -> Result<(), StageFailure> {
+    let mut opened = open_paths(spec)?;
+    match joined {
+        Join::Process(pid) => {
+            opened.retain(|namespace| namespace.kind != LinuxNamespaceType::User);
+            let namespace = setup(|| userns::open_of(pid))?;
+            let call = "setns(CLONE_NEWUSER)";
+            setup(|| setns(&namespace, CloneFlags::CLONE_NEWUSER).called(|| call))?;
+        }
+        Join::Paths => {
+            // The mount namespace last: the others' paths are open by then, and /proc may change.
+            opened.sort_by_key(|namespace| match namespace.kind {
+                LinuxNamespaceType::User => 0,
+                LinuxNamespaceType::Mount => 2,
+                _ => 1,
+            });
+        }
+    }
+    for Opened { kind, path, file } in &opened {
+        let flag = CloneFlags::from_bits_truncate(*kind as i32);
+        setup(|| setns(file, flag).called(|| format!("setns({})", path.display())))?;
+    }
+    Ok(())
 }
 
-fn join_paths(spec: &Spec) -> Result<(), StageFailure> {
+/// A namespace of the spec that is there already.
+struct Opened<'s> {
+    kind: LinuxNamespaceType,
+    path: &'s Path,
+    file: std::fs::File,
+}
+
+fn open_paths(spec: &Spec) -> Result<Vec<Opened<'_>>, StageFailure> {
     let namespaces = spec
         .linux()
         .as_ref()
         .and_then(|linux| linux.namespaces().as_ref());
-    for namespace in namespaces.into_iter().flatten() {
-        let Some(path) = namespace.path() else {
-            continue;
-        };
-        if namespace.typ() == LinuxNamespaceType::User {
-            continue;
-        }
-        let flag = CloneFlags::from_bits_truncate(namespace.typ() as i32);
-        let opened = std::fs::File::open(path).map_err(|error| {
-            StageFailure::setup(format!("open the namespace {}: {error}", path.display()))
-        })?;
-        setup(|| setns(&opened, flag).called(|| format!("setns({})", path.display())))?;
-    }
-    Ok(())
+    let with_path = namespaces.into_iter().flatten().filter_map(|namespace| {
+        let path = namespace.path().as_deref()?;
+        Some((namespace.typ(), path))
+    });
+    with_path
+        .map(|(kind, path)| {
+            let file = std::fs::File::open(path).map_err(|error| {
+                StageFailure::setup(format!("open the namespace {}: {error}", path.display()))
+            })?;
+            Ok(Opened { kind, path, file })
+        })
+        .collect()
 }
 
 /// Flags for clone3: every new namespace but the cgroup one, which must be made after the process
@@ -313,7 +370,7 @@ fn new_namespaces(launch: &Launch) -> u64 {
         .map(oci_spec::runtime::LinuxNamespace::typ)
         .filter(|kind| match kind {
             LinuxNamespaceType::Cgroup => false,
-            LinuxNamespaceType::User => launch.join.is_none(),
+            LinuxNamespaceType::User => launch.maps_by != MapWriter::Nobody,
             _ => true,
         });
     flags.fold(0, |flags, kind| flags | kind as u64)

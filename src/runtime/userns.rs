@@ -139,6 +139,20 @@ fn make_with_helpers(map: &HolderMap) -> Result<(), UsernsError> {
     gid_running.finish(&gid_line)
 }
 
+/// Writes both maps of the process `pid` by newuidmap and newgidmap, both at once.
+///
+/// # Errors
+///
+/// [`UsernsError::HelperMissing`], or what one of them said.
+pub fn write_maps_with_helpers(pid: i32, maps: &IdMaps) -> Result<(), UsernsError> {
+    let target = pid.cast_unsigned();
+    let (uid_line, gid_line) = (maps.uids_text(" "), maps.gids_text(" "));
+    let uid_helper = MapHelper::fork("newuidmap", target, &uid_line)?.release()?;
+    let gid_helper = MapHelper::fork("newgidmap", target, &gid_line)?.release()?;
+    uid_helper.finish(&uid_line)?;
+    gid_helper.finish(&gid_line)
+}
+
 /// A forked child that waits for a byte and then becomes newuidmap or newgidmap.
 struct MapHelper {
     program: &'static str,

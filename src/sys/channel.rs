@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A typed-message line between two forked processes: a SEQPACKET pair that keeps message borders
-//! and can carry one descriptor with each message.
+//! A typed-message line between two processes, forked from one or met at a socket: SEQPACKET, which
+//! keeps message borders, and can carry one descriptor with each message.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::path::Path;
 
 use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg,
-    sendmsg, socketpair,
+    AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
+    accept4, bind, connect, listen, recvmsg, sendmsg, socket, socketpair,
 };
+use nix::sys::stat::{Mode, fchmod};
 
+use super::fdpass::address_in;
 use super::{Called, SysResult};
 
 /// The longest message; longer texts are cut by the sender.
@@ -41,6 +44,54 @@ impl Channel {
         let (one, other) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)
             .called(|| "socketpair(SOCK_SEQPACKET)")?;
         Ok((Self { socket: one }, Self { socket: other }))
+    }
+
+    /// Makes the socket `directory/name` for [`Self::accept`]; only the owner may connect.
+    ///
+    /// # Errors
+    ///
+    /// EADDRINUSE when the name is taken, and what socket(2), bind(2) and listen(2) say.
+    pub fn listen_in(directory: &Path, name: &str) -> SysResult<OwnedFd> {
+        let listener = unconnected()?;
+        let (_directory, address) = address_in(directory, name)?;
+        // The name gets the mode of the unbound socket.
+        fchmod(&listener, Mode::S_IRUSR | Mode::S_IWUSR).called(|| "fchmod([socket], 0600)")?;
+        bind(listener.as_raw_fd(), &address)
+            .called(|| format!("bind({})", directory.join(name).display()))?;
+        listen(&listener, Backlog::MAXCONN).called(|| format!("listen({name})"))?;
+        Ok(listener)
+    }
+
+    /// Connects to the socket `directory/name`.
+    ///
+    /// # Errors
+    ///
+    /// ENOENT when there is none, ECONNREFUSED when nobody listens any more.
+    pub fn connect_in(directory: &Path, name: &str) -> SysResult<Self> {
+        let socket = unconnected()?;
+        let (_directory, address) = address_in(directory, name)?;
+        connect(socket.as_raw_fd(), &address)
+            .called(|| format!("connect({})", directory.join(name).display()))?;
+        Ok(Self { socket })
+    }
+
+    /// Waits for the next who connects.
+    ///
+    /// # Errors
+    ///
+    /// accept(2)'s.
+    pub fn accept(listener: BorrowedFd<'_>) -> SysResult<Self> {
+        loop {
+            match accept4(listener.as_raw_fd(), SockFlag::SOCK_CLOEXEC) {
+                Err(nix::errno::Errno::EINTR | nix::errno::Errno::ECONNABORTED) => {}
+                accepted => {
+                    let raw = accepted.called(|| "accept4()")?;
+                    // SAFETY: the kernel has just returned `raw` to us and no one else knows it.
+                    let socket = unsafe { OwnedFd::from_raw_fd(raw) };
+                    return Ok(Self { socket });
+                }
+            }
+        }
     }
 
     /// Sends one message, with a descriptor if there is one.
@@ -101,6 +152,11 @@ impl Channel {
             fd: owned.collect::<Vec<_>>().pop(),
         })
     }
+}
+
+fn unconnected() -> SysResult<OwnedFd> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).called(|| "socket(AF_UNIX)")
 }
 
 impl AsFd for Channel {

@@ -191,7 +191,7 @@ fn unix_socket(kind: SockType) -> SysResult<OwnedFd> {
 }
 
 /// An address that fits whatever the directory's length is, good while the descriptor is open.
-fn address_in(directory: &Path, name: &str) -> SysResult<(Option<OwnedFd>, UnixAddr)> {
+pub(super) fn address_in(directory: &Path, name: &str) -> SysResult<(Option<OwnedFd>, UnixAddr)> {
     let path = directory.join(name);
     match UnixAddr::new(&path) {
         Ok(address) => Ok((None, address)),

@@ -26,6 +26,7 @@ mod login;
 mod logs;
 mod look;
 mod manifest;
+mod oci;
 mod overlay_fuse;
 mod peers;
 mod pods;

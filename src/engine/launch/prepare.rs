@@ -37,7 +37,8 @@ use crate::network::helper::client::Listener;
 use crate::network::listeners::{self, ListenError};
 use crate::runtime::idmap::{HolderMap, Reach, is_mapped};
 use crate::runtime::launch::{
-    CallerInside, GroupPolicy, Launch, PasswdPolicy, Root, StageFailure, UserChoice, WorkdirPolicy,
+    CallerInside, GroupPolicy, Join, Launch, MapWriter, PasswdPolicy, Root, StageFailure,
+    UserChoice, WorkdirPolicy,
 };
 use crate::runtime::mounts::target::{self, Links, TargetKind};
 use crate::runtime::seccomp::{self, Host, Profile};
@@ -354,6 +355,11 @@ fn launch(
     };
     let mut spec = runtime_spec(record, &context);
     add_variables(&mut spec, &secret::environment(given));
+    let joined = namespaces
+        .joined
+        .as_ref()
+        .map(|(_, pid)| Join::Process(*pid));
+    let join = joined.or_else(|| Join::of_paths(&spec));
     let bounding = bounding_set(record, engine.dialect);
     let seccomp = container_filter(record, &context.security, &bounding)?;
     let groups = match holder.reach {
@@ -391,8 +397,12 @@ fn launch(
             None => WorkdirPolicy::Make,
         },
         reaper: record.request.init,
-        seccomp,
-        join: namespaces.joined.map(|(_, pid)| pid),
+        seccomp: seccomp.into(),
+        maps_by: match namespaces.joined {
+            Some(_) => MapWriter::Nobody,
+            None => MapWriter::Caller,
+        },
+        join,
         shared_shm,
         passwd: passwd_policy(record, ids, caller)?,
         local_time: match &record.request.timezone {
@@ -400,6 +410,7 @@ fn launch(
             None => None,
         },
         preserved_fds: preserved_fds(&record.request),
+        lifecycle: None,
     })
 }
 

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Flags between `runtime` and the verb, and the log that engines read errors from.
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::{Args, Command, FromArgMatches as _};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::RuntimeCall;
+use crate::cli::Failure;
+use crate::cli::failure::usage_error;
+use crate::cli::globals::bare_command;
+use crate::engine::bundle::{CgroupManager, Runtime, default_root};
+use crate::output::ui::Ui;
+
+/// Flags of every command of the runtime.
+#[derive(Debug, Default, Clone, Args)]
+pub(crate) struct RuntimeFlags {
+    /// How cgroupsPath is read ("cgroupfs"|"systemd"|"disabled")
+    #[arg(long)]
+    cgroup_manager: Option<String>,
+    /// Accepted: there are no checkpoints
+    #[arg(long, hide = true)]
+    criu: Option<String>,
+    /// Accepted: errors say what there is to say
+    #[arg(long)]
+    debug: bool,
+    /// File to which errors are added
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Form of the errors in that file ("text"|"json")
+    #[arg(long, default_value = "text")]
+    log_format: String,
+    /// Accepted: errors say what there is to say
+    #[arg(long, hide = true)]
+    log_level: Option<String>,
+    /// Directory in which containers are recorded
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Accepted: who the caller is tells what it may do
+    #[arg(long, value_name = "true|false|auto")]
+    rootless: Option<String>,
+    /// The same as --cgroup-manager systemd
+    #[arg(long)]
+    systemd_cgroup: bool,
+    /// Show the version
+    #[arg(long, short)]
+    pub(crate) version: bool,
+}
+
+/// The definition of these flags.
+pub(crate) fn definition() -> Command {
+    RuntimeFlags::augment_args(bare_command(super::GROUP))
+}
+
+impl RuntimeFlags {
+    /// The flags as typed.
+    pub(crate) fn read(flags: &[OsString]) -> Result<Self, Failure> {
+        let argv = std::iter::once("runtime".into()).chain(flags.iter().cloned());
+        let matches = definition()
+            .try_get_matches_from(argv)
+            .map_err(|error| usage_error(&definition(), &error))?;
+        Self::from_arg_matches(&matches).map_err(|error| usage_error(&definition(), &error))
+    }
+
+    /// What a handler is given.
+    pub(crate) fn call(&self) -> Result<RuntimeCall, Failure> {
+        let cgroups = match self.cgroup_manager.as_deref() {
+            _ if self.systemd_cgroup => CgroupManager::Systemd,
+            None | Some("cgroupfs") => CgroupManager::Cgroupfs,
+            Some("systemd") => CgroupManager::Systemd,
+            Some("disabled") => CgroupManager::Disabled,
+            Some(other) => {
+                return Err(Failure::tool(format_args!(
+                    "--cgroup-manager {other}: not supported, choose from: cgroupfs, systemd, \
+                     disabled"
+                )));
+            }
+        };
+        let root = self.root.clone().unwrap_or_else(default_root);
+        let root = std::path::absolute(&root)
+            .map_err(|error| Failure::tool(format_args!("--root {}: {error}", root.display())))?;
+        let runtime = Runtime { root, cgroups };
+        Ok(RuntimeCall { runtime, ui: Ui })
+    }
+
+    /// Adds an error to the log that the caller asked for: engines show that to the user. Without
+    /// one, or where it cannot be written, standard error has it all the same.
+    pub(crate) fn log(&self, message: &str) {
+        let Some(path) = &self.log else { return };
+        let now = Timestamp::now();
+        let line = if self.log_format == "json" {
+            json!({"level": "error", "msg": message, "time": now.to_string()}).to_string()
+        } else {
+            format!("time=\"{now}\" level=error msg={message:?}")
+        };
+        let opened = OpenOptions::new().append(true).create(true).open(path);
+        drop(opened.and_then(|mut file| writeln!(file, "{line}")));
+    }
+}

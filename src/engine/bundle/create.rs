@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `create` and `run`: everything up to the program, in the caller's own process.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+
+use jiff::Timestamp;
+use oci_spec::runtime::{ContainerState, Spec};
+
+use super::cgroup_mounts;
+use super::cgroups::{Cgroups, hierarchies};
+use super::document::Document;
+use super::foreground::{Ended, Foreground};
+use super::launch::launch;
+use super::records::{Directory, Record, START_SOCKET};
+use super::{BundleError, CreateRequest, Force, Runtime, Stay, Wiring, console};
+use crate::runtime::hooks;
+use crate::runtime::launch::{ProgramIo, StageFailure};
+use crate::runtime::lifecycle::{Lifecycle, with_pid};
+use crate::runtime::rights::raise_limits;
+use crate::runtime::spawn::{Attendant, Spawned, spawn};
+use crate::state::locks::DirectoryLock;
+use crate::state::record::{Place, ProcessIdentity};
+use crate::sys::channel::Channel;
+use crate::sys::process::close_all_but;
+use crate::sys::{Called, Ignored, SysResult};
+
+/// A container whose init stage waits for its start.
+pub(super) struct Created {
+    pub(super) spawned: Spawned,
+    pub(super) lock: DirectoryLock,
+}
+
+impl Runtime {
+    /// Makes a container and leaves its init stage behind, waiting for `start`.
+    ///
+    /// The caller must be single-threaded and have no descriptors of its own open.
+    ///
+    /// # Errors
+    ///
+    /// See [`BundleError`]; nothing of the container is left then.
+    pub fn create(&self, request: &CreateRequest) -> Result<(), BundleError> {
+        keep_wired(&request.wiring)?;
+        self.create_for(request, Stay::Detached).map(drop)
+    }
+
+    /// Makes a container, starts it, and stays with it if asked.
+    ///
+    /// # Errors
+    ///
+    /// See [`BundleError`].
+    pub fn run(
+        &self,
+        request: &CreateRequest,
+        stay: Stay,
+    ) -> Result<(Ended, Vec<String>), BundleError> {
+        keep_wired(&request.wiring)?;
+        let held = match stay {
+            Stay::Foreground => Some(Foreground::hold()?),
+            Stay::Detached => None,
+        };
+        let Created { spawned, lock } = self.create_for(request, stay)?;
+        drop(lock);
+        let started = self.start(&request.id);
+        let warnings = started.inspect_err(|_| drop(self.delete(&request.id, Force::Yes)))?;
+        let Some(held) = held else {
+            return Ok((Ended::Detached, warnings));
+        };
+        let code = held.carry(spawned.pid, spawned.console)?;
+        Ok((Ended::WithCode(code), warnings))
+    }
+
+    fn create_for(&self, request: &CreateRequest, stay: Stay) -> Result<Created, BundleError> {
+        let directory = self.directory(&request.id)?;
+        let document = Document::read(&request.bundle, request.config.as_deref())?;
+        let terminal = document
+            .spec
+            .process()
+            .as_ref()
+            .and_then(|process| process.terminal());
+        console::check(&request.wiring, terminal == Some(true), stay)?;
+        let lock = directory.make()?;
+        let made = self.make(request, &document, &directory);
+        match made {
+            Ok(spawned) => Ok(Created { spawned, lock }),
+            Err(error) => {
+                if let Ok(record) = directory.read() {
+                    drop(record.cgroups.destroy());
+                }
+                drop(directory.remove());
+                Err(error)
+            }
+        }
+    }
+
+    fn make(
+        &self,
+        request: &CreateRequest,
+        document: &Document,
+        directory: &Directory,
+    ) -> Result<Spawned, BundleError> {
+        let spec = &document.spec;
+        let linux = spec.linux().as_ref().expect("the document was checked");
+        directory.write_spec(spec)?;
+        let mut record = Record {
+            oci_version: spec.version().clone(),
+            id: request.id.clone(),
+            bundle: document.bundle.clone(),
+            rootfs: document.rootfs.clone(),
+            annotations: spec.annotations().clone().unwrap_or_default(),
+            created: Timestamp::now(),
+            place: Place::here().clone(),
+            process: None,
+            cgroups: Cgroups::default(),
+        };
+        directory.write(&record)?;
+        let listener = Channel::listen_in(&directory.path, START_SOCKET)?;
+        let lifecycle = Lifecycle {
+            state: record.state(),
+            listener,
+            pivot: request.pivot,
+            keyring: request.keyring,
+        };
+        let mut launch = launch(document, request, lifecycle)?;
+        record.cgroups = Cgroups::make(linux, &request.id, self.cgroups)?;
+        directory.write(&record)?;
+        cgroup_mounts::resolve(&mut launch.spec, &record.cgroups, &hierarchies());
+        let io = streams(spec)?;
+        spec.process().iter().for_each(raise_limits);
+        let cgroup = record.cgroups.open();
+        let mut attendant = Creation {
+            record,
+            directory,
+            spec,
+        };
+        let cgroup = cgroup.as_ref().map(|fd| fd.as_fd());
+        let spawned = spawn(&launch, io, &document.rootfs, cgroup, &mut attendant)?;
+        hand_out(request, &spawned)?;
+        Ok(spawned)
+    }
+}
+
+/// Lets go of what the caller has open besides what the program gets: the stage outlives this
+/// command, and would keep it open.
+pub(super) fn keep_wired(wiring: &Wiring) -> SysResult<()> {
+    let preserved = i32::try_from(wiring.preserved_fds).unwrap_or(i32::MAX - 3);
+    let kept: Vec<i32> = (0..3 + preserved).collect();
+    close_all_but(&kept)
+}
+
+/// A terminal made inside, or the caller's own streams.
+pub(super) fn streams(spec: &Spec) -> SysResult<ProgramIo> {
+    let process = spec.process().as_ref();
+    if process.and_then(|process| process.terminal()) == Some(true) {
+        let wanted = process.and_then(|process| process.console_size());
+        let cells = |count: u64| u16::try_from(count).unwrap_or(u16::MAX);
+        let size = wanted.map(|size| (cells(size.height()), cells(size.width())));
+        return Ok(ProgramIo::Terminal { size });
+    }
+    own_streams()
+}
+
+/// The caller's own streams.
+pub(super) fn own_streams() -> SysResult<ProgramIo> {
+    let copy = |stream: std::os::fd::BorrowedFd<'_>| {
+        let copied = stream.try_clone_to_owned();
+        copied.called(|| "fcntl(F_DUPFD_CLOEXEC)")
+    };
+    Ok(ProgramIo::Streams {
+        stdin: copy(std::io::stdin().as_fd())?,
+        stdout: copy(std::io::stdout().as_fd())?,
+        stderr: copy(std::io::stderr().as_fd())?,
+    })
+}
+
+/// Gives the caller what belongs to it. A stage that cannot be handed out is not kept.
+fn hand_out(request: &CreateRequest, spawned: &Spawned) -> Result<(), BundleError> {
+    let wiring = &request.wiring;
+    let sent = match (&wiring.console_socket, &spawned.console) {
+        (Some(path), Some(master)) => console::send_master(path, master).map_err(Into::into),
+        _ => Ok(()),
+    };
+    let handed = sent.and_then(|()| console::write_pid(wiring, spawned.pid));
+    handed.inspect_err(|_| kill(spawned.pid))
+}
+
+fn kill(pid: i32) {
+    let pid = nix::unistd::Pid::from_raw(pid);
+    nix::sys::signal::kill(pid, nix::sys::signal::SIGKILL).ignored();
+    nix::sys::wait::waitpid(pid, None).ignored();
+}
+
+/// What the command does while the init stage works.
+struct Creation<'c> {
+    record: Record,
+    directory: &'c Directory,
+    spec: &'c Spec,
+}
+
+impl Attendant for Creation<'_> {
+    fn forked(&mut self, pid: i32) -> Result<(), StageFailure> {
+        let failure = |error: &dyn std::fmt::Display| StageFailure::setup(error.to_string());
+        let identity = ProcessIdentity::of(pid).map_err(|error| failure(&error))?;
+        self.record.process = Some(identity);
+        let written = self.directory.write(&self.record);
+        written.map_err(|error| failure(&error))?;
+        let joined = self.record.cgroups.join(pid);
+        joined
+            .map_err(|error| StageFailure::setup(format!("join the container's cgroups: {error}")))
+    }
+
+    fn mounted(&mut self, pid: i32) -> Result<(), StageFailure> {
+        let Some(wanted) = self.spec.hooks() else {
+            return Ok(());
+        };
+        let state = with_pid(&self.record.state(), pid);
+        let status = ContainerState::Creating;
+        hooks::run(wanted.prestart().as_ref(), "prestart", &state, status)?;
+        hooks::run(
+            wanted.create_runtime().as_ref(),
+            "createRuntime",
+            &state,
+            status,
+        )
+    }
+
+    fn serve_root(&mut self, device: OwnedFd) -> SysResult<()> {
+        drop(device);
+        Ok(())
+    }
+
+    fn filled(&mut self, _container_path: &Path) {}
+
+    fn warn(&mut self, _words: &str) {}
+
+    fn attach_network(&mut self, _pid: i32) -> Result<(), StageFailure> {
+        Ok(())
+    }
+
+    fn make_ready(&mut self, _pid: i32) {}
+}

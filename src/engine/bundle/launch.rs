@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From a bundle to what the runtime launches: whose ids, which namespaces, which filter.
+
+use std::fs;
+
+use nix::unistd::{getegid, geteuid};
+use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, Spec};
+
+use super::document::Document;
+use super::{BundleError, CreateRequest};
+use crate::runtime::idmap::{IdMapping, IdMaps, parse_map};
+use crate::runtime::launch::{
+    Filter, GroupPolicy, Join, Launch, Listener, MapWriter, PasswdPolicy, Root, UserChoice,
+    WorkdirPolicy,
+};
+use crate::runtime::lifecycle::Lifecycle;
+use crate::runtime::seccomp;
+
+/// The launch of a bundle.
+pub(super) fn launch(
+    document: &Document,
+    request: &CreateRequest,
+    lifecycle: Lifecycle,
+) -> Result<Launch, BundleError> {
+    let spec = &document.spec;
+    let linux = spec.linux().as_ref().expect("the document was checked");
+    let Ids { maps, by, groups } = ids(linux)?;
+    let preserved = i32::try_from(request.wiring.preserved_fds).unwrap_or(i32::MAX - 3);
+    Ok(Launch {
+        spec: spec.clone(),
+        root: Root::Directory(document.rootfs.clone()),
+        fuse_allowed: false,
+        maps,
+        maps_by: by,
+        groups,
+        user: UserChoice::Spec,
+        workdir: WorkdirPolicy::Make,
+        reaper: false,
+        seccomp: filter(spec)?,
+        join: Join::of_paths(spec),
+        shared_shm: None,
+        passwd: PasswdPolicy::Keep,
+        local_time: None,
+        preserved_fds: (3..3 + preserved).collect(),
+        lifecycle: Some(lifecycle),
+    })
+}
+
+/// The filter of a spec.
+pub(super) fn filter(spec: &Spec) -> Result<Filter, BundleError> {
+    let linux = spec.linux().as_ref();
+    let Some(wanted) = linux.and_then(|linux| linux.seccomp().as_ref()) else {
+        return Ok(Filter::default());
+    };
+    let asks = seccomp::wants_listener(wanted);
+    if asks && wanted.listener_path().is_none() {
+        return Err(BundleError::NoListener);
+    }
+    Ok(Filter {
+        program: seccomp::compile(wanted)?.into(),
+        flags: seccomp::load_flags(wanted),
+        listener: if asks {
+            Listener::Wanted
+        } else {
+            Listener::Nobody
+        },
+    })
+}
+
+/// The ids of a container, in terms of the caller's.
+struct Ids {
+    maps: IdMaps,
+    by: MapWriter,
+    groups: GroupPolicy,
+}
+
+fn ids(linux: &Linux) -> Result<Ids, BundleError> {
+    let mut namespaces = linux.namespaces().iter().flatten();
+    let user = namespaces.find(|namespace| namespace.typ() == LinuxNamespaceType::User);
+    let settable = match own_setgroups().as_str() {
+        "deny" => GroupPolicy::Denied,
+        _ => GroupPolicy::Settable,
+    };
+    match user.map(|namespace| namespace.path().is_some()) {
+        None => Ok(Ids {
+            maps: own_maps(),
+            by: MapWriter::Nobody,
+            groups: settable,
+        }),
+        // Whoever made it has written its map, with root in it.
+        Some(true) => Ok(Ids {
+            maps: every_id(),
+            by: MapWriter::Nobody,
+            groups: GroupPolicy::Settable,
+        }),
+        Some(false) => {
+            let maps = wanted_maps(linux)?;
+            let (by, groups) = writer(&maps, settable);
+            Ok(Ids { maps, by, groups })
+        }
+    }
+}
+
+/// Who may write these maps: root whatever there is, others their own id alone.
+fn writer(maps: &IdMaps, settable: GroupPolicy) -> (MapWriter, GroupPolicy) {
+    if geteuid().is_root() {
+        return (MapWriter::Caller, settable);
+    }
+    let own = |extents: &[IdMapping], id: u32| matches!(extents, [one] if one.outside == id && one.count == 1);
+    if own(&maps.uids, geteuid().as_raw()) && own(&maps.gids, getegid().as_raw()) {
+        return (MapWriter::Caller, GroupPolicy::Denied);
+    }
+    (MapWriter::Helpers, GroupPolicy::Settable)
+}
+
+fn wanted_maps(linux: &Linux) -> Result<IdMaps, BundleError> {
+    let extents = |list: &Option<Vec<LinuxIdMapping>>, own: u32| {
+        let list = list.as_deref().unwrap_or_default();
+        if list.is_empty() {
+            let outside = own;
+            let alone = IdMapping {
+                inside: 0,
+                outside,
+                count: 1,
+            };
+            return vec![alone];
+        }
+        let extent = |each: &LinuxIdMapping| IdMapping {
+            inside: each.container_id(),
+            outside: each.host_id(),
+            count: each.size(),
+        };
+        list.iter().map(extent).collect()
+    };
+    let both = (linux.uid_mappings(), linux.gid_mappings());
+    let empty = |list: &Option<Vec<LinuxIdMapping>>| list.as_ref().is_none_or(Vec::is_empty);
+    if empty(both.0) != empty(both.1) {
+        return Err(BundleError::Spec {
+            reason: "linux.uidMappings and linux.gidMappings go together".to_owned(),
+        });
+    }
+    Ok(IdMaps {
+        uids: extents(both.0, geteuid().as_raw()),
+        gids: extents(both.1, getegid().as_raw()),
+    })
+}
+
+fn own_setgroups() -> String {
+    let text = fs::read_to_string("/proc/self/setgroups").unwrap_or_default();
+    text.trim().to_owned()
+}
+
+/// The ids that this process's own namespace has, each as itself.
+fn own_maps() -> IdMaps {
+    let read = |file: &str| {
+        let extents = parse_map(&fs::read_to_string(file).unwrap_or_default());
+        let same = |extent: &IdMapping| IdMapping {
+            outside: extent.inside,
+            ..*extent
+        };
+        extents.iter().map(same).collect()
+    };
+    IdMaps {
+        uids: read("/proc/self/uid_map"),
+        gids: read("/proc/self/gid_map"),
+    }
+}
+
+fn every_id() -> IdMaps {
+    let all = vec![IdMapping {
+        inside: 0,
+        outside: 0,
+        count: u32::MAX,
+    }];
+    IdMaps {
+        uids: all.clone(),
+        gids: all,
+    }
+}
+
+/// Whether this process lives in a user namespace that was made by somebody.
+pub(super) fn is_nested() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    parse_map(&map) != every_id().uids
+}

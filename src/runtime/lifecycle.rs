@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The life of a container that is created by one command and started by a later one. The init
+//! stage outlives the command that forked it and waits on a socket; who starts it connects, and
+//! hears over that connection what kept the program from running. It closes at exec.
+//!
+//! ```text
+//! start -> init   s          go on
+//! init  -> start  l(fd)      the listener of the system call filter
+//! init  -> start  f<json>    why the program does not run; the stage ends
+//! ```
+
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+
+use nix::sys::prctl;
+use oci_spec::runtime::{ContainerState, Spec, State};
+
+use super::handshake::{self, FromInit};
+use super::hooks;
+use super::init::call;
+use super::launch::StageFailure;
+use crate::sys::channel::Channel;
+use crate::sys::process::close_all_but;
+use crate::sys::{Called, SysResult};
+
+/// The name of the stage while it waits: a program has another one from its exec on.
+pub const WAITING_NAME: &std::ffi::CStr = c"coracle:init";
+
+/// What the init stage of such a container needs to know.
+#[derive(Debug)]
+pub struct Lifecycle {
+    /// What its hooks are told, without process id and status.
+    pub state: State,
+    /// Where the start is waited for.
+    pub listener: OwnedFd,
+    /// How the root is entered.
+    pub pivot: Pivot,
+    /// Whether it gets a session keyring of its own.
+    pub keyring: Keyring,
+}
+
+/// How the root is entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pivot {
+    /// By pivot_root(2).
+    Root,
+    /// By moving it over the old one, for an initial ramdisk, whose root cannot be exchanged.
+    Move,
+}
+
+/// Whether a container gets a session keyring of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keyring {
+    /// It does.
+    New,
+    /// It keeps the caller's.
+    Callers,
+}
+
+/// Whether the stage joins a new session keyring.
+pub(super) fn wants_keyring(lifecycle: Option<&Lifecycle>) -> bool {
+    lifecycle.is_none_or(|lifecycle| lifecycle.keyring == Keyring::New)
+}
+
+/// Between the mounts and the way in: the host's hooks run, then those that belong into the
+/// container's namespaces with the host's tree. Returns the stage's process id on the host.
+pub(super) fn run_create_hooks(
+    lifecycle: &Lifecycle,
+    spec: &Spec,
+    line: &Channel,
+) -> Result<i32, StageFailure> {
+    let pid = handshake::wait_hooked(line)?;
+    let hooks = spec.hooks().as_ref();
+    let hooks = hooks.and_then(|hooks| hooks.create_container().as_ref());
+    let state = with_pid(&lifecycle.state, pid);
+    hooks::run(hooks, "createContainer", &state, ContainerState::Creating)?;
+    Ok(pid)
+}
+
+/// Runs the hooks that come before the program, inside.
+pub(super) fn run_start_hooks(
+    lifecycle: &Lifecycle,
+    spec: &Spec,
+    pid: i32,
+) -> Result<(), StageFailure> {
+    let hooks = spec.hooks().as_ref();
+    let hooks = hooks.and_then(|hooks| hooks.start_container().as_ref());
+    let state = with_pid(&lifecycle.state, pid);
+    hooks::run(hooks, "startContainer", &state, ContainerState::Created)
+}
+
+/// The state of the container with its process.
+pub fn with_pid(state: &State, pid: i32) -> State {
+    let mut state = state.clone();
+    state.set_pid(Some(pid));
+    state
+}
+
+/// Says that all is made, lets go of the command that made it, and waits for the start.
+pub(super) fn wait_for_start(
+    lifecycle: &Lifecycle,
+    line: &Channel,
+    kept: &[i32],
+) -> Result<Channel, StageFailure> {
+    call(|| prctl::set_name(WAITING_NAME).called(|| "prctl(PR_SET_NAME)"))?;
+    call(|| prctl::set_pdeathsig(None).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
+    // What the stage has of the command's, a lock for one, must not outlive it. The descriptors
+    // that go are owned by frames of this process that it never returns to.
+    let mut kept = kept.to_vec();
+    kept.extend([
+        0,
+        1,
+        2,
+        line.as_fd().as_raw_fd(),
+        lifecycle.listener.as_raw_fd(),
+    ]);
+    call(|| close_all_but(&kept))?;
+    call(|| handshake::send_ready(line))?;
+    kept.retain(|number| *number != line.as_fd().as_raw_fd());
+    call(|| close_all_but(&kept))?;
+    loop {
+        let starter = call(|| Channel::accept(lifecycle.listener.as_fd()))?;
+        // Who went away again without a word started nothing.
+        if starter.receive().is_ok_and(|message| message.bytes == b"s") {
+            return Ok(starter);
+        }
+    }
+}
+
+/// Hands the listener of the filter to who starts the container.
+pub(super) fn send_listener(starter: &Channel, listener: &OwnedFd) -> SysResult<()> {
+    starter.send(b"l", Some(listener.as_fd()))
+}
+
+/// Starts the program of the stage that listens at `socket`. A listener of its filter is handed to
+/// `listener`.
+///
+/// # Errors
+///
+/// Why it does not run; what `listener` said.
+pub fn start(
+    starter: &Channel,
+    listener: &mut dyn FnMut(OwnedFd) -> Result<(), StageFailure>,
+) -> Result<(), StageFailure> {
+    call(|| starter.send(b"s", None))?;
+    loop {
+        let message = call(|| starter.receive())?;
+        if let (b"l", Some(fd)) = (&message.bytes[..], &message.fd) {
+            let fd = call(|| fd.try_clone().called(|| "dup(seccomp listener)"))?;
+            listener(fd)?;
+            continue;
+        }
+        return match handshake::decode(message) {
+            FromInit::Failure(failure) => Err(failure),
+            _ => Ok(()),
+        };
+    }
+}

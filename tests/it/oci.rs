@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `coracle runtime`: what an engine does with a bundle.
+
+use std::fs;
+use std::io::Read as _;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixListener;
+
+use serde_json::{Value, json};
+
+use crate::support::host::is_root;
+use crate::support::process::Call;
+use crate::support::sandbox::program;
+use crate::support::{Outcome, Sandbox, requires};
+
+/// A bundle, and a place for what is made of it.
+struct Bundle {
+    sandbox: Sandbox,
+}
+
+impl Bundle {
+    fn new() -> Self {
+        let sandbox = Sandbox::new();
+        fs::create_dir(sandbox.path("b")).unwrap();
+        sandbox.rootfs("b/rootfs");
+        let bundle = sandbox.shown("b");
+        let mut words = vec!["runtime", "spec", "--bundle", &bundle];
+        if !is_root() {
+            words.push("--rootless");
+        }
+        sandbox.ok(words);
+        Self { sandbox }
+    }
+
+    /// Changes the spec.
+    fn edit(&self, change: impl FnOnce(&mut Value)) -> &Self {
+        let path = self.sandbox.path("b/config.json");
+        let mut spec = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        change(&mut spec);
+        fs::write(&path, spec.to_string()).unwrap();
+        self
+    }
+
+    /// Runs `script` in a shell, for which `rt` is the runtime.
+    fn shell(&self, script: &str) -> Outcome {
+        let root = self.sandbox.shown("o");
+        let program = program();
+        let head = format!("rt() {{ {program} runtime --root {root} \"$@\"; }}");
+        let directory = self.sandbox.shown("b");
+        let script = format!("cd {directory}\n{head}\n{script}");
+        let call = Call::new("sh").args(["-c", &script]);
+        call.env("CORACLE_MODE", "podman").run()
+    }
+}
+
+fn runs(script: &str) -> impl FnOnce(&mut Value) {
+    move |spec| {
+        spec["process"]["terminal"] = json!(false);
+        spec["process"]["args"] = json!(["sh", "-c", script]);
+    }
+}
+
+#[test]
+fn a_bundle_lives_and_its_hooks_see_it() {
+    requires!("userns");
+    let bundle = Bundle::new();
+    let seen = bundle.sandbox.shown("seen");
+    let hook = |point: &str| {
+        let script = format!(
+            "status=$(tr , '\\n' | grep status | cut -d'\"' -f4); echo {point} $status >> {seen}"
+        );
+        json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}])
+    };
+    let inside = json!([{"path": "/bin/sh", "args": ["sh", "-c", "cat > /dev/shm/state"]}]);
+    bundle
+        .edit(runs("cat /dev/shm/state; sleep 1000"))
+        .edit(|spec| {
+            spec["hooks"] = json!({
+                "prestart": hook("prestart"), "createRuntime": hook("createRuntime"),
+                "createContainer": hook("createContainer"), "startContainer": inside,
+                "poststart": hook("poststart"), "poststop": hook("poststop"),
+            });
+        });
+    let script = "rt create web --bundle . --pid-file pid >out 2>err </dev/null || exit 9\n\
+                  rt state web | grep -c '\"created\"'; kill -0 $(cat pid) && echo lives\n\
+                  rt create web 2>&1; rt delete missing 2>&1; rt state missing 2>&1\n\
+                  rt start web; rt start web 2>&1; rt state web | grep -c '\"running\"'\n\
+                  rt exec web sh -c 'exit 42'; echo $?; rt exec web nosuch 2>/dev/null; echo $?\n\
+                  rt ps -f json web | grep -c $(cat pid); rt list -q; rt delete web 2>&1\n\
+                  rt kill web KILL; while rt state web | grep -q running; do :; done\n\
+                  rt kill web 2>&1; rt delete web; rt delete --force web; rt list -q";
+    let shown = bundle.shell(script).expect(0).stdout;
+    let wanted = "1\nlives\nError: container with given ID already exists: web\n\
+                  Error: container does not exist: missing\n\
+                  Error: container does not exist: missing\n\
+                  Error: cannot start container web: it is running\n1\n42\n127\n1\nweb\n\
+                  Error: cannot delete container web that is not stopped: running\n\
+                  Error: container not running: web\n";
+    assert_eq!(shown, wanted);
+    let hooks = fs::read_to_string(seen).unwrap();
+    let wanted = "prestart creating\ncreateRuntime creating\ncreateContainer creating\n\
+                  poststart running\npoststop stopped\n";
+    assert_eq!(hooks, wanted);
+    let told = fs::read_to_string(bundle.sandbox.path("b/out")).unwrap();
+    assert!(
+        told.contains(r#""id":"web""#) && told.contains(r#""created""#),
+        "{told}"
+    );
+}
+
+#[test]
+fn run_ends_with_the_code_and_leaves_nothing() {
+    requires!("userns");
+    let bundle = Bundle::new();
+    bundle.edit(runs("echo $(id -u) $(ls /proc/self/fd | wc -w); exit 7"));
+    let outcome = bundle.shell("rt run one 5</etc/passwd; echo $?; rt list -q");
+    assert_eq!(outcome.expect(0).stdout, "0 4\n7\n");
+    // A descriptor that was asked for, and none of the others.
+    let outcome = bundle.shell("rt run --preserve-fds 1 one 3</etc/passwd 4</etc/group");
+    assert_eq!(outcome.expect(7).stdout, "0 5\n");
+    bundle.edit(|spec| spec["process"]["args"] = json!(["/no/such/program"]));
+    let outcome = bundle.shell("rt --log log --log-format json run one; echo $?; cat log");
+    let outcome = outcome.expect(0);
+    assert!(
+        outcome.stdout.starts_with("127\n{\"level\":\"error\""),
+        "{}",
+        outcome.stdout
+    );
+    assert!(
+        outcome
+            .stderr
+            .contains("executable file `/no/such/program` not found")
+    );
+    bundle.edit(|spec| {
+        let failing = json!([{"path": "/bin/false"}]);
+        spec["hooks"] = json!({"createRuntime": failing});
+    });
+    let outcome = bundle.shell("rt run one; echo $?; ls ../o").expect(0);
+    assert_eq!(outcome.stdout, "1\n");
+    assert!(
+        outcome
+            .stderr
+            .contains("createRuntime hook `/bin/false`: exit status 1")
+    );
+}
+
+#[test]
+fn a_create_that_was_killed_leaves_what_delete_removes() {
+    requires!("userns");
+    let bundle = Bundle::new();
+    bundle.edit(runs("sleep 1000"));
+    let script = "for ms in 02 04 06 08 10 12 14 16 18 20 22 25 30 35 40 60; do\n\
+                  (rt create c </dev/null >/dev/null 2>&1 & \
+                  sleep 0.0$ms; kill -9 $!; wait) 2>/dev/null\n\
+                  pid=$(rt state c 2>/dev/null | grep '\"pid\"' | tr -dc 0-9)\n\
+                  rt delete --force c || echo left; test -e ../o/c && echo there\n\
+                  test \"${pid:-0}\" != 0 && kill -0 $pid 2>/dev/null && echo lives $pid; done; :";
+    assert_eq!(bundle.shell(script).expect(0).stdout, "");
+}
+
+#[test]
+fn a_terminal_goes_to_the_console_socket() {
+    requires!("userns");
+    let bundle = Bundle::new();
+    bundle.edit(|spec| {
+        spec["process"]["terminal"] = json!(true);
+        spec["process"]["consoleSize"] = json!({"height": 10, "width": 20});
+        spec["process"]["args"] = json!(["sh", "-c", "stty size; tty; ls -l /dev/console"]);
+    });
+    let refused = bundle.shell("rt create t 2>&1").expect(1);
+    assert!(refused.stdout.contains("without setting console socket"));
+    let listener = UnixListener::bind(bundle.sandbox.path("s.sock")).unwrap();
+    let create = "rt create --console-socket ../s.sock t </dev/null >/dev/null";
+    bundle.shell(create).expect(0);
+    let (connection, _) = listener.accept().unwrap();
+    let mut name = [0_u8; 64];
+    let (_, mut sent) = coracle::sys::fdpass::receive(connection.as_fd(), &mut name).unwrap();
+    bundle.shell("rt start t").expect(0);
+    let mut master = fs::File::from(sent.pop().expect("a descriptor came"));
+    let mut shown = Vec::new();
+    // EIO is how a terminal ends.
+    drop(master.read_to_end(&mut shown));
+    let shown = String::from_utf8(shown).unwrap();
+    assert!(
+        shown.contains("10 20") && shown.contains("/dev/pts/0"),
+        "{shown}"
+    );
+    assert!(shown.contains("136,"), "{shown}");
+    bundle.shell("rt delete --force t").expect(0);
+}
