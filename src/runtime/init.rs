@@ -101,15 +101,7 @@ fn prepare_and_exec(
         }
         None => 0,
     };
-    finish_root(launch, linux, &root)?;
-    let pivot = launch.lifecycle.as_ref();
-    rootfs::enter(
-        &root,
-        pivot.map_or(Pivot::Root, |lifecycle| lifecycle.pivot),
-    )?;
-    if let Some(word) = linux.rootfs_propagation() {
-        call(|| rootfs::propagate(&root, word))?;
-    }
+    enter_root(launch, linux, &root)?;
     passwd::introduce(&launch.passwd, root.as_fd());
     let mut identity = identify(launch, process, &root)?;
     for mount in given {
@@ -141,6 +133,16 @@ fn prepare_and_exec(
     };
     drop(console);
     start_later(&started, lifecycle, hosts_pid, line)
+}
+
+fn enter_root(launch: &Launch, linux: &Linux, root: &OwnedFd) -> Result<(), StageFailure> {
+    finish_root(launch, linux, root)?;
+    let pivot = launch.lifecycle.as_ref();
+    rootfs::enter(root, pivot.map_or(Pivot::Root, |lifecycle| lifecycle.pivot))?;
+    linux
+        .rootfs_propagation()
+        .as_ref()
+        .map_or(Ok(()), |word| call(|| rootfs::propagate(root, word)))
 }
 
 /// What is left when the root is entered.

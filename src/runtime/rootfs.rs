@@ -195,13 +195,32 @@ fn text(path: &Path) -> String {
 /// The call that failed.
 pub fn enter(root: &OwnedFd, pivot: Pivot) -> Result<(), StageFailure> {
     let steps = || -> SysResult<()> {
+        let old = open("/", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty());
+        let old = old.called(|| "open(\"/\")")?;
         fchdir(root).called(|| "fchdir([rootfs])")?;
         match pivot {
             Pivot::Root => {
                 pivot_root(".", ".").called(|| "pivot_root(\".\", \".\")")?;
+                // What is unmounted here goes on the host, too, where the tree is still shared.
+                let none = MountAttr::NONE;
+                set_attr(
+                    old.as_fd(),
+                    none,
+                    none,
+                    MsFlags::MS_SLAVE.bits(),
+                    Depth::Recursive,
+                )?;
                 umount2(".", MntFlags::MNT_DETACH).called(|| "umount2(\".\", MNT_DETACH)")?;
             }
             Pivot::Move => {
+                mount(
+                    NO_TEXT,
+                    "/",
+                    NO_TEXT,
+                    MsFlags::MS_SLAVE | MsFlags::MS_REC,
+                    NO_TEXT,
+                )
+                .called(|| "mount(\"/\", MS_SLAVE|MS_REC)")?;
                 hide_kernel_filesystems();
                 mount(Some("."), "/", NO_TEXT, MsFlags::MS_MOVE, NO_TEXT)
                     .called(|| "mount(\".\", \"/\", MS_MOVE)")?;

@@ -82,9 +82,9 @@ fn a_bundle_lives_and_its_hooks_see_it() {
             });
         });
     let script = "rt create web --bundle . --pid-file pid >out 2>err </dev/null || exit 9\n\
-                  rt state web | grep -c '\"created\"'; kill -0 $(cat pid) && echo lives\n\
+                  rt state web | grep -c '\"status\": \"created\"'; kill -0 $(cat pid) && echo lives\n\
                   rt create web 2>&1; rt delete missing 2>&1; rt state missing 2>&1\n\
-                  rt start web; rt start web 2>&1; rt state web | grep -c '\"running\"'\n\
+                  rt start web; rt start web 2>&1; rt state web | grep -c '\"status\": \"running\"'\n\
                   rt exec web sh -c 'exit 42'; echo $?; rt exec web nosuch 2>/dev/null; echo $?\n\
                   rt ps -f json web | grep -c $(cat pid); rt list -q; rt delete web 2>&1\n\
                   rt kill web KILL; while rt state web | grep -q running; do :; done\n\
@@ -154,7 +154,7 @@ fn a_create_that_was_killed_leaves_what_delete_removes() {
                   sleep 0.0$ms; kill -9 $!; wait) 2>/dev/null\n\
                   pid=$(rt state c 2>/dev/null | grep '\"pid\"' | tr -dc 0-9)\n\
                   rt delete --force c || echo left; test -e ../o/c && echo there\n\
-                  test \"${pid:-0}\" != 0 && kill -0 $pid 2>/dev/null && echo lives $pid; done; :";
+                  grep -s '^State:.[^Z]' /proc/${pid:-0}/status; done; :";
     assert_eq!(bundle.shell(script).expect(0).stdout, "");
 }
 

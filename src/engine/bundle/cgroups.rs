@@ -84,13 +84,11 @@ impl Hierarchy {
     /// Where the spec wants the container's cgroup: an absolute path from the top, another one
     /// below the caller's.
     fn place(&self, wanted: &Path) -> PathBuf {
-        match wanted.strip_prefix("/") {
-            Ok(below) => below.to_owned(),
-            Err(_) => {
-                let own = self.own.strip_prefix("/").unwrap_or(&self.own);
-                own.join(wanted)
-            }
+        if let Ok(below) = wanted.strip_prefix("/") {
+            return below.to_owned();
         }
+        let own = self.own.strip_prefix("/").unwrap_or(&self.own);
+        own.join(wanted)
     }
 }
 

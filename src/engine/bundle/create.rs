@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
 use jiff::Timestamp;
-use oci_spec::runtime::{ContainerState, Spec};
+use oci_spec::runtime::{ContainerState, Process, Spec};
 
 use super::cgroup_mounts;
 use super::cgroups::{Cgroups, hierarchies};
@@ -73,11 +73,7 @@ impl Runtime {
     fn create_for(&self, request: &CreateRequest, stay: Stay) -> Result<Created, BundleError> {
         let directory = self.directory(&request.id)?;
         let document = Document::read(&request.bundle, request.config.as_deref())?;
-        let terminal = document
-            .spec
-            .process()
-            .as_ref()
-            .and_then(|process| process.terminal());
+        let terminal = document.spec.process().as_ref().and_then(Process::terminal);
         console::check(&request.wiring, terminal == Some(true), stay)?;
         let lock = directory.make()?;
         let made = self.make(request, &document, &directory);
@@ -151,8 +147,8 @@ pub(super) fn keep_wired(wiring: &Wiring) -> SysResult<()> {
 /// A terminal made inside, or the caller's own streams.
 pub(super) fn streams(spec: &Spec) -> SysResult<ProgramIo> {
     let process = spec.process().as_ref();
-    if process.and_then(|process| process.terminal()) == Some(true) {
-        let wanted = process.and_then(|process| process.console_size());
+    if process.and_then(Process::terminal) == Some(true) {
+        let wanted = process.and_then(Process::console_size);
         let cells = |count: u64| u16::try_from(count).unwrap_or(u16::MAX);
         let size = wanted.map(|size| (cells(size.height()), cells(size.width())));
         return Ok(ProgramIo::Terminal { size });

@@ -39,20 +39,17 @@ impl Foreground {
     /// Carries the child `pid` to its end.
     pub(super) fn carry(self, pid: i32, console: Option<OwnedFd>) -> Result<u8, BundleError> {
         let process = Pidfd::open(pid)?;
-        let (endpoint, master) = match console {
-            Some(master) => {
-                let copy = master.try_clone().called(|| "dup(terminal)")?;
-                (Endpoint::Terminal { master }, Some(copy))
-            }
+        let (endpoint, master) = if let Some(master) = console {
+            let copy = master.try_clone().called(|| "dup(terminal)")?;
+            (Endpoint::Terminal { master }, Some(copy))
+        } else {
             // The program has our own streams: nothing passes through here.
-            None => {
-                let nothing = Endpoint::Pipes {
-                    stdin: None,
-                    stdout: None,
-                    stderr: None,
-                };
-                (nothing, None)
-            }
+            let nothing = Endpoint::Pipes {
+                stdin: None,
+                stdout: None,
+                stderr: None,
+            };
+            (nothing, None)
         };
         let carried = master.is_some();
         let streams = AttachedStreams {
