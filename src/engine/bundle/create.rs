@@ -5,6 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
 use jiff::Timestamp;
+use nix::unistd::geteuid;
 use oci_spec::runtime::{ContainerState, Process, Spec};
 
 use super::cgroup_mounts;
@@ -72,7 +73,10 @@ impl Runtime {
 
     fn create_for(&self, request: &CreateRequest, stay: Stay) -> Result<Created, BundleError> {
         let directory = self.directory(&request.id)?;
-        let document = Document::read(&request.bundle, request.config.as_deref())?;
+        let mut document = Document::read(&request.bundle, request.config.as_deref())?;
+        if !geteuid().is_root() {
+            document.add_user_namespace();
+        }
         let terminal = document.spec.process().as_ref().and_then(Process::terminal);
         console::check(&request.wiring, terminal == Some(true), stay)?;
         let lock = directory.make()?;
@@ -229,7 +233,7 @@ impl Attendant for Creation<'_> {
 
     fn warn(&mut self, _words: &str) {}
 
-    fn attach_network(&mut self, _pid: i32) -> Result<(), StageFailure> {
+    fn attach_network(&mut self, _pid: i32, _network: i32) -> Result<(), StageFailure> {
         Ok(())
     }
 

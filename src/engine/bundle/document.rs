@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{Linux, LinuxNamespaceType, Process, Spec};
+use oci_spec::runtime::{Linux, LinuxNamespace, LinuxNamespaceType, Process, Spec};
 
 use super::BundleError;
 use super::records::file;
@@ -44,6 +44,21 @@ impl Document {
         };
         let spec: Spec = read_json(&path)?;
         Self::of(spec, bundle)
+    }
+
+    /// Gives the container a user namespace if it has none: nobody but root can make the others
+    /// without.
+    pub(super) fn add_user_namespace(&mut self) {
+        let mut linux = self.spec.linux().clone().unwrap_or_default();
+        if has(&linux, LinuxNamespaceType::User) {
+            return;
+        }
+        let mut namespaces = linux.namespaces().clone().unwrap_or_default();
+        let mut user = LinuxNamespace::default();
+        user.set_typ(LinuxNamespaceType::User);
+        namespaces.push(user);
+        linux.set_namespaces(Some(namespaces));
+        self.spec.set_linux(Some(linux));
     }
 
     fn of(mut spec: Spec, bundle: PathBuf) -> Result<Self, BundleError> {

@@ -15,6 +15,7 @@ use crate::runtime::launch::{
 };
 use crate::runtime::lifecycle::Lifecycle;
 use crate::runtime::seccomp;
+use crate::runtime::subid::holder_map;
 
 /// The launch of a bundle.
 pub(super) fn launch(
@@ -114,23 +115,14 @@ fn writer(maps: &IdMaps, settable: GroupPolicy) -> (MapWriter, GroupPolicy) {
 }
 
 fn wanted_maps(linux: &Linux) -> Result<IdMaps, BundleError> {
-    let extents = |list: &Option<Vec<LinuxIdMapping>>, own: u32| {
+    let extents = |list: &Option<Vec<LinuxIdMapping>>| {
         let list = list.as_deref().unwrap_or_default();
-        if list.is_empty() {
-            let outside = own;
-            let alone = IdMapping {
-                inside: 0,
-                outside,
-                count: 1,
-            };
-            return vec![alone];
-        }
         let extent = |each: &LinuxIdMapping| IdMapping {
             inside: each.container_id(),
             outside: each.host_id(),
             count: each.size(),
         };
-        list.iter().map(extent).collect()
+        list.iter().map(extent).collect::<Vec<_>>()
     };
     let both = (linux.uid_mappings(), linux.gid_mappings());
     let empty = |list: &Option<Vec<LinuxIdMapping>>| list.as_ref().is_none_or(Vec::is_empty);
@@ -139,10 +131,22 @@ fn wanted_maps(linux: &Linux) -> Result<IdMaps, BundleError> {
             reason: "linux.uidMappings and linux.gidMappings go together".to_owned(),
         });
     }
+    if empty(both.0) {
+        return Ok(every_id_of_the_caller());
+    }
     Ok(IdMaps {
-        uids: extents(both.0, geteuid().as_raw()),
-        gids: extents(both.1, getegid().as_raw()),
+        uids: extents(both.0),
+        gids: extents(both.1),
     })
+}
+
+/// What a user namespace gets for which the spec says nothing.
+fn every_id_of_the_caller() -> IdMaps {
+    if geteuid().is_root() {
+        own_maps()
+    } else {
+        holder_map().maps
+    }
 }
 
 fn own_setgroups() -> String {
