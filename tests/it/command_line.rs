@@ -96,8 +96,8 @@ fn features_that_are_not_there_are_named() {
         ("build .", "Error: build: not supported yet"),
         ("volume export v", "Error: volume export: not supported yet"),
         (
-            "network create n",
-            "Error: network create: not supported yet",
+            "network connect n c",
+            "Error: network connect: not supported yet",
         ),
         ("swarm init", "Error: swarm: coracle runs on one machine"),
         ("run --memory=1g x", "Error: --memory: not supported yet"),
