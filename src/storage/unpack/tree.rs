@@ -293,7 +293,12 @@ impl<'a> Tree<'a> {
     }
 
     fn begin_file(&mut self, path: &CleanPath, member: &Member) -> SysResult<Option<File>> {
-        let mode = Mode::from_bits_truncate(member.mode & 0o777);
+        // What is the caller's own gets attributes next, and those need leave to write.
+        let mode = if self.is_real(member) {
+            Mode::from_bits_truncate(member.mode & 0o777)
+        } else {
+            Mode::S_IRUSR | Mode::S_IWUSR
+        };
         // The common case first: a new name in an open directory costs one call.
         if let Some((parent, name)) = path.split()
             && DotWh::of(name) == DotWh::Plain
