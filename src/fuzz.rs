@@ -121,12 +121,9 @@ fn record(bytes: &[u8]) {
 fn passwd(text: &str) {
     let (user, databases) = text.split_once('\n').unwrap_or((text, ""));
     let (passwd, group) = databases.split_once("\n\n").unwrap_or((databases, ""));
-    drop(runtime::user::resolve(
-        user,
-        &[user.to_owned()],
-        passwd,
-        group,
-    ));
+    for additional in [Vec::new(), vec!["desk".to_owned(), user.to_owned()]] {
+        drop(runtime::user::resolve(user, &additional, passwd, group));
+    }
 }
 
 #[cfg(test)]

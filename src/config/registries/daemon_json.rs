@@ -65,7 +65,12 @@ impl DaemonJson {
                     source,
                 })?,
         };
-        let written = serde_json::from_slice(&bytes).map_err(|source| RegistriesError::Json {
+        self.merge_bytes(path, &bytes)
+    }
+
+    /// Takes what `bytes`, found at `path`, say beside what is known.
+    pub(super) fn merge_bytes(&mut self, path: &Path, bytes: &[u8]) -> Result<(), RegistriesError> {
+        let written = serde_json::from_slice(bytes).map_err(|source| RegistriesError::Json {
             path: path.to_owned(),
             source,
         })?;

@@ -470,17 +470,36 @@ fn search_path(env: Environment<'_>, named: Option<&Path>) -> Vec<(PathBuf, Miss
     files
 }
 
-/// Reads a registries.conf and asks it.
+/// Reads a registries.conf, or a daemon.json, and asks it.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz(text: &str) {
-    let Ok(written) = toml::from_str::<Written>(text) else {
-        return;
-    };
-    let mut conf = RegistriesConf::empty(Rules::Podman);
-    if conf.merge(written, Path::new("fuzz")).is_ok() {
-        for name in ["a", "quay.io/x/y:z"] {
+    let path = Path::new("fuzz");
+    for rules in [Rules::Podman, Rules::Docker] {
+        let mut conf = RegistriesConf::empty(rules);
+        let written = toml::from_str::<Written>(text);
+        let is_read = match (written, rules) {
+            (Ok(written), _) => conf.merge(written, path).is_ok(),
+            (Err(_), Rules::Docker) => conf.daemon.merge_bytes(path, text.as_bytes()).is_ok(),
+            (Err(_), Rules::Podman) => false,
+        };
+        if !is_read {
+            continue;
+        }
+        for name in [
+            "a",
+            "quay.io/x/y:z",
+            "docker.io/library/a",
+            "127.0.0.1:5000/a",
+        ] {
             let name = Reference::parse(name).expect("it is one");
-            drop((conf.resolve(&name), conf.search_registries()));
+            for resolved in conf
+                .resolve(&name)
+                .into_iter()
+                .flat_map(|found| found.candidates)
+            {
+                drop(conf.pull_sources(&resolved, TlsVerify::AsConfigured));
+            }
+            drop(conf.search_registries());
         }
     }
 }
