@@ -122,6 +122,8 @@ pub(crate) enum TarError {
     PathTooLong(usize),
     #[error("damaged sparse map of {0:?}")]
     Sparse(String),
+    #[error("sparse file {name:?} is {size} bytes long; the file system has {room}")]
+    SparseTooLong { name: String, size: u64, room: u64 },
 }
 
 /// Bytes of a name for a message.

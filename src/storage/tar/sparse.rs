@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Where the data of sparse files belong, in the four ways in which GNU tar has said it.
 
+use std::fs::File;
 use std::io;
 
+use nix::sys::statvfs::fstatvfs;
 use tar::{GnuExtSparseHeader, Header};
 
 use super::header::{self, BLOCK};
 use super::pax::{PaxSparse, decimal};
-use super::stream::TarStream;
+use super::stream::{DataError, TarStream};
 use super::{Member, SparseMap, TarError, TarInput, printable};
+
+/// Sparse files up to this length are made without a look at the file system.
+const LONG: u64 = 1 << 30;
 
 impl<R: TarInput> TarStream<R> {
     /// GNU's old format: four pieces in the header, more in blocks after it.
@@ -114,6 +119,27 @@ impl MapReader {
     fn pieces(&self) -> Vec<(u64, u64)> {
         let (pairs, _) = self.numbers.as_chunks::<2>();
         pairs.iter().map(|pair| (pair[0], pair[1])).collect()
+    }
+}
+
+impl SparseMap {
+    /// Makes `file`, which is to hold `member`, as long as it will be.
+    ///
+    /// A hole takes no room, so that a few bytes could make a file that whoever reads it reads for
+    /// years: longer than the whole file system it must not be.
+    pub(crate) fn set_length(&self, file: &File, member: &Member) -> Result<(), DataError> {
+        if self.real_size > LONG {
+            let stat = fstatvfs(file).map_err(|errno| DataError::Sink(errno.into()))?;
+            let room = stat.blocks().saturating_mul(stat.fragment_size());
+            if self.real_size > room {
+                return Err(DataError::Tar(TarError::SparseTooLong {
+                    name: printable(&member.path),
+                    size: self.real_size,
+                    room,
+                }));
+            }
+        }
+        file.set_len(self.real_size).map_err(DataError::Sink)
     }
 }
 

@@ -432,7 +432,7 @@ fn write_data(
     let whole = [(0, member.stored_size)];
     let pieces = match &member.sparse {
         Some(sparse) => {
-            file.set_len(sparse.real_size).map_err(DataError::Sink)?;
+            sparse.set_length(file, member)?;
             &sparse.pieces[..]
         }
         None => &whole[..],

@@ -309,6 +309,36 @@ fn attributes_of_the_layer_format_are_not_taken_from_an_archive() {
     assert_eq!(names, expected);
 }
 
+/// Its name and data are in the archive, its length in a PAX record alone.
+fn sparse(length: &str) -> Vec<u8> {
+    let records: &[(&str, &[u8])] = &[
+        ("GNU.sparse.major", b"1"),
+        ("GNU.sparse.minor", b"0"),
+        ("GNU.sparse.name", b"hole"),
+        ("GNU.sparse.realsize", length.as_bytes()),
+    ];
+    let mut map = b"1\n0\n5\n".to_vec();
+    map.resize(512, 0);
+    map.extend(b"start");
+    [
+        pax(records),
+        archive(&[entry("GNUSparseFile.0/hole", Kind::Regular, "", &map)]),
+    ]
+    .concat()
+}
+
+#[test]
+fn a_hole_is_not_longer_than_the_file_system() {
+    let root = tempfile::tempdir().unwrap();
+    unpacked(root.path(), &sparse("1048576")).unwrap();
+    let made = fs::metadata(root.path().join("layer/hole")).unwrap();
+    assert_eq!(made.len(), 1 << 20);
+    let root = tempfile::tempdir().unwrap();
+    let error = unpacked(root.path(), &sparse("9223372036854775807")).unwrap_err();
+    let words = "sparse file \"hole\" is 9223372036854775807 bytes long; the file system has ";
+    assert!(error.to_string().starts_with(words), "{error}");
+}
+
 #[test]
 fn damaged_archives_end_with_their_reason() {
     let good = archive(&[entry("file", Kind::Regular, "", &[7; 5000])]);
