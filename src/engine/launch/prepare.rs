@@ -46,7 +46,9 @@ use crate::runtime::subid::holder_map;
 use crate::runtime::user;
 use crate::runtime::userns::chain;
 use crate::state::connection::ConnectionPlan;
-use crate::state::record::{ContainerRecord, ContainerRequest, MountRequest, PodRole};
+use crate::state::record::{
+    ContainerRecord, ContainerRequest, MountRequest, PodRole, RecordedMaps,
+};
 use crate::state::secrets::GivenSecret;
 use crate::state::store::Store;
 use crate::sys::seccomp::Instruction;
@@ -68,10 +70,7 @@ impl Engine {
             Reach::Ranges | Reach::All => (0, 0),
         };
         let ids = match &record.resolved.id_maps {
-            Some(recorded) => ContainerIds {
-                maps: slices::maps_of(recorded),
-                kept: None,
-            },
+            Some(recorded) => recorded_ids(recorded),
             None => container_ids(&record.request, &holder, &caller, single)?,
         };
         let namespaces = namespaces::resolve(&record.request, store)?;
@@ -93,8 +92,8 @@ impl Engine {
         let record = with_possible_oom_score(record, report);
         let run_directory = self.make_run_directory(&record)?;
         let mut connection = connect::plan(&record, &|| self.containers_conf(), report)?;
-        let donor = namespaces::network_donor(&record.request, store);
-        connection.files_of = donor.map(|id| self.dirs.container_run(&id));
+        connection.files_of = namespaces::network_donor(&record.request, store)
+            .map(|id| self.dirs.container_run(&id));
         connection.bridges = self.connection_plan(store, &record, report)?;
         let listeners = self.bind_ports(store, &record, connection.bridges.as_mut())?;
         connect::write_files(&run_directory, &record, &connection, &Reached::default())?;
@@ -218,6 +217,14 @@ fn single_identity(
     );
     let identity = user::resolve(text, &[], &passwd, &group)?;
     Ok((identity.uid, identity.gid))
+}
+
+/// Those that are the container's alone.
+fn recorded_ids(recorded: &RecordedMaps) -> ContainerIds {
+    ContainerIds {
+        maps: slices::maps_of(recorded),
+        kept: None,
+    }
 }
 
 fn engine_choice(record: &ContainerRecord) -> EngineChoice {
