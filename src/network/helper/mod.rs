@@ -17,6 +17,7 @@ mod datagrams;
 mod events;
 mod firewall;
 mod host;
+mod names;
 mod policy;
 pub mod protocol;
 mod queue;

@@ -18,6 +18,7 @@ use super::host::Host;
 use super::relay::Relay;
 use super::slab::Slab;
 use super::topology::Topology;
+use crate::network::dns::NameServer;
 use crate::network::plan::{ConnectionPlan, Prefix, PublishedPort};
 use crate::sys::SysResult;
 use crate::sys::socket::{self, Family, Flag, Kind};
@@ -43,6 +44,7 @@ struct Server {
     relay: Relay,
     tries: Tries,
     datagrams: Datagrams,
+    names: NameServer,
     clients: Slab<OwnedFd>,
     containers: Slab<Container>,
     /// Whose address it is.
@@ -97,12 +99,12 @@ impl Server {
                 Some(Duration::ZERO)
             } else {
                 let left = |at: Instant| at.saturating_duration_since(Instant::now());
-                let own = [
+                let deadlines = [
                     self.ends_at,
                     self.tries.deadline(),
                     self.datagrams.deadline(),
+                    self.names.deadline(),
                 ];
-                let deadlines = own;
                 deadlines.into_iter().flatten().min().map(left)
             };
             for event in self.events.wait(timeout)? {
@@ -129,7 +131,8 @@ impl Server {
             Token::CaughtUdp(place) => self.take_caught_datagrams(place),
             Token::NearDatagrams(number) => self.datagrams.pass_from_near(number),
             Token::FarDatagrams(number) => self.datagrams.pass_from_far(number),
-            Token::Echo(_) | Token::EchoReply(_) | Token::Names(_) => {}
+            Token::Names(_) => self.answer_names(),
+            Token::Echo(_) | Token::EchoReply(_) => {}
         }
     }
 
@@ -138,10 +141,19 @@ impl Server {
         self.tries.settle();
         self.tries.expire();
         self.datagrams.sweep();
+        if self.names.deadline().is_some_and(|at| at <= Instant::now()) {
+            self.answer_names();
+        }
         self.datagrams.settle();
         self.clients.settle();
         self.containers.settle();
         self.ports.settle();
+    }
+
+    /// Names are asked for, or answers have come.
+    fn answer_names(&mut self) {
+        let host = &mut self.host;
+        self.names.go_on(&mut |family, kind| host.socket(family, kind));
     }
 
     /// Whether nobody has needed the helper for long enough.

@@ -144,9 +144,9 @@ impl Topology {
     /// # Errors
     ///
     /// The kernel's refusal.
-    pub(super) fn ensure(&mut self, network: &NetworkPlan) -> SysResult<()> {
+    pub(super) fn ensure(&mut self, network: &NetworkPlan) -> SysResult<Ensured> {
         if self.networks.contains_key(&network.id) {
-            return Ok(());
+            return Ok(Ensured::Known);
         }
         if if_nametoindex(network.bridge.as_str()).is_err() {
             let mtu = network.mtu.unwrap_or(DEFAULT_MTU);
@@ -160,7 +160,8 @@ impl Topology {
             self.routes.request(&gateways.collect::<Vec<_>>())?;
         }
         self.networks.insert(network.id.clone(), network.clone());
-        self.set_rules()
+        self.set_rules()?;
+        Ok(Ensured::Made)
     }
 
     /// Makes the interface of `attachment` in the container's namespace. `outer` is the name of its
@@ -248,6 +249,15 @@ impl Topology {
         join(self.namespace.as_fd())?;
         done
     }
+}
+
+/// Whether a network is new to this helper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ensured {
+    /// It is.
+    Made,
+    /// It is not.
+    Known,
 }
 
 /// Whether an attachment brings the container's way out.

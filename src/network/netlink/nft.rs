@@ -204,8 +204,8 @@ pub enum Expression {
     /// Gives the packet to the socket at the address in register one and the port in register
     /// two, whatever its destination is.
     Catch(AddressFamily),
-    /// Translates to the IPv4 address in register one and the port in register two.
-    Translate(Translation),
+    /// Translates to the address in register one and the port in register two.
+    Translate(Translation, AddressFamily),
     /// Refuses.
     Refuse(Refusal),
     /// Gives the packet to the queue with this number by the older `NFQUEUE`.

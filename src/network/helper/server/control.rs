@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What clients ask for.
 
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 
 use super::super::events::{Token, Watch};
+use super::super::names;
 use super::super::protocol::{self, Member, Reply, Request, borrow};
-use super::super::topology::{DefaultRoute, outer_name};
+use super::super::topology::{DefaultRoute, Ensured, outer_name};
 use super::{Container, Interface, Port, Server};
-use crate::network::plan::{ConnectionPlan, Protocol, PublishedPort};
+use crate::network::dns::Asker;
+use crate::network::plan::{ConnectionPlan, NetworkPlan, Protocol, PublishedPort};
 use crate::sys::socket::{self, Family};
 use crate::sys::{Ignored, SysResult, fdpass};
 
@@ -177,7 +180,8 @@ impl Server {
         let watched = self
             .events
             .watch(process, Watch::Readable, Token::Process(number));
-        match watched.and_then(|()| self.connect(number, plan)) {
+        let connected = watched.and_then(|()| self.connect(number, plan));
+        match connected.and_then(|()| self.serve_names_inside(number)) {
             Ok(()) => self.with_namespace(),
             Err(error) => {
                 self.detach(number);
@@ -204,7 +208,13 @@ impl Server {
             } else {
                 DefaultRoute::Elsewhere
             };
-            self.topology.ensure(network)?;
+            let made = self.topology.ensure(network)?;
+            let network_names = (made == Ensured::Made).then(|| gateways_of(network));
+            for gateway in network_names.into_iter().flatten() {
+                let (datagrams, listener) = names::sockets_on_gateway(gateway)?;
+                let asker = Asker::Network(network.id.clone());
+                self.names.serve(asker, datagrams, listener)?;
+            }
             let namespace = container.namespace.as_fd();
             self.topology
                 .plug(network, &attachment, &outer, namespace, default_route)?;
@@ -220,6 +230,29 @@ impl Server {
                 container.plan.networks.push(network.clone());
             }
             container.plan.attachments.push(attachment);
+        }
+        self.tell_names(number);
+        Ok(())
+    }
+
+    /// The name server knows what the container is in now.
+    fn tell_names(&mut self, number: u32) {
+        if let Some(container) = self.containers.get(number) {
+            self.names.set_container(&container.id, &container.plan);
+        }
+    }
+
+    /// Sockets for names inside a container. A kernel without translation of addresses goes
+    /// without: the gateways answer as well.
+    fn serve_names_inside(&mut self, number: u32) -> SysResult<()> {
+        let Some(container) = self.containers.get(number) else {
+            return Ok(());
+        };
+        let namespace = container.namespace.as_fd();
+        let made = self.topology.inside(namespace, || Ok(names::sockets_inside()))?;
+        if let Ok((datagrams, listener)) = made {
+            let asker = Asker::Container(container.id.clone());
+            self.names.serve(asker, datagrams, listener)?;
         }
         Ok(())
     }
@@ -243,6 +276,7 @@ impl Server {
             }
             self.topology.unplug(&interface.outer)?;
         }
+        self.tell_names(number);
         Ok(())
     }
 
@@ -313,6 +347,7 @@ impl Server {
                 self.events.forget(port.socket.as_fd());
             }
         }
+        self.names.remove_container(&container.id);
         self.relay.end_of(number);
         self.tries.end_of(number);
         self.datagrams.end_of(number);
@@ -325,6 +360,10 @@ impl Server {
             }
         }
     }
+}
+
+fn gateways_of(network: &NetworkPlan) -> impl Iterator<Item = IpAddr> + '_ {
+    network.subnets.iter().filter_map(|subnet| subnet.gateway)
 }
 
 fn not_attached(id: &str) -> String {

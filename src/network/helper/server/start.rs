@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -23,12 +24,16 @@ use super::super::relay::Relay;
 use super::super::slab::Slab;
 use super::super::topology::{Origin, Topology};
 use super::outbound::Tries;
+use crate::network::dns::NameServer;
 use super::{Server, transparent, watch_listener};
 use crate::sys::process::{rlimit, set_rlimit};
 use crate::sys::signals;
 use crate::sys::socket::{self, Family, Kind};
 use crate::sys::stream::drop_standard_streams;
 use crate::sys::{Called, Ignored, SysResult, fdpass};
+
+/// Whom the host asks for names.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Descriptors that are not connections.
 const OTHER_DESCRIPTORS: u64 = 512;
@@ -111,6 +116,8 @@ impl Server {
         for (place, listener) in (0..).zip(&caught_udp) {
             watch_listener(&events, listener, Token::CaughtUdp(place))?;
         }
+        let names = NameServer::new(PathBuf::from(RESOLV_CONF))?;
+        events.watch(names.as_fd(), Watch::Readable, Token::Names(0))?;
         Ok(Self {
             events,
             control,
@@ -119,6 +126,7 @@ impl Server {
             relay: Relay::new(),
             tries: Tries::new(queue),
             datagrams: Datagrams::new(),
+            names,
             clients: Slab::new(),
             containers: Slab::new(),
             owners: HashMap::new(),

@@ -221,7 +221,7 @@ impl Expression {
             Self::Compare(..) => "cmp",
             Self::Lookup(..) => "lookup",
             Self::Catch(_) => "tproxy",
-            Self::Translate(_) => "nat",
+            Self::Translate(..) => "nat",
             Self::Refuse(_) => "reject",
             Self::OldQueue(_) => "target",
             Self::End(Verdict::Queue(_)) => "queue",
@@ -263,10 +263,10 @@ impl Expression {
                     .network_number(2, Register::One.number())
                     .network_number(3, Register::Two.number());
             }
-            Self::Translate(translation) => {
+            Self::Translate(translation, family) => {
                 let kind = u32::from(*translation == Translation::Destination);
                 to.network_number(1, kind)
-                    .network_number(2, protocol_number(AddressFamily::V4))
+                    .network_number(2, protocol_number(*family))
                     .network_number(3, Register::One.number())
                     .network_number(5, Register::Two.number());
             }

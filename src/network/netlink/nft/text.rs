@@ -132,7 +132,7 @@ fn rule_text(rule: &[Expression]) -> String {
                 values[place].clone_from(value);
             }
             Expression::SetMark(mark) => words.push(format!("meta mark set {mark}")),
-            Expression::Catch(_) | Expression::Translate(_) => {
+            Expression::Catch(_) | Expression::Translate(..) => {
                 words.push(target_text(expression, &values));
             }
             Expression::Refuse(refusal) => words.push(refusal_text(*refusal).to_owned()),
@@ -153,7 +153,7 @@ fn target_text(expression: &Expression, values: &[Vec<u8>; 3]) -> String {
     let word = match expression {
         Expression::Catch(AddressFamily::V4) => "tproxy ip to",
         Expression::Catch(AddressFamily::V6) => return format!("tproxy ip6 to [{address}]:{port}"),
-        Expression::Translate(Translation::Source) => "snat to",
+        Expression::Translate(Translation::Source, _) => "snat to",
         _ => "dnat to",
     };
     format!("{word} {address}:{port}")
