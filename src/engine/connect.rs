@@ -160,31 +160,42 @@ fn connected(program: Program, request: Request) -> Connection {
     }
 }
 
-/// The best that there is: nobody asked for more, so its lack is told and not refused.
-fn default_connection(conf: &ContainersConf, report: &dyn Report) -> Connection {
+/// The best that there is beside the bridges.
+///
+/// # Errors
+///
+/// [`NoUplink`] with every reason.
+pub fn uplink_of(conf: &ContainersConf) -> Result<(Program, Request), NoUplink> {
     let preferred = conf.network.default_rootless_network_cmd.as_deref();
     let kinds = match preferred {
         Some("slirp4netns") => [Kind::Slirp4netns, Kind::Pasta],
         _ => Kind::ALL,
     };
-    match find(&kinds) {
-        Ok(program) => {
-            let request = match program.kind {
-                Kind::Pasta => {
-                    Request::Pasta(conf.network.pasta_options.clone().unwrap_or_default())
-                }
-                Kind::Slirp4netns => Request::Slirp4netns(slirp4netns::Options::default()),
-            };
-            connected(program, request)
-        }
+    let program = find(&kinds)?;
+    let request = match program.kind {
+        Kind::Pasta => Request::Pasta(conf.network.pasta_options.clone().unwrap_or_default()),
+        Kind::Slirp4netns => Request::Slirp4netns(slirp4netns::Options::default()),
+    };
+    Ok((program, request))
+}
+
+/// Nobody asked for more than there is, so its lack is told and not refused.
+fn default_connection(conf: &ContainersConf, report: &dyn Report) -> Connection {
+    match uplink_of(conf) {
+        Ok((program, request)) => connected(program, request),
         Err(reasons) => {
-            report.warning(&format!(
-                "the container reaches no network: {reasons}; `coracle doctor` says what mends \
-                 it, and --network none says that it is meant"
-            ));
+            report.warning(&unreachable(&reasons));
             Connection::without_program(Namespace::Own, true)
         }
     }
+}
+
+/// What the user is told of a container without a way out.
+pub fn unreachable(reasons: &dyn std::fmt::Display) -> String {
+    format!(
+        "the container reaches no network: {reasons}; `coracle doctor` says what mends it, and \
+         --network none says that it is meant"
+    )
 }
 
 fn find(kinds: &[Kind]) -> Result<Program, NoUplink> {
@@ -305,16 +316,28 @@ fn resolv_conf(record: &ContainerRecord, connection: &Connection, reached: &Reac
     let request = &record.request;
     // A host without the file resolves nothing, and neither does the container.
     let base = host_resolv_conf(connection.namespace).unwrap_or_default();
+    // The name server of the bridges asks those of `--dns` itself, where it has names of its own.
+    let servers = match &connection.bridges {
+        Some(plan) if request.dns.is_empty() || has_names(plan) => {
+            let resolvers = reached.resolvers.iter();
+            resolvers.map(ToString::to_string).collect()
+        }
+        Some(_) | None => request.dns.clone(),
+    };
     let resolver = Resolver {
         base: &base,
         namespace: connection.namespace,
-        servers: request.dns.clone(),
+        servers,
         forwarders: reached.resolvers.clone(),
         ipv6: Ipv6::Reachable,
         searches: request.dns_search.clone(),
         options: request.dns_option.clone(),
     };
     resolver.text()
+}
+
+fn has_names(plan: &ConnectionPlan) -> bool {
+    plan.networks.iter().any(|network| network.dns_enabled)
 }
 
 /// The mark by which programs tell that they are in a container, with what podman writes into it;

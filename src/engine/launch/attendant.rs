@@ -13,14 +13,15 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, chown, setgroups, setresgid, setresuid};
 
-use super::bridges::{Bridges, Joined, host_of, own_of};
+use super::bridges::{Bridges, Joined, host_of, own_of, resolvers_of};
 use super::prepared::Prepared;
+use crate::config::containers_conf::ContainersConf;
 use crate::engine::connect::{self, Reached};
 use crate::engine::roots::{FuseRoot, Server, View};
 use crate::engine::{survivors, volume};
 use crate::network::addresses;
-use crate::network::helper::client::Client;
-use crate::network::uplink::{self, Target};
+use crate::network::helper::client::{Client, HelperError};
+use crate::network::uplink::{self, Program, Request, Target};
 use crate::runtime::launch::StageFailure;
 use crate::runtime::machine::make_lower;
 use crate::runtime::spawn::Attendant;
@@ -95,9 +96,29 @@ impl Attendant for StartAttendant<'_> {
         if let Some(plan) = &self.prepared.connection.bridges {
             return self.attach_bridges(plan, pid, network);
         }
-        let Some((program, request)) = self.prepared.connection.uplink.clone() else {
-            return Ok(());
+        match self.prepared.connection.uplink.clone() {
+            Some(program) => self.attach_program(program, network),
+            None => Ok(()),
+        }
+    }
+
+    /// Nobody waits for it here; a file that cannot be written now is tried again, and told, when
+    /// the program runs.
+    fn make_ready(&mut self, pid: i32) {
+        let Ok(state) = self.running_state(pid) else {
+            return;
         };
+        let staged = self.store.stage_state(&self.prepared.record.id, &state);
+        self.ready = staged.ok().map(|file| ReadyState { state, file });
+    }
+}
+
+impl StartAttendant<'_> {
+    fn attach_program(
+        &mut self,
+        (program, request): (Program, Request),
+        network: i32,
+    ) -> Result<(), StageFailure> {
         let words = |error: &dyn std::error::Error| StageFailure::setup(chain(error));
         let starting = uplink::start(program, request, &Target::of_process(network));
         let started = starting.and_then(|starting| starting.ready(READY_WITHIN));
@@ -118,18 +139,6 @@ impl Attendant for StartAttendant<'_> {
         Ok(())
     }
 
-    /// Nobody waits for it here; a file that cannot be written now is tried again, and told, when
-    /// the program runs.
-    fn make_ready(&mut self, pid: i32) {
-        let Ok(state) = self.running_state(pid) else {
-            return;
-        };
-        let staged = self.store.stage_state(&self.prepared.record.id, &state);
-        self.ready = staged.ok().map(|file| ReadyState { state, file });
-    }
-}
-
-impl StartAttendant<'_> {
     fn attach_bridges(
         &mut self,
         plan: &ConnectionPlan,
@@ -144,13 +153,34 @@ impl StartAttendant<'_> {
         };
         let listeners = self.prepared.listeners.take();
         let bridges = Bridges::connect(joined, plan, listeners, self.network.take());
-        let bridges = bridges.map_err(|error| StageFailure::setup(chain(&error)))?;
+        let bridges = match (bridges, self.prepared.otherwise) {
+            (Err(HelperError::Unsupported { words }), Some(conf)) => {
+                return self.attach_otherwise(&words, conf, network);
+            }
+            (bridges, _) => bridges.map_err(|error| StageFailure::setup(chain(&error)))?,
+        };
         self.bridges = Some(bridges);
         self.write_files(&Reached {
-            resolvers: Vec::new(),
+            resolvers: resolvers_of(plan, self.prepared.dialect),
             host: host_of(plan),
             own: own_of(plan),
         })
+    }
+
+    /// On a host that cannot have bridges.
+    fn attach_otherwise(
+        &mut self,
+        words: &str,
+        conf: &ContainersConf,
+        network: i32,
+    ) -> Result<(), StageFailure> {
+        match connect::uplink_of(conf) {
+            Ok(program) => self.attach_program(program, network),
+            Err(reasons) => {
+                self.warn(&connect::unreachable(&format!("{words}; {reasons}")));
+                Ok(())
+            }
+        }
     }
 
     /// In place, now that the connection stands.

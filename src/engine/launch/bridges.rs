@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::engine::Dialect;
 use crate::monitor::Lifeline;
 use crate::network::helper::client::{Client, HelperError, Listener};
 use crate::state::connection::ConnectionPlan;
@@ -149,4 +150,21 @@ pub(super) fn host_of(plan: &ConnectionPlan) -> Option<IpAddr> {
 pub(super) fn own_of(plan: &ConnectionPlan) -> Vec<IpAddr> {
     let prefixes = plan.attachments.iter().flat_map(|one| &one.addresses);
     prefixes.map(|prefix| prefix.address).collect()
+}
+
+/// Whom a container asks for names: podman's ask their gateways, docker's an address of their own
+/// that is the same in all. Both answer in every container.
+pub(super) fn resolvers_of(plan: &ConnectionPlan, dialect: Dialect) -> Vec<IpAddr> {
+    let networks = plan
+        .attachments
+        .iter()
+        .filter_map(|one| plan.network_of(one));
+    let subnets = networks.flat_map(|network| &network.subnets);
+    let gateways = subnets
+        .filter_map(|subnet| subnet.gateway)
+        .collect::<Vec<_>>();
+    match dialect {
+        Dialect::Podman if !gateways.is_empty() => gateways,
+        Dialect::Podman | Dialect::Docker => vec![IpAddr::from([127, 0, 0, 11])],
+    }
 }

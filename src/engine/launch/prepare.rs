@@ -20,8 +20,9 @@ use super::default_mounts;
 use super::error::PrepareError;
 use super::prepared::Prepared;
 use super::time_zone::local_time;
+use crate::config::containers_conf::ContainersConf;
 use crate::engine::cgroup::{self, ContainerCgroup};
-use crate::engine::connect::{self, Connection, Reached};
+use crate::engine::connect::{self, ConnectError, Connection, Reached};
 use crate::engine::maps::{Caller, ContainerIds, container_ids};
 use crate::engine::namespaces::{self, Namespaces};
 use crate::engine::network;
@@ -130,6 +131,7 @@ impl Engine {
             run_directory,
             mountpoint: directory,
             listener: Some(listener),
+            otherwise: self.other_connections(&connection, &record)?,
             connection,
             listeners: RefCell::new(listeners),
             cgroup: ContainerCgroup::make(&record.id),
@@ -155,6 +157,19 @@ impl Engine {
             Some((uid, gid)) => format!("{uid}:{gid}"),
             None => user.clone(),
         }
+    }
+
+    fn other_connections(
+        &self,
+        connection: &Connection,
+        record: &ContainerRecord,
+    ) -> Result<Option<&'static ContainersConf>, PrepareError> {
+        let asked = !record.request.networks.is_empty() || !record.request.publish.is_empty();
+        if connection.bridges.is_none() || asked {
+            return Ok(None);
+        }
+        let conf = self.containers_conf().map_err(ConnectError::from)?;
+        Ok(Some(conf))
     }
 
     /// Binds the published ports, which gives those a number that the kernel chooses.

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 
+use crate::config::containers_conf::ContainersConf;
 use crate::engine::cgroup::{self, ContainerCgroup};
 use crate::engine::connect::Connection;
 use crate::engine::network;
@@ -39,6 +40,9 @@ pub(super) struct Prepared {
     pub(super) mountpoint: PathBuf,
     pub(super) listener: Option<OwnedFd>,
     pub(super) connection: Connection,
+    /// Set where another program may connect the container if the bridges cannot: nobody asked
+    /// for them.
+    pub(super) otherwise: Option<&'static ContainersConf>,
     /// Sockets of its published ports, until the network helper has them.
     pub(super) listeners: RefCell<Vec<Listener>>,
     pub(super) cgroup: Option<ContainerCgroup>,

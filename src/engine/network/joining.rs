@@ -127,8 +127,10 @@ impl Engine {
         &self,
         request: &ContainerRequest,
     ) -> Result<(Option<Vec<NetworkRequest>>, HeldNetworks), NetworkFailure> {
-        let Some(asked) = network_requests(request)? else {
-            return Ok((None, HeldNetworks::default()));
+        let asked = match network_requests(request)? {
+            Some(asked) => asked,
+            None if self.defaults_to_bridge(request)? => vec![the_default()],
+            None => return Ok((None, HeldNetworks::default())),
         };
         let is_default = |one: &NetworkRequest| one.network == BRIDGE;
         let lock = if asked.iter().all(is_default) {
@@ -145,6 +147,24 @@ impl Engine {
             named.push(NetworkRequest { network, ..request });
         }
         Ok((Some(named), HeldNetworks { _lock: lock }))
+    }
+
+    /// Whether the default network is that of a container for which nothing was asked, neither on
+    /// the command line nor in the configuration.
+    fn defaults_to_bridge(&self, request: &ContainerRequest) -> Result<bool, NetworkFailure> {
+        let parse = |values: &[String]| NetworkMode::parse(values).map_err(JoiningError::from);
+        if parse(&request.networks)? != NetworkMode::Private {
+            return Ok(false);
+        }
+        let conf = self.containers_conf()?;
+        let configured = conf
+            .containers
+            .netns
+            .clone()
+            .filter(|_| request.networks.is_empty());
+        let mode = parse(&configured.into_iter().collect::<Vec<_>>())?;
+        let by_program = conf.network.default_rootless_network_cmd.is_some();
+        Ok(mode == NetworkMode::Private && !by_program)
     }
 
     fn named(&self, request: &NetworkRequest) -> Result<String, NetworkError> {

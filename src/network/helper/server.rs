@@ -153,7 +153,8 @@ impl Server {
     /// Names are asked for, or answers have come.
     fn answer_names(&mut self) {
         let host = &mut self.host;
-        self.names.go_on(&mut |family, kind| host.socket(family, kind));
+        self.names
+            .go_on(&mut |family, kind| host.socket(family, kind));
     }
 
     /// Whether nobody has needed the helper for long enough.

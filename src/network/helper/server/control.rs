@@ -249,7 +249,9 @@ impl Server {
             return Ok(());
         };
         let namespace = container.namespace.as_fd();
-        let made = self.topology.inside(namespace, || Ok(names::sockets_inside()))?;
+        let made = self
+            .topology
+            .inside(namespace, || Ok(names::sockets_inside()))?;
         if let Ok((datagrams, listener)) = made {
             let asker = Asker::Container(container.id.clone());
             self.names.serve(asker, datagrams, listener)?;
