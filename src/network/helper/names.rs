@@ -6,6 +6,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 
+use nix::errno::Errno;
+
 use crate::network::netlink::nft::{
     self, AddressFamily, Chain, ChainKind, Comparison, Expression, Field, Hook, Register, Table,
     TableFamily, Translation,
@@ -60,7 +62,12 @@ pub(super) fn sockets_inside() -> SysResult<Sockets> {
     let datagrams = socket::local_address(sockets.0.as_fd())?.port();
     let listener = socket::local_address(sockets.1.as_fd())?.port();
     let mut filter = Socket::open(Protocol::Netfilter)?;
-    filter.transaction(&nft::replace(&redirection(datagrams, listener)))?;
+    let table = redirection(datagrams, listener);
+    match filter.transaction(&nft::add(&table)) {
+        // That of a helper that has died.
+        Err(error) if error.errno == Errno::EEXIST => filter.transaction(&nft::replace(&table))?,
+        result => result?,
+    }
     Ok(sockets)
 }
 

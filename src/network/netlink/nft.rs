@@ -236,5 +236,5 @@ pub fn interface_key(name: &str) -> Vec<u8> {
     key
 }
 
-pub use encode::{add_elements, delete_elements, replace};
+pub use encode::{add, add_elements, delete_elements, replace};
 pub use text::text;

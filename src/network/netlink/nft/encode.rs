@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Rulesets as messages (uapi/linux/netfilter/nf_tables.h).
 
-use super::super::{CREATE, Message, REQUEST};
+use super::super::{CREATE, EXCLUSIVE, Message, REQUEST};
 use super::{
     AddressFamily, Chain, ChainKind, Comparison, Expression, Field, Hook, KeyPart, Refusal,
     Register, SUBSYSTEM, Set, Table, TableFamily, Translation, Verdict,
@@ -22,12 +22,24 @@ const ELEMENT: u16 = 1;
 
 /// The messages that put `table` in the place of whatever has its name.
 pub fn replace(table: &Table) -> Vec<Message> {
-    let mut add = new(table.family, NEW_TABLE, CREATE, "add table");
-    add.text(1, &table.name);
     let mut delete = new(table.family, DELETE_TABLE, 0, "delete table");
     delete.text(1, &table.name);
     // Deleting what is not there is refused.
-    let mut messages = vec![add.clone(), delete, add];
+    let mut messages = vec![new_table(table, CREATE), delete];
+    messages.extend(add(table));
+    messages
+}
+
+fn new_table(table: &Table, flags: u16) -> Message {
+    let mut message = new(table.family, NEW_TABLE, flags, "add table");
+    message.text(1, &table.name);
+    message
+}
+
+/// The messages that make `table`, of which there must be none. Where a table is replaced, closing
+/// the socket waits until the old one is gone: ten milliseconds.
+pub fn add(table: &Table) -> Vec<Message> {
+    let mut messages = vec![new_table(table, CREATE | EXCLUSIVE)];
     for (id, set) in (1..).zip(&table.sets) {
         messages.push(new_set(table, set, id));
         if !set.elements.is_empty() {
