@@ -89,7 +89,7 @@ impl Client {
         remove_file(directory.join(SOCKET_NAME)).ignored();
         let listener = fdpass::listen_for_messages_in(&directory, SOCKET_NAME)?;
         let connection = fdpass::connect_for_messages_in(&directory, SOCKET_NAME)?;
-        spawn(listener.as_fd(), namespace)?;
+        spawn(&directory, listener.as_fd(), namespace)?;
         Ok(Self { connection })
     }
 
@@ -272,7 +272,11 @@ fn lock(directory: &Path) -> SysResult<Flock<File>> {
 }
 
 /// Forks twice: the helper is nobody's child, for it outlives whoever starts it.
-fn spawn(listener: BorrowedFd<'_>, namespace: Option<BorrowedFd<'_>>) -> SysResult<()> {
+fn spawn(
+    directory: &Path,
+    listener: BorrowedFd<'_>,
+    namespace: Option<BorrowedFd<'_>>,
+) -> SysResult<()> {
     match clone3(&CloneRequest::default())? {
         Forked::Parent { pid, pidfd } => {
             drop(Pidfd::from(pidfd).wait(Some(Duration::from_secs(5))));
@@ -281,7 +285,7 @@ fn spawn(listener: BorrowedFd<'_>, namespace: Option<BorrowedFd<'_>>) -> SysResu
         }
         Forked::Child => {
             if matches!(clone3(&CloneRequest::default()), Ok(Forked::Child)) {
-                become_helper(listener, namespace);
+                become_helper(directory, listener, namespace);
             }
             exit_now(0)
         }
@@ -289,23 +293,25 @@ fn spawn(listener: BorrowedFd<'_>, namespace: Option<BorrowedFd<'_>>) -> SysResu
 }
 
 /// Does not return but for a failure, of which clients hear by the end of their connection.
-fn become_helper(listener: BorrowedFd<'_>, namespace: Option<BorrowedFd<'_>>) {
+fn become_helper(directory: &Path, listener: BorrowedFd<'_>, namespace: Option<BorrowedFd<'_>>) {
     setsid().ignored();
     restore_signal_defaults();
     // The socket and the namespace travel as standard input and output.
     if dup2_stdin(listener).is_err() {
         return;
     }
-    let mut words = vec![c"coracle".to_owned(), text(ROLE)];
+    // The directory tells people whose helper it is.
+    let place = directory.as_os_str().as_encoded_bytes();
+    let mut words = vec![c"coracle".to_owned(), text(ROLE.as_bytes()), text(place)];
     if let Some(namespace) = namespace
         && dup2_stdout(namespace).is_ok()
     {
-        words.push(text(INHERIT));
+        words.push(text(INHERIT.as_bytes()));
     }
     close_all_but(&[0, 1, 2]).ignored();
     drop(exec_path(c"/proc/self/exe", &words, &[]));
 }
 
-fn text(word: &str) -> CString {
-    CString::new(word).expect("words of ours have no NUL")
+fn text(word: &[u8]) -> CString {
+    CString::new(word).expect("words of ours and paths have no NUL")
 }

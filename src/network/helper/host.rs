@@ -13,7 +13,7 @@ use nix::errno::Errno;
 
 use crate::network::addresses;
 use crate::sys::socket::{self, Family, Kind};
-use crate::sys::{SysError, SysResult};
+use crate::sys::{Ignored, SysError, SysResult, caps};
 
 /// How many sockets are made at once, once one was needed.
 const AHEAD: usize = 32;
@@ -64,6 +64,8 @@ impl Host {
             .name("host".to_owned())
             .stack_size(STACK_BYTES);
         let work = move || {
+            // Sockets of the host take no right over the user's namespace.
+            caps::set(0, 0, 0).ignored();
             while let Ok(wish) = asked.recv() {
                 if grant(&wish, &given).is_none() {
                     return;

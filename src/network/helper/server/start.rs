@@ -26,6 +26,7 @@ use super::super::topology::{Origin, Topology};
 use super::outbound::Tries;
 use super::{Server, transparent, watch_listener};
 use crate::network::dns::NameServer;
+use crate::sys::caps;
 use crate::sys::process::{rlimit, set_rlimit};
 use crate::sys::signals;
 use crate::sys::socket::{self, Family, Kind};
@@ -52,6 +53,8 @@ pub fn main(argv: &[OsString]) -> ExitCode {
         signals::ignore(signal).ignored();
     }
     signals::unblock_all().ignored();
+    // Nothing is executed here, whoever may come to rule this process.
+    prctl::set_no_new_privs().ignored();
     let started = control
         .try_clone()
         .called(|| "fcntl(F_DUPFD_CLOEXEC)")
@@ -67,6 +70,19 @@ pub fn main(argv: &[OsString]) -> ExitCode {
         }
     }
 }
+
+/// Keeps only what serves containers: moving into their namespaces, interfaces and rules, other
+/// addresses, low ports. It is all over the user's own namespace, none of it over the host.
+fn drop_rights() -> SysResult<()> {
+    let kept = [BIND_SERVICE, NET_ADMIN, NET_RAW, SYS_ADMIN];
+    let mask = kept.iter().fold(0, |mask, number| mask | 1_u64 << number);
+    caps::set(mask, mask, 0)
+}
+
+const BIND_SERVICE: u32 = 10;
+const NET_ADMIN: u32 = 12;
+const NET_RAW: u32 = 13;
+const SYS_ADMIN: u32 = 21;
 
 /// What was handed over.
 fn taken(inherits: bool) -> SysResult<(OwnedFd, Origin)> {
@@ -116,6 +132,7 @@ impl Server {
         for (place, listener) in (0..).zip(&caught_udp) {
             watch_listener(&events, listener, Token::CaughtUdp(place))?;
         }
+        drop_rights()?;
         let names = NameServer::new(PathBuf::from(RESOLV_CONF))?;
         events.watch(names.as_fd(), Watch::Readable, Token::Names(0))?;
         Ok(Self {

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Bridge networks, published ports and names, with servers in containers and clients on loopback
+//! and in other containers; and what a network helper that is killed leaves of them.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::process::PATIENCE;
+use crate::support::sandbox::IMAGE;
+use crate::support::{Sandbox, requires};
+
+/// Says to each client which address it has.
+const SERVER: &str = "mkdir -p /www/cgi-bin && cd /www/cgi-bin
+    printf '#!/bin/sh\necho; echo from ${REMOTE_ADDR#::ffff:}\n' > who; chmod +x who
+    exec httpd -f -p 80 -h /www";
+
+/// Asks it, from another container.
+const ASK: &str = "wget -qO- http://web/cgi-bin/who";
+
+/// A port that nobody has at the moment.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Starts the server as `web` in a network of its own.
+fn web(sandbox: &Sandbox, port: u16) {
+    sandbox.ok(["network", "create", "front"]);
+    let publish = format!("127.0.0.1:{port}:80");
+    sandbox.ok([
+        "run",
+        "-d",
+        "--name",
+        "web",
+        "--network",
+        "front",
+        "-p",
+        &publish,
+        IMAGE,
+        "sh",
+        "-c",
+        SERVER,
+    ]);
+}
+
+/// What the server says to a client on the host, once it listens.
+fn ask(port: u16) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut said = String::new();
+        let asked = TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| {
+            stream.write_all(b"GET /cgi-bin/who HTTP/1.0\r\n\r\n")?;
+            stream.read_to_string(&mut said)
+        });
+        if let (Ok(_), Some(at)) = (asked, said.find("from ")) {
+            return said[at..].trim().to_owned();
+        }
+        assert!(Instant::now() < deadline, "nobody answers on port {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A script in a container of a network.
+#[track_caller]
+fn inside(sandbox: &Sandbox, network: &str, script: &str) -> String {
+    sandbox.ok([
+        "run",
+        "--rm",
+        "--network",
+        network,
+        IMAGE,
+        "sh",
+        "-c",
+        script,
+    ])
+}
+
+/// The network helper of this sandbox.
+fn helper(sandbox: &Sandbox) -> Option<Pid> {
+    let place = sandbox.shown("");
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.find(|pid: &i32| {
+        let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words = String::from_utf8_lossy(&words);
+        words.contains("network-helper") && words.contains(&place)
+    })
+    .map(Pid::from_raw)
+}
+
+#[test]
+fn clients_of_the_host_and_of_the_network_reach_a_server() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let port = free_port();
+    web(&sandbox, port);
+    let of_web = |script: &str| sandbox.ok(["exec", "web", "sh", "-c", script]);
+    let gateway = of_web("ip route | sed -n 's/^default via \\([^ ]*\\).*/\\1/p'");
+    let address = of_web("hostname -i");
+    // An answer to loopback's address would not leave the container.
+    assert_eq!(ask(port), format!("from {gateway}"));
+    let seen = inside(
+        &sandbox,
+        "front",
+        &format!("{ASK}; hostname -i; nslookup web 127.0.0.11 >/dev/null && echo named"),
+    );
+    let [from, own, named] = seen.lines().collect::<Vec<_>>()[..] else {
+        panic!("{seen}");
+    };
+    assert_eq!((from, named), (&*format!("from {own}"), "named"));
+    let publish = format!("{port}:80");
+    sandbox
+        .run(["run", "--rm", "-p", &publish, IMAGE, "true"])
+        .expect(125)
+        .says("address already in use")
+        .says("web");
+    // From another network there is no way, neither by address nor by name.
+    let script = format!("nc -w 5 {address} 80 || echo refused; nslookup web || echo unknown");
+    sandbox.ok(["network", "create", "back"]);
+    let seen = inside(&sandbox, "back", &script);
+    assert!(seen.starts_with("refused"), "{seen}");
+    assert!(seen.ends_with("unknown"), "{seen}");
+    sandbox.ok(["rm", "-f", "-t", "0", "web"]);
+    drop(TcpListener::bind(("127.0.0.1", port)).expect("the port is free at once"));
+}
+
+#[test]
+fn a_container_reaches_nothing_of_the_hosts_loopback() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let script = format!(
+        "for a in 127.0.0.1 ::ffff:127.0.0.1 ::1 0.0.0.0 169.254.169.254; do
+            nc -w 1 $a {port} </dev/null && echo reached $a; done
+         g=$(ip route | sed -n 's/^default via \\([^ ]*\\).*/\\1/p')
+         nc -w 1 $g {port} </dev/null && echo reached $g; echo done"
+    );
+    assert_eq!(inside(&sandbox, "bridge", &script), "done");
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "somebody came");
+}
+
+#[test]
+fn a_helper_that_is_killed_comes_back_with_all_it_served() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let port = free_port();
+    web(&sandbox, port);
+    let first = ask(port);
+    let killed = helper(&sandbox).expect("a container needs it");
+    kill(killed, Signal::SIGKILL).unwrap();
+    assert_eq!(ask(port), first);
+    let seen = inside(&sandbox, "front", ASK);
+    assert!(seen.starts_with("from "), "{seen}");
+    assert_ne!(helper(&sandbox), Some(killed));
+    sandbox.ok(["rm", "-f", "-t", "0", "web"]);
+    let deadline = Instant::now() + PATIENCE;
+    while helper(&sandbox).is_some() {
+        assert!(Instant::now() < deadline, "it outlives its last container");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(TcpListener::bind(("127.0.0.1", port)).expect("the port is free"));
+}
