@@ -16,7 +16,7 @@ use crate::support::{Sandbox, requires};
 
 /// Says to each client which address it has.
 const SERVER: &str = "mkdir -p /www/cgi-bin && cd /www/cgi-bin
-    printf '#!/bin/sh\necho; echo from ${REMOTE_ADDR#::ffff:}\n' > who; chmod +x who
+    printf '#!/bin/sh\na=${REMOTE_ADDR#*::ffff:}; echo; echo from ${a%%]}\n' > who; chmod +x who
     exec httpd -f -p 80 -h /www";
 
 /// Asks it, from another container.
