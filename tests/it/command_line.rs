@@ -103,7 +103,6 @@ fn features_that_are_not_there_are_named() {
         ("run --memory=1g x", "Error: --memory: not supported yet"),
         ("run -m 1g x", "Error: --memory: not supported yet"),
         ("run --gpus all x", "Error: --gpus: not supported yet"),
-        ("run -p 80 x", "Error: --publish: not supported yet"),
         (
             "run -v data:/data:O x",
             "Error: --volume data:/data:O: an overlay over a volume",
