@@ -92,11 +92,7 @@ impl Engine {
         warn_of_single_id(&record, &holder, report);
         let record = with_possible_oom_score(record, report);
         let run_directory = self.make_run_directory(&record)?;
-        let mut connection = connect::plan(&record, &|| self.containers_conf(), report)?;
-        connection.files_of = namespaces::network_donor(&record.request, store)
-            .map(|id| self.dirs.container_run(&id));
-        connection.bridges = self.connection_plan(store, &record, report)?;
-        let listeners = self.bind_ports(store, &record, connection.bridges.as_mut())?;
+        let (connection, listeners) = self.connection(store, &record, report)?;
         connect::write_files(&run_directory, &record, &connection, &Reached::default())?;
         make_upper(&root)?;
         write_pause_program(&root, &record)?;
@@ -157,6 +153,21 @@ impl Engine {
             Some((uid, gid)) => format!("{uid}:{gid}"),
             None => user.clone(),
         }
+    }
+
+    /// What connects the container, and the sockets of its ports.
+    fn connection(
+        &self,
+        store: &Store,
+        record: &ContainerRecord,
+        report: &dyn Report,
+    ) -> Result<(Connection, Vec<Listener>), PrepareError> {
+        let mut connection = connect::plan(record, &|| self.containers_conf(), report)?;
+        let donor = namespaces::network_donor(&record.request, store);
+        connection.files_of = donor.map(|id| self.dirs.container_run(&id));
+        connection.bridges = self.connection_plan(store, record, report)?;
+        let listeners = self.bind_ports(store, record, connection.bridges.as_mut())?;
+        Ok((connection, listeners))
     }
 
     fn other_connections(
