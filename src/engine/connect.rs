@@ -74,6 +74,14 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// That of a container whose bridges stand.
+    pub fn of_bridges(plan: ConnectionPlan) -> Self {
+        Self {
+            bridges: Some(plan),
+            ..Self::without_program(Namespace::Own, true)
+        }
+    }
+
     const fn without_program(namespace: Namespace, resolves: bool) -> Self {
         Self {
             uplink: None,

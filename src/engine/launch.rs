@@ -24,6 +24,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 pub(super) use attendant::start_overlay_server;
 pub use attendant::{OverlayServer, install_overlay_server};
+pub(super) use bridges::{host_of, own_of, resolvers_of};
 pub use error::PrepareError;
 pub use prepare::container_filter;
 
@@ -146,6 +147,8 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Stage(failure) | Self::Prepare(PrepareError::User(failure)) => failure.code,
+            // As podman, whose runtime is asked for them.
+            Self::Prepare(PrepareError::Port(_) | PrepareError::PortOfContainer { .. }) => 126,
             Self::State(_)
             | Self::Prepare(_)
             | Self::Attach(_)

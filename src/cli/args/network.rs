@@ -322,9 +322,7 @@ fn publishing(mode: &str, some: bool, all: bool) -> Result<Option<String>, Netwo
             "Port mappings have been discarded because \"{kind}\" network namespace mode does not \
              support them"
         ))),
-        "" | "default" | "private" | "pasta" | "slirp4netns" | "ns" | "pod" => {
-            Err(NetworkError::NotYet { flag })
-        }
+        "pasta" | "slirp4netns" | "ns" | "pod" => Err(NetworkError::NotYet { flag }),
         _ => Ok(None),
     }
 }
@@ -404,8 +402,9 @@ mod tests {
         let discarded = publishing("container:web", true, false).unwrap();
         assert!(discarded.unwrap().contains("because \"container\" network"));
         assert_eq!(publishing("", false, false), Ok(None));
+        assert_eq!(publishing("", true, false), Ok(None));
         assert_eq!(
-            publishing("", true, false).unwrap_err().to_string(),
+            publishing("pasta", true, false).unwrap_err().to_string(),
             "--publish: not supported yet"
         );
     }

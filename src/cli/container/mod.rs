@@ -36,7 +36,7 @@ use super::Entry;
 pub(super) use logs::LogFlags;
 pub(super) use prune::print_pruned;
 pub(super) use top::print_processes;
-pub(super) use which::{print_errors, tool_error};
+pub(super) use which::{print_errors, tool_error, without_slash};
 
 /// The rows of this group.
 pub(crate) const COMMANDS: &[Entry] = &[

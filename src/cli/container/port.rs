@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `port`: which ports of the host lead into a container. Nothing publishes any yet, so what is
-//! checked is the question.
+//! `port`: which ports of the host lead into a container.
+
+use std::net::IpAddr;
 
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::selection::{Scope, Selection};
+use crate::state::connection::PublishedPort;
 
 /// Flags of `port`.
 #[derive(Debug, clap::Args)]
@@ -39,12 +41,57 @@ impl Subcommand for Port {
         };
         for chosen in context.engine.select(&selection)? {
             let id = chosen.id?;
-            let Some(port) = &port else { continue };
+            let mut published = context.engine.published_ports(&id)?;
+            published
+                .sort_by_key(|one| (one.container_port, one.protocol.to_string(), one.host_port));
+            let before = if self.all {
+                format!("{}\t", id.short())
+            } else {
+                String::new()
+            };
             let name = self.container().unwrap_or_else(|| id.short().to_owned());
-            return Err(not_published(port, &name, context.engine.dialect));
+            let found = lines(&published, port.as_deref(), context.engine.dialect);
+            match &port {
+                Some(port) if found.is_empty() => {
+                    return Err(not_published(port, &name, context.engine.dialect));
+                }
+                _ => {}
+            }
+            for line in found {
+                context.ui.line(format_args!("{before}{line}"))?;
+            }
         }
         Ok(0)
     }
+}
+
+/// One line for each address: with the port in the container, unless that was asked for.
+fn lines(published: &[PublishedPort], port: Option<&str>, dialect: Dialect) -> Vec<String> {
+    let wanted = port.map(|port| {
+        let protocol = if port.contains('/') { "" } else { "/tcp" };
+        format!("{port}{protocol}")
+    });
+    let mut lines = Vec::new();
+    for one in published {
+        let key = format!("{}/{}", one.container_port, one.protocol);
+        if wanted.as_ref().is_some_and(|wanted| *wanted != key) {
+            continue;
+        }
+        let addresses = match (one.host_ip, dialect) {
+            (Some(IpAddr::V6(address)), _) => vec![format!("[{address}]")],
+            (Some(address), _) => vec![address.to_string()],
+            (None, Dialect::Podman) => vec!["0.0.0.0".to_owned()],
+            (None, Dialect::Docker) => vec!["0.0.0.0".to_owned(), "[::]".to_owned()],
+        };
+        for address in addresses {
+            let host = format!("{address}:{}", one.host_port);
+            lines.push(match wanted {
+                Some(_) => host,
+                None => format!("{key} -> {host}"),
+            });
+        }
+    }
+    lines
 }
 
 impl Port {

@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::ports::exposed_text;
+use super::ports::{ports_document, ports_text};
 use crate::engine::Dialect;
 use crate::engine::filter::exit_code_of;
 use crate::engine::list::Listed;
+use crate::engine::network::ports::ports_of;
 use crate::output::listing;
 use crate::output::units::duration::rough_span;
 use crate::output::units::size::human_size;
 use crate::output::value::{Method, Struct, Time, Value};
+use crate::state::connection::PublishedPort;
 use crate::state::id::PodId;
 use crate::state::liveness::Observed;
 use crate::state::record::{MountKind, PodRole};
@@ -233,7 +235,21 @@ impl<'a> Row<'a> {
     }
 
     fn ports(&self) -> String {
-        exposed_text(&self.listed.summary.resolved.exposed_ports)
+        ports_text(
+            &self.published(),
+            &self.listed.summary.resolved.exposed_ports,
+            self.dialect,
+        )
+    }
+
+    fn published(&self) -> Vec<PublishedPort> {
+        let Listed {
+            summary,
+            state,
+            observed,
+            ..
+        } = self.listed;
+        ports_of(state, *observed, &summary.request.publish)
     }
 
     fn size(&self) -> String {
@@ -357,7 +373,7 @@ impl<'a> Row<'a> {
             .with("Pid", self.listed.pid())
             .with("Pod", resolved.pod.as_ref().map_or("", PodId::as_str))
             .with("PodName", self.listed.pod_name.as_str())
-            .with("Ports,Ports,nullempty", Vec::<Value>::new())
+            .with("Ports,Ports,nullempty", ports_document(&self.published()))
             .with("Restarts", state.restart_count)
             .with("Size", self.sizes_document())
             .with("StartedAt", unix(state.started_at))
@@ -376,16 +392,19 @@ impl<'a> Row<'a> {
     }
 
     fn networks(&self) -> Vec<String> {
-        let modes = ["none", "host", "pasta", "slirp4netns", "private", "bridge"];
-        let names = self.listed.summary.request.networks.iter();
-        let named = names.filter(|name| {
-            let mode = name.split(':').next().unwrap_or_default();
-            !modes.contains(&mode) && !matches!(mode, "container" | "ns")
+        let summary = &self.listed.summary;
+        let Some(networks) = &summary.resolved.networks else {
+            return match self.dialect {
+                Dialect::Podman => Vec::new(),
+                Dialect::Docker => summary.request.networks.clone(),
+            };
+        };
+        let docker = self.dialect == Dialect::Docker;
+        let names = networks.iter().map(|one| match one.network.as_str() {
+            "podman" if docker => "bridge".to_owned(),
+            name => name.to_owned(),
         });
-        match self.dialect {
-            Dialect::Podman => named.cloned().collect(),
-            Dialect::Docker => self.listed.summary.request.networks.clone(),
-        }
+        names.collect()
     }
 
     fn namespaces_document(&self) -> Value {

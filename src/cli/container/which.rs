@@ -166,7 +166,7 @@ fn refuse_if(wrong: bool, message: &'static str) -> Result<(), &'static str> {
 }
 
 /// Docker shows names with a slash in front, and takes them back.
-pub(super) fn without_slash(word: &str) -> String {
+pub(in crate::cli) fn without_slash(word: &str) -> String {
     word.strip_prefix('/').unwrap_or(word).to_owned()
 }
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Commands of the group `network`.
 
+mod connect;
 mod create;
+mod disconnect;
 mod document;
 mod exists;
 mod inspect;
 mod ls;
 mod prune;
+mod reload;
 mod rm;
 mod update;
 
@@ -20,11 +23,14 @@ use crate::state::networks::NetworkError;
 
 /// The rows of this group.
 pub(crate) const COMMANDS: &[Entry] = &[
+    Entry::of::<connect::Connect>(),
     Entry::of::<create::Create>(),
+    Entry::of::<disconnect::Disconnect>(),
     Entry::of::<exists::Exists>(),
     Entry::of::<inspect::Inspect>(),
     Entry::of::<ls::List>(),
     Entry::of::<prune::Prune>(),
+    Entry::of::<reload::Reload>(),
     Entry::of::<rm::Remove>(),
     Entry::of::<update::Update>(),
 ];

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::networks::Endpoint;
 use super::podman::{GraphDriver, HostPort, graph_driver};
 use super::{Empty, Keys, Subject, mounts, port_keys, restart_policy};
 use crate::engine::exec::sessions;
@@ -195,12 +196,12 @@ struct NetworkSettings {
     sandbox_id: &'static str,
     sandbox_key: String,
     ports: BTreeMap<String, Option<Vec<HostPort>>>,
-    gateway: &'static str,
+    gateway: String,
     #[serde(rename = "IPAddress")]
-    ip_address: &'static str,
+    ip_address: String,
     #[serde(rename = "IPPrefixLen")]
     ip_prefix_len: u32,
-    mac_address: &'static str,
+    mac_address: String,
     networks: BTreeMap<String, Attachment>,
 }
 
@@ -209,18 +210,40 @@ struct NetworkSettings {
 struct Attachment {
     #[serde(rename = "Aliases,Aliases,nullempty")]
     aliases: Vec<String>,
-    mac_address: &'static str,
+    mac_address: String,
     #[serde(rename = "NetworkID")]
-    network_id: &'static str,
+    network_id: String,
     #[serde(rename = "EndpointID")]
     endpoint_id: &'static str,
-    gateway: &'static str,
+    gateway: String,
     #[serde(rename = "IPAddress")]
-    ip_address: &'static str,
+    ip_address: String,
     #[serde(rename = "IPPrefixLen")]
     ip_prefix_len: u32,
+    #[serde(rename = "IPv6Gateway")]
+    ipv6_gateway: String,
     #[serde(rename = "GlobalIPv6Address")]
-    global_ipv6_address: &'static str,
+    global_ipv6_address: String,
+    #[serde(rename = "GlobalIPv6PrefixLen")]
+    global_ipv6_prefix_len: u32,
+}
+
+impl Attachment {
+    fn of(endpoint: Endpoint) -> (String, Self) {
+        let shown = Self {
+            aliases: endpoint.aliases,
+            mac_address: endpoint.mac,
+            network_id: endpoint.network_id,
+            gateway: endpoint.v4.gateway,
+            ip_address: endpoint.v4.ip,
+            ip_prefix_len: endpoint.v4.length,
+            ipv6_gateway: endpoint.v6.gateway,
+            global_ipv6_address: endpoint.v6.ip,
+            global_ipv6_prefix_len: endpoint.v6.length,
+            ..Self::default()
+        };
+        (endpoint.network, shown)
+    }
 }
 
 /// The document of `subject`.
@@ -412,21 +435,22 @@ fn config(subject: &Subject<'_>) -> Config {
 fn network_settings(subject: &Subject<'_>) -> NetworkSettings {
     let mode = subject.network_mode();
     let joined = mode.starts_with("container:");
-    let exposed = if joined || mode == "host" {
-        &[][..]
-    } else {
-        &subject.record.resolved.exposed_ports[..]
+    let networks = match subject.endpoints() {
+        Some(endpoints) => endpoints.into_iter().map(Attachment::of).collect(),
+        None if joined => BTreeMap::new(),
+        None => BTreeMap::from([(mode, Attachment::default())]),
     };
-    let mut networks = BTreeMap::new();
-    if !joined {
-        networks.insert(mode, Attachment::default());
-    }
+    let main = subject.main_endpoint().unwrap_or_default();
     NetworkSettings {
         sandbox_key: match subject.pid() {
             0 => String::new(),
             pid => format!("/proc/{pid}/ns/net"),
         },
-        ports: port_keys(exposed).map(|port| (port, None)).collect(),
+        ports: HostPort::by_port(subject),
+        gateway: main.v4.gateway,
+        ip_address: main.v4.ip,
+        ip_prefix_len: main.v4.length,
+        mac_address: main.mac,
         networks,
         ..NetworkSettings::default()
     }

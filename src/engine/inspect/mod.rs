@@ -7,6 +7,7 @@
 
 mod docker;
 mod mounts;
+mod networks;
 mod podman;
 mod podman_config;
 mod podman_host;
@@ -139,6 +140,9 @@ impl Engine {
     fn network_mode(&self, record: &ContainerRecord) -> String {
         if let Some(mode) = record.request.networks.first() {
             return mode.clone();
+        }
+        if record.resolved.networks.is_some() && self.dialect == Dialect::Podman {
+            return "bridge".to_owned();
         }
         if self.dialect == Dialect::Docker {
             return "default".to_owned();

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::networks::Endpoint;
 use super::podman_config::{Config, config};
 use super::podman_host::{HostConfig, host_config};
-use super::{Moment, Subject, mounts, port_keys};
+use super::{Moment, Subject, mounts};
 use crate::engine::exec::sessions;
 use crate::engine::filter::exit_code_of;
 use crate::engine::oci_runtime;
@@ -125,18 +126,18 @@ pub(super) struct GraphDriver {
 struct NetworkSettings {
     #[serde(rename = "EndpointID")]
     endpoint_id: &'static str,
-    gateway: &'static str,
+    gateway: String,
     #[serde(rename = "IPAddress")]
-    ip_address: &'static str,
+    ip_address: String,
     #[serde(rename = "IPPrefixLen")]
     ip_prefix_len: u32,
     #[serde(rename = "IPv6Gateway")]
-    ipv6_gateway: &'static str,
+    ipv6_gateway: String,
     #[serde(rename = "GlobalIPv6Address")]
-    global_ipv6_address: &'static str,
+    global_ipv6_address: String,
     #[serde(rename = "GlobalIPv6PrefixLen")]
     global_ipv6_prefix_len: u32,
-    mac_address: &'static str,
+    mac_address: String,
     bridge: &'static str,
     #[serde(rename = "SandboxID")]
     sandbox_id: &'static str,
@@ -148,10 +149,56 @@ struct NetworkSettings {
     ports: BTreeMap<String, Option<Vec<HostPort>>>,
     sandbox_key: String,
     #[serde(rename = "Networks,Networks,omitempty")]
-    networks: BTreeMap<String, Option<HostPort>>,
+    networks: BTreeMap<String, AdditionalNetwork>,
 }
 
-/// A port of the host; published ports come with networks.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename = "define.InspectAdditionalNetwork", rename_all = "PascalCase")]
+struct AdditionalNetwork {
+    #[serde(rename = "EndpointID")]
+    endpoint_id: &'static str,
+    gateway: String,
+    #[serde(rename = "IPAddress")]
+    ip_address: String,
+    #[serde(rename = "IPPrefixLen")]
+    ip_prefix_len: u32,
+    #[serde(rename = "IPv6Gateway")]
+    ipv6_gateway: String,
+    #[serde(rename = "GlobalIPv6Address")]
+    global_ipv6_address: String,
+    #[serde(rename = "GlobalIPv6PrefixLen")]
+    global_ipv6_prefix_len: u32,
+    mac_address: String,
+    #[serde(rename = "NetworkID")]
+    network_id: String,
+    driver_opts: Option<BTreeMap<String, String>>,
+    #[serde(rename = "IPAMConfig")]
+    ipam_config: Option<BTreeMap<String, String>>,
+    links: Option<Vec<String>>,
+    #[serde(rename = "Aliases,Aliases,omitempty")]
+    aliases: Vec<String>,
+}
+
+impl AdditionalNetwork {
+    /// Podman puts the name where docker has the id.
+    fn of(endpoint: Endpoint) -> (String, Self) {
+        let shown = Self {
+            gateway: endpoint.v4.gateway,
+            ip_address: endpoint.v4.ip,
+            ip_prefix_len: endpoint.v4.length,
+            ipv6_gateway: endpoint.v6.gateway,
+            global_ipv6_address: endpoint.v6.ip,
+            global_ipv6_prefix_len: endpoint.v6.length,
+            mac_address: endpoint.mac,
+            network_id: endpoint.network.clone(),
+            aliases: endpoint.aliases,
+            ..Self::default()
+        };
+        (endpoint.network, shown)
+    }
+}
+
+/// A port of the host.
 #[derive(Debug, Serialize)]
 #[serde(rename = "define.InspectHostPort", rename_all = "PascalCase")]
 pub(super) struct HostPort {
@@ -294,19 +341,56 @@ fn dependencies(subject: &Subject<'_>) -> Vec<String> {
 fn network_settings(subject: &Subject<'_>) -> NetworkSettings {
     let mode = subject.network_mode();
     let shares = mode == "host" || mode.starts_with("container:");
-    let exposed = if shares {
-        &[][..]
-    } else {
-        &subject.record.resolved.exposed_ports[..]
-    };
     let pid = subject.pid();
+    let main = subject.main_endpoint().unwrap_or_default();
     NetworkSettings {
-        ports: port_keys(exposed).map(|port| (port, None)).collect(),
+        gateway: main.v4.gateway,
+        ip_address: main.v4.ip,
+        ip_prefix_len: main.v4.length,
+        ipv6_gateway: main.v6.gateway,
+        global_ipv6_address: main.v6.ip,
+        global_ipv6_prefix_len: main.v6.length,
+        mac_address: main.mac,
+        ports: HostPort::by_port(subject),
         sandbox_key: if pid == 0 || shares {
             String::new()
         } else {
             format!("/proc/{pid}/ns/net")
         },
+        networks: networks(subject, &mode),
         ..NetworkSettings::default()
+    }
+}
+
+/// What connects a container without a bridge is a network of its own kind.
+fn networks(subject: &Subject<'_>, mode: &str) -> BTreeMap<String, AdditionalNetwork> {
+    if let Some(endpoints) = subject.endpoints() {
+        return endpoints.into_iter().map(AdditionalNetwork::of).collect();
+    }
+    let kind = mode.split(':').next().unwrap_or_default();
+    if !["host", "none", "pasta", "slirp4netns"].contains(&kind) {
+        return BTreeMap::new();
+    }
+    let only = AdditionalNetwork {
+        network_id: kind.to_owned(),
+        ..AdditionalNetwork::default()
+    };
+    BTreeMap::from([(kind.to_owned(), only)])
+}
+
+impl HostPort {
+    /// The container's ports; those that nobody published have none of the host.
+    pub(super) fn by_port(subject: &Subject<'_>) -> BTreeMap<String, Option<Vec<Self>>> {
+        let shown = |(host_ip, host_port)| Self { host_ip, host_port };
+        let ports = subject.ports().into_iter();
+        ports
+            .map(|(key, ports)| {
+                let published = !ports.is_empty();
+                (
+                    key,
+                    published.then(|| ports.into_iter().map(shown).collect()),
+                )
+            })
+            .collect()
     }
 }

@@ -167,6 +167,11 @@ pub(super) fn host_config(subject: &Subject<'_>) -> HostConfig {
             .map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
         log_config: log_config(subject),
         network_mode: subject.network_mode(),
+        port_bindings: HostPort::by_port(subject)
+            .into_iter()
+            .filter_map(|(key, ports)| Some((key, ports?)))
+            .collect(),
+        publish_all_ports: request.publish_all,
         restart_policy: RestartPolicy {
             name: policy,
             maximum_retry_count: tries,

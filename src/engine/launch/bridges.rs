@@ -132,7 +132,7 @@ impl Drop for Bridges {
 }
 
 /// Where a container finds the host: the gateway of its first network that has one.
-pub(super) fn host_of(plan: &ConnectionPlan) -> Option<IpAddr> {
+pub(in crate::engine) fn host_of(plan: &ConnectionPlan) -> Option<IpAddr> {
     let networks = plan
         .attachments
         .iter()
@@ -147,14 +147,14 @@ pub(super) fn host_of(plan: &ConnectionPlan) -> Option<IpAddr> {
 }
 
 /// A container's own addresses.
-pub(super) fn own_of(plan: &ConnectionPlan) -> Vec<IpAddr> {
+pub(in crate::engine) fn own_of(plan: &ConnectionPlan) -> Vec<IpAddr> {
     let prefixes = plan.attachments.iter().flat_map(|one| &one.addresses);
     prefixes.map(|prefix| prefix.address).collect()
 }
 
 /// Whom a container asks for names: podman's ask their gateways, docker's an address of their own
 /// that is the same in all. Both answer in every container.
-pub(super) fn resolvers_of(plan: &ConnectionPlan, dialect: Dialect) -> Vec<IpAddr> {
+pub(in crate::engine) fn resolvers_of(plan: &ConnectionPlan, dialect: Dialect) -> Vec<IpAddr> {
     let networks = plan
         .attachments
         .iter()

@@ -9,6 +9,7 @@ mod addresses;
 mod create;
 mod filter;
 mod joining;
+mod members;
 mod plan;
 pub mod ports;
 mod publisher;
@@ -22,6 +23,7 @@ use jiff::Timestamp;
 pub use addresses::AddressError;
 pub use create::{CreateNetworkError, NewNetwork, NewSubnet};
 pub use joining::{JoiningError, network_requests};
+pub use members::MemberError;
 pub use plan::JoinNetworkError;
 pub(super) use plan::give_back;
 pub(super) use publisher::publisher_of;
@@ -34,7 +36,8 @@ use super::{Dialect, Engine};
 use crate::config::ConfigError;
 use crate::oci::Digest;
 use crate::state::StateError;
-use crate::state::connection::Attachment;
+use crate::state::connection::{Attachment, PublishedPort};
+use crate::state::dirs::Dirs;
 use crate::state::id::ContainerId;
 use crate::state::networks::{IpamDriver, NetworkError, NetworkRecord, Networks};
 
@@ -76,6 +79,9 @@ pub enum NetworkFailure {
     /// One that cannot be made.
     #[error(transparent)]
     Create(#[from] CreateNetworkError),
+    /// A container that is to join or to leave.
+    #[error(transparent)]
+    Member(#[from] MemberError),
     /// `--network` and the flags beside it.
     #[error(transparent)]
     Joining(#[from] JoiningError),
@@ -193,6 +199,18 @@ impl Engine {
             });
         }
         Ok(members)
+    }
+
+    /// The ports that a container has published.
+    ///
+    /// # Errors
+    ///
+    /// A container that is not there.
+    pub fn published_ports(&self, id: &ContainerId) -> Result<Vec<PublishedPort>, EngineError> {
+        let store = self.store()?;
+        let summary = store.load_summary(id)?;
+        let (state, observed) = store.observe(id)?;
+        Ok(ports::ports_of(&state, observed, &summary.request.publish))
     }
 
     /// Changes the name servers of a network.
@@ -316,6 +334,14 @@ pub(super) fn default_network() -> NetworkRecord {
     }
 }
 
+/// The record of a network that a container is in.
+pub(super) fn recorded(dirs: &Dirs, name: &str) -> Option<NetworkRecord> {
+    match Networks::open(dirs).load(name) {
+        Err(NetworkError::Missing { .. }) if name == DEFAULT_NETWORK => Some(default_network()),
+        loaded => loaded.ok(),
+    }
+}
+
 fn without_bridge((name, driver): (&str, &'static str)) -> ListedNetwork {
     ListedNetwork {
         record: named(name, ""),
@@ -347,7 +373,6 @@ fn named(name: &str, interface: &str) -> NetworkRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::dirs::Dirs;
 
     fn engine(dialect: Dialect) -> (tempfile::TempDir, Engine) {
         let directory = tempfile::tempdir().unwrap();

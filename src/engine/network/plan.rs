@@ -77,7 +77,8 @@ impl Engine {
         // One that was never started has no state.
         let previous = store.read_state(&record.id).unwrap_or_default().attachments;
         for request in requests {
-            let joined = self.join(store, &record.id, request, &previous, &plan, report);
+            let attached = &plan.attachments;
+            let joined = self.join(store, &record.id, request, &previous, attached, report);
             match joined {
                 Ok((network, attachment)) => {
                     plan.networks.push(network);
@@ -92,19 +93,19 @@ impl Engine {
         Ok(Some(plan))
     }
 
-    /// What one more network is to a container that has `plan` already.
-    fn join(
+    /// What one more network is to a container that has `attached` already.
+    pub(super) fn join(
         &self,
         store: &Store,
         id: &ContainerId,
         request: &NetworkRequest,
         previous: &[Attachment],
-        plan: &ConnectionPlan,
+        attached: &[Attachment],
         report: &dyn Report,
     ) -> Result<(NetworkPlan, Attachment), JoinNetworkError> {
         let network = self.network_record(&request.network)?;
         let network = self.checked(store, network, report)?;
-        let interface = interface(request, plan)?;
+        let interface = interface(request, attached)?;
         let leases = self.networks().leases(&network.name)?;
         let joining = Joining {
             network: &network,
@@ -121,7 +122,7 @@ impl Engine {
             mac,
             aliases: request.aliases.clone(),
         };
-        Ok((network_plan(&network), attachment))
+        Ok((NetworkPlan::from(&network), attachment))
     }
 
     /// The network as it is used: the default one moves away from a route that the host has got
@@ -184,12 +185,11 @@ fn is_gone(store: &Store, id: &ContainerId) -> bool {
 }
 
 /// The first `ethN` that is free, unless another name is asked for.
-fn interface(request: &NetworkRequest, plan: &ConnectionPlan) -> Result<String, JoinNetworkError> {
-    let used: BTreeSet<&str> = plan
-        .attachments
-        .iter()
-        .map(|one| one.interface.as_str())
-        .collect();
+fn interface(
+    request: &NetworkRequest,
+    attached: &[Attachment],
+) -> Result<String, JoinNetworkError> {
+    let used: BTreeSet<&str> = attached.iter().map(|one| one.interface.as_str()).collect();
     match &request.interface {
         Some(name) if used.contains(name.as_str()) => Err(JoinNetworkError::Interface {
             interface: name.clone(),
@@ -204,7 +204,7 @@ fn interface(request: &NetworkRequest, plan: &ConnectionPlan) -> Result<String, 
 }
 
 /// The container's own names, each once.
-fn own_names(record: &ContainerRecord) -> Vec<String> {
+pub(super) fn own_names(record: &ContainerRecord) -> Vec<String> {
     let mut names = vec![record.name.clone(), record.id.as_str()[..12].to_owned()];
     if !record.resolved.hostname.is_empty() && !names.contains(&record.resolved.hostname) {
         names.push(record.resolved.hostname.clone());
@@ -213,27 +213,29 @@ fn own_names(record: &ContainerRecord) -> Vec<String> {
 }
 
 /// A network as its bridge needs it.
-fn network_plan(record: &NetworkRecord) -> NetworkPlan {
-    let option = |key: &str| record.options.get(key).map(String::as_str);
-    NetworkPlan {
-        id: record.id.clone(),
-        name: record.name.clone(),
-        bridge: record.interface.clone(),
-        subnets: record.subnets.iter().map(LeasedSubnet::subnet).collect(),
-        ipv6: record.ipv6,
-        internal: record.internal,
-        // Networks are kept apart unless somebody wants them together.
-        isolate: option("isolate") != Some("false"),
-        mtu: option("mtu")
-            .and_then(|mtu| mtu.parse().ok())
-            .filter(|mtu| *mtu > 0),
-        dns_enabled: record.dns_enabled,
-        dns_servers: record.dns_servers.clone(),
-        routes: record
-            .routes
-            .iter()
-            .map(|route| (route.destination, route.gateway))
-            .collect(),
+impl From<&NetworkRecord> for NetworkPlan {
+    fn from(record: &NetworkRecord) -> Self {
+        let option = |key: &str| record.options.get(key).map(String::as_str);
+        Self {
+            id: record.id.clone(),
+            name: record.name.clone(),
+            bridge: record.interface.clone(),
+            subnets: record.subnets.iter().map(LeasedSubnet::subnet).collect(),
+            ipv6: record.ipv6,
+            internal: record.internal,
+            // Networks are kept apart unless somebody wants them together.
+            isolate: option("isolate") != Some("false"),
+            mtu: option("mtu")
+                .and_then(|mtu| mtu.parse().ok())
+                .filter(|mtu| *mtu > 0),
+            dns_enabled: record.dns_enabled,
+            dns_servers: record.dns_servers.clone(),
+            routes: record
+                .routes
+                .iter()
+                .map(|route| (route.destination, route.gateway))
+                .collect(),
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 use std::net::IpAddr;
 
 use crate::state::connection::{Protocol, PublishedPort};
+use crate::state::liveness::Observed;
+use crate::state::record::ContainerState;
 
 /// What is wrong with a port.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -196,6 +198,20 @@ pub fn published_ports(
         }
     }
     Ok(ports)
+}
+
+/// The ports that a container has published: those that are bound while it runs, and otherwise
+/// those that are asked for.
+pub fn ports_of(
+    state: &ContainerState,
+    observed: Observed,
+    publish: &[String],
+) -> Vec<PublishedPort> {
+    if observed.is_up() {
+        return state.ports.clone();
+    }
+    // What stands in a record was read before.
+    published_ports(publish, false, &[]).unwrap_or_default()
 }
 
 fn singles(mapping: Mapping) -> Result<impl Iterator<Item = PublishedPort>, PortError> {

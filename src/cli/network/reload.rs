@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `network reload`.
+
+use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::engine::network::{MemberError, NetworkFailure};
+use crate::engine::selection::{Scope, Selection};
+
+/// Flags of `network reload`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Reload {
+    /// Reload network configuration of all containers
+    #[arg(long, short)]
+    all: bool,
+    /// Act on the latest container
+    #[arg(long, short)]
+    latest: bool,
+    /// Names or ids of containers
+    #[arg(value_name = "CONTAINER")]
+    containers: Vec<String>,
+}
+
+impl Subcommand for Reload {
+    const PATHS: &'static [&'static str] = &["network reload"];
+    const ABOUT: &'static str = "Reload firewall rules for one or more containers";
+
+    fn run(self, context: &Context) -> CommandResult {
+        let given = [self.all, self.latest, !self.containers.is_empty()];
+        if given.iter().filter(|given| **given).count() != 1 {
+            return Err(Failure::tool("name containers, or use --all or --latest"));
+        }
+        let selection = Selection {
+            scope: match (self.all, self.latest) {
+                (true, _) => Scope::All,
+                (false, true) => Scope::Latest,
+                (false, false) => Scope::Named,
+            },
+            words: self.containers,
+            ..Selection::default()
+        };
+        for chosen in context.engine.select(&selection)? {
+            let id = chosen.id?;
+            match context.engine.reload_networks(&id) {
+                Err(NetworkFailure::Member(
+                    MemberError::NotRunning { .. } | MemberError::Mode { .. },
+                )) if self.all => {}
+                Err(error) => return Err(super::failure(context, &error)),
+                Ok(()) => context.ui.line(id)?,
+            }
+        }
+        Ok(0)
+    }
+}
