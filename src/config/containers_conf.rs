@@ -71,6 +71,8 @@ pub struct ContainersSection {
     pub mounts: Option<Vec<String>>,
     /// As `--network`.
     pub netns: Option<String>,
+    /// Where a container finds the host, in place of what is found out.
+    pub host_containers_internal_ip: Option<String>,
     /// As `--no-hosts`.
     pub no_hosts: Option<bool>,
     /// As `--oom-score-adj`.
@@ -203,6 +205,10 @@ impl ContainersConf {
         from.text("log_tag", &mut into.log_tag);
         from.texts("mounts", &mut into.mounts);
         from.text("netns", &mut into.netns);
+        from.text(
+            "host_containers_internal_ip",
+            &mut into.host_containers_internal_ip,
+        );
         from.flag("no_hosts", &mut into.no_hosts);
         from.number("oom_score_adj", &mut into.oom_score_adj);
         from.text("pidns", &mut into.pidns);

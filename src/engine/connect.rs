@@ -249,6 +249,23 @@ pub struct Reached {
     pub own: Vec<IpAddr>,
 }
 
+/// Where programs find the network namespace of a container with bridges, below its run directory.
+pub fn namespace_link(record: &ContainerRecord) -> String {
+    format!("netns/netns-{}", &record.id.as_str()[..12])
+}
+
+/// Lets the namespace be found there. It is a courtesy: nothing of ours looks for it.
+pub fn link_namespace(directory: &Path, record: &ContainerRecord, pid: i32) {
+    let link = directory.join(namespace_link(record));
+    if let Some(parent) = link.parent() {
+        drop(fs::create_dir_all(parent));
+    }
+    drop(std::os::unix::fs::symlink(
+        format!("/proc/{pid}/ns/net"),
+        link,
+    ));
+}
+
 /// Writes the files into `directory`: anew at each start, and in place once the connection
 /// stands, since the container sees the same inodes.
 ///
@@ -263,7 +280,11 @@ pub fn write_files(
 ) -> Result<(), ConnectError> {
     for name in etc_files(record, connection) {
         let shared = connection.files_of.as_ref().filter(|_| name != "hostname");
-        if let Some(text) = shared.and_then(|donor| fs::read(donor.join(name)).ok()) {
+        if let Some(mut text) = shared.and_then(|donor| fs::read(donor.join(name)).ok()) {
+            if name == "hosts" {
+                // Its own name is at home where the donor is.
+                text.extend_from_slice(format!("127.0.0.1\t{}\n", record.name).as_bytes());
+            }
             write(&directory.join(name), &text)?;
             continue;
         }
@@ -305,7 +326,7 @@ fn hosts(
     let hosts = Hosts {
         added: added.collect::<Result<Vec<_>, _>>()?,
         base: &base,
-        host: reached.host,
+        host: record.request.host_address.or(reached.host),
         own,
         names: vec![record.resolved.hostname.clone(), record.name.clone()],
     };

@@ -5,6 +5,7 @@
 //! Every field has a default, so that a record written by an older coracle still reads.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -87,6 +88,8 @@ pub struct ContainerRequest {
     pub init: bool,
     /// `--network`, repeated; empty is the default network.
     pub networks: Vec<String>,
+    /// Where the container finds the host, where containers.conf says so.
+    pub host_address: Option<IpAddr>,
     /// `--ip`.
     pub ip: Option<String>,
     /// `--ip6`.

@@ -116,7 +116,7 @@ fn clients_of_the_host_and_of_the_network_reach_a_server() {
     let publish = format!("{port}:80");
     sandbox
         .run(["run", "--rm", "-p", &publish, IMAGE, "true"])
-        .expect(125)
+        .expect(126)
         .says("address already in use")
         .says("web");
     // From another network there is no way, neither by address nor by name.

@@ -28,6 +28,9 @@ pub(crate) struct NetworkArgs {
     /// Expose a port or a range of ports
     #[arg(long, value_delimiter = ',')]
     expose: Vec<String>,
+    /// `host_containers_internal_ip` of containers.conf.
+    #[arg(skip)]
+    host_address: Option<IpAddr>,
     /// Base file to create the /etc/hosts file inside the container, or "none"
     #[arg(long, value_name = "FILE")]
     hosts_file: Option<String>,
@@ -107,6 +110,9 @@ impl NetworkArgs {
         if self.network.is_empty() {
             self.network.extend(conf.netns.clone());
         }
+        // `none` is no address: then it is found out as well.
+        let address = conf.host_containers_internal_ip.as_deref();
+        self.host_address = address.and_then(|text| text.parse().ok());
         if self.add_host.is_empty() && self.hosts_file.is_none() {
             self.no_hosts |= conf.no_hosts == Some(true);
         }
@@ -177,6 +183,7 @@ impl NetworkArgs {
         request.hosts_file = self.hosts_file;
         request.no_hostname = self.no_hostname;
         request.no_hosts = self.no_hosts;
+        request.host_address = self.host_address;
         request.ip = self.ip;
         request.ip6 = self.ip6;
         request.mac_address = self.mac_address;

@@ -9,6 +9,7 @@ use super::networks::Endpoint;
 use super::podman_config::{Config, config};
 use super::podman_host::{HostConfig, host_config};
 use super::{Moment, Subject, mounts};
+use crate::engine::connect;
 use crate::engine::exec::sessions;
 use crate::engine::filter::exit_code_of;
 use crate::engine::oci_runtime;
@@ -355,7 +356,9 @@ fn network_settings(subject: &Subject<'_>) -> NetworkSettings {
         sandbox_key: if pid == 0 || shares {
             String::new()
         } else {
-            format!("/proc/{pid}/ns/net")
+            let link = subject.run_file(&connect::namespace_link(subject.record));
+            let named = Some(link).filter(|link| !link.is_empty());
+            named.unwrap_or_else(|| format!("/proc/{pid}/ns/net"))
         },
         networks: networks(subject, &mode),
         ..NetworkSettings::default()

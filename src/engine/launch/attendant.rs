@@ -123,10 +123,11 @@ impl StartAttendant<'_> {
         let starting = uplink::start(program, request, &Target::of_process(network));
         let started = starting.and_then(|starting| starting.ready(READY_WITHIN));
         let uplink = started.map_err(|error| words(&error))?;
+        let own = addresses::of_process(network).unwrap_or_default();
         let reached = Reached {
             resolvers: uplink.resolvers.clone(),
-            host: uplink.host,
-            own: addresses::of_process(network).unwrap_or_default(),
+            host: uplink.host.or_else(|| addresses::of_host(&own)),
+            own,
         };
         self.write_files(&reached)?;
         if let Some(exit) = uplink.exit {
@@ -160,6 +161,7 @@ impl StartAttendant<'_> {
             (bridges, _) => bridges.map_err(|error| StageFailure::setup(chain(&error)))?,
         };
         self.bridges = Some(bridges);
+        connect::link_namespace(&self.prepared.run_directory, &self.prepared.record, network);
         self.write_files(&Reached {
             resolvers: resolvers_of(plan, self.prepared.dialect),
             host: host_of(plan),

@@ -139,6 +139,25 @@ impl Topology {
         }
     }
 
+    /// Removes the bridge that `network` is to have and that is another's: of a network that is no
+    /// more, or of the same one with other addresses. Nobody is in it. The value is its id.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub(super) fn make_way(&mut self, network: &NetworkPlan) -> SysResult<Option<String>> {
+        let is_other = |one: &&NetworkPlan| {
+            one.bridge == network.bridge && (one.id != network.id || one.subnets != network.subnets)
+        };
+        let Some(other) = self.networks.values().find(is_other) else {
+            return Ok(None);
+        };
+        let id = other.id.clone();
+        self.routes.request(&[route::delete(&network.bridge)])?;
+        self.networks.remove(&id);
+        Ok(Some(id))
+    }
+
     /// Makes the bridge of a network, unless it is there.
     ///
     /// # Errors

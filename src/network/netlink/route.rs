@@ -27,6 +27,7 @@ const IFLA_BR_MCAST_SNOOPING: u16 = 23;
 
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
+const IFA_BROADCAST: u16 = 4;
 const IFA_F_NODAD: u8 = 0x02;
 
 const RTA_DST: u16 = 1;
@@ -154,6 +155,10 @@ pub fn add_address(index: u32, address: Prefix) -> Message {
     message
         .attribute(IFA_LOCAL, &bytes)
         .attribute(IFA_ADDRESS, &bytes);
+    // Programs look for it; a network of two addresses has none.
+    if address.address.is_ipv4() && address.length < 31 {
+        message.attribute(IFA_BROADCAST, &octets(address.last()));
+    }
     message
 }
 

@@ -208,6 +208,9 @@ impl Server {
             } else {
                 DefaultRoute::Elsewhere
             };
+            if let Some(other) = self.topology.make_way(network)? {
+                self.names.remove_network(&other);
+            }
             let made = self.topology.ensure(network)?;
             let network_names = (made == Ensured::Made).then(|| gateways_of(network));
             for gateway in network_names.into_iter().flatten() {
