@@ -66,10 +66,7 @@ impl Engine {
         let caller = crate::engine::caller();
         let directory = self.dirs.container(&record.id);
         let source = self.root_source(&record)?;
-        let single = match holder.reach {
-            Reach::Single => single_identity(&record, &source)?,
-            Reach::Ranges | Reach::All => (0, 0),
-        };
+        let single = single_identity(&record, &holder, &source)?;
         let ids = match &record.resolved.id_maps {
             Some(recorded) => recorded_ids(recorded),
             None => container_ids(&record.request, &holder, &caller, single)?,
@@ -231,10 +228,11 @@ impl Engine {
 /// With one mappable id it is the one of the program, found before the fork: the map must name it.
 fn single_identity(
     record: &ContainerRecord,
+    holder: &HolderMap,
     source: &RootSource,
 ) -> Result<(u32, u32), PrepareError> {
     let text = &record.resolved.user;
-    if text.is_empty() {
+    if text.is_empty() || holder.reach != Reach::Single {
         return Ok((0, 0));
     }
     let (passwd, group) = (
