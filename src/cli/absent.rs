@@ -77,11 +77,7 @@ const COMMANDS: &[(&str, Absence)] = &[
     ("system service", NotYet),
     ("trust", Never("coracle has no Docker content trust")),
     ("update", NotYet),
-    ("volume export", NotYet),
-    ("volume import", NotYet),
-    ("volume mount", NotYet),
     ("volume reload", NotYet),
-    ("volume unmount", NotYet),
 ];
 
 /// Why the command at `path` is not there; `None` if nobody knows such a command.
@@ -102,7 +98,7 @@ mod tests {
     #[test]
     fn a_known_command_says_why_it_is_absent() {
         assert_eq!(command("events"), Some(NotYet));
-        assert_eq!(command("volume export"), Some(NotYet));
+        assert_eq!(command("volume reload"), Some(NotYet));
         assert_eq!(command("image trust show"), Some(NotYet));
         assert_eq!(command("swarm init"), Some(SWARM));
         assert_eq!(command("pullx"), None);

@@ -277,3 +277,32 @@ fn dockers_words_for_volumes() {
         "Deleted Volumes:\ndata\n\nTotal reclaimed space: 0B\n"
     );
 }
+
+#[test]
+fn the_content_of_a_volume_travels() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let script = "mkdir /v/d; echo one >/v/d/file; ln -s d/file /v/link; chmod 640 /v/d/file; \
+                  chown 7:8 /v/d/file 2>/dev/null; stat -c '%a %u:%g' /v/d/file";
+    let owner = run(&sandbox, &["-v", "from:/v"], &["sh", "-c", script]);
+    let archive = sandbox.shown("content.tar");
+    sandbox.ok(["volume", "export", "from", "-o", &archive]);
+    sandbox.ok(["volume", "create", "to"]);
+    sandbox.ok(["volume", "import", "to", &archive]);
+    // What is there is written over, and no image fills it any more.
+    sandbox.ok(["volume", "import", "to", &archive]);
+    let script = "cat /etc/link; stat -c '%a %u:%g' /etc/d/file; ls /etc";
+    let flags = ["-v", "to:/etc", "--no-hosts", "--no-hostname"];
+    let seen = run(&sandbox, &flags, &["sh", "-c", script]);
+    assert!(seen.starts_with(&format!("one\n{owner}\nd\n")), "{seen}");
+    assert!(
+        !seen.contains("passwd\n") || tool() == Tool::Podman,
+        "{seen}"
+    );
+    let outside = sandbox.run(["volume", "mount", "to"]);
+    assert!(outside.stderr.contains("unshare"), "{outside:?}");
+    let garbage = sandbox.file("garbage", &"no archive ".repeat(100));
+    let nothing = sandbox.run(["volume", "import", "to", &garbage]);
+    assert_eq!(nothing.code, 125, "{nothing:?}");
+    sandbox.ok(["volume", "rm", "from", "to"]);
+}

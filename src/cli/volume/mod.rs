@@ -3,8 +3,11 @@
 
 mod create;
 mod exists;
+mod export;
+mod import;
 mod inspect;
 mod ls;
+mod mount;
 mod prune;
 mod rm;
 
@@ -19,8 +22,12 @@ use crate::state::volumes::VolumeError;
 pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<create::Create>(),
     Entry::of::<exists::Exists>(),
+    Entry::of::<export::Export>(),
+    Entry::of::<import::Import>(),
     Entry::of::<inspect::Inspect>(),
     Entry::of::<ls::List>(),
+    Entry::of::<mount::Mount>(),
+    Entry::of::<mount::Unmount>(),
     Entry::of::<prune::Prune>(),
     Entry::of::<rm::Remove>(),
 ];

@@ -4,6 +4,7 @@
 //! until it is written, and whoever removes a volume holds it while looking.
 
 mod check;
+mod content;
 mod filter;
 mod kind;
 mod mounts;
@@ -134,6 +135,21 @@ pub enum VolumeFailure {
         /// Why.
         reason: String,
     },
+    /// What is in it could not be written or taken.
+    #[error("{action} volume {name}: {words}")]
+    Content {
+        /// What was done.
+        action: &'static str,
+        /// Which.
+        name: String,
+        /// What stood in the way.
+        words: String,
+    },
+    /// Its files have other owners, whom only a namespace of the user's shows.
+    #[error(
+        "cannot run command \"podman volume mount\" in rootless mode, must execute `podman unshare` first"
+    )]
+    NotUnshared,
     /// containers.conf.
     #[error(transparent)]
     Config(#[from] ConfigError),
