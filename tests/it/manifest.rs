@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::support::registry::Registry;
+use crate::support::sandbox::{Tool, tool};
 use crate::support::{Sandbox, requires};
 
 fn inspect(sandbox: &Sandbox, list: &str) -> Value {
@@ -96,6 +97,33 @@ fn a_container_of_a_list_is_one_of_the_image_for_this_machine() {
         layers.contains("└── ID: ") && layers.ends_with(&top),
         "{layers}"
     );
+}
+
+/// By the tag that stands in for the interface where a registry has none, as this one.
+#[test]
+fn what_refers_to_a_manifest_is_listed() {
+    if tool() != Tool::Coracle {
+        return;
+    }
+    requires!("userns,registry");
+    let sandbox = Sandbox::with_image();
+    let registry = Registry::open();
+    let insecure = "--tls-verify=false";
+    sandbox.ok(["manifest", "create", "web"]);
+    sandbox.ok(["manifest", "add", "--arch=riscv64", "web", sandbox.image()]);
+    let (name, file) = (registry.name("web:1"), sandbox.shown("digest"));
+    let digest_file = format!("--digestfile={file}");
+    sandbox.ok(["manifest", "push", insecure, &digest_file, "web", &name]);
+    let listed = || {
+        let listed = sandbox.ok(["manifest", "inspect", insecure, "--referrers", &name]);
+        serde_json::from_str::<Value>(&listed).unwrap()
+    };
+    assert_eq!(listed()["manifests"], serde_json::json!([]));
+    let digest = std::fs::read_to_string(&file).unwrap();
+    let tag = format!("web:{}", digest.trim().replace(':', "-"));
+    sandbox.ok(["manifest", "push", insecure, "web", &registry.name(&tag)]);
+    let architecture = &listed()["manifests"][0]["platform"]["architecture"];
+    assert_eq!(architecture, "riscv64");
 }
 
 #[test]

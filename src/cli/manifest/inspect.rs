@@ -12,6 +12,9 @@ use crate::output::value::{JsonStyle, Value, to_json};
 pub(crate) struct Inspect {
     #[command(flatten)]
     reach: ReachFlags,
+    /// List what refers to the manifest at its registry, such as signatures and attestations
+    #[arg(long)]
+    referrers: bool,
     /// Accepted: there is nothing more to tell
     #[arg(long, short, hide = true)]
     verbose: bool,
@@ -26,13 +29,18 @@ impl Subcommand for Inspect {
     const EXAMPLES: &'static [&'static str] = &[
         "manifest inspect localhost/web:1.0",
         "manifest inspect docker.io/library/alpine",
+        "manifest inspect --referrers quay.io/podman/stable",
     ];
 
     fn run(self, context: &Context) -> CommandResult {
         let access = self.reach.open(context)?;
-        let bytes = context
-            .engine
-            .inspect_manifest(&self.image, &access, context)?;
+        let bytes = if self.referrers {
+            context.engine.referrers(&self.image, &access, context)?
+        } else {
+            context
+                .engine
+                .inspect_manifest(&self.image, &access, context)?
+        };
         let document: Json = serde_json::from_slice(&bytes).map_err(Failure::tool)?;
         context
             .ui

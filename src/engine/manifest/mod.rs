@@ -299,6 +299,31 @@ impl Engine {
         }
     }
 
+    /// The index of what refers to a manifest at a registry, such as signatures; an empty one if
+    /// nothing does.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError::Read`].
+    pub fn referrers(
+        &self,
+        name: &str,
+        access: &Access,
+        report: &dyn Report,
+    ) -> Result<Vec<u8>, ManifestError> {
+        let subject = fetch(name, access, report)?;
+        let digest = Digest::sha256(&subject.fetched.bytes);
+        let repository = subject.place.reference.path();
+        match subject.registry.referrers(repository, &digest) {
+            Err(error) if error.is_not_found() => Ok(NO_REFERRERS.as_bytes().to_vec()),
+            found => found.map_err(|source| ManifestError::Read {
+                name: subject.name.to_string(),
+                host: subject.place.endpoint.authority.clone(),
+                source: Box::new(source),
+            }),
+        }
+    }
+
     /// An image of this store, if that is what `text` names: one with a transport says so itself.
     fn image_here(images: &Images, text: &str) -> Result<Option<Image>, ManifestError> {
         if text.starts_with(DOCKER) {
@@ -345,6 +370,11 @@ struct Read {
     registry: Registry,
     fetched: Fetched,
 }
+
+/// What a registry answers of a manifest that nothing refers to.
+const NO_REFERRERS: &str = r#"{
+    "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []
+}"#;
 
 fn fetch(text: &str, access: &Access, report: &dyn Report) -> Result<Read, ManifestError> {
     let bare = text.strip_prefix(DOCKER).unwrap_or(text);
