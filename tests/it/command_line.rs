@@ -94,7 +94,6 @@ fn features_that_are_not_there_are_named() {
     let cases = [
         ("stats", "Error: stats: not supported yet"),
         ("build .", "Error: build: not supported yet"),
-        ("volume export v", "Error: volume export: not supported yet"),
         ("swarm init", "Error: swarm: coracle runs on one machine"),
         ("run --memory=1g x", "Error: --memory: not supported yet"),
         ("run -m 1g x", "Error: --memory: not supported yet"),
