@@ -48,12 +48,14 @@ fn run_one(hook: &Hook, state: &[u8]) -> Result<(), String> {
     if let Some((name, arguments)) = words.split_first() {
         command.arg0(name).args(arguments);
     }
-    let environment = hook.env().iter().flatten();
-    command
-        .env_clear()
-        .envs(environment.filter_map(|pair| pair.split_once('=')))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null());
+    // One that says nothing of its environment has the caller's, as in the other runtimes.
+    if let Some(environment) = hook.env() {
+        let pairs = environment.iter();
+        command
+            .env_clear()
+            .envs(pairs.filter_map(|pair| pair.split_once('=')));
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::null());
     let mut child = spawn(&mut command, &[]).map_err(|error| error.to_string())?;
     if let Some(mut stdin) = child.stdin.take() {
         // A hook that does not want to know closes it.

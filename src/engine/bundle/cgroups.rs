@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs};
 use oci_spec::runtime::Linux;
 use serde::{Deserialize, Serialize};
 
@@ -45,21 +46,25 @@ pub(super) struct Hierarchy {
 /// The hierarchies that are mounted.
 pub(super) fn hierarchies() -> Vec<Hierarchy> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    parse_hierarchies(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"))
+    let mut found = parse_hierarchies(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
+    found.retain(Hierarchy::is_in_sight);
+    found.dedup_by(|later, first| later.controllers == first.controllers);
+    found
 }
 
 fn parse_hierarchies(own: &str, mountinfo: &str) -> Vec<Hierarchy> {
-    let found = own.lines().filter_map(|line| {
+    let lines = own.lines().filter_map(|line| {
         let mut fields = line.splitn(3, ':');
         let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
-        let (root, mount_point) = mountinfo
-            .lines()
-            .find_map(|line| mounted_at(line, controllers))?;
-        let below = Path::new(path).strip_prefix(root).unwrap_or(Path::new(""));
-        Some(Hierarchy {
+        Some((controllers, Path::new(path)))
+    });
+    let found = lines.flat_map(|(controllers, path)| {
+        let mounts = mountinfo.lines();
+        let mounts = mounts.filter_map(move |line| mounted_at(line, controllers));
+        mounts.map(move |(root, mount_point)| Hierarchy {
             controllers: controllers.to_owned(),
             mount_point: mount_point.into(),
-            own: Path::new("/").join(below),
+            own: Path::new("/").join(path.strip_prefix(root).unwrap_or(Path::new(""))),
         })
     });
     found.collect()
@@ -81,6 +86,15 @@ fn mounted_at<'m>(line: &'m str, controllers: &str) -> Option<(&'m str, &'m str)
 }
 
 impl Hierarchy {
+    /// Whether nothing is mounted over it.
+    fn is_in_sight(&self) -> bool {
+        let kind = match self.controllers.as_str() {
+            "" => CGROUP2_SUPER_MAGIC,
+            _ => CGROUP_SUPER_MAGIC,
+        };
+        statfs(&self.mount_point).is_ok_and(|found| found.filesystem_type() == kind)
+    }
+
     /// Where the spec wants the container's cgroup: an absolute path from the top, another one
     /// below the caller's.
     fn place(&self, wanted: &Path) -> PathBuf {

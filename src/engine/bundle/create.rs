@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `create` and `run`: everything up to the program, in the caller's own process.
 
+use std::fs;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
@@ -41,8 +42,9 @@ impl Runtime {
     ///
     /// See [`BundleError`]; nothing of the container is left then.
     pub fn create(&self, request: &CreateRequest) -> Result<(), BundleError> {
-        keep_wired(&request.wiring)?;
-        self.create_for(request, Stay::Detached).map(drop)
+        let preserved = keep_wired(&request.wiring)?;
+        let created = self.create_for(request, Stay::Detached, preserved);
+        created.map(drop)
     }
 
     /// Makes a container, starts it, and stays with it if asked.
@@ -55,12 +57,12 @@ impl Runtime {
         request: &CreateRequest,
         stay: Stay,
     ) -> Result<(Ended, Vec<String>), BundleError> {
-        keep_wired(&request.wiring)?;
+        let preserved = keep_wired(&request.wiring)?;
         let held = match stay {
             Stay::Foreground => Some(Foreground::hold()?),
             Stay::Detached => None,
         };
-        let Created { spawned, lock } = self.create_for(request, stay)?;
+        let Created { spawned, lock } = self.create_for(request, stay, preserved)?;
         drop(lock);
         let started = self.start(&request.id);
         let warnings = started.inspect_err(|_| drop(self.delete(&request.id, Force::Yes)))?;
@@ -71,7 +73,12 @@ impl Runtime {
         Ok((Ended::WithCode(code), warnings))
     }
 
-    fn create_for(&self, request: &CreateRequest, stay: Stay) -> Result<Created, BundleError> {
+    fn create_for(
+        &self,
+        request: &CreateRequest,
+        stay: Stay,
+        preserved: Vec<i32>,
+    ) -> Result<Created, BundleError> {
         let directory = self.directory(&request.id)?;
         let mut document = Document::read(&request.bundle, request.config.as_deref())?;
         if !geteuid().is_root() {
@@ -80,7 +87,7 @@ impl Runtime {
         let terminal = document.spec.process().as_ref().and_then(Process::terminal);
         console::check(&request.wiring, terminal == Some(true), stay)?;
         let lock = directory.make()?;
-        let made = self.make(request, &document, &directory);
+        let made = self.make(request, &document, &directory, preserved);
         match made {
             Ok(spawned) => Ok(Created { spawned, lock }),
             Err(error) => {
@@ -98,6 +105,7 @@ impl Runtime {
         request: &CreateRequest,
         document: &Document,
         directory: &Directory,
+        preserved: Vec<i32>,
     ) -> Result<Spawned, BundleError> {
         let spec = &document.spec;
         let linux = spec.linux().as_ref().expect("the document was checked");
@@ -121,7 +129,7 @@ impl Runtime {
             pivot: request.pivot,
             keyring: request.keyring,
         };
-        let mut launch = launch(document, request, lifecycle)?;
+        let mut launch = launch(document, lifecycle, preserved)?;
         record.cgroups = Cgroups::make(linux, &request.id, self.cgroups)?;
         directory.write(&record)?;
         cgroup_mounts::resolve(&mut launch.spec, &record.cgroups, &hierarchies());
@@ -141,11 +149,20 @@ impl Runtime {
 }
 
 /// Lets go of what the caller has open besides what the program gets: the stage outlives this
-/// command, and would keep it open.
-pub(super) fn keep_wired(wiring: &Wiring) -> SysResult<()> {
-    let preserved = i32::try_from(wiring.preserved_fds).unwrap_or(i32::MAX - 3);
-    let kept: Vec<i32> = (0..3 + preserved).collect();
-    close_all_but(&kept)
+/// command, and would keep it open. Returns what the program gets: of the numbers that it may have
+/// those that are open, for those that are not may soon be our own.
+pub(super) fn keep_wired(wiring: &Wiring) -> SysResult<Vec<i32>> {
+    let end = i32::try_from(wiring.preserved_fds).unwrap_or(i32::MAX - 3) + 3;
+    let listed = fs::read_dir("/proc/self/fd").called(|| "open(/proc/self/fd)")?;
+    let numbers = listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let mut preserved: Vec<i32> = numbers.filter(|number| (3..end).contains(number)).collect();
+    // The list was open itself.
+    let is_open = |number: &i32| fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok();
+    preserved.retain(is_open);
+    preserved.sort_unstable();
+    let kept: Vec<i32> = (0..3).chain(preserved.iter().copied()).collect();
+    close_all_but(&kept)?;
+    Ok(preserved)
 }
 
 /// A terminal made inside, or the caller's own streams.

@@ -6,8 +6,8 @@ use std::fs;
 use nix::unistd::{getegid, geteuid};
 use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, Spec};
 
+use super::BundleError;
 use super::document::Document;
-use super::{BundleError, CreateRequest};
 use crate::runtime::idmap::{IdMapping, IdMaps, parse_map};
 use crate::runtime::launch::{
     Filter, GroupPolicy, Join, Launch, Listener, MapWriter, PasswdPolicy, Root, UserChoice,
@@ -20,13 +20,12 @@ use crate::runtime::subid::holder_map;
 /// The launch of a bundle.
 pub(super) fn launch(
     document: &Document,
-    request: &CreateRequest,
     lifecycle: Lifecycle,
+    preserved: Vec<i32>,
 ) -> Result<Launch, BundleError> {
     let spec = &document.spec;
     let linux = spec.linux().as_ref().expect("the document was checked");
     let Ids { maps, by, groups } = ids(linux)?;
-    let preserved = i32::try_from(request.wiring.preserved_fds).unwrap_or(i32::MAX - 3);
     Ok(Launch {
         spec: spec.clone(),
         root: Root::Directory(document.rootfs.clone()),
@@ -42,7 +41,7 @@ pub(super) fn launch(
         shared_shm: None,
         passwd: PasswdPolicy::Keep,
         local_time: None,
-        preserved_fds: (3..3 + preserved).collect(),
+        preserved_fds: preserved,
         lifecycle: Some(lifecycle),
     })
 }

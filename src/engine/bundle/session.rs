@@ -66,8 +66,7 @@ impl Runtime {
     ///
     /// [`BundleError::State`] when the container does not run; why the program does not.
     pub fn exec(&self, request: &SessionRequest, stay: Stay) -> Result<Ended, BundleError> {
-        let preserved = i32::try_from(request.wiring.preserved_fds).unwrap_or(i32::MAX - 3);
-        keep_wired(&request.wiring)?;
+        let preserved = keep_wired(&request.wiring)?;
         let (directory, record, status) = self.find(&request.id)?;
         match status {
             Status::Running | Status::Created => {}
@@ -93,7 +92,6 @@ impl Runtime {
             Stay::Detached => None,
         };
         let cgroup = record.cgroups.open();
-        let preserved: Vec<i32> = (3..3 + preserved).collect();
         let session = Session {
             container: container.as_fd(),
             pid,
