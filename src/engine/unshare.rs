@@ -6,13 +6,15 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 
 use super::Engine;
+use crate::network::helper::client::{Client, HelperError};
 use crate::runtime::subid::holder_map;
 use crate::runtime::userns::{UsernsError, enter_holder};
 use crate::state::StateError;
@@ -30,6 +32,12 @@ pub enum UnshareError {
          yours is running"
     )]
     NoNetwork,
+    /// The way into it.
+    #[error("join the rootless network namespace")]
+    Network(#[source] SysError),
+    /// The network helper.
+    #[error(transparent)]
+    Helper(#[from] HelperError),
     /// There is no way into the user's namespace.
     #[error("enter your user namespace")]
     Userns(#[from] UsernsError),
@@ -80,14 +88,27 @@ impl Engine {
         if is_initial_root() {
             return Err(UnshareError::Root);
         }
-        if network == UnshareNetwork::Helper {
-            return Err(UnshareError::NoNetwork);
-        }
         self.dirs.open_run_root()?;
+        let bridges = match network {
+            UnshareNetwork::Caller => None,
+            UnshareNetwork::Helper => Some(self.bridges()?),
+        };
         enter_holder(&holder_map(), &self.dirs.run_root)?;
+        if let Some(bridges) = bridges {
+            setns(bridges, CloneFlags::CLONE_NEWNET)
+                .called(|| "setns(network)")
+                .map_err(UnshareError::Network)?;
+        }
         unshare(CloneFlags::CLONE_NEWNS)
             .called(|| "unshare(CLONE_NEWNS)")
             .map_err(UnshareError::Mounts)
+    }
+
+    /// The namespace of the bridges, where containers are reached by their addresses.
+    fn bridges(&self) -> Result<OwnedFd, UnshareError> {
+        let helper = Client::connect(&self.dirs.run_root).map_err(UnshareError::Network)?;
+        let helper = helper.ok_or(UnshareError::NoNetwork)?;
+        helper.namespace().map_err(UnshareError::Helper)
     }
 
     fn become_command(&self, command: &[OsString]) -> UnshareError {

@@ -35,6 +35,8 @@ impl Subcommand for Unshare {
             UnshareError::NotExecutable { .. } => 126,
             UnshareError::Root
             | UnshareError::NoNetwork
+            | UnshareError::Network(_)
+            | UnshareError::Helper(_)
             | UnshareError::Userns(_)
             | UnshareError::State(_)
             | UnshareError::Mounts(_) => 125,
