@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::wait::waitpid;
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2, syncfs};
 
 use super::error::FilesError;
@@ -292,13 +292,17 @@ impl Worker {
     pub(super) fn finish(self) -> Result<Vec<u8>, String> {
         let mut answer = Vec::new();
         let read = File::from(self.answer).read_to_end(&mut answer);
-        let status = waitpid(Pid::from_raw(self.pid), None);
+        let ended = match waitpid(Pid::from_raw(self.pid), None) {
+            Ok(WaitStatus::Signaled(_, signal, _)) => format!("killed by {signal}"),
+            Ok(WaitStatus::Exited(_, code)) => format!("exit code {code}"),
+            Ok(_) | Err(_) => "nobody knows how".to_owned(),
+        };
         match (read, answer.split_first()) {
             (Ok(_), Some((b'+', rest))) => Ok(rest.to_vec()),
             (Ok(_), Some((_, words))) => Err(String::from_utf8_lossy(words).into_owned()),
             (Err(error), _) => Err(error.to_string()),
             (Ok(_), None) => Err(format!(
-                "the process in the container's tree ended without an answer ({status:?})"
+                "the process in the container's tree ended without an answer: {ended}"
             )),
         }
     }

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod create;
+mod create_error;
 mod filter;
 mod joining;
 mod members;
@@ -21,7 +22,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 pub use addresses::AddressError;
-pub use create::{CreateNetworkError, NewNetwork, NewSubnet};
+pub use create::{NewNetwork, NewSubnet};
+pub use create_error::CreateNetworkError;
 pub use joining::{JoiningError, network_requests};
 pub use members::MemberError;
 pub use plan::JoinNetworkError;
