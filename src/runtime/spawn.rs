@@ -40,6 +40,18 @@ pub trait Attendant {
         Ok(())
     }
 
+    /// The stage still waits for word that its maps are written: the process `network`, in its
+    /// network namespace, can be looked into. Afterwards it changes its ids, and hides for that
+    /// moment.
+    ///
+    /// # Errors
+    ///
+    /// Why it must not go on.
+    fn mapped(&mut self, network: i32) -> Result<(), StageFailure> {
+        let _ = network;
+        Ok(())
+    }
+
     /// The mounts of the stage `pid` are made, and the host's tree is still there beside them:
     /// runs what the spec has for that moment.
     ///
@@ -135,6 +147,7 @@ fn attend(
     attendant.forked(pid)?;
     write_maps(launch, pid)?;
     setup(|| sources::lend(launch, pid, mountpoint, line))?;
+    attendant.mapped(network)?;
     setup(|| ToInit::Mapped.send(line))?;
     let mut console = None;
     // A stage that died early has said why: the line tells.

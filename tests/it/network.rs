@@ -167,3 +167,16 @@ fn a_helper_that_is_killed_comes_back_with_all_it_served() {
     }
     drop(TcpListener::bind(("127.0.0.1", port)).expect("the port is free"));
 }
+
+/// The first process changes its ids while its network is connected.
+#[test]
+fn a_container_whose_root_is_another_id_is_connected_whenever_it_starts() {
+    requires!("range");
+    let sandbox = Sandbox::with_image();
+    sandbox.ok(["network", "create", "front"]);
+    let keep = ["run", "--rm", "--userns", "keep-id", "--network", "front"];
+    for _ in 0..10 {
+        let links = sandbox.ok(keep.iter().chain(&[IMAGE, "ls", "/sys/class/net"]));
+        assert_eq!(links, "eth0\nlo");
+    }
+}

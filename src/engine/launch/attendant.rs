@@ -56,6 +56,8 @@ pub(super) struct StartAttendant<'p> {
     pub(super) command: &'p Channel,
     /// The way to the network helper, if the container needs it.
     pub(super) network: Option<Client>,
+    /// The container's network namespace, if it is to be connected with bridges.
+    pub(super) namespace: Option<OwnedFd>,
     /// Its connection, once it stands.
     pub(super) bridges: Option<Bridges>,
     /// The running state, written ahead.
@@ -67,6 +69,17 @@ pub(super) struct StartAttendant<'p> {
 }
 
 impl Attendant for StartAttendant<'_> {
+    fn mapped(&mut self, network: i32) -> Result<(), StageFailure> {
+        if self.prepared.connection.bridges.is_none() {
+            return Ok(());
+        }
+        let path = format!("/proc/{network}/ns/net");
+        let opened = File::open(&path).called(|| format!("open({path})"));
+        let namespace = opened.map_err(|error| StageFailure::setup(error.to_string()))?;
+        self.namespace = Some(namespace.into());
+        Ok(())
+    }
+
     fn serve_root(&mut self, device: OwnedFd) -> SysResult<()> {
         let Some(root) = &self.prepared.fuse else {
             return Ok(());
@@ -146,11 +159,12 @@ impl StartAttendant<'_> {
         process: i32,
         network: i32,
     ) -> Result<(), StageFailure> {
+        let missing = || StageFailure::setup("the network namespace was not opened");
         let joined = Joined {
             run_root: &self.prepared.run_root,
             id: &self.prepared.record.id,
             process,
-            network,
+            namespace: self.namespace.take().ok_or_else(missing)?,
         };
         let listeners = self.prepared.listeners.take();
         let bridges = Bridges::connect(joined, plan, listeners, self.network.take());

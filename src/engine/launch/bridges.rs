@@ -3,7 +3,6 @@
 //! helper die, the first monitor starts it again, and all connect their containers anew. The
 //! bridges have lived on in the monitors' descriptors meanwhile.
 
-use std::fs::File;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -14,8 +13,8 @@ use crate::monitor::Lifeline;
 use crate::network::helper::client::{Client, HelperError, Listener};
 use crate::state::connection::ConnectionPlan;
 use crate::state::id::ContainerId;
+use crate::sys::Ignored;
 use crate::sys::pidfd::Pidfd;
-use crate::sys::{Called, Ignored};
 
 /// How often a helper that has died is started again, and the pause before each try.
 const TRIES: u32 = 5;
@@ -37,14 +36,14 @@ pub(super) struct Bridges {
 }
 
 /// The container as the helper gets it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Joined<'a> {
     pub(super) run_root: &'a Path,
     pub(super) id: &'a ContainerId,
     /// Its first process.
     pub(super) process: i32,
-    /// A process in its network namespace.
-    pub(super) network: i32,
+    /// Its network namespace.
+    pub(super) namespace: OwnedFd,
 }
 
 impl Bridges {
@@ -61,8 +60,7 @@ impl Bridges {
         client: Option<Client>,
     ) -> Result<Self, HelperError> {
         let container = joined.id.to_string();
-        let path = format!("/proc/{}/ns/net", joined.network);
-        let namespace = File::open(&path).called(|| format!("open({path})"))?;
+        let namespace = joined.namespace;
         let process = Pidfd::open(joined.process)?;
         let attach =
             |client: &Client| client.attach(&container, plan, namespace.as_fd(), process.as_fd());
@@ -82,7 +80,7 @@ impl Bridges {
             container,
             plan: plan.clone(),
             listeners,
-            namespace: namespace.into(),
+            namespace,
             process,
             client: Some(client),
             holder,

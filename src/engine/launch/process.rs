@@ -93,6 +93,7 @@ fn start(
     let mut attendant = StartAttendant {
         prepared,
         network: network.and_then(Result::ok),
+        namespace: None,
         bridges: None,
         store: store.clone(),
         command: line,
