@@ -418,7 +418,7 @@ mod tests {
         assert_ne!(second, first);
         let found = secrets.find(&second[..9]).unwrap();
         assert_eq!(found.data.reveal(), b"2");
-        assert!(!format!("{found:?}").contains("50"), "{found:?}");
+        assert_eq!(format!("{:?}", found.data), "SecretData(…)");
         assert!(secrets.find("").is_err() && secrets.find(&first).is_err());
         assert_eq!(secrets.remove("a b").unwrap(), second);
         assert_eq!(secrets.list().unwrap(), []);
