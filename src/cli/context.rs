@@ -7,8 +7,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 
-use super::Failure;
 use super::globals::Globals;
+use super::{CommandResult, Failure};
 use crate::config::containers_conf::{self, EngineSection};
 use crate::config::storage_conf::{StorageConf, additional_store};
 use crate::engine::external::ExternalStore;
@@ -166,6 +166,27 @@ impl Context {
             .unwrap_or_else(PoisonError::into_inner);
         let begun = namespace.take();
         begun.unwrap_or_else(|| self.engine.begin_namespace())
+    }
+
+    /// How a command on several things ends: a line for each failure, of which the last is the
+    /// command's own.
+    pub(crate) fn end(&self, mut failures: Vec<Failure>) -> CommandResult {
+        let Some(last) = failures.pop() else {
+            return Ok(0);
+        };
+        for failure in failures {
+            failure.print(self.ui, self.engine.dialect, &self.call.path);
+        }
+        Err(last)
+    }
+
+    /// As [`Context::end`], with the gravest exit code.
+    pub(crate) fn end_gravest(&self, failures: Vec<Failure>) -> CommandResult {
+        let gravest = failures.iter().map(|failure| failure.code).max();
+        self.end(failures).map_err(|last| Failure {
+            code: gravest.unwrap_or(last.code),
+            ..last
+        })
     }
 
     /// The first messages of a call.

@@ -59,6 +59,7 @@ pub mod terminal;
 pub mod top;
 pub mod unshare;
 pub mod usage;
+mod users;
 #[cfg(test)]
 mod verb_tests;
 pub mod volume;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use regex_lite::Regex;
 
 use super::Engine;
+use super::filter::groups::key_and_value;
 use crate::runtime::idmap::{IdMapping, IdMaps};
 use crate::state::record::{ContainerRecord, ResolvedSecret, SecretPlace};
 use crate::state::secrets::{GivenSecret, NewSecret, SecretError, SecretRecord, Secrets};
@@ -23,7 +24,7 @@ pub(super) const DIRECTORY: &str = "/run/secrets";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretFilterError {
     /// Not a key and a value.
-    #[error("filter input must be in the form of filter=value: {0} is invalid")]
+    #[error("{0}")]
     Form(String),
     /// Not `name` or `id`.
     #[error("invalid filter \"{0}\"")]
@@ -97,9 +98,7 @@ pub fn filtered(
     let mut names = Vec::new();
     let mut ids = Vec::new();
     for text in filters {
-        let Some((key, value)) = text.split_once('=') else {
-            return Err(SecretFilterError::Form(text.clone()));
-        };
+        let (key, value) = key_and_value(text).map_err(SecretFilterError::Form)?;
         match key {
             "name" => {
                 let pattern = Regex::new(value).map_err(|error| SecretFilterError::Pattern {

@@ -35,8 +35,7 @@ pub trait Attendant {
     /// # Errors
     ///
     /// Why it must not go on.
-    fn forked(&mut self, pid: i32) -> Result<(), StageFailure> {
-        let _ = pid;
+    fn forked(&mut self, _pid: i32) -> Result<(), StageFailure> {
         Ok(())
     }
 
@@ -47,8 +46,7 @@ pub trait Attendant {
     /// # Errors
     ///
     /// Why it must not go on.
-    fn mapped(&mut self, network: i32) -> Result<(), StageFailure> {
-        let _ = network;
+    fn mapped(&mut self, _network: i32) -> Result<(), StageFailure> {
         Ok(())
     }
 
@@ -58,8 +56,7 @@ pub trait Attendant {
     /// # Errors
     ///
     /// Why it must not go on.
-    fn mounted(&mut self, pid: i32) -> Result<(), StageFailure> {
-        let _ = pid;
+    fn mounted(&mut self, _pid: i32) -> Result<(), StageFailure> {
         Ok(())
     }
 

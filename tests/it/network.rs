@@ -5,8 +5,10 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::time::{Duration, Instant};
+use std::os::fd::AsFd as _;
 
+use coracle::sys::pidfd::Pidfd;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -17,7 +19,7 @@ use crate::support::{Sandbox, requires};
 /// Says to each client which address it has.
 const SERVER: &str = "mkdir -p /www/cgi-bin && cd /www/cgi-bin
     printf '#!/bin/sh\na=${REMOTE_ADDR#*::ffff:}; echo; echo from ${a%%]}\n' > who; chmod +x who
-    exec httpd -f -p 80 -h /www";
+    httpd -p 80 -h /www && echo listening && exec sleep 1000";
 
 /// Asks it, from another container.
 const ASK: &str = "wget -qO- http://web/cgi-bin/who";
@@ -46,23 +48,20 @@ fn web(sandbox: &Sandbox, port: u16) {
         "-c",
         SERVER,
     ]);
+    sandbox.wait_log("web", "listening");
 }
 
-/// What the server says to a client on the host, once it listens.
+/// What the server says to a client on the host.
 fn ask(port: u16) -> String {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let mut said = String::new();
-        let asked = TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| {
-            stream.write_all(b"GET /cgi-bin/who HTTP/1.0\r\n\r\n")?;
-            stream.read_to_string(&mut said)
-        });
-        if let (Ok(_), Some(at)) = (asked, said.find("from ")) {
-            return said[at..].trim().to_owned();
-        }
-        assert!(Instant::now() < deadline, "nobody answers on port {port}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let mut said = String::new();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+        .write_all(b"GET /cgi-bin/who HTTP/1.0\r\n\r\n")
+        .unwrap();
+    stream.read_to_string(&mut said).unwrap();
+    let at = said.find("from ").expect("the server's answer");
+    said[at..].trim().to_owned()
 }
 
 /// A script in a container of a network.
@@ -91,6 +90,21 @@ fn helper(sandbox: &Sandbox) -> Option<Pid> {
         words.contains("network-helper") && words.contains(&place)
     })
     .map(Pid::from_raw)
+}
+
+/// Waits for the end of a helper that has no container any more.
+fn until_ended(helper: Option<Pid>) {
+    // None, when it was quicker than the look at the processes.
+    let Some(process) = helper.and_then(|pid| Pidfd::open(pid.as_raw()).ok()) else {
+        return;
+    };
+    let mut ends = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    let patience = PollTimeout::try_from(PATIENCE).unwrap();
+    assert_eq!(
+        poll(&mut ends, patience),
+        Ok(1),
+        "it outlives its last container"
+    );
 }
 
 #[test]
@@ -155,16 +169,13 @@ fn a_helper_that_is_killed_comes_back_with_all_it_served() {
     let first = ask(port);
     let killed = helper(&sandbox).expect("a container needs it");
     kill(killed, Signal::SIGKILL).unwrap();
+    // The port is bound all the time: whoever comes meanwhile waits in its queue.
     assert_eq!(ask(port), first);
     let seen = inside(&sandbox, "front", ASK);
     assert!(seen.starts_with("from "), "{seen}");
     assert_ne!(helper(&sandbox), Some(killed));
     sandbox.ok(["rm", "-f", "-t", "0", "web"]);
-    let deadline = Instant::now() + PATIENCE;
-    while helper(&sandbox).is_some() {
-        assert!(Instant::now() < deadline, "it outlives its last container");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    until_ended(helper(&sandbox));
     drop(TcpListener::bind(("127.0.0.1", port)).expect("the port is free"));
 }
 

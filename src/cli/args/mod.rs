@@ -7,6 +7,7 @@
 
 mod create;
 pub(crate) mod environment;
+mod force;
 mod globs;
 mod image;
 mod lifecycle;
@@ -25,6 +26,7 @@ mod secrets;
 mod security;
 
 pub(crate) use create::{Caller, CreateArgs, NOT_YET, Notice};
+pub(crate) use force::Force;
 pub(crate) use image::ImageArgs;
 pub(crate) use pod::PodCreateArgs;
 

@@ -4,11 +4,11 @@
 use std::path::PathBuf;
 
 use super::which::{Which, print_items};
+use crate::cli::args::Force;
 use crate::cli::failure::TOOL_ERROR;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::error::EngineError;
-use crate::engine::remove::{Dependents, OwnVolumes, RemoveOptions, Running};
-use crate::engine::stop::Grace;
+use crate::engine::remove::{Dependents, OwnVolumes, RemoveOptions};
 
 /// Flags of `rm`.
 #[derive(Debug, clap::Args)]
@@ -75,15 +75,8 @@ impl Subcommand for Rm {
 
 impl Rm {
     fn options(&self) -> Result<RemoveOptions, Failure> {
-        let running = match (self.force, self.time) {
-            (false, Some(_)) => {
-                let message = "--force option must be specified to use the --time option";
-                return Err(Failure::tool(message));
-            }
-            (false, None) => Running::Refuse,
-            (true, None) => Running::Kill,
-            (true, Some(seconds)) => Running::Stop(Grace::from_seconds(seconds)),
-        };
+        let (force, time) = (self.force, self.time);
+        let running = Force { force, time }.running()?;
         let dependents = if self.all || self.depend {
             Dependents::Remove
         } else {

@@ -197,17 +197,11 @@ pub(crate) fn print_errors(
     errors: Vec<EngineError>,
     code: impl Fn(&[EngineError]) -> u8,
 ) -> CommandResult {
-    if errors.is_empty() {
-        return Ok(0);
-    }
     let code = code(&errors);
-    let mut failures: Vec<Failure> = errors.into_iter().map(Failure::from).collect();
-    let mut last = failures.pop().expect("there is one");
-    for failure in failures {
-        failure.print(context.ui, context.engine.dialect, &context.call.path);
-    }
-    last.code = code;
-    Err(last)
+    let failures = errors.into_iter().map(Failure::from).collect();
+    context
+        .end(failures)
+        .map_err(|last| Failure { code, ..last })
 }
 
 /// The exit code of commands that know no other than the tool's own.

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `network create`.
 
-use std::collections::BTreeMap;
-
+use crate::cli::args::pairs;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::network::{NewNetwork, NewSubnet};
@@ -127,14 +126,6 @@ fn subnets(
         range: ranges.get(at).cloned(),
     };
     Ok(subnets.iter().enumerate().map(subnet).collect())
-}
-
-fn pairs(texts: &[String]) -> BTreeMap<String, String> {
-    let pair = |text: &String| {
-        let (key, value) = text.split_once('=').unwrap_or((text, ""));
-        (key.to_owned(), value.to_owned())
-    };
-    texts.iter().map(pair).collect()
 }
 
 #[cfg(test)]

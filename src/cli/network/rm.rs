@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `network rm`.
 
+use crate::cli::args::Force;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::network::{NetworkFailure, RemovedNetwork};
-use crate::engine::remove::Running;
-use crate::engine::stop::Grace;
 use crate::state::networks::NetworkError;
 
 /// Flags of `network rm`.
@@ -26,15 +25,8 @@ impl Subcommand for Remove {
     const ABOUT: &'static str = "Remove one or more networks";
 
     fn run(self, context: &Context) -> CommandResult {
-        let users = match (self.force, self.time) {
-            (false, None) => Running::Refuse,
-            (false, Some(_)) => {
-                let message = "--force option must be specified to use the --time option";
-                return Err(Failure::tool(message));
-            }
-            (true, None) => Running::Kill,
-            (true, Some(seconds)) => Running::Stop(Grace::from_seconds(seconds)),
-        };
+        let (force, time) = (self.force, self.time);
+        let users = Force { force, time }.running()?;
         let removed = context
             .engine
             .remove_networks(&self.networks, users, context);
@@ -66,15 +58,7 @@ pub(super) fn print(
             Err(error) => failures.push(failure(context, &error)),
         }
     }
-    let code = failures.iter().map(|failure| failure.code).max();
-    let Some(mut last) = failures.pop() else {
-        return Ok(0);
-    };
-    for failure in failures {
-        failure.print(context.ui, context.engine.dialect, &context.call.path);
-    }
-    last.code = code.unwrap_or(last.code);
-    Err(last)
+    context.end_gravest(failures)
 }
 
 fn failure(context: &Context, error: &NetworkFailure) -> Failure {

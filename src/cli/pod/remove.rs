@@ -3,13 +3,12 @@
 
 use std::path::PathBuf;
 
-use super::which::{Which, prefixed, print_failures, with_missing_code};
+use super::which::{Which, prefixed, with_missing_code};
+use crate::cli::args::Force;
 use crate::cli::confirm::{Answer, confirm};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::pod::{PodRemoval, RemovePodError, RemovedPod};
-use crate::engine::remove::Running;
 use crate::engine::selection::Missing;
-use crate::engine::stop::Grace;
 
 /// Flags of `pod rm`.
 #[derive(Debug, clap::Args)]
@@ -44,15 +43,8 @@ impl Subcommand for Remove {
     const EXAMPLES: &'static [&'static str] = &["pod rm web", "pod rm --force --all"];
 
     fn run(self, context: &Context) -> CommandResult {
-        if self.time.is_some() && !self.force {
-            let message = "--force option must be specified to use the --time option";
-            return Err(Failure::tool(message));
-        }
-        let running = match (self.force, self.time) {
-            (false, _) => Running::Refuse,
-            (true, None) => Running::Kill,
-            (true, Some(seconds)) => Running::Stop(Grace::from_seconds(seconds)),
-        };
+        let (force, time) = (self.force, self.time);
+        let running = Force { force, time }.running()?;
         let which = Which {
             words: self.pods,
             all: self.all,
@@ -108,7 +100,7 @@ fn print_removed(context: &Context, removed: Vec<RemovedPod>) -> CommandResult {
             Err(error) => failures.extend(failures_of(error)),
         }
     }
-    print_failures(context, failures)
+    context.end(failures)
 }
 
 fn failures_of(error: RemovePodError) -> Vec<Failure> {

@@ -99,7 +99,7 @@ pub(super) fn print_outcomes(
         }
         failures.extend(of_containers(doing, outcome.errors));
     }
-    print_failures(context, failures)
+    context.end(failures)
 }
 
 fn of_containers(
@@ -118,18 +118,6 @@ pub(super) fn prefixed(what: impl Display, failure: Failure) -> Failure {
         message: format!("{what}: {}", failure.message),
         ..failure
     }
-}
-
-/// Prints one line for each failure; the last becomes the command's own.
-pub(super) fn print_failures(context: &Context, failures: Vec<Failure>) -> CommandResult {
-    let mut failures = failures;
-    let Some(last) = failures.pop() else {
-        return Ok(0);
-    };
-    for failure in failures {
-        failure.print(context.ui, context.engine.dialect, &context.call.path);
-    }
-    Err(last)
 }
 
 /// 1 for a pod that is not there, else the tool's own.

@@ -42,14 +42,6 @@ impl Subcommand for Remove {
                 Err(error) => failures.push(super::failure(context, &error, 1)),
             }
         }
-        let code = failures.iter().map(|failure| failure.code).max();
-        let Some(mut last) = failures.pop() else {
-            return Ok(0);
-        };
-        for failure in failures {
-            failure.print(context.ui, context.engine.dialect, &context.call.path);
-        }
-        last.code = code.unwrap_or(last.code);
-        Err(last)
+        context.end_gravest(failures)
     }
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `volume rm`.
 
+use crate::cli::args::Force;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
-use crate::engine::remove::Running;
-use crate::engine::stop::Grace;
 use crate::engine::volume::{RemovedVolume, VolumeFailure};
 
 /// Flags of `volume rm`.
@@ -31,15 +30,8 @@ impl Subcommand for Remove {
         if self.all != self.volumes.is_empty() {
             return Err(Failure::tool("choose either one or more volumes or all"));
         }
-        let users = match (self.force, self.time) {
-            (false, None) => Running::Refuse,
-            (false, Some(_)) => {
-                let message = "--force option must be specified to use the --time option";
-                return Err(Failure::tool(message));
-            }
-            (true, None) => Running::Kill,
-            (true, Some(seconds)) => Running::Stop(Grace::from_seconds(seconds)),
-        };
+        let (force, time) = (self.force, self.time);
+        let users = Force { force, time }.running()?;
         let engine = &context.engine;
         let mut words = self.volumes;
         if self.all {
@@ -69,13 +61,5 @@ pub(super) fn print(
             Err(error) => failures.push(super::failure(context, &error)),
         }
     }
-    let code = failures.iter().map(|failure| failure.code).max();
-    let Some(mut last) = failures.pop() else {
-        return Ok(0);
-    };
-    for failure in failures {
-        failure.print(context.ui, context.engine.dialect, &context.call.path);
-    }
-    last.code = code.unwrap_or(last.code);
-    Err(last)
+    context.end_gravest(failures)
 }

@@ -6,6 +6,7 @@
 
 mod candidate;
 mod condition;
+pub(super) mod groups;
 #[cfg(test)]
 mod tests;
 

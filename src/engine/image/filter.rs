@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::error::ImageError;
 use super::users::ImageUsers;
+use crate::engine::filter::groups::{Groups, Several};
 use crate::engine::pattern::{matches_label, matches_path};
 use crate::engine::quantity::{NoMoment, parse_moment};
 use crate::oci::{Digest, Reference};
@@ -51,11 +52,9 @@ pub enum ImageFilterError {
     },
 }
 
-/// Understood filters: groups that must all hold, of tests of which one must hold.
+/// Understood filters.
 #[derive(Debug, Default)]
-pub(super) struct ImageFilters {
-    groups: Vec<(String, Vec<Test>)>,
-}
+pub(super) struct ImageFilters(Groups<Test>);
 
 #[derive(Debug)]
 enum Test {
@@ -89,16 +88,11 @@ impl ImageFilters {
         for text in texts {
             let (key, value) = split(text)?;
             let test = test(images, &key, value)?;
-            // All labels must be there; of other keys one value will do.
-            let alone = matches!(
-                test,
-                Test::Label(_) | Test::NotLabel(_) | Test::NotReference { .. }
-            );
-            let mut groups = filters.groups.iter_mut();
-            match groups.find(|(known, _)| *known == key && !alone) {
-                Some((_, tests)) => tests.push(test),
-                None => filters.groups.push((key, vec![test])),
-            }
+            let several = match test {
+                Test::Label(_) | Test::NotLabel(_) | Test::NotReference { .. } => Several::All,
+                _ => Several::Alternatives,
+            };
+            filters.0.add(&key, test, several);
         }
         Ok(filters)
     }
@@ -106,20 +100,18 @@ impl ImageFilters {
     /// Adds what `images NAME` asks for.
     pub(super) fn with_name(mut self, images: &Images, name: &str) -> Self {
         let test = reference(images, name);
-        self.groups.push(("reference".to_owned(), vec![test]));
+        self.0.add("reference", test, Several::All);
         self
     }
 
     /// Whether containers must be looked at.
     pub(super) fn need_users(&self) -> bool {
-        let mut tests = self.groups.iter().flat_map(|(_, tests)| tests);
+        let mut tests = self.0.tests();
         tests.any(|test| matches!(test, Test::InUse(_)))
     }
 
     pub(super) fn let_through(&self, listed: &ListedImage, users: &ImageUsers) -> bool {
-        let holds =
-            |(_, tests): &(String, Vec<Test>)| tests.iter().any(|test| test.holds(listed, users));
-        self.groups.iter().all(holds)
+        self.0.hold(|test| test.holds(listed, users))
     }
 }
 

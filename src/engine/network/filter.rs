@@ -1,52 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `--filter KEY=VALUE` of commands on networks, and which containers use which network.
-
-use std::collections::BTreeMap;
+//! `--filter KEY=VALUE` of commands on networks.
 
 use jiff::Timestamp;
 use regex_lite::Regex;
 
 use super::{DEFAULT_NETWORK, ListedNetwork, NetworkFailure};
+use crate::engine::filter::groups::{Groups, Several, key_and_value};
 use crate::engine::pattern::matches_label;
 use crate::engine::quantity::parse_moment;
-use crate::state::StateError;
-use crate::state::id::ContainerId;
-use crate::state::networks::NetworkRecord;
-use crate::state::store::Store;
 
-/// Which containers name which network.
+/// Understood filters.
 #[derive(Debug, Default)]
-pub(super) struct Users(BTreeMap<String, Vec<ContainerId>>);
-
-impl Users {
-    pub(super) fn read(store: &Store) -> Result<Self, StateError> {
-        let mut users = Self::default();
-        for id in store.list()? {
-            // One that goes meanwhile uses nothing any more.
-            let Ok(summary) = store.load_summary(&id) else {
-                continue;
-            };
-            for network in summary.resolved.networks.iter().flatten() {
-                let list = users.0.entry(network.network.clone()).or_default();
-                if !list.contains(&id) {
-                    list.push(id.clone());
-                }
-            }
-        }
-        Ok(users)
-    }
-
-    pub(super) fn of(&self, record: &NetworkRecord) -> Vec<ContainerId> {
-        self.0.get(&record.name).cloned().unwrap_or_default()
-    }
-}
-
-/// Understood filters: values of one key are alternatives, different keys must all hold, and so
-/// must all labels.
-#[derive(Debug, Default)]
-pub(super) struct NetworkFilters {
-    groups: Vec<(String, Vec<Test>)>,
-}
+pub(super) struct NetworkFilters(Groups<Test>);
 
 #[derive(Debug)]
 enum Test {
@@ -68,34 +33,27 @@ impl NetworkFilters {
     pub(super) fn parse(texts: &[String]) -> Result<Self, NetworkFailure> {
         let mut filters = Self::default();
         for text in texts {
-            let Some((key, value)) = text.split_once('=') else {
-                return Err(NetworkFailure::Filter(format!(
-                    "filter input must be in the form of filter=value: {text} is invalid"
-                )));
-            };
+            let (key, value) = key_and_value(text).map_err(NetworkFailure::Filter)?;
             let test = test(key, value)?;
-            let alone = matches!(test, Test::Label(_) | Test::NotLabel(_));
-            let mut groups = filters.groups.iter_mut();
-            match groups.find(|(known, _)| known == key && !alone) {
-                Some((_, tests)) => tests.push(test),
-                None => filters.groups.push((key.to_owned(), vec![test])),
-            }
+            let several = match test {
+                Test::Label(_) | Test::NotLabel(_) => Several::All,
+                _ => Several::Alternatives,
+            };
+            filters.0.add(key, test, several);
         }
         Ok(filters)
     }
 
     pub(super) fn parse_for_prune(texts: &[String]) -> Result<Self, NetworkFailure> {
         let parsed = Self::parse(texts)?;
-        let mut keys = parsed.groups.iter().map(|(key, _)| key);
-        match keys.find(|key| !PRUNE_KEYS.contains(&key.as_str())) {
-            Some(key) => Err(unknown(key)),
-            None => Ok(parsed),
+        if let Some(key) = parsed.0.keys().find(|key| !PRUNE_KEYS.contains(key)) {
+            return Err(unknown(key));
         }
+        Ok(parsed)
     }
 
     pub(super) fn let_through(&self, listed: &ListedNetwork) -> bool {
-        let holds = |(_, tests): &(String, Vec<Test>)| tests.iter().any(|test| test.holds(listed));
-        self.groups.iter().all(holds)
+        self.0.hold(|test| test.holds(listed))
     }
 }
 

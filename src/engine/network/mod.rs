@@ -31,9 +31,10 @@ pub(super) use plan::give_back;
 pub(super) use publisher::publisher_of;
 pub use removal::RemovedNetwork;
 
-use filter::{NetworkFilters, Users};
+use filter::NetworkFilters;
 
 use super::error::EngineError;
+use super::users::Users;
 use super::{Dialect, Engine};
 use crate::config::ConfigError;
 use crate::oci::Digest;
@@ -42,6 +43,7 @@ use crate::state::connection::{Attachment, PublishedPort};
 use crate::state::dirs::Dirs;
 use crate::state::id::ContainerId;
 use crate::state::networks::{IpamDriver, NetworkError, NetworkRecord, Networks};
+use crate::state::store::Store;
 
 /// The default network's name, in every record.
 pub(super) const DEFAULT_NETWORK: &str = "podman";
@@ -153,7 +155,7 @@ impl Engine {
     /// Filters that cannot be understood, and a store that cannot be read.
     pub fn list_networks(&self, filters: &[String]) -> Result<Vec<ListedNetwork>, NetworkFailure> {
         let filters = NetworkFilters::parse(filters)?;
-        let users = Users::read(&self.store()?)?;
+        let users = read_users(&self.store()?)?;
         let mut all: Vec<ListedNetwork> = self.all_networks(&users)?;
         all.retain(|one| filters.let_through(one));
         all.sort_by(|left, right| left.record.name.cmp(&right.record.name));
@@ -166,7 +168,7 @@ impl Engine {
     ///
     /// [`NetworkError::Missing`].
     pub fn network(&self, text: &str) -> Result<ListedNetwork, NetworkFailure> {
-        let users = Users::read(&self.store()?)?;
+        let users = read_users(&self.store()?)?;
         Ok(find(self.all_networks(&users)?, text)?)
     }
 
@@ -287,7 +289,7 @@ impl Engine {
             ListedNetwork {
                 driver: "bridge",
                 built_in: record.name == DEFAULT_NETWORK,
-                users: users.of(&record),
+                users: users.of(&record.name),
                 record: NetworkRecord {
                     name: shown,
                     ..record
@@ -300,6 +302,14 @@ impl Engine {
         }
         Ok(all)
     }
+}
+
+/// Which containers use which network.
+fn read_users(store: &Store) -> Result<Users, StateError> {
+    Users::read(store, |summary| {
+        let networks = summary.resolved.networks.iter().flatten();
+        networks.map(|network| network.network.clone()).collect()
+    })
 }
 
 fn find(all: Vec<ListedNetwork>, text: &str) -> Result<ListedNetwork, NetworkError> {

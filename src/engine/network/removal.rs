@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Removing networks: those that are named, and those that nobody uses.
 
-use super::filter::{NetworkFilters, Users, is_dangling};
+use super::filter::{NetworkFilters, is_dangling};
+use super::read_users;
 use super::{NetworkFailure, find};
 use crate::engine::remove::Running;
 use crate::engine::{Engine, Report};
@@ -64,7 +65,7 @@ impl Engine {
         let store = self.store()?;
         for _ in 0..ATTEMPTS {
             let lock = networks.lock()?;
-            let found = find(self.all_networks(&Users::read(&store)?)?, typed)?;
+            let found = find(self.all_networks(&read_users(&store)?)?, typed)?;
             let name = found.record.name;
             if found.built_in {
                 return Err(NetworkFailure::BuiltIn { name });

@@ -1,55 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `--filter KEY=VALUE` of commands on volumes, and which containers use which volume.
-
-use std::collections::BTreeMap;
+//! `--filter KEY=VALUE` of commands on volumes.
 
 use jiff::Timestamp;
 use regex_lite::Regex;
 
 use super::{ListedVolume, VolumeFailure};
+use crate::engine::filter::groups::{Groups, Several, key_and_value};
 use crate::engine::pattern::matches_label;
 use crate::engine::quantity::parse_moment;
-use crate::state::StateError;
-use crate::state::id::ContainerId;
-use crate::state::record::MountKind;
-use crate::state::store::Store;
 use crate::state::volumes::Volumes;
 
-/// Which containers name which volume.
+/// Understood filters.
 #[derive(Debug, Default)]
-pub(super) struct Users(BTreeMap<String, Vec<ContainerId>>);
-
-impl Users {
-    pub(super) fn read(store: &Store) -> Result<Self, StateError> {
-        let mut users = Self::default();
-        for id in store.list()? {
-            // One that goes meanwhile uses nothing any more.
-            let Ok(summary) = store.load_summary(&id) else {
-                continue;
-            };
-            for mount in summary.mounts() {
-                if mount.kind == MountKind::Volume {
-                    let list = users.0.entry(mount.source.clone()).or_default();
-                    if !list.contains(&id) {
-                        list.push(id.clone());
-                    }
-                }
-            }
-        }
-        Ok(users)
-    }
-
-    pub(super) fn of(&self, name: &str) -> Vec<ContainerId> {
-        self.0.get(name).cloned().unwrap_or_default()
-    }
-}
-
-/// Understood filters: values of one key are alternatives, different keys must all hold, and so
-/// must all labels.
-#[derive(Debug, Default)]
-pub(super) struct VolumeFilters {
-    groups: Vec<(String, Vec<Test>)>,
-}
+pub(super) struct VolumeFilters(Groups<Test>);
 
 #[derive(Debug)]
 enum Test {
@@ -71,25 +34,19 @@ impl VolumeFilters {
     pub(super) fn parse(volumes: &Volumes, texts: &[String]) -> Result<Self, VolumeFailure> {
         let mut filters = Self::default();
         for text in texts {
-            let Some((key, value)) = text.split_once('=') else {
-                return Err(VolumeFailure::Filter(format!(
-                    "filter input must be in the form of filter=value: {text} is invalid"
-                )));
-            };
+            let (key, value) = key_and_value(text).map_err(VolumeFailure::Filter)?;
             let test = test(volumes, key, value)?;
-            let alone = matches!(test, Test::Label(_) | Test::NotLabel(_));
-            let mut groups = filters.groups.iter_mut();
-            match groups.find(|(known, _)| known == key && !alone) {
-                Some((_, tests)) => tests.push(test),
-                None => filters.groups.push((key.to_owned(), vec![test])),
-            }
+            let several = match test {
+                Test::Label(_) | Test::NotLabel(_) => Several::All,
+                _ => Several::Alternatives,
+            };
+            filters.0.add(key, test, several);
         }
         Ok(filters)
     }
 
     pub(super) fn let_through(&self, listed: &ListedVolume) -> bool {
-        let holds = |(_, tests): &(String, Vec<Test>)| tests.iter().any(|test| test.holds(listed));
-        self.groups.iter().all(holds)
+        self.0.hold(|test| test.holds(listed))
     }
 }
 

@@ -20,14 +20,17 @@ pub(super) use mounts::{Filling, host_mounts, mark_filled};
 pub(super) use removal::remove_files;
 pub use removal::{PruneScope, RemovedVolume};
 
-use filter::{Users, VolumeFilters};
+use filter::VolumeFilters;
 use kind::Kind;
 
 use super::Engine;
 use super::error::EngineError;
+use super::users::Users;
 use crate::config::ConfigError;
 use crate::state::StateError;
 use crate::state::id::ContainerId;
+use crate::state::record::MountKind;
+use crate::state::store::Store;
 use crate::state::volumes::{VolumeError, VolumeRecord, Volumes};
 use crate::sys::process::random_bytes;
 
@@ -247,8 +250,17 @@ impl Engine {
     }
 
     fn volume_users(&self) -> Result<Users, VolumeFailure> {
-        Ok(Users::read(&self.store()?)?)
+        Ok(read_users(&self.store()?)?)
     }
+}
+
+/// Which containers use which volume.
+fn read_users(store: &Store) -> Result<Users, StateError> {
+    Users::read(store, |summary| {
+        let mounts = summary.mounts().iter();
+        let named = mounts.filter(|mount| mount.kind == MountKind::Volume);
+        named.map(|mount| mount.source.clone()).collect()
+    })
 }
 
 fn new_record(request: VolumeRequest) -> Result<VolumeRecord, VolumeFailure> {

@@ -4,7 +4,8 @@
 
 use std::path::PathBuf;
 
-use super::filter::{Users, VolumeFilters};
+use super::filter::VolumeFilters;
+use super::read_users;
 use super::{ListedVolume, VolumeFailure};
 use crate::engine::remove::Running;
 use crate::engine::usage::tree_bytes;
@@ -131,7 +132,7 @@ impl Engine {
             let lock = volumes
                 .lock(name)
                 .map_err(|error| nothing_to_remove(error, name))?;
-            let found = Users::read(store)?.of(name);
+            let found = read_users(store)?.of(name);
             if found.is_empty() {
                 return Ok(volumes.remove(&lock)?);
             }
@@ -183,7 +184,7 @@ pub(in crate::engine) fn remove_files(
     let named = mounts.filter(|mount| mount.kind == MountKind::Volume);
     let remove = |name: &String| -> Option<PathBuf> {
         let lock = volumes.lock(name).ok()?;
-        let unused = Users::read(store).ok()?.of(name).is_empty();
+        let unused = read_users(store).ok()?.of(name).is_empty();
         if !unused || !volumes.load(name).ok()?.anonymous {
             return None;
         }
