@@ -12,8 +12,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::process::PATIENCE;
-use crate::support::sandbox::IMAGE;
+use crate::support::process::{Call, PATIENCE};
+use crate::support::sandbox::{IMAGE, program};
 use crate::support::{Sandbox, requires};
 
 /// Says to each client which address it has.
@@ -177,6 +177,56 @@ fn a_helper_that_is_killed_comes_back_with_all_it_served() {
     sandbox.ok(["rm", "-f", "-t", "0", "web"]);
     until_ended(helper(&sandbox));
     drop(TcpListener::bind(("127.0.0.1", port)).expect("the port is free"));
+}
+
+/// A copy of the tool whose helper says that it is of an older revision.
+fn older(sandbox: &Sandbox) -> String {
+    let path = sandbox.shown("older");
+    let numbers = r"\([0-9]*[.][0-9]*[.][0-9]*\)";
+    let script = format!("s/\\(coracle-network-helper={numbers}[.]\\)[1-9]/\\10/");
+    fs::copy(program(), &path).unwrap();
+    let sed = Call::new("sed")
+        .env("LC_ALL", "C")
+        .args(["-i", &script, &path]);
+    sed.run().expect(0);
+    assert!(
+        fs::read(&path).unwrap() != fs::read(program()).unwrap(),
+        "{script}"
+    );
+    path
+}
+
+#[test]
+fn a_newer_command_takes_over_from_an_older_helper() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let older = older(&sandbox);
+    let port = free_port();
+    let publish = format!("127.0.0.1:{port}:80");
+    sandbox.ok(["network", "create", "front"]);
+    let web = ["run", "-d", "--name", "web", "--network", "front", "-p"];
+    let web = [&web[..], &[&publish, IMAGE, "sh", "-c", SERVER]].concat();
+    sandbox.call_copy(&older, &web).run().expect(0);
+    sandbox.wait_log("web", "listening");
+    let gateway = ask(port);
+    let (first, mut begun) = (helper(&sandbox), Vec::new());
+    let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    connection.write_all(b"GET /cgi-bin/who").unwrap();
+    let seen = inside(&sandbox, "front", ASK);
+    assert!(seen.starts_with("from "), "{seen}");
+    assert_eq!(ask(port), gateway, "the port is served again");
+    // What the older one had begun it carries to its end.
+    connection.write_all(b" HTTP/1.0\r\n\r\n").unwrap();
+    connection.read_to_end(&mut begun).unwrap();
+    drop(connection);
+    assert!(String::from_utf8_lossy(&begun).contains(&gateway));
+    until_ended(first);
+    let second = helper(&sandbox).expect("a container needs it");
+    let ask_again = ["run", "--rm", "--network", "front", IMAGE, "sh", "-c", ASK];
+    let outcome = sandbox.call_copy(&older, &ask_again).run().expect(0);
+    assert!(outcome.stdout.starts_with("from "), "{outcome:?}");
+    assert_eq!(helper(&sandbox), Some(second), "a newer one serves all");
 }
 
 /// The first process changes its ids while its network is connected.

@@ -65,11 +65,11 @@ impl Bridges {
         let attach =
             |client: &Client| client.attach(&container, plan, namespace.as_fd(), process.as_fd());
         let start = || Client::start(joined.run_root, None);
-        let mut client = client.map_or_else(start, Ok)?;
+        let mut client = client.map_or_else(start, Ok)?.current(joined.run_root)?;
         let holder = match attach(&client) {
             // It has ended just before, for want of containers.
             Err(HelperError::Gone) => {
-                client = start()?;
+                client = start()?.current(joined.run_root)?;
                 attach(&client)?
             }
             result => result?,
@@ -89,6 +89,7 @@ impl Bridges {
 
     fn reconnect(&self) -> Result<Client, HelperError> {
         let client = Client::start(&self.run_root, Some(self.holder.as_fd()))?;
+        let client = client.current(&self.run_root)?;
         let (namespace, process) = (self.namespace.as_fd(), self.process.as_fd());
         client.attach(&self.container, &self.plan, namespace, process)?;
         client.publish(&self.container, &self.listeners)?;

@@ -14,6 +14,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{dup2_stdin, dup2_stdout, setsid};
 
 use super::protocol::{self, LISTENERS_MAX, Member, Reply, Request, SOCKET_NAME};
+use super::version::Version;
 use super::{INHERIT, ROLE};
 use crate::network::plan::{ConnectionPlan, PublishedPort};
 use crate::sys::pidfd::Pidfd;
@@ -37,6 +38,18 @@ pub enum HelperError {
         /// Why.
         words: String,
     },
+    /// Another binary's, which knows less, and whose work this process cannot take over.
+    #[error(
+        "the network helper that runs is an older coracle's: the next container that is started \
+         brings a new one"
+    )]
+    Older,
+    /// One that cannot hand its work over.
+    #[error(
+        "the network helper that runs is an older coracle's and hands nothing over: stop the \
+         containers that have a network, and try again"
+    )]
+    NoSuccession,
     /// This host lacks what it needs.
     #[error("no native networking on this host: {words}")]
     Unsupported {
@@ -58,6 +71,27 @@ pub struct Listener {
 #[derive(Debug)]
 pub struct Client {
     connection: OwnedFd,
+    helper: Helper,
+}
+
+/// Whose helper it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Helper {
+    /// Started here.
+    Own,
+    /// It was there.
+    Found,
+}
+
+/// How a helper's binary compares with this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Age {
+    /// It does all that this one knows.
+    Current,
+    /// It may do less.
+    Older,
+    /// It ended, or it is so old that it does not know the question.
+    Silent,
 }
 
 /// Where the helper's socket and lock are.
@@ -85,12 +119,69 @@ impl Client {
         if let Some(client) = Self::connect(run_root)? {
             return Ok(client);
         }
-        // Nobody listens there any more, and nobody else starts a helper now.
+        Self::begin(&directory, namespace)
+    }
+
+    /// Starts a helper where none listens any more; the caller holds the lock.
+    fn begin(directory: &Path, namespace: Option<BorrowedFd<'_>>) -> Result<Self, HelperError> {
         remove_file(directory.join(SOCKET_NAME)).ignored();
-        let listener = fdpass::listen_for_messages_in(&directory, SOCKET_NAME)?;
-        let connection = fdpass::connect_for_messages_in(&directory, SOCKET_NAME)?;
-        spawn(&directory, listener.as_fd(), namespace)?;
-        Ok(Self { connection })
+        let listener = fdpass::listen_for_messages_in(directory, SOCKET_NAME)?;
+        let connection = fdpass::connect_for_messages_in(directory, SOCKET_NAME)?;
+        spawn(directory, listener.as_fd(), namespace)?;
+        Ok(Self {
+            connection,
+            helper: Helper::Own,
+        })
+    }
+
+    /// This connection, or that with a new helper if this one's is of an older binary: then the
+    /// old one hands over its namespace and ends, but for the connections that it carries, and all
+    /// monitors come to the new one. The caller is as for [`Client::start`].
+    ///
+    /// # Errors
+    ///
+    /// [`HelperError::NoSuccession`].
+    pub fn current(self, run_root: &Path) -> Result<Self, HelperError> {
+        match (self.helper, self.age()) {
+            (Helper::Own, _) | (Helper::Found, Ok(Age::Current)) => Ok(self),
+            (Helper::Found, Ok(Age::Older | Age::Silent)) => Self::succeed(run_root),
+            (Helper::Found, Err(error)) => Err(error),
+        }
+    }
+
+    fn succeed(run_root: &Path) -> Result<Self, HelperError> {
+        let directory = directory(run_root);
+        let _lock = lock(&directory)?;
+        let Some(old) = Self::connect(run_root)? else {
+            return Self::begin(&directory, None);
+        };
+        match old.age()? {
+            Age::Current => return Ok(old),
+            Age::Older => {}
+            Age::Silent => return Err(HelperError::NoSuccession),
+        }
+        let bridges = if old.members()?.is_empty() {
+            None
+        } else {
+            Some(old.namespace()?)
+        };
+        old.ask(&Request::Retire, &[])?;
+        // Until its sockets are free.
+        while let Ok(Some(_)) = protocol::receive::<Reply>(old.as_fd()) {}
+        Self::begin(&directory, bridges.as_ref().map(AsFd::as_fd))
+    }
+
+    fn age(&self) -> Result<Age, HelperError> {
+        let own = Version::own();
+        let question = Request::Hello {
+            version: own.clone(),
+        };
+        match self.ask(&question, &[]) {
+            Ok((Reply::Hello { version }, _)) if version >= own => Ok(Age::Current),
+            Ok(_) => Ok(Age::Older),
+            Err(HelperError::Gone) => Ok(Age::Silent),
+            Err(error) => Err(error),
+        }
     }
 
     /// Connects with the helper if there is one.
@@ -100,7 +191,10 @@ impl Client {
     /// What connect(2) says, but for there being none.
     pub fn connect(run_root: &Path) -> SysResult<Option<Self>> {
         match fdpass::connect_for_messages_in(&directory(run_root), SOCKET_NAME) {
-            Ok(connection) => Ok(Some(Self { connection })),
+            Ok(connection) => Ok(Some(Self {
+                connection,
+                helper: Helper::Found,
+            })),
             Err(error) if matches!(error.errno, Errno::ENOENT | Errno::ECONNREFUSED) => Ok(None),
             Err(error) => Err(error),
         }
@@ -149,12 +243,16 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// The helper's refusal.
+    /// The helper's refusal; [`HelperError::Older`].
     pub fn connect_container(
         &self,
         container: &str,
         plan: &ConnectionPlan,
     ) -> Result<(), HelperError> {
+        match self.age()? {
+            Age::Current => {}
+            Age::Older | Age::Silent => return Err(HelperError::Older),
+        }
         let request = Request::Connect {
             container: container.to_owned(),
             plan: Box::new(plan.clone()),
@@ -196,9 +294,11 @@ impl Client {
     pub fn members(&self) -> Result<Vec<Member>, HelperError> {
         match self.ask(&Request::List, &[])?.0 {
             Reply::Attached(members) => Ok(members),
-            Reply::Done | Reply::Refused { .. } | Reply::Unsupported { .. } | Reply::Changed(_) => {
-                Err(HelperError::Gone)
-            }
+            Reply::Done
+            | Reply::Hello { .. }
+            | Reply::Refused { .. }
+            | Reply::Unsupported { .. }
+            | Reply::Changed(_) => Err(HelperError::Gone),
         }
     }
 

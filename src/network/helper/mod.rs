@@ -25,6 +25,7 @@ mod relay;
 mod server;
 mod slab;
 mod topology;
+mod version;
 
 pub use server::main;
 

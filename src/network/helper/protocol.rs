@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use serde::{Deserialize, Serialize};
 
+use super::version::Version;
 use crate::network::plan::{Attachment, ConnectionPlan, PublishedPort};
 use crate::sys::{SysResult, fdpass};
 
@@ -22,6 +23,15 @@ pub const MESSAGE_MAX: usize = 128 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
+    /// Who asks. A helper that does not know this is older than every version.
+    Hello {
+        /// Of the client's binary.
+        version: Version,
+    },
+    /// Ends the helper but for the connections that it carries: a newer one takes its place, in
+    /// the namespace that comes with the answer. When all is free for that one, the connection
+    /// ends.
+    Retire,
     /// Connects a container; comes with its network namespace and its process descriptor.
     Attach {
         /// Its id.
@@ -65,7 +75,8 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
-    /// It is done. With the answer to `Attach` and `Namespace` comes the bridges' namespace.
+    /// It is done. With the answer to `Attach`, `Namespace` and `Retire` comes the bridges'
+    /// namespace.
     Done,
     /// It is not done, and why.
     Refused {
@@ -76,6 +87,11 @@ pub enum Reply {
     Unsupported {
         /// In one line.
         words: String,
+    },
+    /// Who answers.
+    Hello {
+        /// Of the helper's binary.
+        version: Version,
     },
     /// Who is attached.
     Attached(Vec<Member>),

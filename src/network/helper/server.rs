@@ -4,6 +4,7 @@
 mod control;
 mod inbound;
 mod outbound;
+mod retirement;
 mod start;
 
 use std::collections::HashMap;
@@ -38,7 +39,8 @@ const FLOWS_MAX: usize = 16 * 1024;
 #[derive(Debug)]
 struct Server {
     events: Events,
-    control: OwnedFd,
+    /// `None` once another helper has taken its place.
+    control: Option<OwnedFd>,
     topology: Topology,
     host: Host,
     relay: Relay,
@@ -51,13 +53,24 @@ struct Server {
     owners: HashMap<IpAddr, u32>,
     ports: Slab<Port>,
     /// Sockets that connections are caught by.
-    caught_tcp: [OwnedFd; 2],
+    caught_tcp: Vec<OwnedFd>,
     /// And datagrams.
-    caught_udp: [OwnedFd; 2],
+    caught_udp: Vec<OwnedFd>,
     /// How many connections there may be in all.
     flows_max: usize,
     /// When there will be nobody for long enough.
     ends_at: Option<Instant>,
+    stage: Stage,
+}
+
+/// Where a helper is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Serving,
+    /// A client has asked for its place.
+    Retiring,
+    /// It only carries what it has begun.
+    Retired,
 }
 
 /// A container that is attached.
@@ -148,6 +161,9 @@ impl Server {
         self.clients.settle();
         self.containers.settle();
         self.ports.settle();
+        if self.stage == Stage::Retiring {
+            self.retire();
+        }
     }
 
     /// Names are asked for, or answers have come.
@@ -159,6 +175,9 @@ impl Server {
 
     /// Whether nobody has needed the helper for long enough.
     fn is_over(&mut self) -> bool {
+        if self.stage == Stage::Retired {
+            return self.relay.len() == 0;
+        }
         if self.containers.len() + self.clients.len() > 0 {
             self.ends_at = None;
             return false;

@@ -10,7 +10,8 @@ use super::super::events::{Token, Watch};
 use super::super::names;
 use super::super::protocol::{self, Member, Reply, Request, borrow};
 use super::super::topology::{DefaultRoute, Ensured, outer_name};
-use super::{Container, Interface, Port, Server};
+use super::super::version::Version;
+use super::{Container, Interface, Port, Server, Stage};
 use crate::network::dns::Asker;
 use crate::network::plan::{ConnectionPlan, NetworkPlan, Protocol, PublishedPort};
 use crate::sys::socket::{self, Family};
@@ -34,7 +35,9 @@ fn done(result: SysResult<()>) -> Answer {
 impl Server {
     pub(super) fn admit_clients(&mut self) {
         let us = nix::unistd::geteuid().as_raw();
-        while let Ok(Some(client)) = fdpass::accept(self.control.as_fd()) {
+        while let Some(control) = &self.control
+            && let Ok(Some(client)) = fdpass::accept(control.as_fd())
+        {
             // Security: the socket's mode keeps others out already; this holds if that is
             // loosened.
             if !fdpass::peer_uid(client.as_fd()).is_ok_and(|uid| uid == us) {
@@ -85,6 +88,14 @@ impl Server {
 
     fn answer(&mut self, client: u32, request: Request, descriptors: Vec<OwnedFd>) -> Answer {
         match request {
+            Request::Hello { .. } => {
+                let version = Version::own();
+                (Reply::Hello { version }, Vec::new())
+            }
+            Request::Retire => {
+                self.stage = Stage::Retiring;
+                self.with_namespace()
+            }
             Request::Attach { container, plan } => {
                 let Ok([namespace, process]) = <[OwnedFd; 2]>::try_from(descriptors) else {
                     return refused("attach comes with two descriptors");

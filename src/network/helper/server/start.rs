@@ -24,7 +24,7 @@ use super::super::relay::Relay;
 use super::super::slab::Slab;
 use super::super::topology::{Origin, Topology};
 use super::outbound::Tries;
-use super::{Server, transparent, watch_listener};
+use super::{Server, Stage, transparent, watch_listener};
 use crate::network::dns::NameServer;
 use crate::sys::caps;
 use crate::sys::process::{rlimit, set_rlimit};
@@ -34,7 +34,7 @@ use crate::sys::stream::drop_standard_streams;
 use crate::sys::{Called, Ignored, SysResult, fdpass};
 
 /// Whom the host asks for names.
-const RESOLV_CONF: &str = "/etc/resolv.conf";
+pub(super) const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Descriptors that are not connections.
 const OTHER_DESCRIPTORS: u64 = 512;
@@ -60,10 +60,14 @@ pub fn main(argv: &[OsString]) -> ExitCode {
         .called(|| "fcntl(F_DUPFD_CLOEXEC)")
         .and_then(|control| Server::start(control, &origin));
     match started {
-        Ok(server) => match server.serve() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        },
+        Ok(server) => {
+            // The server closes its own when it retires.
+            drop(control);
+            match server.serve() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(_) => ExitCode::FAILURE,
+            }
+        }
         Err(error) => {
             refuse(&control, &error.to_string());
             ExitCode::FAILURE
@@ -118,14 +122,14 @@ impl Server {
             None => topology.hold_nothing()?,
         }
         watch_listener(&events, &control, Token::Control)?;
-        let caught_tcp = [
+        let caught_tcp = vec![
             catch(IpAddr::V4(Ipv4Addr::LOCALHOST))?,
             catch(IpAddr::V6(Ipv6Addr::LOCALHOST))?,
         ];
         for (place, listener) in (0..).zip(&caught_tcp) {
             watch_listener(&events, listener, Token::CaughtTcp(place))?;
         }
-        let caught_udp = [
+        let caught_udp = vec![
             catch_datagrams(IpAddr::V4(Ipv4Addr::LOCALHOST))?,
             catch_datagrams(IpAddr::V6(Ipv6Addr::LOCALHOST))?,
         ];
@@ -137,7 +141,7 @@ impl Server {
         events.watch(names.as_fd(), Watch::Readable, Token::Names(0))?;
         Ok(Self {
             events,
-            control,
+            control: Some(control),
             topology,
             host,
             relay: Relay::new(),
@@ -152,6 +156,7 @@ impl Server {
             caught_udp,
             flows_max,
             ends_at: None,
+            stage: Stage::Serving,
         })
     }
 }
