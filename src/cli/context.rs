@@ -15,8 +15,10 @@ use crate::engine::external::ExternalStore;
 use crate::engine::run::NamespaceAhead;
 use crate::engine::{Dialect, Engine, Report};
 use crate::output::ui::Ui;
+use crate::output::units::size::parse_size;
 use crate::runtime::userns::chain;
 use crate::state::dirs::Dirs;
+use crate::state::events::{CreateDetail, EventLog, LOG_BYTES_MAX};
 
 /// What every handler is given.
 #[derive(Debug)]
@@ -273,7 +275,33 @@ fn dirs(globals: &Globals) -> Result<Dirs, Failure> {
     } else {
         stores.iter().map(|path| additional_store(path)).collect()
     };
+    dirs.events = event_log(globals, &dirs)?;
     Ok(dirs)
+}
+
+/// Where events go: `--events-backend` wins over containers.conf. What is meant for the journal is
+/// kept in the file, which is there everywhere.
+fn event_log(globals: &Globals, dirs: &Dirs) -> Result<EventLog, Failure> {
+    let conf = early_configuration();
+    let asked = globals.inherited.events_backend.as_deref();
+    if let Some("none" | "null") = asked.or(conf.events_logger.as_deref()) {
+        return Ok(EventLog::none());
+    }
+    let bytes_max = match conf.events_logfile_max_size.as_deref() {
+        None => LOG_BYTES_MAX,
+        Some(text) => parse_size(text).ok_or_else(|| {
+            Failure::tool(format_args!(
+                "containers.conf: events_logfile_max_size {text:?}: want a size such as 1m"
+            ))
+        })?,
+    };
+    let asked = conf.events_logfile_path.as_deref();
+    let path = asked.filter(|path| !path.is_empty()).map(PathBuf::from);
+    let mut log = EventLog::at(path.unwrap_or_else(|| dirs.event_log()), bytes_max);
+    if conf.events_container_create_inspect_data == Some(true) {
+        log.detail = CreateDetail::Inspect;
+    }
+    Ok(log)
 }
 
 /// What every command asks of containers.conf, read once.

@@ -110,8 +110,14 @@ pub struct EngineSection {
     pub detach_keys: Option<String>,
     /// `KEY=VALUE` of coracle itself, such as proxies.
     pub env: Option<Vec<String>>,
+    /// Whether the event of a new container says all that inspect says.
+    pub events_container_create_inspect_data: Option<bool>,
     /// `file`, `none`; `journald` is taken as `file`.
     pub events_logger: Option<String>,
+    /// Where events are kept.
+    pub events_logfile_path: Option<String>,
+    /// The size at which the log of events is shortened, such as `1m`.
+    pub events_logfile_max_size: Option<String>,
     /// Where layers are unpacked from archives; `storage` is the store itself.
     pub image_copy_tmp_dir: Option<String>,
     /// `docker`: docker's words and defaults (a key of coracle's own).
@@ -230,7 +236,13 @@ impl ContainersConf {
         from.text("cgroup_manager", &mut into.cgroup_manager);
         from.text("detach_keys", &mut into.detach_keys);
         from.texts("env", &mut into.env);
+        from.flag(
+            "events_container_create_inspect_data",
+            &mut into.events_container_create_inspect_data,
+        );
         from.text("events_logger", &mut into.events_logger);
+        from.text("events_logfile_path", &mut into.events_logfile_path);
+        from.size("events_logfile_max_size", &mut into.events_logfile_max_size);
         from.text("image_copy_tmp_dir", &mut into.image_copy_tmp_dir);
         from.text("mode", &mut into.mode);
         from.texts("network_cmd_options", &mut into.network_cmd_options);
@@ -262,9 +274,9 @@ impl ContainersConf {
 }
 
 /// The keys of `[engine]` that every command asks for.
-const EARLY_KEYS: [&str; 3] = ["mode", "retry", "static_dir"];
+const EARLY_KEYS: [&str; 4] = ["events_", "mode", "retry", "static_dir"];
 
-/// `engine.mode`, `engine.static_dir`, `engine.retry` and its delay, without the price of parsing a
+/// `engine.mode`, `engine.static_dir`, `engine.retry` and its delay, `engine.events_…`, without the price of parsing a
 /// file that has none of them. A file that cannot be parsed is told when it is really needed.
 pub fn early(env: Environment<'_>) -> EngineSection {
     let names_one = |path: &Path| {

@@ -218,6 +218,17 @@ impl Section<'_> {
         }
     }
 
+    /// A size, as a number of bytes or with a unit.
+    pub(super) fn size(&mut self, key: &str, target: &mut Option<String>) {
+        let read = |value: &Value| match value {
+            Value::Integer(bytes) => Some(bytes.to_string()),
+            value => value.as_str().map(str::to_owned),
+        };
+        if let Some(size) = self.typed(key, "a size", read) {
+            *target = Some(size);
+        }
+    }
+
     /// A list of strings replaces that of an earlier file, unless `{append=true}` stands in it.
     pub(super) fn texts(&mut self, key: &str, target: &mut Option<Vec<String>>) {
         let Some((texts, addition)) = self.typed(key, "a list of strings", as_texts) else {

@@ -14,6 +14,7 @@ pub use pump::{Ending, Pump, pump};
 pub use sides::{Control, Endpoint, LocalStreams, SignalGate, SignalProxy};
 
 use super::Engine;
+use super::events::emit_of;
 use super::terminal::{DetachKeys, DetachKeysError, set_size};
 use crate::config::ConfigError;
 pub use crate::monitor::protocol::AttachedStreams;
@@ -21,6 +22,7 @@ use crate::monitor::protocol::{
     self, Connection, Framing, ProtocolError, Request, SignalIntent, TerminalSize,
 };
 use crate::state::StateError;
+use crate::state::events::Action;
 use crate::state::id::ContainerId;
 use crate::state::store::Store;
 use crate::sys::SysError;
@@ -156,6 +158,7 @@ impl Engine {
         let end = ask_for_the_end(&run_directory)?;
         let (stream, framing) = protocol::attach(&run_directory, request.streams)
             .map_err(|error| refused(id, error))?;
+        emit_of(&self.store()?, id, Action::Attach);
         let local = LocalStreams::of_process(request.streams).map_err(AttachError::Streams)?;
         let control = MonitorControl { run_directory };
         if framing == Framing::Raw {

@@ -25,6 +25,7 @@ use crate::oci::ContainerConfig;
 use crate::runtime::capability::{NAMES, PODMAN_DEFAULT};
 use crate::state::StateError;
 use crate::state::atomic::Durability;
+use crate::state::events::{Action, Event};
 use crate::state::id::ContainerId;
 use crate::state::record::{ContainerRecord, ContainerRequest, Resolved};
 use crate::state::secrets::{GivenSecret, SecretError, Secrets};
@@ -200,7 +201,10 @@ impl Engine {
         let kept = keep(&store, record, durability, self.dialect)
             .and_then(|kept| self.with_secrets(&store, kept, &secrets));
         match kept {
-            Ok(kept) => Ok(kept),
+            Ok(kept) => {
+                self.emit(&[Event::of_container(&kept.0, Action::Create)]);
+                Ok(kept)
+            }
             Err(error) => {
                 held.discard(&self.volumes());
                 Err(error)

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use super::error::EngineError;
+use super::events::emit_of;
 use super::{Report, cgroup, recovery, signal};
 use crate::state::StateError;
+use crate::state::events::Action;
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
 use crate::state::record::{ContainerState, ProcessIdentity, Resolved, Status};
@@ -81,8 +83,21 @@ impl Request {
 pub(super) enum After {
     /// Nothing; a container of `--rm` is removed.
     Nothing,
+    /// The same, of `kill`.
+    Killed,
     /// It is started again.
     Restart,
+}
+
+impl After {
+    /// What is told when it was asked to end.
+    fn action(self) -> Action {
+        match self {
+            Self::Nothing => Action::Stop,
+            Self::Killed => Action::Kill,
+            Self::Restart => Action::Restart,
+        }
+    }
 }
 
 /// A container on its way out.
@@ -139,6 +154,7 @@ pub(super) fn begin(
         monitor: watch(id, state.monitor)?,
     };
     ending.ask()?;
+    emit_of(store, id, after.action());
     if state.status == Status::Paused && request != Request::Kill {
         // A frozen process handles no signal but SIGKILL.
         thaw(store, id, &mut state)?;

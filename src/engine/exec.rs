@@ -28,6 +28,7 @@ use crate::monitor::protocol::AttachedStreams;
 use crate::runtime::exec::{Running, Session, start};
 use crate::runtime::launch::{Filter, GroupPolicy, ProgramIo, StageFailure, UserChoice};
 use crate::state::StateError;
+use crate::state::events::{Action, Event};
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
 use crate::state::record::{ContainerRecord, ContainerState};
@@ -148,6 +149,7 @@ impl Engine {
         let signals = SignalGate::hold(SignalProxy::Forward).map_err(AttachError::Signals)?;
         let (io, endpoint) = streams(request).map_err(call)?;
         let running = self.begin(&target, request, io)?;
+        self.emit(&[Event::of_container(&target.record, Action::Exec)]);
         let process = Pidfd::open(running.pid).map_err(call)?;
         let (endpoint, master) = match (endpoint, running.console) {
             (_, Some(master)) => {
@@ -174,7 +176,11 @@ impl Engine {
             process: Some(control.process.as_fd()),
         })?;
         Ok(match ending {
-            Ending::Ended => AttachOutcome::Exited(reap(running.pid)),
+            Ending::Ended => {
+                let code = reap(running.pid);
+                self.emit(&[exec_died(&target.record, code)]);
+                AttachOutcome::Exited(code)
+            }
             Ending::Detached => {
                 keep_terminal(&control, &signals).map_err(call)?;
                 AttachOutcome::Detached
@@ -248,9 +254,11 @@ impl Engine {
                 let container = self.dirs.container(&target.record.id);
                 // Who looks for it finds none: the program runs all the same.
                 let files = SessionFiles::write(&container, session, running.pid).ok();
+                self.emit(&[Event::of_container(&target.record, Action::Exec)]);
                 drop(line.send(b"s", None));
                 drop(close_all_but(&[]));
                 let code = reap(running.pid);
+                self.emit(&[exec_died(&target.record, code).with("execID", session)]);
                 if let Some(files) = files {
                     files.remove();
                 }
@@ -362,6 +370,10 @@ impl Engine {
         }
         process
     }
+}
+
+fn exec_died(record: &ContainerRecord, code: i32) -> Event {
+    Event::of_container(record, Action::ExecDied).with_exit_code(code)
 }
 
 fn every_capability() -> LinuxCapabilities {

@@ -6,6 +6,7 @@ use super::ending::{self, After, Request};
 use super::error::EngineError;
 use super::selection::{Chosen, ItemResult, Scope, Selection};
 use super::{Engine, Report};
+use crate::state::events::{Action, Event};
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
 use crate::state::record::{ContainerRecord, ContainerState};
@@ -57,7 +58,12 @@ fn kill(
         state.stopped_by_user = true;
         store.write_state(id, &state)?;
     }
-    ending::signal_container(id, &state, signal)
+    ending::signal_container(id, &state, signal)?;
+    store
+        .dirs()
+        .events
+        .write(&[Event::of_container(&record, Action::Kill)]);
+    Ok(())
 }
 
 fn kill_and_wait(
@@ -68,7 +74,7 @@ fn kill_and_wait(
 ) -> Result<(), EngineError> {
     loop {
         let begun = (id, record.name.as_str());
-        let ending = ending::begin(store, begun, Request::Kill, After::Nothing, report)?;
+        let ending = ending::begin(store, begun, Request::Kill, After::Killed, report)?;
         if let Some(ending) = ending {
             let ended = ending::finish(store, vec![ending], report);
             return ended.into_iter().collect();

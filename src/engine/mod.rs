@@ -14,6 +14,7 @@ mod dependents;
 pub mod disk;
 mod ending;
 pub mod error;
+pub mod events;
 pub mod exec;
 pub mod external;
 pub mod files;

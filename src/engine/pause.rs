@@ -2,8 +2,10 @@
 //! `pause` and `unpause`: all processes of a container's cgroup stand still, or go on.
 
 use super::error::EngineError;
+use super::events::emit_of;
 use super::selection::{Chosen, ItemResult, Scope, Selection};
 use super::{Engine, cgroup, ending};
+use crate::state::events::Action;
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
 use crate::state::record::{ContainerState, Status};
@@ -16,6 +18,15 @@ pub enum Freezer {
     Pause,
     /// `unpause`.
     Unpause,
+}
+
+impl Freezer {
+    fn action(self) -> Action {
+        match self {
+            Self::Pause => Action::Pause,
+            Self::Unpause => Action::Unpause,
+        }
+    }
 }
 
 impl Engine {
@@ -34,7 +45,11 @@ impl Engine {
         let store = self.store()?;
         let mut results = Vec::new();
         for Chosen { typed, id } in self.select(selection)? {
-            let result = id.and_then(|id| turn(&store, &id, freezer));
+            let result = id.and_then(|id| {
+                turn(&store, &id, freezer)?;
+                emit_of(&store, &id, freezer.action());
+                Ok(())
+            });
             let nothing_to_do = result.as_ref().is_err_and(is_improper_state);
             if selection.scope != Scope::All || !nothing_to_do {
                 results.push(ItemResult { typed, result });

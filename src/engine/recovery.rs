@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{Report, cgroup, survivors};
 use crate::state::StateError;
+use crate::state::events::{Action, Event};
 use crate::state::id::ContainerId;
 use crate::state::liveness::Loss;
 use crate::state::record::{ContainerState, ProcessIdentity, Status};
@@ -58,7 +59,13 @@ pub(super) fn settle(
         error: reasons.join("; "),
         ..state
     };
-    store.write_state(id, &settled)
+    store.write_state(id, &settled)?;
+    let died = settled
+        .exit_code
+        .zip(store.load(id).ok())
+        .map(|(code, record)| Event::of_container(&record, Action::Died).with_exit_code(code));
+    store.dirs().events.write(died.as_slice());
+    Ok(())
 }
 
 /// Kills the processes of the record and those that they left; what is worth saying, in words.

@@ -14,6 +14,7 @@ use crate::runtime::subid::holder_map;
 use crate::runtime::userns::run_mapped;
 use crate::state::StateError;
 use crate::state::dirs::Dirs;
+use crate::state::events::{Action, Event};
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
 use crate::state::record::{ContainerRecord, ContainerState};
@@ -336,10 +337,8 @@ fn remove_with(
         .and_then(|record| record.request.cidfile.clone());
     // Sockets and mount points of a run that is over; the next boot clears what stays.
     drop(remove_tree(&store.dirs().container_run(id)));
-    if !store
-        .read_state(id)
-        .is_ok_and(|state| !state.cgroup_path.is_empty())
-    {
+    let state = store.read_state(id).unwrap_or_default();
+    if state.cgroup_path.is_empty() {
         cgroup::discard(id);
     }
     match store.remove(id) {
@@ -347,6 +346,11 @@ fn remove_with(
         Err(StateError::NeedsNamespace { path }) => leftovers.0.push((id.clone(), path)),
         Err(error) => return Err(error.into()),
     }
+    let removed = record.as_ref().map(|record| Event {
+        exit_code: state.exit_code,
+        ..Event::of_container(record, Action::Remove)
+    });
+    store.dirs().events.write(removed.as_slice());
     let goes =
         |record: &&ContainerRecord| volumes == OwnVolumes::Remove || record.request.auto_remove;
     if let Some(record) = record.as_ref().filter(goes) {

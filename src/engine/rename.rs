@@ -3,6 +3,8 @@
 
 use super::Engine;
 use super::error::EngineError;
+use super::events::emit_of;
+use crate::state::events::Action;
 
 impl Engine {
     /// Gives the container that `word` means the name `new`.
@@ -14,6 +16,8 @@ impl Engine {
         let store = self.store()?;
         let id = store.resolve(word)?;
         let _lock = store.lock(&id)?;
-        Ok(store.rename(&id, new)?)
+        store.rename(&id, new)?;
+        emit_of(&store, &id, Action::Rename);
+        Ok(())
     }
 }

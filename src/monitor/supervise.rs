@@ -171,6 +171,13 @@ pub struct ExitReport {
     pub finished_at: Timestamp,
 }
 
+impl ExitReport {
+    /// The code that goes on record: podman's own for a container whose time was up.
+    pub fn recorded_code(&self) -> i32 {
+        if self.timed_out { -1 } else { self.code }
+    }
+}
+
 /// Watches the container until it has ended and everything is recorded, cleaned up and told; the
 /// value is the container's exit code, with which the caller should exit.
 ///

@@ -8,6 +8,7 @@
 //!   layers/<chain id>/               diff/ (unpacked tree), layer.json
 //!   images/<id>.json                 configuration digest, layers, names
 //!   containers/<id>/                 container.json, state.json, upper/ work/, ctr.log
+//!   events/events.log                what has happened, a line each
 //!   pods/<id>.json                   what each pod is; its containers name it
 //!   names/<kind>/<name>              a link to the object, created exclusively: that is the
 //!                                    uniqueness of names
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 
 use super::error::StateError;
+use super::events::EventLog;
 use super::id::ContainerId;
 use crate::sys::account::{Environment, absolute_variable, is_owned_by_caller, xdg_directory};
 use crate::sys::{Called, SysError};
@@ -38,6 +40,8 @@ pub struct Dirs {
     pub run_root: PathBuf,
     /// Where images are, beside the data root or in its place.
     pub images: ImageDirs,
+    /// Where events are kept; nowhere, unless somebody says so.
+    pub events: EventLog,
 }
 
 /// Stores of images apart from the data root.
@@ -97,6 +101,7 @@ impl Dirs {
             data_root,
             run_root,
             images: ImageDirs::default(),
+            events: EventLog::none(),
         }
     }
 
@@ -212,6 +217,11 @@ impl Dirs {
     /// `networks/`.
     pub fn networks(&self) -> PathBuf {
         self.data_root.join("networks")
+    }
+
+    /// `events/events.log`.
+    pub fn event_log(&self) -> PathBuf {
+        self.data_root.join("events/events.log")
     }
 
     /// `secrets/`.

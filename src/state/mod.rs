@@ -6,6 +6,7 @@ pub mod check;
 pub mod connection;
 pub mod dirs;
 mod error;
+pub mod events;
 pub mod id;
 pub mod leases;
 pub mod liveness;

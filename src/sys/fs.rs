@@ -25,3 +25,31 @@ pub fn clone_file(target: BorrowedFd<'_>, source: BorrowedFd<'_>) -> nix::Result
         other => other,
     })
 }
+
+/// Whether somebody can write to a file that is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writers {
+    /// Some process has it open for writing.
+    Some,
+    /// None has, or the file system cannot tell.
+    None,
+}
+
+/// Whether some process has `file`, which is open for reading alone and has no name any more,
+/// open for writing: the kernel grants a lease to read only where none has (fcntl(F_SETLEASE)).
+pub fn writers_of(file: BorrowedFd<'_>) -> Writers {
+    let set = |lease: libc::c_int| {
+        // SAFETY: F_SETLEASE takes a number and touches no memory of ours.
+        let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, lease) };
+        Errno::result(result)
+    };
+    match set(libc::F_RDLCK) {
+        Err(Errno::EAGAIN) => Writers::Some,
+        Err(_) => Writers::None,
+        Ok(_) => {
+            // It was only a question; a lease ends with its descriptor at the latest.
+            set(libc::F_UNLCK).ok();
+            Writers::None
+        }
+    }
+}

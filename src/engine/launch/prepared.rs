@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use crate::config::containers_conf::ContainersConf;
 use crate::engine::cgroup::{self, ContainerCgroup};
 use crate::engine::connect::Connection;
+use crate::engine::events::as_it_is_called_now;
 use crate::engine::network;
 use crate::engine::roots::FuseRoot;
 use crate::engine::secret::SecretFile;
@@ -20,6 +21,7 @@ use crate::runtime::idmap::HolderMap;
 use crate::runtime::launch::{Launch, Root};
 use crate::state::connection::{Attachment, PublishedPort};
 use crate::state::dirs::Dirs;
+use crate::state::events::{Action, Event};
 use crate::state::record::ContainerRecord;
 use crate::state::store::Store;
 use crate::state::tree::remove_tree;
@@ -165,6 +167,7 @@ impl Cleaning {
         if !comes_back && !state.attachments.is_empty() {
             network::give_back(self.store.dirs(), &self.record.id, &state.attachments);
         }
+        let called = as_it_is_called_now(&self.store, &self.record).into_owned();
         if self.record.request.auto_remove && !comes_back {
             drop(self.store.remove(&self.record.id));
             // The monitor has the right over files of the user's whole range.
@@ -179,6 +182,15 @@ impl Cleaning {
                 engine.remove_its_image_inside(&self.record.request.image);
             }
         }
+        let gone = self.record.request.auto_remove && !comes_back;
+        self.store.dirs().events.write(&[Event::of_container(
+            &called,
+            if gone {
+                Action::Remove
+            } else {
+                Action::Cleanup
+            },
+        )]);
         let ending = self.pod.filter(|_| !comes_back);
         let record = self.record;
         move || {

@@ -16,6 +16,7 @@ use super::attendant::StartAttendant;
 use super::prepared::{Prepared, Waiter};
 use crate::engine::Dialect;
 use crate::engine::cgroup::ContainerCgroup;
+use crate::engine::events::as_it_is_called_now;
 use crate::engine::pipes::{Input, piped};
 use crate::engine::{connect, host, secret, survivors};
 use crate::monitor::protocol::AttachedStreams;
@@ -30,6 +31,7 @@ use crate::runtime::launch::{ProgramIo, StageFailure};
 use crate::runtime::rights::raise_limits;
 use crate::runtime::spawn::{Spawned, spawn};
 use crate::runtime::userns::{UsernsError, chain};
+use crate::state::events::{Action, Event};
 use crate::state::record::{ContainerRecord, ContainerState, Status};
 use crate::state::store::{ContainerLock, Store};
 use crate::sys::channel::Channel;
@@ -112,10 +114,21 @@ fn start(
     )?;
     let state = attendant.record_running(spawned.pid)?;
     write_pid_files(prepared, spawned.pid)?;
+    emit_start(prepared, client.is_some());
     call(|| line.send(format!("s{}", spawned.pid).as_bytes(), None))?;
     Ok(supervision(
         prepared, spawned, io, client, attendant, store, state,
     ))
+}
+
+/// Before anybody hears of the start, and before the program's end can be written down.
+fn emit_start(prepared: &Prepared, attached: bool) {
+    let attach = attached.then_some(Action::Attach);
+    let actions = [Action::Init, Action::Start].into_iter().chain(attach);
+    let events: Vec<Event> = actions
+        .map(|action| Event::of_container(&prepared.record, action))
+        .collect();
+    prepared.dirs.events.write(&events);
 }
 
 /// Gives hosts, hostname and resolv.conf to the container's root, when that is not the caller.
@@ -213,7 +226,7 @@ fn supervision(
     let detached = client.is_none();
     let survivors = state.mounts.clone();
     let ended = id.clone();
-    let recorded = (store.clone(), id.clone());
+    let recorded = (store.clone(), record.clone());
     let scratch = store.dirs().container(&id);
     let waiter = if detached {
         Waiter::Nobody
@@ -259,8 +272,9 @@ fn supervision(
             .and_then(ContainerCgroup::memory_events),
         record_exit: Box::new(move |report| {
             // A lock that cannot be had is that of a container that is gone.
-            held.set(recorded.0.lock(&recorded.1).ok());
-            record_exit(&recorded.0, &recorded.1, &state, (report, after));
+            held.set(recorded.0.lock(&recorded.1.id).ok());
+            emit_exit(&recorded.0, &recorded.1, report);
+            record_exit(&recorded.0, &recorded.1.id, &state, (report, after));
         }),
         clean_up: Box::new(move || {
             if let Some(mounts) = survivors {
@@ -271,6 +285,15 @@ fn supervision(
             after();
         }),
     }
+}
+
+fn emit_exit(store: &Store, record: &ContainerRecord, report: &ExitReport) {
+    let record = &as_it_is_called_now(store, record);
+    let died = Event::of_container(record, Action::Died).with_exit_code(report.recorded_code());
+    let oom = report.oom_killed.then_some(Action::Oom);
+    let oom = oom.map(|action| Event::of_container(record, action));
+    let events: Vec<Event> = oom.into_iter().chain([died]).collect();
+    store.dirs().events.write(&events);
 }
 
 /// A lock that one closure takes and another gives back.
@@ -307,8 +330,7 @@ fn record_exit(
     }
     let state = ContainerState {
         status: Status::Exited,
-        // What podman shows of a container whose time was up.
-        exit_code: Some(if report.timed_out { -1 } else { report.code }),
+        exit_code: Some(report.recorded_code()),
         oom_killed: report.oom_killed,
         finished_at: Some(report.finished_at),
         stopped_by_user: now.stopped_by_user || report.stopped_by_user,

@@ -232,6 +232,13 @@ impl Store {
         self.resolve_prefix(wanted, text)
     }
 
+    /// Whether the container `id` has the name `name`.
+    pub fn is_called(&self, id: &ContainerId, name: &str) -> bool {
+        self.names
+            .get(name)
+            .is_ok_and(|holder| holder.as_ref() == Some(id))
+    }
+
     /// Whether there is a container of that id.
     pub fn exists(&self, id: &ContainerId) -> bool {
         self.dirs.container(id).symlink_metadata().is_ok()
