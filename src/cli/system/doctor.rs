@@ -140,9 +140,7 @@ mod tests {
         let indent = " ".repeat(31);
         let expected = [
             "lacks  tun devices             /dev/net/tun does not exist".to_owned(),
-            format!(
-                "{indent}costs: containers have no way out to the network unless they share the host's"
-            ),
+            format!("{indent}costs: `--network pasta` and `--network slirp4netns` do not work"),
             format!("{indent}as root: modprobe tun"),
         ];
         assert_eq!(lines(&finding), expected);

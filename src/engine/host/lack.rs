@@ -67,6 +67,11 @@ pub enum Lack {
     NoTun,
     /// /dev/net/tun is closed to this user.
     TunRefused,
+    /// The kernel refuses what bridges and their rules need.
+    NoBridges {
+        /// The call, and what the kernel said.
+        reason: String,
+    },
     /// Neither pasta nor slirp4netns is installed.
     NoNetworkProgram,
     /// No cgroup v2 tree is mounted.
@@ -182,6 +187,7 @@ impl Lack {
             Self::FuseRefused => "/dev/fuse is closed to this user".to_owned(),
             Self::NoTun => "/dev/net/tun does not exist".to_owned(),
             Self::TunRefused => "/dev/net/tun is closed to this user".to_owned(),
+            Self::NoBridges { reason } => format!("the kernel refused: {reason}"),
             Self::NoNetworkProgram => "neither pasta nor slirp4netns is installed".to_owned(),
             Self::NoCgroup2 => "no cgroup v2 tree is mounted".to_owned(),
             Self::CgroupV1Controllers { .. } => "the controllers belong to cgroup v1".to_owned(),
@@ -238,7 +244,13 @@ impl Lack {
                 "owners that are not mapped cannot be shown, changed ids need a copy of the image, \
                  and `--rootfs /:O` shows the system's files as they are"
             }
-            Self::NoTun | Self::TunRefused | Self::NoNetworkProgram => {
+            Self::NoTun | Self::TunRefused => {
+                "`--network pasta` and `--network slirp4netns` do not work"
+            }
+            Self::NoBridges { .. } => {
+                "no networks of your own with names; containers reach out by pasta or slirp4netns"
+            }
+            Self::NoNetworkProgram => {
                 "containers have no way out to the network unless they share the host's"
             }
             Self::NoCgroup2
@@ -284,6 +296,9 @@ impl Lack {
             Self::FuseRefused => vec![root("chmod 666 /dev/fuse".to_owned())],
             Self::NoTun => vec![root("modprobe tun".to_owned())],
             Self::TunRefused => vec![root("chmod 666 /dev/net/tun".to_owned())],
+            Self::NoBridges { .. } => vec![root(
+                "modprobe -a bridge veth nf_tables nft_tproxy nfnetlink_queue".to_owned(),
+            )],
             Self::NoNetworkProgram => vec![root(install_command(Package::NetworkProgram))],
             Self::NoCgroup2 => vec![root("mount -t cgroup2 none /sys/fs/cgroup".to_owned())],
             Self::CgroupV1Controllers { systemd } => cgroup2_at_boot(*systemd),

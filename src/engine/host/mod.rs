@@ -7,6 +7,7 @@ mod devices;
 mod hints;
 mod lack;
 mod namespaces;
+mod networks;
 mod packages;
 mod session;
 mod store;
@@ -40,6 +41,8 @@ pub enum Feature {
     Fuse,
     /// /dev/net/tun.
     Tun,
+    /// Bridges of our own in a namespace.
+    Networks,
     /// pasta or slirp4netns.
     NetworkProgram,
     /// The layout of cgroups, and what of them is the user's.
@@ -65,6 +68,7 @@ impl Feature {
             Self::KernelOverlay => "overlay in a namespace",
             Self::Fuse => "FUSE",
             Self::Tun => "tun devices",
+            Self::Networks => "networks",
             Self::NetworkProgram => "network program",
             Self::Cgroups => "cgroups",
             Self::Seccomp => "seccomp",
@@ -168,7 +172,7 @@ impl Engine {
         findings.push(namespace.overlay);
         findings.push(devices::fuse());
         findings.push(devices::tun());
-        findings.push(session::network_program());
+        findings.extend(networks::examine(&self.dirs));
         findings.push(cgroups::examine(&caller));
         findings.push(session::seccomp());
         findings.push(store);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the login session and the rest of the system give: lingering, the runtime directory,
-//! programs for the network, seccomp.
+//! seccomp.
 
 use std::fs;
 use std::path::Path;
 
 use super::{Caller, Feature, Finding, Lack};
-use crate::runtime::subid::find_helper;
 use crate::state::dirs::Dirs;
 
 /// Whether systemd is the init system.
@@ -45,14 +44,6 @@ pub(super) fn runtime_directory(dirs: &Dirs, caller: &Caller) -> Finding {
         return Finding::lacking(feature, Lack::NoRuntimeDirectory { used, uid });
     }
     Finding::ok(feature, used.display().to_string())
-}
-
-pub(super) fn network_program() -> Finding {
-    let found = ["pasta", "slirp4netns"].into_iter().find_map(find_helper);
-    match found {
-        Some(path) => Finding::ok(Feature::NetworkProgram, path),
-        None => Finding::lacking(Feature::NetworkProgram, Lack::NoNetworkProgram),
-    }
 }
 
 pub(super) fn seccomp() -> Finding {

@@ -28,6 +28,7 @@ mod topology;
 mod version;
 
 pub use server::main;
+pub use topology::probe;
 
 /// The word that makes the binary the helper, as `argv[1]`.
 pub const ROLE: &str = "network-helper";

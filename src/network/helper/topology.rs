@@ -58,6 +58,19 @@ pub(super) fn own_namespace() -> SysResult<OwnedFd> {
     Ok(file.into())
 }
 
+/// Whether the kernel lets the calling thread, which has rights in a user namespace, make the
+/// namespace that a helper needs. The thread stays in one that has nothing in it.
+///
+/// # Errors
+///
+/// The first thing that the kernel refused.
+pub fn probe() -> SysResult<()> {
+    let mut probed = Topology::enter(&Origin::New, Hold::Queue, Echo::Refused)?;
+    probed
+        .routes
+        .request(&[route::add_bridge("probe0", DEFAULT_MTU, [2, 0, 0, 0, 0, 1])])
+}
+
 impl Topology {
     /// Takes the calling thread into the namespace, for good.
     ///
