@@ -16,7 +16,7 @@ use crate::network::files::{
 };
 use crate::network::mode::{ModeError, NetworkMode};
 use crate::network::uplink::{self, Kind, NoUplink, Program, Request, Search, slirp4netns};
-use crate::state::connection::ConnectionPlan;
+use crate::state::connection::{ConnectionPlan, PublishedPort};
 use crate::state::record::ContainerRecord;
 use crate::sys::{Called, SysError};
 
@@ -71,6 +71,8 @@ pub struct Connection {
     pub files_of: Option<PathBuf>,
     /// Its bridge networks, with the addresses that are leased for it.
     pub bridges: Option<ConnectionPlan>,
+    /// What the program publishes.
+    pub ports: Vec<PublishedPort>,
 }
 
 impl Connection {
@@ -89,7 +91,14 @@ impl Connection {
             resolves,
             files_of: None,
             bridges: None,
+            ports: Vec::new(),
         }
+    }
+
+    /// The published ports, whoever serves them.
+    pub fn ports(&self) -> &[PublishedPort] {
+        let bridges = self.bridges.as_ref();
+        bridges.map_or(&self.ports, |plan| &plan.ports)
     }
 }
 
@@ -161,10 +170,7 @@ fn joins_container(record: &ContainerRecord) -> bool {
 fn connected(program: Program, request: Request) -> Connection {
     Connection {
         uplink: Some((program, request)),
-        namespace: Namespace::Own,
-        resolves: true,
-        files_of: None,
-        bridges: None,
+        ..Connection::without_program(Namespace::Own, true)
     }
 }
 

@@ -144,6 +144,39 @@ fn clients_of_the_host_and_of_the_network_reach_a_server() {
 }
 
 #[test]
+fn programs_publish_ports_too() {
+    requires!("userns");
+    requires!("pasta");
+    requires!("slirp4netns");
+    let sandbox = Sandbox::with_image();
+    for network in ["pasta", "slirp4netns:port_handler=slirp4netns"] {
+        let port = free_port();
+        let (one, any) = (format!("127.0.0.1:{port}:80"), "127.0.0.1::80");
+        let flags = ["--network", network, "-p", &one, "-p", any];
+        let run = [&["run", "-d", "--name", "web"], &flags[..]].concat();
+        sandbox.ok([&run[..], &[IMAGE, "sh", "-c", SERVER]].concat());
+        sandbox.wait_log("web", "listening");
+        assert!(ask(port).starts_with("from "));
+        let ports = sandbox.ok(["port", "web"]);
+        let numbers = ports.lines().map(|line| line.rsplit(':').next().unwrap());
+        for number in numbers.map(|number| number.parse().unwrap()) {
+            assert!(ask(number).starts_with("from "), "{ports}");
+        }
+        assert_eq!(ports.lines().count(), 2, "{ports}");
+        let taken = [&["run", "--rm"], &flags[..4], &[IMAGE, "true"]].concat();
+        let taken = sandbox.run(taken).expect(126);
+        taken
+            .says("container web has the port already")
+            .says("address already in use");
+        sandbox.ok(["rm", "-f", "-t", "0", "web"]);
+        drop(TcpListener::bind(("127.0.0.1", port)).expect("the port is free at once"));
+    }
+    let flags = ["--network", "slirp4netns", "-p", "[::1]::80"];
+    let run = [&["run", "--rm"], &flags[..], &[IMAGE, "true"]].concat();
+    sandbox.run(run).expect(125).says("IPv4 addresses alone");
+}
+
+#[test]
 fn a_container_reaches_nothing_of_the_hosts_loopback() {
     requires!("userns");
     let sandbox = Sandbox::with_image();

@@ -96,8 +96,6 @@ pub(crate) enum NetworkError {
     HostsOfAnother,
     #[error("--hosts-file image: not supported yet")]
     HostsOfImage,
-    #[error("--{flag}: not supported yet")]
-    NotYet { flag: &'static str },
     #[error(transparent)]
     Port(#[from] ports::PortError),
     #[error(transparent)]
@@ -165,12 +163,15 @@ impl NetworkArgs {
 
     /// Writes what these flags ask for into `request`; the value is what the user should be told.
     pub(crate) fn fill(
-        self,
+        mut self,
         request: &mut ContainerRequest,
     ) -> Result<Option<String>, NetworkError> {
+        // As for podman, which reads a line of values from each.
+        self.publish.retain(|text| !text.is_empty());
         self.check()?;
         let mode = self.network.first().map_or("", String::as_str);
-        let discarded = publishing(mode, !self.publish.is_empty(), self.publish_all)?;
+        let publishes = !self.publish.is_empty() || self.publish_all;
+        let discarded = discarded_ports(mode).filter(|_| publishes);
         request.networks = match mode {
             "" | "default" | "private" => Vec::new(),
             _ => self.network,
@@ -316,22 +317,15 @@ fn check_networks(networks: &[String]) -> Result<(), NetworkError> {
     Ok(())
 }
 
-/// Ports of a container without a network of its own are discarded and told, as in podman; others
-/// are not there yet.
-fn publishing(mode: &str, some: bool, all: bool) -> Result<Option<String>, NetworkError> {
-    let flag = match (some, all) {
-        (true, _) => "publish",
-        (false, true) => "publish-all",
-        (false, false) => return Ok(None),
-    };
-    match mode.split_once(':').map_or(mode, |(kind, _)| kind) {
-        kind @ ("none" | "host" | "container") => Ok(Some(format!(
+/// Ports of a container without a network of its own are discarded and told, as in podman.
+fn discarded_ports(mode: &str) -> Option<String> {
+    let kind = mode.split(':').next().unwrap_or(mode);
+    matches!(kind, "none" | "host" | "container" | "ns").then(|| {
+        format!(
             "Port mappings have been discarded because \"{kind}\" network namespace mode does not \
              support them"
-        ))),
-        "pasta" | "slirp4netns" | "ns" | "pod" => Err(NetworkError::NotYet { flag }),
-        _ => Ok(None),
-    }
+        )
+    })
 }
 
 #[cfg(test)]
@@ -406,14 +400,11 @@ mod tests {
 
     #[test]
     fn ports_need_a_network() {
-        let discarded = publishing("container:web", true, false).unwrap();
-        assert!(discarded.unwrap().contains("because \"container\" network"));
-        assert_eq!(publishing("", false, false), Ok(None));
-        assert_eq!(publishing("", true, false), Ok(None));
-        assert_eq!(
-            publishing("pasta", true, false).unwrap_err().to_string(),
-            "--publish: not supported yet"
-        );
+        let discarded = discarded_ports("container:web").unwrap();
+        assert!(discarded.contains("because \"container\" network"));
+        for mode in ["", "pasta:-t,80", "slirp4netns", "web"] {
+            assert_eq!(discarded_ports(mode), None);
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::engine::roots::{FuseRoot, Server, View};
 use crate::engine::{survivors, volume};
 use crate::network::addresses;
 use crate::network::helper::client::{Client, HelperError};
-use crate::network::uplink::{self, Program, Request, Target};
+use crate::network::uplink::{self, Forwards, Program, Request, Target};
 use crate::runtime::launch::StageFailure;
 use crate::runtime::machine::make_lower;
 use crate::runtime::spawn::Attendant;
@@ -133,7 +133,12 @@ impl StartAttendant<'_> {
         network: i32,
     ) -> Result<(), StageFailure> {
         let words = |error: &dyn std::error::Error| StageFailure::setup(chain(error));
-        let starting = uplink::start(program, request, &Target::of_process(network));
+        let forwards = Forwards {
+            ports: self.prepared.connection.ports.clone(),
+            directory: self.prepared.run_directory.clone(),
+        };
+        let target = Target::of_process(network);
+        let starting = uplink::start(program, request, &target, forwards);
         let started = starting.and_then(|starting| starting.ready(READY_WITHIN));
         let uplink = started.map_err(|error| words(&error))?;
         let own = addresses::of_process(network).unwrap_or_default();

@@ -25,7 +25,7 @@ use crate::engine::cgroup::{self, ContainerCgroup};
 use crate::engine::connect::{self, ConnectError, Connection, Reached};
 use crate::engine::maps::{Caller, ContainerIds, container_ids};
 use crate::engine::namespaces::{self, Namespaces};
-use crate::engine::network;
+use crate::engine::network::{self, JoinNetworkError};
 use crate::engine::pod::pause;
 use crate::engine::roots::{self, Circumstances, EngineChoice, RootPlan, RootSource};
 use crate::engine::secret::{self, SecretFile};
@@ -46,7 +46,6 @@ use crate::runtime::seccomp::{self, Host, Profile};
 use crate::runtime::subid::holder_map;
 use crate::runtime::user;
 use crate::runtime::userns::chain;
-use crate::state::connection::ConnectionPlan;
 use crate::state::record::{
     ContainerRecord, ContainerRequest, MountRequest, PodRole, RecordedMaps,
 };
@@ -163,7 +162,10 @@ impl Engine {
         let donor = namespaces::network_donor(&record.request, store);
         connection.files_of = donor.map(|id| self.dirs.container_run(&id));
         connection.bridges = self.connection_plan(store, record, report)?;
-        let listeners = self.bind_ports(store, record, connection.bridges.as_mut())?;
+        if connection.uplink.is_some() {
+            connection.ports = network::ports_of_record(record).map_err(JoinNetworkError::from)?;
+        }
+        let listeners = self.bind_ports(store, record, &mut connection)?;
         Ok((connection, listeners))
     }
 
@@ -185,13 +187,14 @@ impl Engine {
         &self,
         store: &Store,
         record: &ContainerRecord,
-        plan: Option<&mut ConnectionPlan>,
+        connection: &mut Connection,
     ) -> Result<Vec<Listener>, PrepareError> {
-        let Some(plan) = plan else {
-            return Ok(Vec::new());
+        let (ports, attachments) = match &mut connection.bridges {
+            Some(plan) => (&mut plan.ports, &plan.attachments[..]),
+            None => (&mut connection.ports, &[][..]),
         };
-        listeners::bind(&mut plan.ports).map_err(|source| {
-            network::give_back(&self.dirs, &record.id, &plan.attachments);
+        listeners::bind(ports).map_err(|source| {
+            network::give_back(&self.dirs, &record.id, attachments);
             let holder = match &source {
                 ListenError::InUse { protocol, address } => {
                     network::publisher_of(store, *protocol, address.port())

@@ -88,12 +88,15 @@ impl Prepared {
 
     /// Its published ports.
     pub(super) fn ports(&self) -> Vec<PublishedPort> {
-        let bridges = self.connection.bridges.as_ref();
-        bridges.map_or_else(Vec::new, |plan| plan.ports.clone())
+        self.connection.ports().to_vec()
     }
 
-    /// Descriptors of the published ports.
+    /// Descriptors of the published ports. Those that a program binds itself are free from now on:
+    /// they were bound to find out what is taken.
     pub(super) fn listener_numbers(&self) -> Vec<i32> {
+        if self.connection.uplink.is_some() {
+            self.listeners.take();
+        }
         let listeners = self.listeners.borrow();
         let sockets = listeners.iter().map(|listener| &listener.socket);
         sockets.map(AsRawFd::as_raw_fd).collect()

@@ -27,7 +27,7 @@ pub use create_error::CreateNetworkError;
 pub use joining::{JoiningError, network_requests};
 pub use members::MemberError;
 pub use plan::JoinNetworkError;
-pub(super) use plan::give_back;
+pub(super) use plan::{give_back, ports_of_record};
 pub(super) use publisher::publisher_of;
 pub use removal::RemovedNetwork;
 

@@ -11,7 +11,9 @@ use super::subnets::{default_v4, is_free, with_gateway};
 use super::{DEFAULT_NETWORK, default_network};
 use crate::engine::{Engine, Report};
 use crate::network::routes;
-use crate::state::connection::{Attachment, ConnectionPlan, NetworkPlan, NetworkRequest, Prefix};
+use crate::state::connection::{
+    Attachment, ConnectionPlan, NetworkPlan, NetworkRequest, Prefix, PublishedPort,
+};
 use crate::state::dirs::Dirs;
 use crate::state::id::ContainerId;
 use crate::state::leases::Leases;
@@ -61,11 +63,7 @@ impl Engine {
         };
         let request = &record.request;
         let mut plan = ConnectionPlan {
-            ports: published_ports(
-                &request.publish,
-                request.publish_all,
-                &record.resolved.exposed_ports,
-            )?,
+            ports: ports_of_record(record)?,
             names: own_names(record),
             dns_servers: request
                 .dns
@@ -201,6 +199,19 @@ fn interface(
             Ok(free.expect("there are more numbers than networks"))
         }
     }
+}
+
+/// The ports that a container is to publish.
+///
+/// # Errors
+///
+/// See [`PortError`].
+pub(in crate::engine) fn ports_of_record(
+    record: &ContainerRecord,
+) -> Result<Vec<PublishedPort>, PortError> {
+    let request = &record.request;
+    let exposed = &record.resolved.exposed_ports;
+    published_ports(&request.publish, request.publish_all, exposed)
 }
 
 /// The container's own names, each once.

@@ -8,6 +8,7 @@
 //! root is another user than the caller: then a newer pasta sees that the namespace's path is gone,
 //! and an older one stays until a later command finds it in the container's state.
 
+mod forwarding;
 pub mod pasta;
 mod program;
 pub mod slirp4netns;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use crate::sys::SysError;
 
+pub use forwarding::{ForwardError, Forwards};
 pub use program::{Starting, Uplink, start};
 
 /// A program that carries a container's traffic.
@@ -236,6 +238,9 @@ pub enum UplinkError {
         /// What it wrote.
         output: String,
     },
+    /// It does not publish a port.
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
     /// Watching it failed.
     #[error("wait for {kind} to connect the container")]
     Wait {

@@ -12,10 +12,13 @@ use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::{ftruncate, pipe2};
 
+use super::forwarding::{
+    self, Forwards, SOCKET_NAME, check_for_slirp4netns, publish_by_slirp4netns,
+};
 use super::{Kind, Program, Request, Target, UplinkError, pasta};
 use crate::sys::pidfd::Pidfd;
 use crate::sys::poll::{Interest, PollSet};
-use crate::sys::{Called, SysError, SysResult, child};
+use crate::sys::{Called, Ignored, SysError, SysResult, child};
 
 /// How much of what a program says is kept; the rest is refused to it, not stored.
 const KEPT_OUTPUT_BYTES: i64 = 64 * 1024;
@@ -50,7 +53,7 @@ pub struct Uplink {
 #[derive(Debug, Clone)]
 enum Plan {
     Pasta(pasta::Plan),
-    Slirp4netns(super::slirp4netns::Options, Target),
+    Slirp4netns(super::slirp4netns::Options, Target, Forwards),
 }
 
 /// A process with the descriptors that tie it to us.
@@ -67,12 +70,17 @@ struct Running {
 ///
 /// # Errors
 ///
-/// [`UplinkError::Start`].
+/// [`UplinkError::Start`], [`UplinkError::Forward`].
 ///
 /// # Panics
 ///
 /// If `request` is for another program than `program`.
-pub fn start(program: Program, request: Request, target: &Target) -> Result<Starting, UplinkError> {
+pub fn start(
+    program: Program,
+    request: Request,
+    target: &Target,
+    forwards: Forwards,
+) -> Result<Starting, UplinkError> {
     assert_eq!(
         program.kind,
         request.kind(),
@@ -83,9 +91,13 @@ pub fn start(program: Program, request: Request, target: &Target) -> Result<Star
             if is_root_of_the_host() {
                 pasta::stay_root(&mut words);
             }
+            words.extend(forwarding::words_for_pasta(&forwards.ports));
             Plan::Pasta(pasta::Plan::new(&words, target))
         }
-        Request::Slirp4netns(options) => Plan::Slirp4netns(options, target.clone()),
+        Request::Slirp4netns(options) => {
+            check_for_slirp4netns(&forwards.ports)?;
+            Plan::Slirp4netns(options, target.clone(), forwards)
+        }
     };
     let running = run(&program, &plan)?;
     Ok(Starting {
@@ -115,7 +127,10 @@ impl Starting {
         let deadline = Instant::now() + timeout;
         loop {
             match self.await_word(deadline, timeout) {
-                Ok(()) => return Ok(self.into_uplink()),
+                Ok(()) => {
+                    self.publish()?;
+                    return Ok(self.into_uplink());
+                }
                 Err(error) => self = self.again_without_unknown_word(error)?,
             }
         }
@@ -152,6 +167,18 @@ impl Starting {
         }
     }
 
+    fn publish(&mut self) -> Result<(), UplinkError> {
+        let Plan::Slirp4netns(options, _, forwards) = &self.plan else {
+            return Ok(());
+        };
+        let published = publish_by_slirp4netns(forwards, options.network.container());
+        published.map_err(|error| {
+            // It is of no use any more, whether or not it can be waited for.
+            kill(&mut self.running.child).ignored();
+            error.into()
+        })
+    }
+
     fn again_without_unknown_word(self, error: UplinkError) -> Result<Self, UplinkError> {
         let (Plan::Pasta(plan), UplinkError::Ended { output, .. }) = (&self.plan, &error) else {
             return Err(error);
@@ -171,7 +198,7 @@ impl Starting {
     fn into_uplink(self) -> Uplink {
         let (resolvers, host) = match self.plan {
             Plan::Pasta(plan) => (plan.resolvers, plan.host),
-            Plan::Slirp4netns(options, _) => {
+            Plan::Slirp4netns(options, ..) => {
                 let reachable =
                     options.host_loopback == super::slirp4netns::HostLoopback::Reachable;
                 let host = reachable.then(|| options.network.gateway().into());
@@ -266,16 +293,22 @@ fn run(program: &Program, plan: &Plan) -> Result<Running, UplinkError> {
     set_nonblocking(&ready).map_err(failed)?;
     let (arguments, inherited, stdout, exit) = match plan {
         Plan::Pasta(plan) => (plan.arguments(), vec![], Stdio::from(ready_writer), None),
-        Plan::Slirp4netns(options, target) => {
+        Plan::Slirp4netns(options, target, forwards) => {
             let (exit_reader, exit) = pipe("exit").map_err(failed)?;
             let numbers = (ready_writer.as_raw_fd(), exit_reader.as_raw_fd());
-            let arguments = options.arguments(target, numbers.0, numbers.1);
-            (
-                arguments,
-                vec![ready_writer, exit_reader],
-                Stdio::null(),
-                Some(exit),
-            )
+            let mut arguments = options.arguments(target, numbers.0, numbers.1);
+            let mut inherited = vec![ready_writer, exit_reader];
+            if !forwards.ports.is_empty() {
+                let directory = File::open(&forwards.directory);
+                let directory = directory.called(|| format!("open({:?})", forwards.directory));
+                let directory = OwnedFd::from(directory.map_err(failed)?);
+                // By number, since the addresses of sockets are short.
+                let number = directory.as_raw_fd();
+                let socket = format!("--api-socket=/proc/self/fd/{number}/{SOCKET_NAME}");
+                arguments.insert(0, socket.into());
+                inherited.push(directory);
+            }
+            (arguments, inherited, Stdio::null(), Some(exit))
         }
     };
     let mut command = Command::new(&program.path);

@@ -124,7 +124,7 @@ impl Drop for Container {
 }
 
 fn connect(program: Program, request: Request, target: &Target) -> Uplink {
-    let starting = start(program, request, target).expect("starts");
+    let starting = start(program, request, target, Forwards::default()).expect("starts");
     starting.ready(SOON).expect("connects")
 }
 
@@ -276,7 +276,7 @@ fn failures_tell_what_the_program_said() {
             userns: None,
             netns: PathBuf::from("/no/such/namespace"),
         };
-        let starting = start(program, request, &target).expect("starts");
+        let starting = start(program, request, &target, Forwards::default()).expect("starts");
         let error = starting
             .ready(SOON)
             .expect_err("there is no such namespace")
@@ -311,7 +311,13 @@ fn silent_programs_are_killed_in_the_end() {
         "echo busy >&2; exec sleep 100",
     );
     let target = Target::of_process(1);
-    let starting = start(program, Request::Pasta(vec![]), &target).expect("starts");
+    let starting = start(
+        program,
+        Request::Pasta(vec![]),
+        &target,
+        Forwards::default(),
+    )
+    .expect("starts");
     let error = starting
         .ready(Duration::from_millis(300))
         .expect_err("it never connects");
@@ -321,14 +327,26 @@ fn silent_programs_are_killed_in_the_end() {
     );
 
     let program = stand_in(directory.path(), Kind::Pasta, "exec >&-; exec sleep 100");
-    let starting = start(program, Request::Pasta(vec![]), &target).expect("starts");
+    let starting = start(
+        program,
+        Request::Pasta(vec![]),
+        &target,
+        Forwards::default(),
+    )
+    .expect("starts");
     let error = starting
         .ready(Duration::from_millis(100))
         .expect_err("it closed its pipe");
     assert!(matches!(error, UplinkError::TimedOut { .. }), "{error}");
 
     let program = stand_in(directory.path(), Kind::Pasta, "exec sleep 100");
-    let starting = start(program, Request::Pasta(vec![]), &target).expect("starts");
+    let starting = start(
+        program,
+        Request::Pasta(vec![]),
+        &target,
+        Forwards::default(),
+    )
+    .expect("starts");
     starting.cancel().expect("cancelled");
 }
 
