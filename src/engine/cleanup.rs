@@ -106,7 +106,7 @@ fn clean_up(
         Observed::Created | Observed::Exited => {}
         Observed::Lost(loss) => recovery::settle(store, &lock, id, (state, loss), report)?,
         Observed::Elsewhere => return Err(ending::elsewhere(id, &state)),
-        Observed::Running | Observed::Paused => {
+        Observed::Running | Observed::Paused | Observed::Restarting => {
             return Err(EngineError::Busy { id: id.clone() });
         }
     }

@@ -137,7 +137,7 @@ pub(super) fn begin(
             return Ok(None);
         }
         Observed::Elsewhere => return Err(elsewhere(id, &state)),
-        Observed::Running | Observed::Paused => {}
+        Observed::Running | Observed::Paused | Observed::Restarting => {}
     }
     state.stopped_by_user = true;
     state.restarting = after == After::Restart;
@@ -153,6 +153,10 @@ pub(super) fn begin(
         container_ended_at: None,
         monitor: watch(id, state.monitor)?,
     };
+    if observed == Observed::Restarting {
+        ending.end_pause()?;
+        return Ok(Some(ending));
+    }
     ending.ask()?;
     emit_of(store, id, after.action());
     if state.status == Status::Paused && request != Request::Kill {
@@ -202,6 +206,14 @@ impl Ending {
                 self.killed_at = Some(self.asked_at);
                 self.send(libc::SIGKILL)
             }
+        }
+    }
+
+    /// Tells a monitor that waits to start its container again not to: the end is on record.
+    fn end_pause(&self) -> Result<(), EngineError> {
+        match &self.monitor {
+            Some(monitor) => send_signal(&self.id, &monitor.pidfd, libc::SIGTERM),
+            None => Ok(()),
         }
     }
 
@@ -365,6 +377,7 @@ fn settle_after(store: &Store, id: &ContainerId, report: &dyn Report) -> Result<
             Observed::Created
             | Observed::Running
             | Observed::Paused
+            | Observed::Restarting
             | Observed::Exited
             | Observed::Elsewhere => Ok(()),
         }

@@ -281,7 +281,11 @@ impl Engine {
         match observed {
             Observed::Running => {}
             Observed::Paused => return Err(ExecError::Paused { id: id.clone() }),
-            Observed::Created | Observed::Exited | Observed::Lost(_) | Observed::Elsewhere => {
+            Observed::Created
+            | Observed::Restarting
+            | Observed::Exited
+            | Observed::Lost(_)
+            | Observed::Elsewhere => {
                 return Err(ExecError::NotRunning { id: id.clone() });
             }
         }

@@ -51,8 +51,13 @@ fn kill(
     if signal == libc::SIGKILL {
         return kill_and_wait(store, id, &record, report);
     }
-    let _lock = store.lock(id)?;
+    let lock = store.lock(id)?;
     let (mut state, observed) = store.observe(id)?;
+    if observed == Observed::Restarting && ends_by_intention(signal, &record) {
+        // It has ended already, and does not come back.
+        drop(lock);
+        return kill_and_wait(store, id, &record, report);
+    }
     refuse_unless_up(id, &state, observed)?;
     if ends_by_intention(signal, &record) && !state.stopped_by_user {
         state.stopped_by_user = true;
@@ -94,6 +99,7 @@ fn refuse_unless_up(
         Observed::Running | Observed::Paused => return Ok(()),
         Observed::Elsewhere => return Err(ending::elsewhere(id, state)),
         Observed::Created => "created",
+        Observed::Restarting => "restarting",
         Observed::Exited | Observed::Lost(_) => "exited",
     };
     Err(EngineError::NotKillable {

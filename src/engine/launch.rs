@@ -6,6 +6,7 @@
 //! w<words>    what the user should know
 //! s<pid>      the program runs
 //! f<json>     it could not be started, and why
+//! e<code>     a run of it has ended, and another follows
 //! x<code>     it has ended and everything is cleaned up
 //! ```
 
@@ -13,6 +14,7 @@ mod attendant;
 mod bridges;
 mod default_mounts;
 mod error;
+mod life;
 mod prepare;
 mod prepared;
 mod process;
@@ -203,7 +205,7 @@ impl Engine {
             Observed::Lost(loss) => {
                 recovery::settle(&store, &new.lock, id, (state, loss), report)?;
             }
-            Observed::Running => return Ok(StartOutcome::AlreadyRunning),
+            Observed::Running | Observed::Restarting => return Ok(StartOutcome::AlreadyRunning),
             Observed::Paused => return Err(StartError::Paused { id: id.clone() }),
             Observed::Elsewhere => return Err(StartError::Elsewhere { id: id.clone() }),
         }
@@ -284,12 +286,13 @@ impl Engine {
             source,
         };
         let message = line.receive().map_err(call)?;
+        let (kind, code) = message.bytes.split_at(message.bytes.len().min(1));
+        let code = String::from_utf8_lossy(code).parse().ok();
+        if let (b"e", Some(code)) = (kind, code) {
+            return Ok(code);
+        }
         reap(monitor);
-        let text = message
-            .bytes
-            .strip_prefix(b"x")
-            .map(String::from_utf8_lossy);
-        if let Some(code) = text.and_then(|text| text.parse().ok()) {
+        if let (b"x", Some(code)) = (kind, code) {
             return Ok(code);
         }
         let store = Store::open(self.dirs.clone())?;
@@ -313,7 +316,7 @@ impl Started {
     /// Forks the monitor, which never comes back from here. What comes with it is kept until the
     /// program runs.
     fn fork(
-        prepared: Prepared,
+        mut prepared: Prepared,
         holder: &mut HolderAhead,
         mode: &StartMode,
     ) -> Result<(Self, Filling), StartError> {
@@ -334,7 +337,7 @@ impl Started {
             StartMode::Foreground(_) | StartMode::Detached => (None, None),
         };
         let monitor = match clone3(&CloneRequest::default()).map_err(call)? {
-            Forked::Child => process::monitor(&prepared, holder, &monitor_line, client),
+            Forked::Child => process::monitor(&mut prepared, holder, &monitor_line, client),
             Forked::Parent { pid, .. } => pid,
         };
         let started = Self {

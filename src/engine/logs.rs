@@ -338,7 +338,7 @@ impl Source {
 
 fn life(store: &Store, id: &ContainerId) -> Life {
     match store.observe(id) {
-        Ok((_, observed)) if observed.is_up() => Life::Up,
+        Ok((_, observed)) if observed.is_attended() => Life::Up,
         Ok(_) | Err(_) => Life::Over,
     }
 }

@@ -45,6 +45,7 @@ pub mod remove;
 pub mod rename;
 pub mod reset;
 pub mod restart;
+mod restart_policy;
 pub mod roots;
 pub mod run;
 pub mod search;

@@ -99,12 +99,17 @@ fn check(
         (Freezer::Pause, Observed::Running) | (Freezer::Unpause, Observed::Paused) => Ok(()),
         (_, Observed::Elsewhere) => Err(ending::elsewhere(&id(), state)),
         (Freezer::Pause, Observed::Paused) => Err(EngineError::AlreadyPaused { id: id() }),
-        (Freezer::Pause, Observed::Created | Observed::Exited | Observed::Lost(_)) => {
-            Err(EngineError::NotPausable { id: id() })
-        }
+        (
+            Freezer::Pause,
+            Observed::Created | Observed::Restarting | Observed::Exited | Observed::Lost(_),
+        ) => Err(EngineError::NotPausable { id: id() }),
         (
             Freezer::Unpause,
-            Observed::Running | Observed::Created | Observed::Exited | Observed::Lost(_),
+            Observed::Running
+            | Observed::Created
+            | Observed::Restarting
+            | Observed::Exited
+            | Observed::Lost(_),
         ) => Err(EngineError::NotPaused { id: id() }),
     }
 }

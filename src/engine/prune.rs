@@ -96,7 +96,10 @@ impl Engine {
                 .state()
                 .is_some_and(|(_, observed)| match observed {
                     Observed::Created | Observed::Exited | Observed::Lost(_) => true,
-                    Observed::Running | Observed::Paused | Observed::Elsewhere => false,
+                    Observed::Running
+                    | Observed::Paused
+                    | Observed::Restarting
+                    | Observed::Elsewhere => false,
                 });
             let infra = candidate
                 .summary()

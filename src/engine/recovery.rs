@@ -37,7 +37,7 @@ pub(super) fn settle(
     report: &dyn Report,
 ) -> Result<(), StateError> {
     let leftovers = match loss {
-        Loss::MonitorGone => end_leftovers(id, &state),
+        Loss::MonitorGone | Loss::NotStartedAgain => end_leftovers(id, &state),
         Loss::Rebooted => Vec::new(),
     };
     for words in &leftovers {

@@ -267,7 +267,7 @@ fn remove_one(
                 return remove_unless_needed(store, &lock, id, options.volumes, leftovers);
             }
             Observed::Elsewhere => return Err(ending::elsewhere(id, &state)),
-            Observed::Running | Observed::Paused => {}
+            Observed::Running | Observed::Paused | Observed::Restarting => {}
         }
         if options.running == Running::Refuse {
             return Err(EngineError::NotRemovable {
@@ -288,6 +288,7 @@ fn status_word(state: &ContainerState, observed: Observed) -> &'static str {
     match observed {
         Observed::Running if state.is_stopping() => "stopping",
         Observed::Paused => "paused",
+        Observed::Restarting => "restarting",
         Observed::Running
         | Observed::Created
         | Observed::Exited

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
-use super::Engine;
 use super::error::EngineError;
 use super::selection::{Chosen, Selection};
+use super::{Dialect, Engine};
 use crate::monitor::protocol::{self, Connection, Request};
 use crate::state::StateError;
 use crate::state::id::ContainerId;
@@ -51,6 +51,8 @@ pub enum Until {
 pub enum Condition {
     /// `stopped` or `exited`: it does not run (any more).
     Ended,
+    /// The same, and nothing starts it again: what docker waits for.
+    Over,
     /// `created` or `configured`.
     Created,
     /// `initialized`: between `init` and `start`; no container stays there.
@@ -100,6 +102,7 @@ impl Condition {
     fn holds(self, state: &ContainerState, observed: Observed) -> bool {
         match self {
             Self::Ended => !observed.is_up() && observed != Observed::Elsewhere,
+            Self::Over => !observed.is_attended() && observed != Observed::Elsewhere,
             Self::Created => observed == Observed::Created,
             Self::Initialized | Self::Removing => false,
             Self::Running => observed == Observed::Running && !state.is_stopping(),
@@ -123,6 +126,7 @@ impl Engine {
         options: &WaitOptions,
     ) -> Result<Vec<Waited>, EngineError> {
         let store = self.store()?;
+        let options = &self.in_its_words(options);
         let chosen = self.select(&Selection {
             missing: super::selection::Missing::Report,
             ..selection.clone()
@@ -138,6 +142,21 @@ impl Engine {
         };
         let waited = chosen.into_iter().map(|one| Waited { result: wait(one) });
         Ok(waited.collect())
+    }
+}
+
+impl Engine {
+    /// Podman's `wait` is over with a run, docker's when no other follows.
+    fn in_its_words(&self, options: &WaitOptions) -> WaitOptions {
+        let mut options = options.clone();
+        if self.dialect == Dialect::Docker {
+            for condition in &mut options.conditions {
+                if *condition == Condition::Ended {
+                    *condition = Condition::Over;
+                }
+            }
+        }
+        options
     }
 }
 
@@ -206,7 +225,9 @@ impl Waiter {
     /// The exit code, or -1 for other conditions, once it is time.
     fn look(&mut self, store: &Store, options: &WaitOptions) -> Result<Option<i32>, EngineError> {
         let wants = |condition| options.conditions.contains(&condition);
-        if let Some(code) = self.answered() {
+        if let Some(code) = self.answered()
+            && (!wants(Condition::Over) || !is_attended(store, &self.id))
+        {
             return Ok(Some(code));
         }
         if !store.exists(&self.id) {
@@ -216,7 +237,11 @@ impl Waiter {
             return self.gone(wants(Condition::Removing));
         }
         let (state, observed) = store.observe(&self.id)?;
-        if wants(Condition::Ended) && Condition::Ended.holds(&state, observed) {
+        let ends = [Condition::Ended, Condition::Over];
+        if ends
+            .iter()
+            .any(|end| wants(*end) && end.holds(&state, observed))
+        {
             return Ok(Some(code_of(&state, observed)));
         }
         if options
@@ -226,7 +251,7 @@ impl Waiter {
         {
             return Ok(Some(NO_CODE));
         }
-        if observed.is_up() {
+        if observed.is_attended() {
             self.attend(store, &state, options);
         } else {
             self.monitor = None;
@@ -270,7 +295,8 @@ impl Waiter {
             let monitor = state.monitor.as_ref();
             self.monitor_pidfd = monitor.and_then(|monitor| monitor.open_pidfd().ok().flatten());
         }
-        if self.monitor.is_none() && options.conditions.contains(&Condition::Ended) {
+        let end = |condition: &Condition| [Condition::Ended, Condition::Over].contains(condition);
+        if self.monitor.is_none() && options.conditions.iter().any(end) {
             self.monitor = ask_for_exit(store, &self.id);
         }
     }
@@ -283,6 +309,12 @@ impl Waiter {
             set.watch(pidfd, Interest::Read, ());
         }
     }
+}
+
+fn is_attended(store: &Store, id: &ContainerId) -> bool {
+    store
+        .observe(id)
+        .is_ok_and(|(_, observed)| observed.is_attended())
 }
 
 /// A connection on which the exit code will come; `None` when the run root was cleared or the
@@ -299,6 +331,7 @@ fn code_of(state: &ContainerState, observed: Observed) -> i32 {
         Observed::Created
         | Observed::Running
         | Observed::Paused
+        | Observed::Restarting
         | Observed::Exited
         | Observed::Elsewhere => 0,
     };
@@ -362,6 +395,8 @@ mod tests {
             ("configured", Observed::Exited, false),
             ("removing", Observed::Exited, false),
             ("stopping", Observed::Running, false),
+            ("exited", Observed::Restarting, true),
+            ("running", Observed::Restarting, false),
         ];
         for (name, observed, expected) in cases {
             let condition = Condition::parse(name).unwrap();
@@ -371,6 +406,8 @@ mod tests {
                 "{name} {observed:?}"
             );
         }
+        assert!(!Condition::Over.holds(&state, Observed::Restarting));
+        assert!(Condition::Over.holds(&state, Observed::Exited));
         assert!(Condition::parse("asleep").is_err());
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The end of a container: the last output, the record, the clean-up, and only then the news.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -11,8 +11,10 @@ use super::client::{Client, Role};
 use super::event_loop::{Event, Monitor};
 use super::protocol::{OutputStream, Reply};
 use super::streams::Output;
-use super::supervise::ExitReport;
+use super::supervise::{ExitReport, Pause};
 use crate::sys::pidfd::{Pidfd, WaitOutcome};
+use crate::sys::poll::Interest;
+use crate::sys::signals::SignalQueue;
 
 /// The exit code of a container that `--timeout` ended, as Podman has it.
 const TIMED_OUT_CODE: i32 = 255;
@@ -26,20 +28,25 @@ const HELPER_GRACE: Duration = Duration::from_secs(2);
 
 impl Monitor {
     /// Reaps the container's first process and reads what it has written.
-    pub(super) fn take_exit(&mut self, memory_events: Option<BorrowedFd<'_>>) -> ExitReport {
-        let (code, signal) = reap(&self.container).unwrap_or((TIMED_OUT_CODE, None));
+    pub(super) fn take_exit(&mut self) -> ExitReport {
+        let (code, signal) = reap(&self.present.container).unwrap_or((TIMED_OUT_CODE, None));
         let finished_at = Timestamp::now();
-        self.streams.close_input();
+        self.present.streams.close_input();
         for stream in [OutputStream::Stdout, OutputStream::Stderr] {
             self.read_last_output(stream);
         }
         self.log.finish();
-        let timed_out = self.timed_out && signal == Some(libc::SIGKILL);
+        let timed_out = self.present.timed_out && signal == Some(libc::SIGKILL);
         ExitReport {
             code: if timed_out { TIMED_OUT_CODE } else { code },
             signal,
-            oom_killed: memory_events.is_some_and(has_oom_kill),
-            stopped_by_user: self.stopped_by_user,
+            oom_killed: self
+                .present
+                .memory_events
+                .as_ref()
+                .is_some_and(has_oom_kill),
+            stopped_by_user: self.present.stopped_by_user,
+            monitor_asked: self.present.monitor_asked,
             timed_out,
             finished_at,
         }
@@ -59,12 +66,12 @@ impl Monitor {
 
     /// Ends the helpers: asked first, killed when they do not listen.
     pub(super) fn end_helpers(&mut self) {
-        for helper in &self.helpers {
+        for helper in &self.present.helpers {
             // ESRCH: it has ended by itself.
             helper.send_signal(libc::SIGTERM).ok();
         }
         let deadline = Instant::now() + HELPER_GRACE;
-        for helper in self.helpers.drain(..) {
+        for helper in self.present.helpers.drain(..) {
             let left = deadline.saturating_duration_since(Instant::now());
             if helper.wait(Some(left)) != Ok(WaitOutcome::Ended) {
                 helper.send_signal(libc::SIGKILL).ok();
@@ -72,6 +79,73 @@ impl Monitor {
             }
             reap(&helper);
         }
+    }
+
+    /// Tells every client of the end of a run that another follows. Followers of the log and those
+    /// who have not asked yet stay; who still has to read its output gets it meanwhile.
+    pub(super) fn tell_of_run(&mut self, code: i32) {
+        self.take_last_requests();
+        for client in &mut self.clients {
+            match client.role {
+                Role::Waiting => client.reply(&Reply::Exited { code }),
+                Role::Attached { .. } => {}
+                Role::Following { .. } | Role::Asking { .. } | Role::Answered => continue,
+            }
+            client.role = Role::Answered;
+        }
+        self.clients.retain(|client| !client.is_done());
+    }
+
+    /// Waits for `pause`, or until a signal comes; clients are served meanwhile.
+    pub(super) fn rest(&mut self, pause: Duration) -> Pause {
+        let until = Instant::now() + pause;
+        loop {
+            self.set.clear();
+            if let Some(signals) = &self.signals {
+                self.set.watch(signals, Interest::Read, Event::Signal);
+            }
+            self.watch_clients();
+            let stalls = self.clients.iter().filter_map(Client::deadline);
+            let next = stalls.min().map_or(until, |stall| stall.min(until));
+            let left = next.saturating_duration_since(Instant::now());
+            if self.set.wait_with_little_memory(Some(left)).is_err() {
+                // For want of kernel memory.
+                std::thread::sleep(Duration::from_millis(100));
+            } else if self.serve_rest() == Pause::Broken {
+                return Pause::Broken;
+            }
+            if until <= Instant::now() {
+                return Pause::Over;
+            }
+        }
+    }
+
+    fn serve_rest(&mut self) -> Pause {
+        let mut position = 0;
+        let mut rest = Pause::Over;
+        while let Some((event, readiness, next)) = self.set.next_ready(position) {
+            position = next;
+            match event {
+                Event::Signal => {
+                    while self.signals.as_ref().and_then(SignalQueue::next).is_some() {
+                        rest = Pause::Broken;
+                    }
+                }
+                Event::Connection => self.accept(),
+                Event::Client(index) => self.serve_client(index, readiness),
+                Event::ContainerEnded
+                | Event::Output(_)
+                | Event::InputRoom
+                | Event::HelperEnded
+                | Event::Lifeline => {}
+            }
+        }
+        let now = Instant::now();
+        for client in &mut self.clients {
+            client.handle_deadline(now, &self.scratch);
+        }
+        self.clients.retain(|client| !client.is_done());
+        rest
     }
 
     /// Tells every client of the end, and waits until those who read have everything.
@@ -160,7 +234,7 @@ pub(super) fn reap(process: &Pidfd) -> Option<(i32, Option<i32>)> {
 }
 
 /// Whether `memory.events` counts a kill.
-fn has_oom_kill(memory_events: BorrowedFd<'_>) -> bool {
+fn has_oom_kill(memory_events: &OwnedFd) -> bool {
     let mut buffer = [0; 512];
     let length = nix::sys::uio::pread(memory_events, &mut buffer, 0).unwrap_or(0);
     counts_oom_kill(&buffer[..length])

@@ -17,7 +17,7 @@ use super::protocol::{
 };
 use super::screen::{Audience, Screen};
 use super::streams::{Output, Streams};
-use super::supervise::Lifeline;
+use super::supervise::{Lifeline, StdinPolicy};
 use crate::sys::fdpass;
 use crate::sys::pidfd::{Pidfd, WaitOutcome};
 use crate::sys::poll::{Interest, PollSet, Readiness};
@@ -35,25 +35,45 @@ const QUIET_AFTER: Duration = Duration::from_secs(1);
 /// A monitor at work.
 #[derive(Debug)]
 pub(super) struct Monitor {
-    pub(super) container: Pidfd,
-    pub(super) streams: Streams,
+    pub(super) present: Present,
+    pub(super) stdin_policy: StdinPolicy,
     pub(super) log: Log,
     /// Where output is kept for clients that have stopped reading.
     pub(super) scratch: PathBuf,
-    pub(super) screen: Option<Screen>,
     pub(super) listener: Option<OwnedFd>,
     pub(super) clients: Vec<Client>,
-    pub(super) helpers: Vec<Pidfd>,
-    pub(super) lifeline: Option<Box<dyn Lifeline>>,
     pub(super) signals: Option<SignalQueue>,
-    /// When the container is killed.
-    pub(super) deadline: Option<Instant>,
-    pub(super) timed_out: bool,
-    pub(super) stopped_by_user: bool,
+    pub(super) phase: Phase,
     /// When all has been quiet for long enough; `None` from then on, until something happens.
     pub(super) quiet_at: Option<Instant>,
     pub(super) buffer: Vec<u8>,
     pub(super) set: PollSet<Event>,
+}
+
+/// What belongs to the present run of the container.
+#[derive(Debug)]
+pub(super) struct Present {
+    pub(super) container: Pidfd,
+    pub(super) streams: Streams,
+    pub(super) screen: Option<Screen>,
+    pub(super) helpers: Vec<Pidfd>,
+    pub(super) held: Vec<OwnedFd>,
+    pub(super) lifeline: Option<Box<dyn Lifeline>>,
+    pub(super) memory_events: Option<OwnedFd>,
+    /// When the container is killed.
+    pub(super) deadline: Option<Instant>,
+    pub(super) timed_out: bool,
+    pub(super) stopped_by_user: bool,
+    pub(super) monitor_asked: bool,
+}
+
+/// Where the container is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It runs.
+    Running,
+    /// A run has ended.
+    Resting,
 }
 
 /// What a ready descriptor means.
@@ -105,33 +125,41 @@ impl Monitor {
     fn forget_clients(&mut self) {
         let cut_off = |client: &Client| client.gone && client.input_open && client.sends_input();
         if self.clients.iter().any(cut_off) {
-            self.streams.client_input_ended();
+            self.present.streams.client_input_ended();
         }
         self.clients.retain(|client| !client.is_done());
     }
 
     fn watch_container(&mut self) {
         self.set.clear();
-        self.set
-            .watch(&self.container, Interest::Read, Event::ContainerEnded);
+        self.set.watch(
+            &self.present.container,
+            Interest::Read,
+            Event::ContainerEnded,
+        );
         if let Some(signals) = &self.signals {
             self.set.watch(signals, Interest::Read, Event::Signal);
         }
         if !self.clients.iter().any(Client::holds_output) {
             for stream in [OutputStream::Stdout, OutputStream::Stderr] {
-                if let Some(output) = self.streams.output(stream) {
+                if let Some(output) = self.present.streams.output(stream) {
                     self.set
                         .watch(output, Interest::Read, Event::Output(stream));
                 }
             }
         }
-        if let Some(input) = self.streams.blocked_input() {
+        if let Some(input) = self.present.streams.blocked_input() {
             self.set.watch(input, Interest::Write, Event::InputRoom);
         }
-        for helper in &self.helpers {
+        for helper in &self.present.helpers {
             self.set.watch(helper, Interest::Read, Event::HelperEnded);
         }
-        if let Some(line) = self.lifeline.as_ref().and_then(|line| line.descriptor()) {
+        if let Some(line) = self
+            .present
+            .lifeline
+            .as_ref()
+            .and_then(|line| line.descriptor())
+        {
             self.set.watch(line, Interest::Read, Event::Lifeline);
         }
     }
@@ -142,7 +170,7 @@ impl Monitor {
         {
             self.set.watch(listener, Interest::Read, Event::Connection);
         }
-        let input_paused = self.streams.blocked_input().is_some();
+        let input_paused = self.present.streams.blocked_input().is_some();
         for (index, client) in self.clients.iter().enumerate() {
             if let Some(interest) = client.interest(input_paused) {
                 self.set
@@ -153,7 +181,10 @@ impl Monitor {
 
     fn time_to_next_deadline(&self) -> Option<Duration> {
         let stalls = self.clients.iter().filter_map(Client::deadline);
-        let next = stalls.chain(self.deadline).chain(self.quiet_at).min()?;
+        let next = stalls
+            .chain(self.present.deadline)
+            .chain(self.quiet_at)
+            .min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 
@@ -172,10 +203,14 @@ impl Monitor {
                 Event::Output(stream) => {
                     self.pass_output_on(stream);
                 }
-                Event::InputRoom => self.streams.flush_input(),
+                Event::InputRoom => self.present.streams.flush_input(),
                 Event::Client(index) => self.serve_client(index, readiness),
                 Event::HelperEnded => self.forget_ended_helpers(),
-                Event::Lifeline => self.lifeline.iter_mut().for_each(|line| line.attend()),
+                Event::Lifeline => self
+                    .present
+                    .lifeline
+                    .iter_mut()
+                    .for_each(|line| line.attend()),
             }
         }
         if !quiet {
@@ -190,11 +225,11 @@ impl Monitor {
         for client in &mut self.clients {
             client.handle_deadline(now, &self.scratch);
         }
-        if passed(self.deadline) {
-            self.deadline = None;
-            self.timed_out = true;
+        if passed(self.present.deadline) {
+            self.present.deadline = None;
+            self.present.timed_out = true;
             // ESRCH: it has just ended by itself.
-            self.container.send_signal(libc::SIGKILL).ok();
+            self.present.container.send_signal(libc::SIGKILL).ok();
         }
         if passed(self.quiet_at) {
             self.quiet_at = None;
@@ -207,13 +242,14 @@ impl Monitor {
     /// A signal for the monitor is meant for its container.
     fn forward_signals(&mut self) {
         while let Some(signal) = self.signals.as_ref().and_then(SignalQueue::next) {
-            self.container.send_signal(signal).ok();
+            self.present.container.send_signal(signal).ok();
+            self.present.monitor_asked = true;
         }
     }
 
     /// Helpers that ended early cannot be helped from here: they are only reaped.
     fn forget_ended_helpers(&mut self) {
-        self.helpers.retain(|helper| {
+        self.present.helpers.retain(|helper| {
             let ended = helper.wait(Some(Duration::ZERO)) == Ok(WaitOutcome::Ended);
             if ended {
                 super::end::reap(helper);
@@ -246,7 +282,7 @@ impl Monitor {
     pub(super) fn pass_output_on(&mut self, stream: OutputStream) -> Output {
         self.buffer.resize(BUFFER_BYTES, 0);
         let mut buffer = std::mem::take(&mut self.buffer);
-        let output = self.streams.read(stream, &mut buffer);
+        let output = self.present.streams.read(stream, &mut buffer);
         if let Output::Bytes(length) = output {
             self.hand_out(stream, &buffer[..length]);
         }
@@ -256,12 +292,12 @@ impl Monitor {
 
     fn hand_out(&mut self, stream: OutputStream, output: &[u8]) {
         self.log.write(stream, output);
-        let framing = self.streams.framing().unwrap_or(Framing::Raw);
+        let framing = self.present.streams.framing().unwrap_or(Framing::Raw);
         for client in &mut self.clients {
             client.send_output(stream, framing, output);
             client.tell_news();
         }
-        if let Some(screen) = &mut self.screen {
+        if let Some(screen) = &mut self.present.screen {
             let seen = self.clients.iter().any(Client::sees_output);
             let audience = if seen {
                 Audience::Somebody
@@ -273,7 +309,7 @@ impl Monitor {
     }
 
     pub(super) fn serve_client(&mut self, index: usize, readiness: Readiness) {
-        let input_paused = self.streams.blocked_input().is_some();
+        let input_paused = self.present.streams.blocked_input().is_some();
         let Some(client) = self.clients.get_mut(index) else {
             return;
         };
@@ -315,7 +351,7 @@ impl Monitor {
                     self.take_bytes(index, rest);
                 }
             }
-            Role::Attached { streams } if streams.stdin => self.streams.write(bytes),
+            Role::Attached { streams } if streams.stdin => self.present.streams.write(bytes),
             Role::Following { .. } => client.arm(),
             Role::Attached { .. } | Role::Waiting | Role::Answered => {}
         }
@@ -328,10 +364,12 @@ impl Monitor {
         match client.role {
             // A client that waits may have closed its side of the connection.
             Role::Attached { .. } | Role::Waiting | Role::Following { .. } => {}
-            Role::Asking { .. } | Role::Answered => client.gone = true,
+            // One that was attached to an earlier run may still have to get its output.
+            Role::Answered => client.gone = !client.has_backlog(),
+            Role::Asking { .. } => client.gone = true,
         }
         if sent_input {
-            self.streams.client_input_ended();
+            self.present.streams.client_input_ended();
         }
     }
 
@@ -339,12 +377,17 @@ impl Monitor {
         let request = serde_json::from_slice(line);
         self.clients[index].role = Role::Answered;
         let reply = match request {
+            Ok(
+                Request::Attach(_) | Request::Resize(_) | Request::Signal { .. } | Request::Pidfd,
+            ) if self.phase == Phase::Resting => {
+                Reply::Refused("it has ended, and is about to be started again".to_owned())
+            }
             Ok(Request::Attach(streams)) => return self.attach(index, streams),
             Ok(Request::Wait) => {
                 self.clients[index].role = Role::Waiting;
                 return;
             }
-            Ok(Request::Pidfd) => return self.clients[index].reply_with(&self.container),
+            Ok(Request::Pidfd) => return self.clients[index].reply_with(&self.present.container),
             Ok(Request::FollowLog) => {
                 let (armed, news) = (false, false);
                 self.clients[index].role = Role::Following { armed, news };
@@ -363,21 +406,21 @@ impl Monitor {
 
     fn attach(&mut self, index: usize, streams: AttachedStreams) {
         let client = &mut self.clients[index];
-        let Some(framing) = self.streams.framing() else {
+        let Some(framing) = self.present.streams.framing() else {
             let reason = "its streams are those of the command that started it".to_owned();
             client.reply(&Reply::Refused(reason));
             return;
         };
         client.reply(&Reply::Attached(framing));
         client.role = Role::Attached { streams };
-        if let (Some(screen), true) = (&mut self.screen, streams.stdout) {
+        if let (Some(screen), true) = (&mut self.present.screen, streams.stdout) {
             let missed = screen.replay();
             client.send(&missed, &[]);
         }
     }
 
     fn resize(&self, size: TerminalSize) -> Reply {
-        match self.streams.resize(size) {
+        match self.present.streams.resize(size) {
             Some(Ok(())) => Reply::Done,
             Some(Err(error)) => Reply::Refused(error.to_string()),
             None => Reply::Refused("the container has no terminal".to_owned()),
@@ -385,9 +428,9 @@ impl Monitor {
     }
 
     fn signal(&mut self, signal: i32, intent: SignalIntent) -> Reply {
-        match self.container.send_signal(signal) {
+        match self.present.container.send_signal(signal) {
             Ok(()) => {
-                self.stopped_by_user |= intent == SignalIntent::Stop;
+                self.present.stopped_by_user |= intent == SignalIntent::Stop;
                 Reply::Done
             }
             Err(error) => Reply::Refused(error.to_string()),

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The small process beside each running container: reaps it, keeps its logs, serves attach.
 //!
-//! It is forked by the command before any thread exists and lives as long as the container. It
+//! It is forked by the command before any thread exists and lives as long as the container, over
+//! all the runs that a restart policy gives it. It
 //! must stay small: no threads, no runtime, fixed buffers that are given back when all is quiet.
-//! It knows neither the engine nor the store: what must be written or removed at the end comes as
-//! closures.
+//! It knows neither the engine nor the store: what must be written, removed or started again at
+//! the turns of the container's life is done by a `Conduct`.
 
 mod backlog;
 mod client;
@@ -18,8 +19,8 @@ mod streams;
 mod supervise;
 
 pub use supervise::{
-    ContainerIo, ExitReport, FirstClient, JournalFields, Lifeline, LogDriver, LogSettings,
-    StdinPolicy, Supervision, run,
+    Conduct, ContainerIo, ExitReport, FirstClient, JournalFields, Lifeline, LogDriver, LogSettings,
+    Next, Pause, Run, StdinPolicy, Supervision, run,
 };
 
 #[cfg(test)]

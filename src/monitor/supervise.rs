@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a monitor is told when it starts, and what it reports when the container has ended.
+//! What a monitor is told when it starts, and whom it asks at the turns of its container's life.
 
 use std::fmt;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::client::Client;
-use super::event_loop::Monitor;
+use super::event_loop::{Monitor, Phase, Present};
 use super::log::Log;
 use super::protocol::AttachedStreams;
 use super::screen::Screen;
@@ -19,16 +19,13 @@ use crate::sys::pidfd::Pidfd;
 use crate::sys::poll::PollSet;
 use crate::sys::signals::{self, SignalQueue};
 
-/// All that a monitor needs to know about one run of a container.
+/// All that a monitor needs to know about a container.
+#[derive(Debug)]
 pub struct Supervision {
     /// Whose monitor it is.
     pub id: ContainerId,
-    /// The container's first process: our child, reaped through this descriptor.
-    pub container: OwnedFd,
-    /// Its process id, as seen from here.
-    pub pid: i32,
-    /// Our ends of the container's standard streams.
-    pub io: ContainerIo,
+    /// Its program, which runs already.
+    pub run: Run,
     /// When its standard input is closed.
     pub stdin_policy: StdinPolicy,
     /// Where its output is kept.
@@ -39,29 +36,67 @@ pub struct Supervision {
     pub listener: Option<OwnedFd>,
     /// The command in the foreground, attached from the first byte.
     pub first_client: Option<FirstClient>,
-    /// `--timeout`: SIGKILL after this long.
+    /// `--timeout`: SIGKILL after each run has taken this long.
     pub timeout: Option<Duration>,
-    /// Process descriptors of what must end with the container (network helpers, FUSE servers).
+}
+
+/// One run of a container's program.
+#[derive(Debug)]
+pub struct Run {
+    /// Its first process: our child, reaped through this descriptor.
+    pub container: OwnedFd,
+    /// Its process id, as seen from here.
+    pub pid: i32,
+    /// Our ends of its standard streams.
+    pub io: ContainerIo,
+    /// Process descriptors of what must end with it (network helpers, FUSE servers).
     pub helpers: Vec<OwnedFd>,
+    /// Closed with it: what others end by.
+    pub held: Vec<OwnedFd>,
     /// Its connection with what serves it from outside; dropped at its end, before the record.
     pub lifeline: Option<Box<dyn Lifeline>>,
     /// `memory.events` of its cgroup, which knows of out-of-memory kills.
     pub memory_events: Option<OwnedFd>,
-    /// Writes the exit into the record: after the last output, before any client hears of the end.
-    pub record_exit: Box<dyn FnOnce(&ExitReport)>,
-    /// Removes what must go, after `record_exit` and before any client hears of the end.
-    pub clean_up: Box<dyn FnOnce()>,
 }
 
-impl fmt::Debug for Supervision {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Supervision")
-            .field("id", &self.id)
-            .field("pid", &self.pid)
-            .field("io", &self.io)
-            .finish_non_exhaustive()
-    }
+/// What is decided and done elsewhere at the turns of a container's life.
+pub trait Conduct: fmt::Debug {
+    /// Writes the exit into the record: after the last output, before any client hears of the end.
+    fn record_exit(&mut self, report: &ExitReport) -> Next;
+
+    /// Tells the command in the foreground of the end of a run that is not the last.
+    fn run_ended(&mut self, code: i32);
+
+    /// The pause before the next run is over: starts it, unless somebody wants otherwise by now.
+    ///
+    /// # Errors
+    ///
+    /// The exit code of a container that is not started again; that it has ended is on record.
+    fn start_again(&mut self, pause: Pause) -> Result<Run, i32>;
+
+    /// Removes what must go after the last end, before any client hears of it.
+    fn clean_up(&mut self);
+}
+
+/// How the pause between two runs has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pause {
+    /// By the clock.
+    Over,
+    /// A signal has told the monitor to end.
+    Broken,
+}
+
+/// What comes after the end of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: the container has ended.
+    End,
+    /// Another run.
+    Again {
+        /// After this pause.
+        pause: Duration,
+    },
 }
 
 /// A connection that must be attended to while the container runs.
@@ -165,6 +200,8 @@ pub struct ExitReport {
     pub oom_killed: bool,
     /// Whether a client announced that the user ended it.
     pub stopped_by_user: bool,
+    /// Whether the monitor itself was told to end, and the container with it.
+    pub monitor_asked: bool,
     /// Whether `timeout` ended it.
     pub timed_out: bool,
     /// When that was seen.
@@ -178,51 +215,93 @@ impl ExitReport {
     }
 }
 
-/// Watches the container until it has ended and everything is recorded, cleaned up and told; the
-/// value is the container's exit code, with which the caller should exit.
+/// Watches the container until it has ended for good and everything is recorded, cleaned up and
+/// told; the value is the container's exit code, with which the caller should exit.
 ///
 /// Signals of this process are its own business from here on: SIGTERM, SIGINT and SIGQUIT go to
-/// the container, SIGHUP and SIGPIPE mean nothing.
-pub fn run(supervision: Supervision) -> i32 {
-    let Supervision {
-        memory_events,
-        record_exit,
-        clean_up,
-        ..
-    } = supervision;
-    let mut monitor = Monitor {
-        screen: match &supervision.io {
-            ContainerIo::Terminal { .. } => Some(Screen::new()),
-            ContainerIo::Pipes { .. } | ContainerIo::Inherited => None,
-        },
-        container: Pidfd::from(supervision.container),
-        streams: Streams::new(supervision.io, supervision.stdin_policy),
-        log: Log::open(supervision.log),
-        scratch: supervision.scratch,
-        listener: supervision.listener,
-        clients: Vec::new(),
-        lifeline: supervision.lifeline,
-        helpers: supervision.helpers.into_iter().map(Pidfd::from).collect(),
-        signals: take_signals(),
-        deadline: supervision.timeout.map(|timeout| Instant::now() + timeout),
-        timed_out: false,
-        stopped_by_user: false,
-        quiet_at: None,
-        buffer: Vec::new(),
-        set: PollSet::new(),
-    };
-    let first = supervision.first_client;
-    monitor
-        .clients
-        .extend(first.map(|first| Client::first(first.socket, first.streams)));
-    monitor.serve();
-    let report = monitor.take_exit(memory_events.as_ref().map(AsFd::as_fd));
-    monitor.end_helpers();
-    drop(monitor.lifeline.take());
-    record_exit(&report);
-    clean_up();
-    monitor.tell_clients(report.code);
-    report.code
+/// the container (between two runs they end the wait for the next), SIGHUP and SIGPIPE mean
+/// nothing.
+pub fn run(supervision: Supervision, conduct: &mut dyn Conduct) -> i32 {
+    let timeout = supervision.timeout;
+    let mut monitor = Monitor::new(supervision);
+    loop {
+        let report = monitor.attend_run(timeout);
+        let Next::Again { pause } = conduct.record_exit(&report) else {
+            return monitor.end(conduct, report.code);
+        };
+        monitor.tell_of_run(report.code);
+        conduct.run_ended(report.code);
+        let pause = monitor.rest(pause);
+        match conduct.start_again(pause) {
+            Ok(run) => monitor.take_up(run),
+            Err(code) => return monitor.end(conduct, code),
+        }
+    }
+}
+
+impl Monitor {
+    fn new(supervision: Supervision) -> Self {
+        let first = supervision.first_client;
+        let first = first.map(|first| Client::first(first.socket, first.streams));
+        Self {
+            present: Present::new(supervision.run, supervision.stdin_policy),
+            stdin_policy: supervision.stdin_policy,
+            log: Log::open(supervision.log),
+            scratch: supervision.scratch,
+            listener: supervision.listener,
+            clients: first.into_iter().collect(),
+            signals: take_signals(),
+            phase: Phase::Running,
+            quiet_at: None,
+            buffer: Vec::new(),
+            set: PollSet::new(),
+        }
+    }
+
+    /// Takes over another run of the container.
+    fn take_up(&mut self, run: Run) {
+        self.present = Present::new(run, self.stdin_policy);
+        self.phase = Phase::Running;
+    }
+
+    /// Serves one run of the container to its end.
+    fn attend_run(&mut self, timeout: Option<Duration>) -> ExitReport {
+        self.present.deadline = timeout.map(|timeout| Instant::now() + timeout);
+        self.serve();
+        let report = self.take_exit();
+        self.phase = Phase::Resting;
+        self.end_helpers();
+        drop(self.present.lifeline.take());
+        self.present.held.clear();
+        report
+    }
+
+    fn end(&mut self, conduct: &mut dyn Conduct, code: i32) -> i32 {
+        conduct.clean_up();
+        self.tell_clients(code);
+        code
+    }
+}
+
+impl Present {
+    fn new(run: Run, policy: StdinPolicy) -> Self {
+        Self {
+            screen: match &run.io {
+                ContainerIo::Terminal { .. } => Some(Screen::new()),
+                ContainerIo::Pipes { .. } | ContainerIo::Inherited => None,
+            },
+            container: Pidfd::from(run.container),
+            streams: Streams::new(run.io, policy),
+            lifeline: run.lifeline,
+            helpers: run.helpers.into_iter().map(Pidfd::from).collect(),
+            held: run.held,
+            memory_events: run.memory_events,
+            deadline: None,
+            timed_out: false,
+            stopped_by_user: false,
+            monitor_asked: false,
+        }
+    }
 }
 
 /// What fails here fails for want of kernel memory; the container goes on without.

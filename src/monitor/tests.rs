@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ struct Running {
     cleaned: Receiver<()>,
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Options {
     script: String,
     stdin: bool,
@@ -46,6 +46,51 @@ struct Options {
     size_max_bytes: u64,
     timeout: Option<Duration>,
     log_path: Option<PathBuf>,
+    /// The pauses before further runs.
+    again: Vec<Duration>,
+}
+
+/// Notes the turns of a container's life.
+#[derive(Debug)]
+struct Witness {
+    report_to: Sender<ExitReport>,
+    cleaned_to: Sender<()>,
+    again: Vec<Duration>,
+    container: Options,
+}
+
+impl Conduct for Witness {
+    fn record_exit(&mut self, report: &ExitReport) -> Next {
+        self.report_to.send(*report).unwrap();
+        match self.again.pop() {
+            Some(pause) => Next::Again { pause },
+            None => Next::End,
+        }
+    }
+
+    fn run_ended(&mut self, _code: i32) {}
+
+    fn start_again(&mut self, _pause: Pause) -> Result<Run, i32> {
+        let (child, io) = self.container.spawn_container();
+        Ok(run_of(&child, io))
+    }
+
+    fn clean_up(&mut self) {
+        self.cleaned_to.send(()).unwrap();
+    }
+}
+
+fn run_of(child: &Child, io: ContainerIo) -> Run {
+    let pid = i32::try_from(child.id()).unwrap();
+    Run {
+        container: Pidfd::open(pid).unwrap().into(),
+        pid,
+        io,
+        helpers: Vec::new(),
+        held: Vec::new(),
+        lifeline: None,
+        memory_events: None,
+    }
 }
 
 impl Options {
@@ -59,6 +104,7 @@ impl Options {
             size_max_bytes: 0,
             timeout: None,
             log_path: None,
+            again: Vec::new(),
         }
     }
 
@@ -84,12 +130,9 @@ impl Options {
         let (cleaned_to, cleaned) = channel();
         let thread = std::thread::spawn(move || {
             let (child, io) = self.spawn_container();
-            let pid = i32::try_from(child.id()).unwrap();
-            run(Supervision {
+            let supervision = Supervision {
                 id: ContainerId::from_random(&[7; 32]),
-                container: Pidfd::open(pid).unwrap().into(),
-                pid,
-                io,
+                run: run_of(&child, io),
                 stdin_policy: self.policy,
                 log: LogSettings {
                     driver: self.driver,
@@ -102,12 +145,14 @@ impl Options {
                 listener: Some(listener),
                 first_client,
                 timeout: self.timeout,
-                lifeline: None,
-                helpers: Vec::new(),
-                memory_events: None,
-                record_exit: Box::new(move |report| report_to.send(*report).unwrap()),
-                clean_up: Box::new(move || cleaned_to.send(()).unwrap()),
-            })
+            };
+            let mut conduct = Witness {
+                report_to,
+                cleaned_to,
+                again: self.again.clone(),
+                container: self,
+            };
+            run(supervision, &mut conduct)
         });
         Running {
             directory,
@@ -595,4 +640,35 @@ fn a_full_disk_stops_only_the_log() {
         assert_eq!((stdout.len(), &stderr[..]), (1_000_000, &b"end\n"[..]));
         assert_eq!(running.finish().0.code, 1);
     }
+}
+
+#[test]
+fn a_container_that_comes_back_keeps_its_log_and_its_followers() {
+    let mut options = Options::of("sleep 0.3; echo run; exit 3");
+    options.again = vec![Duration::from_millis(50), Duration::ZERO];
+    let (running, stream) = options.start_in_foreground(AttachedStreams::OUTPUT);
+    let connection = Connection::open(running.run_directory()).unwrap();
+    connection.send(&Request::FollowLog).unwrap();
+    assert_eq!(connection.reply().unwrap(), Reply::Done);
+    // Who is attached sees one run.
+    assert_eq!(read_frames(stream).0, b"run\n");
+    for _ in 0..2 {
+        let report = running.report.recv_timeout(Duration::from_mins(1)).unwrap();
+        assert_eq!(report.code, 3);
+    }
+    let mut followed = String::new();
+    let mut follower = File::from(connection.into_stream());
+    follower.write_all(b".").unwrap();
+    follower.read_to_string(&mut followed).unwrap();
+    assert!(
+        followed.ends_with("{\"exited\":{\"code\":3}}\n"),
+        "{followed}"
+    );
+    assert_eq!(followed.matches("exited").count(), 1);
+    let (report, directory) = running.finish();
+    assert_eq!(report.code, 3);
+    assert_eq!(
+        log_records(&directory.path().join("ctr.log")),
+        ["stdout F run"; 3]
+    );
 }

@@ -14,6 +14,8 @@ pub enum Observed {
     Running,
     /// It is frozen.
     Paused,
+    /// It has ended, and its monitor is about to start it again.
+    Restarting,
     /// It has ended, and its exit code is on record.
     Exited,
     /// It has ended without an exit record; treated as exited.
@@ -27,6 +29,8 @@ pub enum Observed {
 pub enum Loss {
     /// Its monitor ended first, by SIGKILL or a crash, and it with its monitor.
     MonitorGone,
+    /// Its monitor was killed while it waited to start it again; how it ended is on record.
+    NotStartedAgain,
     /// The machine was booted again since.
     Rebooted,
 }
@@ -36,6 +40,7 @@ impl Loss {
     pub fn reason(self) -> &'static str {
         match self {
             Self::MonitorGone => "its monitor was killed and left no exit code",
+            Self::NotStartedAgain => "its monitor was killed before it was started again",
             Self::Rebooted => "the machine was restarted while it ran",
         }
     }
@@ -46,8 +51,15 @@ impl Observed {
     pub fn is_up(self) -> bool {
         match self {
             Self::Running | Self::Paused => true,
-            Self::Created | Self::Exited | Self::Lost(_) | Self::Elsewhere => false,
+            Self::Created | Self::Restarting | Self::Exited | Self::Lost(_) | Self::Elsewhere => {
+                false
+            }
         }
+    }
+
+    /// Whether it has a monitor here: it runs, or is about to run again.
+    pub fn is_attended(self) -> bool {
+        self.is_up() || self == Self::Restarting
     }
 }
 
@@ -66,7 +78,7 @@ pub fn observe(state: &ContainerState) -> Observed {
     match state.status {
         Status::Created => Observed::Created,
         Status::Exited => Observed::Exited,
-        Status::Running | Status::Paused => observe_from(state, Place::here()),
+        Status::Running | Status::Paused | Status::Restarting => observe_from(state, Place::here()),
     }
 }
 
@@ -76,11 +88,13 @@ fn observe_from(state: &ContainerState, here: &Place) -> Observed {
         Status::Exited => return Observed::Exited,
         Status::Running => Observed::Running,
         Status::Paused => Observed::Paused,
+        Status::Restarting => Observed::Restarting,
     };
     match state.place.relation_to(here) {
         Relation::Elsewhere => Observed::Elsewhere,
         Relation::Rebooted => Observed::Lost(Loss::Rebooted),
         Relation::Here if state.monitor.is_some_and(|monitor| monitor.is_alive()) => up,
+        Relation::Here if up == Observed::Restarting => Observed::Lost(Loss::NotStartedAgain),
         Relation::Here => Observed::Lost(Loss::MonitorGone),
     }
 }
@@ -111,6 +125,13 @@ mod tests {
             (Status::Exited, &nested, None, Observed::Exited),
             (Status::Running, here, Some(myself), Observed::Running),
             (Status::Paused, here, Some(myself), Observed::Paused),
+            (Status::Restarting, here, Some(myself), Observed::Restarting),
+            (
+                Status::Restarting,
+                here,
+                Some(dead),
+                Observed::Lost(Loss::NotStartedAgain),
+            ),
             (
                 Status::Running,
                 here,

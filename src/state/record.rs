@@ -428,6 +428,9 @@ pub struct ContainerState {
     pub stopping: Option<ProcessIdentity>,
     /// Whether `restart` ends it: `--rm` does not apply to that end.
     pub restarting: bool,
+    /// Whether its monitor is to start it again after this end, whatever its restart policy.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub revived: bool,
     /// How often a restart policy started it again.
     pub restart_count: u32,
     /// The cgroup made for it, as a path below the cgroup2 mount; empty when none was made.
@@ -466,6 +469,8 @@ pub enum Status {
     Paused,
     /// Ended.
     Exited,
+    /// Ended, and its monitor waits to start it again.
+    Restarting,
 }
 
 /// A boot of a machine, seen from one pid namespace: pids of another place say nothing here.

@@ -15,14 +15,14 @@ use crate::support::sandbox::IMAGE;
 use crate::support::{Sandbox, requires};
 
 /// The process in a field of inspect: `.State.Pid`, `.State.ConmonPid`.
-fn process(sandbox: &Sandbox, container: &str, field: &str) -> Pid {
+pub(crate) fn process(sandbox: &Sandbox, container: &str, field: &str) -> Pid {
     let pid = sandbox.field(container, field).parse().expect("a number");
     assert_ne!(pid, 0, "{container} runs");
     Pid::from_raw(pid)
 }
 
 /// Kills and waits until there is no such process: its parent may be somebody else.
-fn kill_and_wait(processes: &[Pid]) {
+pub(crate) fn kill_and_wait(processes: &[Pid]) {
     for pid in processes {
         // A container dies with its monitor, perhaps before its turn.
         let killed = kill(*pid, Signal::SIGKILL);

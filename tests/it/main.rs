@@ -34,6 +34,7 @@ mod pods;
 mod ps;
 mod pull;
 mod registry;
+mod restart;
 mod rm;
 mod run;
 mod stop;

@@ -216,7 +216,8 @@ impl<'a> Row<'a> {
         match self.listed.status() {
             "running" => up(),
             "paused" if self.dialect == Dialect::Docker => format!("{} (Paused)", up()),
-            "exited" => self.exited(),
+            "exited" => self.exited("Exited"),
+            "restarting" => self.exited("Restarting"),
             "unknown" => "Elsewhere".to_owned(),
             other => {
                 let (first, rest) = other.split_at(1);
@@ -225,12 +226,12 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn exited(&self) -> String {
+    fn exited(&self, word: &str) -> String {
         let code = exit_code_of(&self.listed.state, self.listed.observed);
         match (self.listed.observed, self.listed.state.finished_at) {
-            (_, Some(finished)) => format!("Exited ({code}) {}", self.ago(finished)),
-            (Observed::Lost(_), None) => format!("Exited ({code}) unseen"),
-            (_, None) => format!("Exited ({code})"),
+            (_, Some(finished)) => format!("{word} ({code}) {}", self.ago(finished)),
+            (Observed::Lost(_), None) => format!("{word} ({code}) unseen"),
+            (_, None) => format!("{word} ({code})"),
         }
     }
 

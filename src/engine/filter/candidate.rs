@@ -74,6 +74,7 @@ pub fn status_word(state: &ContainerState, observed: Observed) -> &'static str {
         Observed::Running if state.is_stopping() => "stopping",
         Observed::Running => "running",
         Observed::Paused => "paused",
+        Observed::Restarting => "restarting",
         Observed::Exited | Observed::Lost(_) => "exited",
         Observed::Elsewhere => "unknown",
     }
@@ -86,6 +87,7 @@ pub fn exit_code_of(state: &ContainerState, observed: Observed) -> i32 {
         Observed::Created
         | Observed::Running
         | Observed::Paused
+        | Observed::Restarting
         | Observed::Exited
         | Observed::Elsewhere => 0,
     };

@@ -6,6 +6,7 @@ use regex_lite::Regex;
 
 use super::candidate::{Candidate, exit_code_of, status_word};
 use crate::engine::pattern::matches_label;
+use crate::engine::restart_policy::RestartPolicy;
 use crate::state::id::{ContainerId, PodId};
 use crate::state::liveness::Observed;
 use crate::state::summary::ContainerSummary;
@@ -17,6 +18,8 @@ pub(super) enum Filter {
     Status(Vec<String>),
     Exited(Vec<i32>),
     Record(RecordFilter),
+    /// Whether it starts with the machine.
+    StartsOnBoot(bool),
     /// What no container here can fulfil: a published port.
     Nothing,
     Everything,
@@ -62,7 +65,7 @@ impl Filter {
         match self {
             Self::Id(_) | Self::Nothing | Self::Everything => 0,
             Self::Status(_) | Self::Exited(_) => 1,
-            Self::Record(_) => 2,
+            Self::Record(_) | Self::StartsOnBoot(_) => 2,
         }
     }
 
@@ -80,6 +83,16 @@ impl Filter {
                 let ended = matches!(observed, Observed::Exited | Observed::Lost(_));
                 ended && codes.contains(&exit_code_of(state, *observed))
             }),
+            Self::StartsOnBoot(wanted) => {
+                let policy = candidate.summary().map(|summary| {
+                    let restart = summary.request.restart.as_deref();
+                    RestartPolicy::of(restart)
+                });
+                let (Some(policy), Some((state, _))) = (policy, candidate.state()) else {
+                    return false;
+                };
+                policy.starts_on_boot(state.stopped_by_user) == *wanted
+            }
             Self::Record(filter) => candidate
                 .summary()
                 .is_some_and(|summary| filter.matches(summary)),

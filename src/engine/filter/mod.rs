@@ -191,6 +191,7 @@ fn filter(store: &Store, key: &str, values: &[&str]) -> Result<Filter, FilterErr
         "id" => Filter::Id(each(values, |value| id_pattern(key, value))?),
         "status" => Filter::Status(each(values, status)?),
         "exited" => Filter::Exited(each(values, exit_code)?),
+        "should-start-on-boot" => Filter::StartsOnBoot(start_on_boot(key, values)?),
         "publish" => Filter::Nothing,
         "is-task" | "isolation" => Filter::Everything,
         _ => Filter::Record(record_filter(store, key, values)?),
@@ -220,7 +221,6 @@ fn record_filter(store: &Store, key: &str, values: &[&str]) -> Result<RecordFilt
         "network" => RecordFilter::Network(owned()),
         "health" => RecordFilter::Health(owned()),
         "restart-policy" => RecordFilter::RestartPolicy(each(values, restart_policy)?),
-        "should-start-on-boot" => start_on_boot(key, values)?,
         "expose" => RecordFilter::Expose(owned()),
         _ => {
             let key = key.to_owned();
@@ -291,8 +291,8 @@ fn restart_policy(value: &&str) -> Result<String, FilterError> {
     Ok(plain_policy(value).to_owned())
 }
 
-fn start_on_boot(key: &str, values: &[&str]) -> Result<RecordFilter, FilterError> {
-    let wanted = match *values.last().unwrap_or(&"true") {
+fn start_on_boot(key: &str, values: &[&str]) -> Result<bool, FilterError> {
+    Ok(match *values.last().unwrap_or(&"true") {
         "true" | "1" | "t" | "True" | "TRUE" => true,
         "false" | "0" | "f" | "False" | "FALSE" => false,
         other => {
@@ -301,12 +301,7 @@ fn start_on_boot(key: &str, values: &[&str]) -> Result<RecordFilter, FilterError
                 value: other.to_owned(),
             });
         }
-    };
-    let policies = RESTART_POLICIES.iter().map(|policy| plain_policy(policy));
-    let starts = |policy: &&str| matches!(*policy, "always" | "unless-stopped") == wanted;
-    Ok(RecordFilter::RestartPolicy(
-        policies.filter(starts).map(str::to_owned).collect(),
-    ))
+    })
 }
 
 /// When the first of the named containers was created.

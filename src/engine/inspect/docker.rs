@@ -304,9 +304,10 @@ fn state(subject: &Subject<'_>) -> State {
             "stopping" => "running",
             other => other,
         },
-        running: subject.observed.is_up(),
+        // As docker: one that is about to run again counts as running.
+        running: subject.observed.is_attended(),
         paused: subject.observed == Observed::Paused,
-        restarting: false,
+        restarting: subject.observed == Observed::Restarting,
         oom_killed: state.oom_killed,
         dead: false,
         pid: subject.pid(),

@@ -185,6 +185,7 @@ impl Subject<'_> {
             | Observed::Created
             | Observed::Running
             | Observed::Paused
+            | Observed::Restarting
             | Observed::Exited => self.state.error.clone(),
         }
     }

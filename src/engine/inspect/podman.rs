@@ -286,13 +286,13 @@ fn effective(subject: &Subject<'_>, bounding: &[String]) -> Vec<String> {
 fn state(subject: &Subject<'_>) -> State {
     let state = subject.state;
     let up = subject.observed.is_up();
-    let monitor = state.monitor.filter(|_| up);
+    let monitor = state.monitor.filter(|_| subject.observed.is_attended());
     State {
         oci_version: "1.3.0",
         status: subject.status(),
         running: subject.observed == Observed::Running,
         paused: subject.observed == Observed::Paused,
-        restarting: false,
+        restarting: subject.observed == Observed::Restarting,
         oom_killed: state.oom_killed,
         dead: false,
         pid: subject.pid(),

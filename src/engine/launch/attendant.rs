@@ -15,6 +15,7 @@ use nix::unistd::{Gid, Uid, chown, setgroups, setresgid, setresuid};
 
 use super::bridges::{Bridges, Joined, host_of, own_of, resolvers_of};
 use super::prepared::Prepared;
+use super::process::Earlier;
 use crate::config::containers_conf::ContainersConf;
 use crate::engine::connect::{self, Reached};
 use crate::engine::roots::{FuseRoot, Server, View};
@@ -64,8 +65,11 @@ pub(super) struct StartAttendant<'p> {
     pub(super) ready: Option<ReadyState>,
     /// Processes that must end with the container.
     pub(super) helpers: Vec<(ProcessIdentity, OwnedFd)>,
+    /// Closed with the container: what helpers end by.
+    pub(super) held: Vec<OwnedFd>,
     /// Whether the root is served by FUSE.
     pub(super) serves_root: bool,
+    pub(super) earlier: Earlier,
 }
 
 impl Attendant for StartAttendant<'_> {
@@ -148,10 +152,8 @@ impl StartAttendant<'_> {
             own,
         };
         self.write_files(&reached)?;
-        if let Some(exit) = uplink.exit {
-            // Open as long as the monitor lives: the program ends when it is closed.
-            let _open = exit.into_raw_fd();
-        }
+        // The program ends when it is closed.
+        self.held.extend(uplink.exit);
         let identity = ProcessIdentity::of(uplink.pid);
         let identity = identity.map_err(|error| StageFailure::setup(error.to_string()))?;
         self.helpers.push((identity, uplink.pidfd.into()));
@@ -257,7 +259,8 @@ impl StartAttendant<'_> {
             cgroup_path: cgroup.map(|cgroup| cgroup.path.clone()).unwrap_or_default(),
             storage_engine: engine.to_owned(),
             helpers: self.helpers.iter().map(|(identity, _)| *identity).collect(),
-            restart_count: self.prepared.restart_count,
+            finished_at: self.earlier.finished_at,
+            restart_count: self.earlier.restart_count,
             attachments: self.prepared.attachments(),
             ports: self.prepared.ports(),
             ..ContainerState::default()

@@ -3,9 +3,11 @@
 //! helper die, the first monitor starts it again, and all connect their containers anew. The
 //! bridges have lived on in the monitors' descriptors meanwhile.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::engine::Dialect;
@@ -25,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Bridges {
     run_root: PathBuf,
     container: String,
-    plan: ConnectionPlan,
+    plan: Rc<RefCell<ConnectionPlan>>,
     listeners: Vec<Listener>,
     /// Of the container.
     namespace: OwnedFd,
@@ -78,7 +80,7 @@ impl Bridges {
         Ok(Self {
             run_root: joined.run_root.to_owned(),
             container,
-            plan: plan.clone(),
+            plan: Rc::new(RefCell::new(plan.clone())),
             listeners,
             namespace,
             process,
@@ -87,11 +89,16 @@ impl Bridges {
         })
     }
 
+    /// How the container is connected, also when that has changed.
+    pub(super) fn plan(&self) -> Rc<RefCell<ConnectionPlan>> {
+        Rc::clone(&self.plan)
+    }
+
     fn reconnect(&self) -> Result<Client, HelperError> {
         let client = Client::start(&self.run_root, Some(self.holder.as_fd()))?;
         let client = client.current(&self.run_root)?;
         let (namespace, process) = (self.namespace.as_fd(), self.process.as_fd());
-        client.attach(&self.container, &self.plan, namespace, process)?;
+        client.attach(&self.container, &self.plan.borrow(), namespace, process)?;
         client.publish(&self.container, &self.listeners)?;
         Ok(client)
     }
@@ -104,7 +111,7 @@ impl Lifeline for Bridges {
 
     fn attend(&mut self) {
         if let Some(plan) = self.client.as_ref().and_then(Client::news) {
-            self.plan = plan;
+            self.plan.replace(plan);
             return;
         }
         self.client = None;

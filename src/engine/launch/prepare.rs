@@ -128,7 +128,6 @@ impl Engine {
             listeners: RefCell::new(listeners),
             cgroup: ContainerCgroup::make(&record.id),
             terminal_size: terminal_size(),
-            restart_count: store.read_state(&record.id)?.restart_count,
             record,
             filling,
             secrets,

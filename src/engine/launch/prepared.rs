@@ -11,6 +11,7 @@ use crate::engine::cgroup::{self, ContainerCgroup};
 use crate::engine::connect::Connection;
 use crate::engine::events::as_it_is_called_now;
 use crate::engine::network;
+use crate::engine::restart_policy::RestartPolicy;
 use crate::engine::roots::FuseRoot;
 use crate::engine::secret::SecretFile;
 use crate::engine::volume::{self, Filling};
@@ -49,7 +50,6 @@ pub(super) struct Prepared {
     pub(super) listeners: RefCell<Vec<Listener>>,
     pub(super) cgroup: Option<ContainerCgroup>,
     pub(super) terminal_size: Option<(u16, u16)>,
-    pub(super) restart_count: u32,
     /// Volumes that this start fills: nobody else may use them before it has.
     pub(super) filling: Filling,
     /// Files of secrets, which still have to be given to those that they are for.
@@ -100,6 +100,20 @@ impl Prepared {
         let listeners = self.listeners.borrow();
         let sockets = listeners.iter().map(|listener| &listener.socket);
         sockets.map(AsRawFd::as_raw_fd).collect()
+    }
+
+    /// Whether another run may follow.
+    pub(super) fn may_come_again(&self) -> bool {
+        let restart = self.record.request.restart.as_deref();
+        RestartPolicy::of(restart) != RestartPolicy::No
+    }
+
+    /// Volumes are filled by the first run of a start only.
+    pub(super) fn forget_first_uses(&mut self) {
+        let mounts = self.launch.spec.mounts_mut().iter_mut().flatten();
+        for options in mounts.filter_map(|mount| mount.options_mut().as_mut()) {
+            options.retain(|option| !volume::is_first_use(option));
+        }
     }
 
     /// Gives back the addresses of the container.

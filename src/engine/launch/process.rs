@@ -2,55 +2,83 @@
 //! The monitor's process, from the fork to its end. It holds none of the caller's descriptors,
 //! lives in the holder namespace, and never returns into the caller's code.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::chown;
 use std::rc::Rc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use nix::sys::prctl;
 use nix::unistd::setsid;
 
 use super::attendant::StartAttendant;
+use super::bridges::Bridges;
+use super::life::{Life, copies};
 use super::prepared::{Prepared, Waiter};
 use crate::engine::Dialect;
 use crate::engine::cgroup::ContainerCgroup;
 use crate::engine::events::as_it_is_called_now;
 use crate::engine::pipes::{Input, piped};
-use crate::engine::{connect, host, secret, survivors};
+use crate::engine::{connect, host, secret};
 use crate::monitor::protocol::AttachedStreams;
 use crate::monitor::{
-    ContainerIo, ExitReport, FirstClient, JournalFields, Lifeline, LogDriver, LogSettings,
-    StdinPolicy, Supervision,
+    ContainerIo, FirstClient, JournalFields, Lifeline, LogDriver, LogSettings, Run, StdinPolicy,
+    Supervision,
 };
-use crate::network::helper::client::Client;
+use crate::network::helper::client::{Client, Listener};
 use crate::runtime::holder_ahead::HolderAhead;
 use crate::runtime::idmap::IdMapping;
 use crate::runtime::launch::{ProgramIo, StageFailure};
 use crate::runtime::rights::raise_limits;
 use crate::runtime::spawn::{Spawned, spawn};
 use crate::runtime::userns::{UsernsError, chain};
+use crate::state::connection::ConnectionPlan;
 use crate::state::events::{Action, Event};
-use crate::state::record::{ContainerRecord, ContainerState, Status};
-use crate::state::store::{ContainerLock, Store};
+use crate::state::record::{ContainerRecord, ContainerState};
+use crate::state::store::Store;
 use crate::sys::channel::Channel;
 use crate::sys::process::{close_all_but, exit_now};
 use crate::sys::stream::drop_standard_streams;
 use crate::sys::{Called, Ignored, SysResult};
 
+/// A run of the container's program.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) run: Run,
+    /// As it is on record.
+    pub(super) state: ContainerState,
+    /// How it is connected, as long as it runs.
+    pub(super) plan: Option<Rc<RefCell<ConnectionPlan>>>,
+}
+
+/// What the runs before this one have left to tell.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Earlier {
+    pub(super) restart_count: u32,
+    pub(super) finished_at: Option<Timestamp>,
+}
+
 /// Runs the monitor of `prepared` to its end.
 pub(super) fn monitor(
-    prepared: &Prepared,
+    prepared: &mut Prepared,
     holder: &mut HolderAhead,
     line: &Channel,
     client: Option<(OwnedFd, AttachedStreams)>,
 ) -> ! {
     setsid().ignored();
     prctl::set_name(c"coracle-monitor").ignored();
-    let code = match start(prepared, holder, line, client) {
-        Ok(supervision) => {
-            let code = crate::monitor::run(supervision);
+    let code = match start(prepared, holder, line, client.as_ref()) {
+        Ok((store, listeners, started)) => {
+            let waiter = match client {
+                Some(_) => Waiter::Client,
+                None => Waiter::Nobody,
+            };
+            let mut life = Life::new(prepared, line, store.clone(), listeners, waiter);
+            let run = life.take_up(started);
+            let supervision = supervision(life.prepared(), run, &store, client);
+            let code = crate::monitor::run(supervision, &mut life);
             drop(line.send(format!("x{code}").as_bytes(), None));
             0
         }
@@ -65,21 +93,22 @@ pub(super) fn monitor(
     exit_now(code)
 }
 
+/// Makes this process the monitor, and starts the first run.
 fn start(
     prepared: &Prepared,
     holder: &mut HolderAhead,
     line: &Channel,
-    client: Option<(OwnedFd, AttachedStreams)>,
-) -> Result<Supervision, StageFailure> {
+    client: Option<&(OwnedFd, AttachedStreams)>,
+) -> Result<(Store, Vec<Listener>, Started), StageFailure> {
     let mut kept = vec![0, 1, 2, line.as_fd().as_raw_fd()];
-    kept.extend(client.iter().map(|(socket, _)| socket.as_raw_fd()));
+    kept.extend(client.map(|(socket, _)| socket.as_raw_fd()));
     kept.extend(prepared.listener.as_ref().map(AsRawFd::as_raw_fd));
     kept.extend(prepared.cgroup.as_ref().map(|cgroup| cgroup.fd.as_raw_fd()));
     kept.extend(&prepared.launch.preserved_fds);
     kept.extend(holder.descriptor());
     kept.extend(prepared.listener_numbers());
     call(|| close_all_but(&kept))?;
-    let (program_io, io) = call(|| streams(prepared))?;
+    let streams = streams(prepared)?;
     call(drop_standard_streams)?;
     prepared.launch.spec.process().iter().for_each(raise_limits);
     holder
@@ -89,6 +118,28 @@ fn start(
     secret::give_files(&prepared.secrets, &prepared.launch.maps);
     let store =
         Store::open(prepared.dirs.clone()).map_err(|error| StageFailure::setup(chain(&error)))?;
+    let listeners = if prepared.may_come_again() {
+        copies(&prepared.listeners.borrow())?
+    } else {
+        Vec::new()
+    };
+    let started = start_run(prepared, line, &store, streams, Earlier::default())?;
+    let attach = client.map(|_| Action::Attach);
+    let actions = [Action::Init, Action::Start].into_iter().chain(attach);
+    emit(prepared, &store, actions);
+    let pid = started.run.pid;
+    call(|| line.send(format!("s{pid}").as_bytes(), None))?;
+    Ok((store, listeners, started))
+}
+
+/// Starts the program, and lets everyone see that it runs.
+pub(super) fn start_run(
+    prepared: &Prepared,
+    line: &Channel,
+    store: &Store,
+    (program_io, io): (ProgramIo, ContainerIo),
+    earlier: Earlier,
+) -> Result<Started, StageFailure> {
     // The helper gets ready while the container does.
     let wanted = prepared.connection.bridges.is_some();
     let network = wanted.then(|| Client::start(&prepared.run_root, None));
@@ -101,32 +152,55 @@ fn start(
         command: line,
         ready: None,
         helpers: Vec::new(),
+        held: Vec::new(),
         serves_root: false,
+        earlier,
     };
-    let cgroup = prepared.cgroup.as_ref().map(|cgroup| cgroup.fd.as_fd());
-    let launch = &prepared.launch;
     let spawned = spawn(
-        launch,
+        &prepared.launch,
         program_io,
         &prepared.mountpoint,
-        cgroup,
+        prepared.cgroup.as_ref().map(|cgroup| cgroup.fd.as_fd()),
         &mut attendant,
     )?;
     let state = attendant.record_running(spawned.pid)?;
     write_pid_files(prepared, spawned.pid)?;
-    emit_start(prepared, client.is_some());
-    call(|| line.send(format!("s{}", spawned.pid).as_bytes(), None))?;
-    Ok(supervision(
-        prepared, spawned, io, client, attendant, store, state,
-    ))
+    Ok(started(prepared, spawned, io, attendant, state))
 }
 
-/// Before anybody hears of the start, and before the program's end can be written down.
-fn emit_start(prepared: &Prepared, attached: bool) {
-    let attach = attached.then_some(Action::Attach);
-    let actions = [Action::Init, Action::Start].into_iter().chain(attach);
+fn started(
+    prepared: &Prepared,
+    spawned: Spawned,
+    io: ContainerIo,
+    attendant: StartAttendant<'_>,
+    state: ContainerState,
+) -> Started {
+    let plan = attendant.bridges.as_ref().map(Bridges::plan);
+    let cgroup = prepared.cgroup.as_ref();
+    let helpers = attendant.helpers.into_iter();
+    let run = Run {
+        container: spawned.pidfd,
+        pid: spawned.pid,
+        io: match spawned.console {
+            Some(master) => ContainerIo::Terminal { master },
+            None => io,
+        },
+        helpers: helpers.map(|(_, pidfd)| pidfd).collect(),
+        held: attendant.held,
+        lifeline: attendant
+            .bridges
+            .map(|bridges| Box::new(bridges) as Box<dyn Lifeline>),
+        memory_events: cgroup.and_then(ContainerCgroup::memory_events),
+    };
+    Started { run, state, plan }
+}
+
+/// Writes down what happens to the container: a start before anybody hears of it, and before the
+/// program's end can be written down.
+pub(super) fn emit(prepared: &Prepared, store: &Store, actions: impl Iterator<Item = Action>) {
+    let record = &as_it_is_called_now(store, &prepared.record);
     let events: Vec<Event> = actions
-        .map(|action| Event::of_container(&prepared.record, action))
+        .map(|action| Event::of_container(record, action))
         .collect();
     prepared.dirs.events.write(&events);
 }
@@ -163,7 +237,11 @@ fn call<T>(step: impl FnOnce() -> SysResult<T>) -> Result<T, StageFailure> {
 }
 
 /// The program's streams and our ends of them.
-fn streams(prepared: &Prepared) -> SysResult<(ProgramIo, ContainerIo)> {
+pub(super) fn streams(prepared: &Prepared) -> Result<(ProgramIo, ContainerIo), StageFailure> {
+    call(|| open_streams(prepared))
+}
+
+fn open_streams(prepared: &Prepared) -> SysResult<(ProgramIo, ContainerIo)> {
     let request = &prepared.record.request;
     if request.tty {
         let nothing = ContainerIo::Inherited;
@@ -210,137 +288,27 @@ fn write_pid_files(prepared: &Prepared, pid: i32) -> Result<(), StageFailure> {
 
 fn supervision(
     prepared: &Prepared,
-    spawned: Spawned,
-    io: ContainerIo,
+    run: Run,
+    store: &Store,
     client: Option<(OwnedFd, AttachedStreams)>,
-    attendant: StartAttendant<'_>,
-    store: Store,
-    state: ContainerState,
 ) -> Supervision {
     let record = &prepared.record;
-    let id = record.id.clone();
-    let io = match spawned.console {
-        Some(master) => ContainerIo::Terminal { master },
-        None => io,
-    };
-    let detached = client.is_none();
-    let survivors = state.mounts.clone();
-    let ended = id.clone();
-    let recorded = (store.clone(), record.clone());
-    let scratch = store.dirs().container(&id);
-    let waiter = if detached {
-        Waiter::Nobody
-    } else {
-        Waiter::Client
-    };
-    let clean = prepared.cleaning(store, waiter);
-    let (held, freed) = ending_lock();
-    let after = if record.request.auto_remove {
-        AfterEnd::Removed
-    } else {
-        AfterEnd::Kept
-    };
     Supervision {
-        id: id.clone(),
-        container: spawned.pidfd,
-        pid: spawned.pid,
-        io,
-        stdin_policy: if detached {
-            StdinPolicy::KeepOpen
-        } else {
-            StdinPolicy::CloseAfterClient
+        id: record.id.clone(),
+        run,
+        stdin_policy: match client {
+            None => StdinPolicy::KeepOpen,
+            Some(_) => StdinPolicy::CloseAfterClient,
         },
         log: log_settings(prepared),
-        scratch,
+        scratch: store.dirs().container(&record.id),
         listener: prepared
             .listener
             .as_ref()
             .and_then(|fd| fd.try_clone().ok()),
         first_client: client.map(|(socket, streams)| FirstClient { socket, streams }),
         timeout: record.request.timeout_seconds.map(Duration::from_secs),
-        helpers: attendant
-            .helpers
-            .into_iter()
-            .map(|(_, pidfd)| pidfd)
-            .collect(),
-        lifeline: attendant
-            .bridges
-            .map(|bridges| Box::new(bridges) as Box<dyn Lifeline>),
-        memory_events: prepared
-            .cgroup
-            .as_ref()
-            .and_then(ContainerCgroup::memory_events),
-        record_exit: Box::new(move |report| {
-            // A lock that cannot be had is that of a container that is gone.
-            held.set(recorded.0.lock(&recorded.1.id).ok());
-            emit_exit(&recorded.0, &recorded.1, report);
-            record_exit(&recorded.0, &recorded.1.id, &state, (report, after));
-        }),
-        clean_up: Box::new(move || {
-            if let Some(mounts) = survivors {
-                survivors::end(&mounts, &ended);
-            }
-            let after = clean.run();
-            drop(freed.take());
-            after();
-        }),
     }
-}
-
-fn emit_exit(store: &Store, record: &ContainerRecord, report: &ExitReport) {
-    let record = &as_it_is_called_now(store, record);
-    let died = Event::of_container(record, Action::Died).with_exit_code(report.recorded_code());
-    let oom = report.oom_killed.then_some(Action::Oom);
-    let oom = oom.map(|action| Event::of_container(record, action));
-    let events: Vec<Event> = oom.into_iter().chain([died]).collect();
-    store.dirs().events.write(&events);
-}
-
-/// A lock that one closure takes and another gives back.
-type HeldLock = Rc<Cell<Option<ContainerLock>>>;
-
-/// The container's lock from the exit record to the end of the clean-up: a new start in between
-/// would lose its sockets to the clean-up of the old run, and a `stop` that has just looked would
-/// write its mark over the exit.
-fn ending_lock() -> (HeldLock, HeldLock) {
-    let lock = Rc::new(Cell::new(None));
-    (Rc::clone(&lock), lock)
-}
-
-/// What becomes of a container when its program has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AfterEnd {
-    Kept,
-    /// `--rm`: under the lock that is held now. What cuts that short leaves a container that was
-    /// lost, as it is; clients are told the exit code by the monitor.
-    Removed,
-}
-
-/// The user may have asked for the end meanwhile: what others wrote into the state is kept. The
-/// caller holds the container's lock; a second one would wait for the first for ever.
-fn record_exit(
-    store: &Store,
-    id: &crate::state::id::ContainerId,
-    running: &ContainerState,
-    (report, after): (&ExitReport, AfterEnd),
-) {
-    let now = store.read_state(id).unwrap_or_else(|_| running.clone());
-    if after == AfterEnd::Removed && !now.restarting {
-        return;
-    }
-    let state = ContainerState {
-        status: Status::Exited,
-        exit_code: Some(report.recorded_code()),
-        oom_killed: report.oom_killed,
-        finished_at: Some(report.finished_at),
-        stopped_by_user: now.stopped_by_user || report.stopped_by_user,
-        monitor: None,
-        container: None,
-        helpers: Vec::new(),
-        ..now
-    };
-    // Nobody can be told here: a state that cannot be written reads as lost, which it is.
-    drop(store.write_state(id, &state));
 }
 
 fn journal_fields(record: &ContainerRecord) -> JournalFields {

@@ -176,7 +176,9 @@ fn is_gone(store: &Store, id: &ContainerId) -> bool {
     match store.try_lock(id) {
         Ok(Some(_lock)) => store.observe(id).is_ok_and(|(_, observed)| match observed {
             Observed::Created | Observed::Exited | Observed::Lost(_) => true,
-            Observed::Running | Observed::Paused | Observed::Elsewhere => false,
+            Observed::Running | Observed::Paused | Observed::Restarting | Observed::Elsewhere => {
+                false
+            }
         }),
         Ok(None) | Err(_) => !store.exists(id),
     }

@@ -207,7 +207,7 @@ pub fn ports_of(
     observed: Observed,
     publish: &[String],
 ) -> Vec<PublishedPort> {
-    if observed.is_up() {
+    if observed.is_attended() {
         return state.ports.clone();
     }
     // What stands in a record was read before.

@@ -190,10 +190,16 @@ impl Engine {
         let mut members = members_of(&store, pod).ok()?.into_iter();
         let busy = members.any(|member| {
             let other = member.resolved.role != PodRole::Infra && member.id != ended.id;
-            other && is_up(&store, &member.id)
+            other && is_attended(&store, &member.id)
         });
         infra.filter(|infra| !busy && is_up(&store, infra))
     }
+}
+
+fn is_attended(store: &Store, id: &ContainerId) -> bool {
+    store
+        .observe(id)
+        .is_ok_and(|(_, observed)| observed.is_attended())
 }
 
 fn is_up(store: &Store, id: &ContainerId) -> bool {

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 pub use kind::OptionError;
-pub(super) use mounts::{Filling, host_mounts, mark_filled};
+pub(super) use mounts::{Filling, host_mounts, is_first_use, mark_filled};
 pub(super) use removal::remove_files;
 pub use removal::{PruneScope, RemovedVolume};
 

@@ -248,11 +248,20 @@ fn is_empty(volumes: &Volumes, name: &str) -> bool {
 fn first_use(volume: &VolumeRecord, mount: &MountRequest) -> &'static str {
     let no_copy = mount.options.iter().any(|option| option == "nocopy");
     if volume.needs_copy_up && !no_copy {
-        "x-coracle.fill"
+        FILL
     } else {
-        "x-coracle.own"
+        OWN
     }
 }
+
+/// Whether `option` of a mount is meant for the first use of a volume.
+pub(in crate::engine) fn is_first_use(option: &str) -> bool {
+    [FILL, OWN].contains(&option)
+}
+
+/// What the runtime does on the first use of a volume.
+const FILL: &str = "x-coracle.fill";
+const OWN: &str = "x-coracle.own";
 
 fn is_volume(mount: &MountRequest) -> bool {
     mount.kind == MountKind::Volume
