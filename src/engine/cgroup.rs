@@ -68,6 +68,29 @@ fn path_of(id: &ContainerId) -> Option<String> {
     Some(format!("{own}/coracle-{}", id.short()))
 }
 
+/// A cgroup for the network helper, which serves all of the user's containers: as high in the tree
+/// as it may be made. In that of whoever started it first, it would end with that. None where there
+/// is no such place.
+pub(super) fn of_network_helper() -> Option<OwnedFd> {
+    let mounted = mount_point()?;
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = Path::new(own_path(&own)?.trim_start_matches('/'));
+    let mut above = own.ancestors().skip(1).collect::<Vec<_>>();
+    above.reverse();
+    above.into_iter().find_map(|place| {
+        let directory = mounted.join(place).join("coracle-network");
+        match fs::create_dir(&directory) {
+            // The last helper left it.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            made => made.ok()?,
+        }
+        // Another user's cannot be joined.
+        let procs = directory.join("cgroup.procs");
+        OpenOptions::new().write(true).open(procs).ok()?;
+        File::open(&directory).ok().map(OwnedFd::from)
+    })
+}
+
 /// Removes what a start left that was killed before it could write the cgroup into the record.
 pub(super) fn discard(id: &ContainerId) {
     drop(path_of(id).map(|path| destroy(&path)));

@@ -11,6 +11,7 @@ pub mod child;
 mod error;
 pub mod fdpass;
 pub mod fs;
+pub mod landlock;
 mod memory;
 pub mod mount;
 pub mod namespace;

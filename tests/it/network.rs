@@ -262,6 +262,46 @@ fn a_newer_command_takes_over_from_an_older_helper() {
     assert_eq!(helper(&sandbox), Some(second), "a newer one serves all");
 }
 
+/// What stands in the status of each of the helper's threads.
+fn statuses(helper: Pid) -> Vec<String> {
+    let threads = fs::read_dir(format!("/proc/{helper}/task"))
+        .unwrap()
+        .flatten();
+    let status = threads.map(|thread| fs::read_to_string(thread.path().join("status")).unwrap());
+    status.collect()
+}
+
+#[test]
+fn the_helper_keeps_no_more_rights_than_it_needs() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    web(&sandbox, free_port());
+    let helper = helper(&sandbox).expect("a container needs it");
+    let threads = statuses(helper);
+    assert_eq!(threads.len(), 2);
+    for status in &threads {
+        let word = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace().nth(1).unwrap().to_owned()
+        };
+        assert_eq!((&*word("NoNewPrivs:"), &*word("Seccomp:")), ("1", "2"));
+        // Low ports, interfaces, and moving into network namespaces; the thread in the host's
+        // network has nothing.
+        let rights = u64::from_str_radix(&word("CapPrm:"), 16).unwrap();
+        assert!(
+            rights == 0 || rights == 1 << 10 | 1 << 12 | 1 << 21,
+            "{status}"
+        );
+        assert_eq!(word("CapInh:").trim_matches('0'), "");
+    }
+    // Root sees everything.
+    if !nix::unistd::geteuid().is_root() {
+        let memory = fs::File::open(format!("/proc/{helper}/mem"));
+        assert!(memory.is_err(), "its memory can be read");
+    }
+    assert!(inside(&sandbox, "front", ASK).starts_with("from "));
+}
+
 /// The first process changes its ids while its network is connected.
 #[test]
 fn a_container_whose_root_is_another_id_is_connected_whenever_it_starts() {

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::engine::Dialect;
+use crate::engine::cgroup::of_network_helper;
 use crate::monitor::Lifeline;
 use crate::network::helper::client::{Client, HelperError, Listener};
 use crate::state::connection::ConnectionPlan;
@@ -66,8 +67,9 @@ impl Bridges {
         let process = Pidfd::open(joined.process)?;
         let attach =
             |client: &Client| client.attach(&container, plan, namespace.as_fd(), process.as_fd());
-        let start = || Client::start(joined.run_root, None);
-        let mut client = client.map_or_else(start, Ok)?.current(joined.run_root)?;
+        let start = || Client::start(joined.run_root, None, of_network_helper);
+        let client = client.map_or_else(start, Ok)?;
+        let mut client = client.current(joined.run_root, of_network_helper)?;
         let holder = match attach(&client) {
             // It has ended just before, for want of containers.
             Err(HelperError::Gone) => {
@@ -95,8 +97,8 @@ impl Bridges {
     }
 
     fn reconnect(&self) -> Result<Client, HelperError> {
-        let client = Client::start(&self.run_root, Some(self.holder.as_fd()))?;
-        let client = client.current(&self.run_root)?;
+        let client = Client::start(&self.run_root, Some(self.holder.as_fd()), of_network_helper)?;
+        let client = client.current(&self.run_root, of_network_helper)?;
         let (namespace, process) = (self.namespace.as_fd(), self.process.as_fd());
         client.attach(&self.container, &self.plan.borrow(), namespace, process)?;
         client.publish(&self.container, &self.listeners)?;

@@ -18,7 +18,7 @@ use super::bridges::Bridges;
 use super::life::{Life, copies};
 use super::prepared::{Prepared, Waiter};
 use crate::engine::Dialect;
-use crate::engine::cgroup::ContainerCgroup;
+use crate::engine::cgroup::{ContainerCgroup, of_network_helper};
 use crate::engine::events::as_it_is_called_now;
 use crate::engine::pipes::{Input, piped};
 use crate::engine::{connect, host, secret};
@@ -142,7 +142,7 @@ pub(super) fn start_run(
 ) -> Result<Started, StageFailure> {
     // The helper gets ready while the container does.
     let wanted = prepared.connection.bridges.is_some();
-    let network = wanted.then(|| Client::start(&prepared.run_root, None));
+    let network = wanted.then(|| Client::start(&prepared.run_root, None, of_network_helper));
     let mut attendant = StartAttendant {
         prepared,
         network: network.and_then(Result::ok),

@@ -23,8 +23,9 @@ use crate::sys::{Called, Ignored, SysResult};
 /// Queries that wait for the host's servers, of all containers and of one.
 const WAITING_MAX: usize = 1024;
 const WAITING_OF_ONE_MAX: usize = 128;
-/// Connections, of all containers.
+/// Connections, of all containers and of one.
 const STREAMS_MAX: usize = 256;
+const STREAMS_OF_ONE_MAX: usize = 64;
 /// How long a connection may stand.
 const STREAM_TIME: Duration = Duration::from_secs(20);
 /// After this another server is asked as well.
@@ -275,7 +276,7 @@ impl NameServer {
             && let Ok(Some((connection, from))) = accept(socket.as_fd())
         {
             let container = who(&self.table, asker, from.ip());
-            let Some(container) = container.filter(|_| room > 0) else {
+            let Some(container) = container.filter(|one| room > 0 && self.takes_stream(one)) else {
                 continue;
             };
             room -= 1;
@@ -287,6 +288,11 @@ impl NameServer {
             // Who is not served asks again.
             drop(self.add(entry, changes()));
         }
+    }
+
+    fn takes_stream(&self, container: &str) -> bool {
+        let its = |entry: &&Entry| matches!(entry, Entry::Stream { container: whose, .. } if whose == container);
+        self.entries.values().filter(its).count() < STREAMS_OF_ONE_MAX
     }
 
     fn serve_stream(&mut self, number: u64, sockets: HostSockets<'_>) {

@@ -3,6 +3,7 @@
 //! among them. Never anybody whom it does not name.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
@@ -36,9 +37,14 @@ impl HostServers {
             .ok()
             .map(|file| (file.dev(), file.ino(), file.mtime(), file.mtime_nsec()));
         if seen.is_none() || seen != self.seen {
-            let text = fs::read_to_string(&self.path).unwrap_or_default();
-            self.servers = servers(&text);
-            self.seen = seen;
+            match fs::read_to_string(&self.path) {
+                // It has moved to where we may not read: the last ones are better than none.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
+                text => {
+                    self.servers = servers(&text.unwrap_or_default());
+                    self.seen = seen;
+                }
+            }
         }
         &self.servers
     }

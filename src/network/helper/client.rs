@@ -94,6 +94,9 @@ enum Age {
     Silent,
 }
 
+/// Makes the cgroup of a new helper, if there is a place for one.
+pub type Cgroup = fn() -> Option<OwnedFd>;
+
 /// Where the helper's socket and lock are.
 pub fn directory(run_root: &Path) -> PathBuf {
     run_root.join("net")
@@ -102,12 +105,17 @@ pub fn directory(run_root: &Path) -> PathBuf {
 impl Client {
     /// Connects with the helper, starting it if there is none. The caller lives in the user's
     /// holder namespace and in the host's network, and is single-threaded; it need not wait for
-    /// the helper to be ready. `namespace` is that of a helper that has died.
+    /// the helper to be ready. `namespace` is that of a helper that has died; `cgroup` gives a new
+    /// one its cgroup, if there is one for it.
     ///
     /// # Errors
     ///
     /// What kept it from starting.
-    pub fn start(run_root: &Path, namespace: Option<BorrowedFd<'_>>) -> Result<Self, HelperError> {
+    pub fn start(
+        run_root: &Path,
+        namespace: Option<BorrowedFd<'_>>,
+        cgroup: Cgroup,
+    ) -> Result<Self, HelperError> {
         let directory = directory(run_root);
         let mut private = DirBuilder::new();
         private
@@ -119,15 +127,21 @@ impl Client {
         if let Some(client) = Self::connect(run_root)? {
             return Ok(client);
         }
-        Self::begin(&directory, namespace)
+        Self::begin(&directory, namespace, cgroup)
     }
 
     /// Starts a helper where none listens any more; the caller holds the lock.
-    fn begin(directory: &Path, namespace: Option<BorrowedFd<'_>>) -> Result<Self, HelperError> {
+    fn begin(
+        directory: &Path,
+        namespace: Option<BorrowedFd<'_>>,
+        cgroup: Cgroup,
+    ) -> Result<Self, HelperError> {
         remove_file(directory.join(SOCKET_NAME)).ignored();
         let listener = fdpass::listen_for_messages_in(directory, SOCKET_NAME)?;
         let connection = fdpass::connect_for_messages_in(directory, SOCKET_NAME)?;
-        spawn(directory, listener.as_fd(), namespace)?;
+        let cgroup = cgroup();
+        let cgroup = cgroup.as_ref().map(AsFd::as_fd);
+        spawn(directory, listener.as_fd(), namespace, cgroup)?;
         Ok(Self {
             connection,
             helper: Helper::Own,
@@ -141,19 +155,19 @@ impl Client {
     /// # Errors
     ///
     /// [`HelperError::NoSuccession`].
-    pub fn current(self, run_root: &Path) -> Result<Self, HelperError> {
+    pub fn current(self, run_root: &Path, cgroup: Cgroup) -> Result<Self, HelperError> {
         match (self.helper, self.age()) {
             (Helper::Own, _) | (Helper::Found, Ok(Age::Current)) => Ok(self),
-            (Helper::Found, Ok(Age::Older | Age::Silent)) => Self::succeed(run_root),
+            (Helper::Found, Ok(Age::Older | Age::Silent)) => Self::succeed(run_root, cgroup),
             (Helper::Found, Err(error)) => Err(error),
         }
     }
 
-    fn succeed(run_root: &Path) -> Result<Self, HelperError> {
+    fn succeed(run_root: &Path, cgroup: Cgroup) -> Result<Self, HelperError> {
         let directory = directory(run_root);
         let _lock = lock(&directory)?;
         let Some(old) = Self::connect(run_root)? else {
-            return Self::begin(&directory, None);
+            return Self::begin(&directory, None, cgroup);
         };
         match old.age()? {
             Age::Current => return Ok(old),
@@ -168,7 +182,7 @@ impl Client {
         old.ask(&Request::Retire, &[])?;
         // Until its sockets are free.
         while let Ok(Some(_)) = protocol::receive::<Reply>(old.as_fd()) {}
-        Self::begin(&directory, bridges.as_ref().map(AsFd::as_fd))
+        Self::begin(&directory, bridges.as_ref().map(AsFd::as_fd), cgroup)
     }
 
     fn age(&self) -> Result<Age, HelperError> {
@@ -376,6 +390,7 @@ fn spawn(
     directory: &Path,
     listener: BorrowedFd<'_>,
     namespace: Option<BorrowedFd<'_>>,
+    cgroup: Option<BorrowedFd<'_>>,
 ) -> SysResult<()> {
     match clone3(&CloneRequest::default())? {
         Forked::Parent { pid, pidfd } => {
@@ -384,7 +399,13 @@ fn spawn(
             Ok(())
         }
         Forked::Child => {
-            if matches!(clone3(&CloneRequest::default()), Ok(Forked::Child)) {
+            let into = CloneRequest {
+                cgroup,
+                ..CloneRequest::default()
+            };
+            // A cgroup that cannot be joined after all is done without.
+            let forked = clone3(&into).or_else(|_refused| clone3(&CloneRequest::default()));
+            if matches!(forked, Ok(Forked::Child)) {
                 become_helper(directory, listener, namespace);
             }
             exit_now(0)

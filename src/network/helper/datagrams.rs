@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use super::events::{Events, Token, Watch};
+use super::shares::Shares;
 use super::slab::Slab;
 use crate::sys::socket;
 use crate::sys::{Ignored, SysResult};
@@ -94,6 +95,7 @@ impl Flow {
 #[derive(Debug)]
 pub(super) struct Datagrams {
     flows: Slab<Flow>,
+    shares: Shares,
     known: HashMap<Ends, u32>,
     buffer: Vec<u8>,
     sweep_at: Option<Instant>,
@@ -103,6 +105,7 @@ impl Datagrams {
     pub(super) fn new() -> Self {
         Self {
             flows: Slab::new(),
+            shares: Shares::new(),
             known: HashMap::new(),
             buffer: Vec::new(),
             sweep_at: None,
@@ -144,8 +147,7 @@ impl Datagrams {
 
     /// Whether a container may have one more.
     pub(super) fn has_room(&self, owner: u32) -> bool {
-        let flows = self.flows.iter();
-        flows.filter(|(_, flow)| flow.owner == owner).count() < FLOWS_MAX
+        self.shares.of(owner) < FLOWS_MAX
     }
 
     /// Begins a flow.
@@ -181,6 +183,7 @@ impl Datagrams {
             return watched;
         }
         self.known.insert(ends, number);
+        self.shares.add(owner);
         self.sweep_at
             .get_or_insert_with(|| Instant::now() + SWEEP_EVERY);
         Ok(())
@@ -245,6 +248,7 @@ impl Datagrams {
         for number in ended.map(|(number, _)| number).collect::<Vec<_>>() {
             if let Some(flow) = self.flows.remove(number) {
                 self.known.remove(&flow.ends);
+                self.shares.remove(flow.owner);
             }
         }
     }

@@ -6,11 +6,13 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use nix::errno::Errno;
 
+use super::confinement;
 use crate::network::addresses;
 use crate::sys::socket::{self, Family, Kind};
 use crate::sys::{Ignored, SysError, SysResult, caps};
@@ -26,12 +28,15 @@ const STACK_BYTES: usize = 64 * 1024;
 
 /// What the thread is asked for.
 enum Wish {
+    /// Nothing: the thread tells that it is there.
+    Presence,
     Sockets(Family, Kind, usize),
     Address(Family),
 }
 
 /// What it gives.
 enum Gift {
+    Presence,
     Socket(Family, Kind, SysResult<OwnedFd>),
     Address(Option<IpAddr>),
 }
@@ -57,7 +62,8 @@ impl Host {
     /// # Errors
     ///
     /// What clone(2) says.
-    pub(super) fn start() -> SysResult<Self> {
+    pub(super) fn start(resolv_conf: &Path) -> SysResult<Self> {
+        let resolv_conf = resolv_conf.to_owned();
         let (wishes, asked) = channel();
         let (given, gifts) = channel();
         let builder = thread::Builder::new()
@@ -66,6 +72,8 @@ impl Host {
         let work = move || {
             // Sockets of the host take no right over the user's namespace.
             caps::set(0, 0, 0).ignored();
+            confinement::leave_files(&resolv_conf);
+            drop(resolv_conf);
             while let Ok(wish) = asked.recv() {
                 if grant(&wish, &given).is_none() {
                     return;
@@ -81,6 +89,17 @@ impl Host {
             gifts,
             tcp: Default::default(),
         })
+    }
+
+    /// Waits until the thread has given up what it does not need: the process's filter would keep
+    /// it from that.
+    ///
+    /// # Errors
+    ///
+    /// ESRCH when it has ended.
+    pub(super) fn wait(&self) -> SysResult<()> {
+        self.wish(Wish::Presence)?;
+        self.gifts.recv().map(drop).map_err(|_gone| gone())
     }
 
     /// A socket of the host's network.
@@ -113,6 +132,7 @@ impl Host {
             match self.gifts.recv().ok()? {
                 Gift::Address(address) => return address,
                 Gift::Socket(family, _, socket) => drop(self.shelve(family, socket)),
+                Gift::Presence => {}
             }
         }
     }
@@ -156,17 +176,19 @@ impl Host {
                         self.shelve(family, socket)?;
                     }
                 }
-                Ok(Gift::Address(_)) => {}
-                Err(_) => return Err(SysError::new("socket()", Errno::ESRCH)),
+                Ok(Gift::Address(_) | Gift::Presence) => {}
+                Err(_) => return Err(gone()),
             }
         }
     }
 
     fn wish(&self, wish: Wish) -> SysResult<()> {
-        self.wishes
-            .send(wish)
-            .map_err(|_gone| SysError::new("socket()", Errno::ESRCH))
+        self.wishes.send(wish).map_err(|_gone| gone())
     }
+}
+
+fn gone() -> SysError {
+    SysError::new("socket()", Errno::ESRCH)
 }
 
 const fn place(family: Family) -> usize {
@@ -179,6 +201,7 @@ const fn place(family: Family) -> usize {
 /// `None` when nobody listens any more.
 fn grant(wish: &Wish, given: &Sender<Gift>) -> Option<()> {
     match *wish {
+        Wish::Presence => given.send(Gift::Presence).ok()?,
         Wish::Sockets(family, kind, count) => {
             for _ in 0..count {
                 let socket = socket::open(family, kind);

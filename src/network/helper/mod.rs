@@ -13,6 +13,7 @@
 //! descriptors that the helper watches, and when the last of these ends, so does it.
 
 pub mod client;
+mod confinement;
 mod datagrams;
 mod events;
 mod firewall;
@@ -23,6 +24,7 @@ pub mod protocol;
 mod queue;
 mod relay;
 mod server;
+mod shares;
 mod slab;
 mod topology;
 mod version;

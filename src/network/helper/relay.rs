@@ -12,6 +12,7 @@ use nix::fcntl::{SpliceFFlags, splice};
 
 use self::pipes::{Pipe, Pipes};
 use super::events::{Event, Events, Token, Watch};
+use super::shares::Shares;
 use super::slab::Slab;
 use crate::sys::socket::{self, Flag, Shutdown};
 use crate::sys::{Ignored, SysResult};
@@ -26,6 +27,7 @@ const TURN: usize = 16;
 #[derive(Debug)]
 pub(super) struct Relay {
     flows: Slab<Flow>,
+    shares: Shares,
     pipes: Pipes,
     /// Connections whose turn ended with more to move.
     unfinished: Vec<u32>,
@@ -95,14 +97,15 @@ impl Relay {
     pub(super) const fn new() -> Self {
         Self {
             flows: Slab::new(),
+            shares: Shares::new(),
             pipes: Pipes::new(),
             unfinished: Vec::new(),
         }
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.flows.len()
+    /// How many descriptors they take.
+    pub(super) fn descriptors(&self) -> usize {
+        2 * (self.flows.len() + self.pipes.taken())
     }
 
     /// Whether something can be moved at once.
@@ -135,11 +138,12 @@ impl Relay {
             owner,
             queued: false,
         });
+        self.shares.add(owner);
         let flow = self.flows.get(number).expect("it was just added");
         let far = flow.far.socket.as_fd();
         let watched = events.watch(far, Watch::Changes, Token::Far(number));
         if watched.is_err() {
-            self.flows.remove(number);
+            self.remove(number);
         }
         watched
     }
@@ -197,8 +201,7 @@ impl Relay {
 
     /// How many connections a container has.
     pub(super) fn count_of(&self, owner: u32) -> usize {
-        let flows = self.flows.iter();
-        flows.filter(|(_, flow)| flow.owner == owner).count()
+        self.shares.of(owner)
     }
 
     /// All events of a round are done.
@@ -218,16 +221,22 @@ impl Relay {
         if out == Turn::Broken || back == Turn::Broken {
             self.break_off(number);
         } else if flow.near.told && flow.far.told {
-            self.flows.remove(number);
+            self.remove(number);
         } else if (out == Turn::More || back == Turn::More) && !flow.queued {
             flow.queued = true;
             self.unfinished.push(number);
         }
     }
 
+    fn remove(&mut self, number: u32) -> Option<Flow> {
+        let flow = self.flows.remove(number)?;
+        self.shares.remove(flow.owner);
+        Some(flow)
+    }
+
     /// What broke on one side is a reset on the other.
     fn break_off(&mut self, number: u32) {
-        if let Some(flow) = self.flows.remove(number) {
+        if let Some(flow) = self.remove(number) {
             socket::reset_on_close(flow.near.socket.as_fd()).ignored();
             socket::reset_on_close(flow.far.socket.as_fd()).ignored();
         }

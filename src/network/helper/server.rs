@@ -32,9 +32,6 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How many connections are taken from one listener before others have their turn.
 const ACCEPTED_AT_ONCE: usize = 64;
 
-/// How many connections one container may have through the helper.
-const FLOWS_MAX: usize = 16 * 1024;
-
 /// The helper.
 #[derive(Debug)]
 struct Server {
@@ -56,8 +53,8 @@ struct Server {
     caught_tcp: Vec<OwnedFd>,
     /// And datagrams.
     caught_udp: Vec<OwnedFd>,
-    /// How many connections there may be in all.
-    flows_max: usize,
+    /// How many descriptors connections may take in all.
+    descriptors_max: usize,
     /// When there will be nobody for long enough.
     ends_at: Option<Instant>,
     stage: Stage,

@@ -44,6 +44,11 @@ impl Pipes {
         }
     }
 
+    /// How many are in use.
+    pub(super) const fn taken(&self) -> usize {
+        self.taken
+    }
+
     pub(super) fn take(&mut self) -> Result<Pipe, Errno> {
         let pipe = match self.kept.pop() {
             Some(pipe) => pipe,

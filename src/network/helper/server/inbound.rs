@@ -32,7 +32,7 @@ impl Server {
                 return;
             };
             let (owner, inner) = (port.container, port.published.container_port);
-            let room = self.relay.len() < self.flows_max;
+            let room = self.has_room(owner);
             let far = room.then(|| self.speak_with(Kind::Stream, owner, client, inner));
             match far.flatten() {
                 Some(far) => self.relay.join(&self.events, near, far, owner).ignored(),
@@ -72,8 +72,7 @@ impl Server {
     fn begin_inbound(&mut self, ends: Ends, number: u32, client: SocketAddr) -> Option<()> {
         let port = self.ports.get(number)?;
         let owner = port.container;
-        let all = self.relay.len() + self.datagrams.len();
-        if all >= self.flows_max || !self.datagrams.has_room(owner) {
+        if !self.has_room(owner) || !self.datagrams.has_room(owner) {
             return None;
         }
         let copy = port.socket.try_clone().ok()?;

@@ -13,12 +13,14 @@ use super::super::datagrams::{Ends, Far, Passed};
 use super::super::events::{Token, Watch};
 use super::super::policy;
 use super::super::queue::{Answer, Packet, Queue, Wanted};
+use super::super::shares::Shares;
 use super::super::slab::Slab;
-use super::{ACCEPTED_AT_ONCE, FLOWS_MAX, Server, transparent};
+use super::{ACCEPTED_AT_ONCE, Server, transparent};
 use crate::sys::socket::{self, Connecting, Family, Kind};
 use crate::sys::{Ignored, SysResult};
 
-/// How many first packets of one container may wait.
+/// How many first packets of one container may wait, or stand and not be taken up: it may never
+/// mean to.
 const HELD_MAX: usize = 512;
 
 /// How long the container has to take up a connection that stands. It does at once, or it has
@@ -33,6 +35,8 @@ pub(super) struct Tries {
     /// The packets among `held`: one that comes again meanwhile is dropped.
     waiting: HashMap<Wanted, u32>,
     standing: HashMap<Wanted, Standing>,
+    /// Both kinds.
+    shares: Shares,
 }
 
 #[derive(Debug)]
@@ -57,6 +61,7 @@ impl Tries {
             held: Slab::new(),
             waiting: HashMap::new(),
             standing: HashMap::new(),
+            shares: Shares::new(),
         }
     }
 
@@ -73,8 +78,18 @@ impl Tries {
     /// Forgets connections that nobody took up.
     pub(super) fn expire(&mut self) {
         let now = Instant::now();
-        self.standing
-            .retain(|_, standing| standing.since + TAKEN_WITHIN > now);
+        self.forget(|standing| standing.since + TAKEN_WITHIN <= now);
+    }
+
+    fn forget(&mut self, is_over: impl Fn(&Standing) -> bool) {
+        let shares = &mut self.shares;
+        self.standing.retain(|_, standing| {
+            let over = is_over(standing);
+            if over {
+                shares.remove(standing.owner);
+            }
+            !over
+        });
     }
 
     /// Gives up those of a container.
@@ -83,7 +98,7 @@ impl Tries {
         for number in held.map(|(number, _)| number).collect::<Vec<_>>() {
             self.finish(number, Answer::Silence);
         }
-        self.standing.retain(|_, standing| standing.owner != owner);
+        self.forget(|standing| standing.owner == owner);
     }
 
     fn decide(&self, packet: u32, answer: Answer) {
@@ -96,13 +111,13 @@ impl Tries {
     fn finish(&mut self, number: u32, answer: Answer) {
         if let Some(tried) = self.held.remove(number) {
             self.waiting.remove(&tried.wanted);
+            self.shares.remove(tried.owner);
             self.decide(tried.packet, answer);
         }
     }
 
     fn is_full(&self, owner: u32) -> bool {
-        let held = self.held.iter().filter(|(_, each)| each.owner == owner);
-        held.count() >= HELD_MAX
+        self.shares.of(owner) >= HELD_MAX
     }
 }
 
@@ -156,6 +171,7 @@ impl Server {
             owner,
         });
         self.tries.waiting.insert(wanted, number);
+        self.tries.shares.add(owner);
         let tried = self.tries.held.get(number).expect("it was just added");
         let far = tried.far.as_fd();
         if self
@@ -193,6 +209,7 @@ impl Server {
     /// The far side that stands already for a caught connection.
     fn standing(&mut self, from: SocketAddr, to: SocketAddr) -> Option<(OwnedFd, u32)> {
         let standing = self.tries.standing.remove(&Wanted { from, to })?;
+        self.tries.shares.remove(standing.owner);
         Some((standing.far, standing.owner))
     }
 
@@ -276,9 +293,18 @@ impl Server {
 
     pub(super) fn owner_of(&self, address: IpAddr) -> Option<u32> {
         let owner = self.owners.get(&policy::canonical(address)).copied()?;
-        let all = self.relay.len() + self.datagrams.len();
-        let room = all < self.flows_max && self.relay.count_of(owner) < FLOWS_MAX;
-        room.then_some(owner)
+        self.has_room(owner).then_some(owner)
+    }
+
+    /// Whether there may be one more connection of a container: none takes the descriptors that
+    /// the others need.
+    pub(super) fn has_room(&self, owner: u32) -> bool {
+        let streams = self.relay.descriptors() + self.tries.shares.total();
+        let free = self
+            .descriptors_max
+            .saturating_sub(streams + 2 * self.datagrams.len());
+        let of_one = self.descriptors_max / 2;
+        free > 2 && self.relay.count_of(owner) < of_one - of_one / 16
     }
 
     /// Where a container's packet for `to` goes in the host's network; nowhere if that is not

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::prctl;
 
 use super::super::INHERIT;
+use super::super::confinement;
 use super::super::datagrams::Datagrams;
 use super::super::events::{Events, Token, Watch};
 use super::super::firewall::{CATCH_PORT, Echo, Hold};
@@ -26,7 +27,6 @@ use super::super::topology::{Origin, Topology};
 use super::outbound::Tries;
 use super::{Server, Stage, transparent, watch_listener};
 use crate::network::dns::NameServer;
-use crate::sys::caps;
 use crate::sys::process::{rlimit, set_rlimit};
 use crate::sys::signals;
 use crate::sys::socket::{self, Family, Kind};
@@ -36,8 +36,8 @@ use crate::sys::{Called, Ignored, SysResult, fdpass};
 /// Whom the host asks for names.
 pub(super) const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// Descriptors that are not connections.
-const OTHER_DESCRIPTORS: u64 = 512;
+/// Descriptors that are not connections: ports, containers, and those who ask for names.
+const OTHER_DESCRIPTORS: u64 = 1536;
 
 /// How long clients are told why there is no helper.
 const REFUSES_FOR: Duration = Duration::from_secs(2);
@@ -75,19 +75,6 @@ pub fn main(argv: &[OsString]) -> ExitCode {
     }
 }
 
-/// Keeps only what serves containers: moving into their namespaces, interfaces and rules, other
-/// addresses, low ports. It is all over the user's own namespace, none of it over the host.
-fn drop_rights() -> SysResult<()> {
-    let kept = [BIND_SERVICE, NET_ADMIN, NET_RAW, SYS_ADMIN];
-    let mask = kept.iter().fold(0, |mask, number| mask | 1_u64 << number);
-    caps::set(mask, mask, 0)
-}
-
-const BIND_SERVICE: u32 = 10;
-const NET_ADMIN: u32 = 12;
-const NET_RAW: u32 = 13;
-const SYS_ADMIN: u32 = 21;
-
 /// What was handed over.
 fn taken(inherits: bool) -> SysResult<(OwnedFd, Origin)> {
     let duplicate = |fd: std::os::fd::BorrowedFd<'_>| {
@@ -107,9 +94,9 @@ fn taken(inherits: bool) -> SysResult<(OwnedFd, Origin)> {
 
 impl Server {
     fn start(control: OwnedFd, origin: &Origin) -> SysResult<Self> {
-        let flows_max = raise_descriptors();
+        let descriptors_max = raise_descriptors();
         // This thread is about to leave the host's network; the other one stays.
-        let host = Host::start()?;
+        let host = Host::start(Path::new(RESOLV_CONF))?;
         let mut topology = Topology::enter(origin, Hold::Queue, Echo::Refused)?;
         let events = Events::new()?;
         let queue = match topology.hold() {
@@ -136,9 +123,12 @@ impl Server {
         for (place, listener) in (0..).zip(&caught_udp) {
             watch_listener(&events, listener, Token::CaughtUdp(place))?;
         }
-        drop_rights()?;
         let names = NameServer::new(PathBuf::from(RESOLV_CONF))?;
         events.watch(names.as_fd(), Watch::Readable, Token::Names(0))?;
+        confinement::drop_rights()?;
+        confinement::leave_files(Path::new(RESOLV_CONF));
+        host.wait()?;
+        confinement::close_in()?;
         Ok(Self {
             events,
             control: Some(control),
@@ -154,7 +144,7 @@ impl Server {
             ports: Slab::new(),
             caught_tcp,
             caught_udp,
-            flows_max,
+            descriptors_max,
             ends_at: None,
             stage: Stage::Serving,
         })
@@ -175,14 +165,14 @@ fn catch_datagrams(loopback: IpAddr) -> SysResult<OwnedFd> {
     Ok(made)
 }
 
-/// As many descriptors as the hard limit allows; the value is how many connections these carry.
+/// As many descriptors as the hard limit allows; the value is how many of these connections get.
 fn raise_descriptors() -> usize {
     let (soft, hard) = rlimit(libc::RLIMIT_NOFILE).unwrap_or((1024, 1024));
     let soft = match set_rlimit(libc::RLIMIT_NOFILE, hard, hard) {
         Ok(()) => hard,
         Err(_) => soft,
     };
-    usize::try_from(soft.saturating_sub(OTHER_DESCRIPTORS) / 2).unwrap_or(usize::MAX)
+    usize::try_from(soft.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(usize::MAX)
 }
 
 /// Answers those who have come already: they try something else then.

@@ -15,23 +15,26 @@ const COMMITTED: &str = include_str!("../default_filter.rs");
 
 #[test]
 fn committed_filters_are_what_the_compiler_makes() {
-    let generated = generate();
-    if COMMITTED == generated {
+    compare("runtime/seccomp/default_filter.rs", COMMITTED, &generate());
+}
+
+/// Compares a generated source file with what it should be.
+pub(super) fn compare(path: &str, committed: &str, generated: &str) {
+    if committed == generated {
         return;
     }
-    if std::env::var_os("UPDATE").is_some() {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/src/runtime/seccomp/default_filter.rs"
-        );
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a source file under version control"
-        )]
-        std::fs::write(path, generated).expect("the source tree is writable");
-        return;
-    }
-    panic!("default_filter.rs is stale; run UPDATE=1 cargo test --lib seccomp");
+    assert!(
+        std::env::var_os("UPDATE").is_some(),
+        "{path} is stale; run UPDATE=1 cargo test --lib seccomp"
+    );
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src")
+        .join(path);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a source file under version control"
+    )]
+    std::fs::write(path, generated).expect("the source tree is writable");
 }
 
 /// 250 instructions load in under 0.1 ms, where libseccomp's filter has a thousand.
@@ -87,7 +90,7 @@ fn generate() -> String {
     source + &FOOTER.replace("ARMS", &arms)
 }
 
-fn array(name: &str, filter: &[Instruction]) -> String {
+pub(super) fn array(name: &str, filter: &[Instruction]) -> String {
     let mut source = format!("\n#[rustfmt::skip]\nconst {name}: &[Instruction] = &[");
     for (index, Instruction { code, jt, jf, k }) in filter.iter().enumerate() {
         source += if index % 4 == 0 { "\n    " } else { " " };

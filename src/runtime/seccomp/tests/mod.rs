@@ -2,6 +2,7 @@
 //! Tests of the whole room: the committed programs, and programs run in an interpreter.
 
 mod generated;
+mod helper_filter;
 mod interpreter;
 mod loading;
 mod oracle;
