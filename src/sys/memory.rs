@@ -15,7 +15,8 @@ const SEGMENTS_MAX: usize = 8;
 /// Waits as poll(2) does, after giving back the freed parts of the heap, the stack below this frame,
 /// and the pages of the program file, which come back from the page cache when they are used again.
 ///
-/// Only for a process with a single thread. The value is that of poll(2), or the error's number
+/// Only for the first thread of a process; others have stacks of their own, and their code comes
+/// back as this thread's does. The value is that of poll(2), or the error's number
 /// below zero.
 pub(super) fn poll_with_little_memory(
     entries: &mut [libc::pollfd],
@@ -102,7 +103,7 @@ fn release_stack() {
     let end = (here - STACK_MARGIN_BYTES) & !(page_bytes() - 1);
     let start = end.saturating_sub(STACK_BYTES_MAX) & !(page_bytes() - 1);
     let length = end - start;
-    // SAFETY: the range ends well below every live frame of the only thread, and what lies between
+    // SAFETY: the range ends well below every live frame of the first thread, and what lies between
     // the first stack and the next mapping is kept free by the kernel; ENOMEM says that part of it
     // was never mapped.
     unsafe { libc::madvise(start as *mut c_void, length, libc::MADV_DONTNEED) };

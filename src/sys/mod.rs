@@ -8,6 +8,7 @@ pub mod account;
 pub mod caps;
 pub mod channel;
 pub mod child;
+pub mod datagrams;
 mod error;
 pub mod fdpass;
 pub mod fs;

@@ -98,7 +98,7 @@ impl<Event: Copy> PollSet<Event> {
     }
 
     /// As [`PollSet::wait`], for a wait that may be long: gives back memory that is not needed
-    /// meanwhile. Only for a process with a single thread.
+    /// meanwhile. Only for the first thread of a process.
     ///
     /// # Errors
     ///

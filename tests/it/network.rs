@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 
 use crate::support::process::{Call, PATIENCE};
 use crate::support::sandbox::{IMAGE, program};
-use crate::support::{Sandbox, requires};
+use crate::support::{Sandbox, host, requires};
 
 /// Says to each client which address it has.
 const SERVER: &str = "mkdir -p /www/cgi-bin && cd /www/cgi-bin
@@ -294,10 +294,12 @@ fn the_helper_keeps_no_more_rights_than_it_needs() {
         );
         assert_eq!(word("CapInh:").trim_matches('0'), "");
     }
-    // Root sees everything.
-    if !nix::unistd::geteuid().is_root() {
-        let memory = fs::File::open(format!("/proc/{helper}/mem"));
-        assert!(memory.is_err(), "its memory can be read");
+    // In no container's cgroup, nor that of the command which started it.
+    if host::has(host::Need::Cgroup) {
+        let cgroup = |process: &str| fs::read_to_string(format!("/proc/{process}/cgroup")).unwrap();
+        let own = cgroup(&helper.to_string());
+        assert!(own.contains("/coracle-network\n"), "{own}");
+        assert!(!cgroup("self").contains("coracle-network"));
     }
     assert!(inside(&sandbox, "front", ASK).starts_with("from "));
 }

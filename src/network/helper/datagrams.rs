@@ -13,14 +13,15 @@ use nix::errno::Errno;
 use super::events::{Events, Token, Watch};
 use super::shares::Shares;
 use super::slab::Slab;
+use crate::sys::datagrams::{BATCH, Batch};
 use crate::sys::socket;
 use crate::sys::{Ignored, SysResult};
 
 /// The largest datagram.
 const DATAGRAM_BYTES: usize = 65536;
 
-/// How many datagrams one pair may pass before others have their turn.
-const TURN: usize = 64;
+/// How many batches of datagrams one pair may pass before others have their turn.
+const TURN: usize = 2;
 
 /// How long a pair lives on that only one side has used, and one that both have, as the kernel's
 /// own translation has it.
@@ -98,6 +99,7 @@ pub(super) struct Datagrams {
     shares: Shares,
     known: HashMap<Ends, u32>,
     buffer: Vec<u8>,
+    batch: Batch,
     sweep_at: Option<Instant>,
 }
 
@@ -108,6 +110,7 @@ impl Datagrams {
             shares: Shares::new(),
             known: HashMap::new(),
             buffer: Vec::new(),
+            batch: Batch::new(),
             sweep_at: None,
         }
     }
@@ -191,28 +194,34 @@ impl Datagrams {
 
     /// The container has spoken.
     pub(super) fn pass_from_near(&mut self, number: u32) {
-        let mut buffer = self.take_buffer();
-        if let Some(flow) = self.flows.get_mut(number) {
-            flow.used = Instant::now();
-            flow.answered |= matches!(flow.ends, Ends::Inbound { .. });
-            let flow = &*flow;
-            drain(flow.near.as_fd(), &mut buffer, |bytes| flow.send_out(bytes));
+        let Some(flow) = self.flows.get_mut(number) else {
+            return;
+        };
+        flow.used = Instant::now();
+        flow.answered |= matches!(flow.ends, Ends::Inbound { .. });
+        let near = flow.near.as_fd();
+        match &flow.far {
+            Far::Own(far) => pass_all(near, far.as_fd(), &mut self.batch),
+            Far::Port(_) => {
+                let mut buffer = self.take_buffer();
+                if let Some(flow) = self.flows.get(number) {
+                    drain(flow.near.as_fd(), &mut buffer, |bytes| flow.send_out(bytes));
+                }
+                self.put_back(buffer);
+            }
         }
-        self.put_back(buffer);
     }
 
     /// The world has spoken.
     pub(super) fn pass_from_far(&mut self, number: u32) {
-        let mut buffer = self.take_buffer();
-        if let Some(flow) = self.flows.get_mut(number) {
-            flow.used = Instant::now();
-            flow.answered = true;
-            if let Far::Own(far) = &flow.far {
-                let near = flow.near.as_fd();
-                drain(far.as_fd(), &mut buffer, |bytes| socket::send(near, bytes));
-            }
+        let Some(flow) = self.flows.get_mut(number) else {
+            return;
+        };
+        flow.used = Instant::now();
+        flow.answered = true;
+        if let Far::Own(far) = &flow.far {
+            pass_all(far.as_fd(), flow.near.as_fd(), &mut self.batch);
         }
-        self.put_back(buffer);
     }
 
     /// Ends those of a container.
@@ -263,12 +272,34 @@ pub(super) enum Passed {
     Unknown,
 }
 
-fn drain(from: BorrowedFd<'_>, buffer: &mut [u8], send: impl Fn(&[u8]) -> Result<usize, Errno>) {
+/// One that was sent before found nobody: told once, and nothing that the other side could hear.
+const TOLD_ONCE: [Errno; 4] = [
+    Errno::ECONNREFUSED,
+    Errno::EINTR,
+    Errno::EHOSTUNREACH,
+    Errno::ENETUNREACH,
+];
+
+fn pass_all(from: BorrowedFd<'_>, to: BorrowedFd<'_>, batch: &mut Batch) {
     for _ in 0..TURN {
+        match batch.receive(from) {
+            Ok(count) => {
+                batch.send(to);
+                if count < BATCH {
+                    return;
+                }
+            }
+            Err(errno) if TOLD_ONCE.contains(&errno) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn drain(from: BorrowedFd<'_>, buffer: &mut [u8], send: impl Fn(&[u8]) -> Result<usize, Errno>) {
+    for _ in 0..TURN * BATCH {
         match socket::receive(from, buffer) {
             Ok(length) => send(&buffer[..length]).ignored(),
-            // One before it found nobody: told once, and nothing that the other side could hear.
-            Err(Errno::ECONNREFUSED | Errno::EINTR | Errno::EHOSTUNREACH | Errno::ENETUNREACH) => {}
+            Err(errno) if TOLD_ONCE.contains(&errno) => {}
             Err(_) => return,
         }
     }

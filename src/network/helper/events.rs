@@ -7,6 +7,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
+use crate::sys::poll::{Interest, PollSet};
 use crate::sys::{Called, SysResult};
 
 /// What a watched descriptor is.
@@ -162,6 +163,16 @@ impl Events {
     pub(super) fn forget(&self, descriptor: BorrowedFd<'_>) {
         // ENOENT: it was not watched.
         self.epoll.delete(descriptor).unwrap_or_default();
+    }
+
+    /// Waits at most `timeout` for an event, which the next [`Self::wait`] tells, and gives memory
+    /// back that nobody needs meanwhile.
+    ///
+    /// Only for the process's first thread: the others' stacks stay as they are.
+    pub(super) fn wait_with_little_memory(&self, timeout: Option<Duration>) -> SysResult<()> {
+        let mut set = PollSet::new();
+        set.watch(&self.epoll.0, Interest::Read, ());
+        set.wait_with_little_memory(timeout)
     }
 
     /// Waits at most `timeout`.

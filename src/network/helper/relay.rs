@@ -103,6 +103,11 @@ impl Relay {
         }
     }
 
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.flows.len() == 0
+    }
+
     /// How many descriptors they take.
     pub(super) fn descriptors(&self) -> usize {
         2 * (self.flows.len() + self.pipes.taken())

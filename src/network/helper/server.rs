@@ -29,6 +29,10 @@ pub use start::main;
 /// How long the helper stays when nobody needs it any more: a loop of short containers finds it.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// After so long without any event there is probably none for longer: the memory is worth more then
+/// than the time in which it comes back.
+const QUIET_AFTER: Duration = Duration::from_secs(1);
+
 /// How many connections are taken from one listener before others have their turn.
 const ACCEPTED_AT_ONCE: usize = 64;
 
@@ -105,19 +109,7 @@ impl Server {
     /// Serves until nobody needs it any more.
     fn serve(mut self) -> SysResult<()> {
         loop {
-            let timeout = if self.relay.is_busy() {
-                Some(Duration::ZERO)
-            } else {
-                let left = |at: Instant| at.saturating_duration_since(Instant::now());
-                let deadlines = [
-                    self.ends_at,
-                    self.tries.deadline(),
-                    self.datagrams.deadline(),
-                    self.names.deadline(),
-                ];
-                deadlines.into_iter().flatten().min().map(left)
-            };
-            for event in self.events.wait(timeout)? {
+            for event in self.wait()? {
                 self.handle(event);
             }
             self.relay.go_on();
@@ -126,6 +118,34 @@ impl Server {
                 return Ok(());
             }
         }
+    }
+
+    /// How long nothing needs to be done.
+    fn time_left(&self) -> Option<Duration> {
+        if self.relay.is_busy() {
+            return Some(Duration::ZERO);
+        }
+        let deadlines = [
+            self.ends_at,
+            self.tries.deadline(),
+            self.datagrams.deadline(),
+            self.names.deadline(),
+        ];
+        let left = |at: Instant| at.saturating_duration_since(Instant::now());
+        deadlines.into_iter().flatten().min().map(left)
+    }
+
+    fn wait(&self) -> SysResult<Vec<Event>> {
+        let timeout = self.time_left();
+        if timeout.is_some_and(|timeout| timeout <= QUIET_AFTER) {
+            return self.events.wait(timeout);
+        }
+        let events = self.events.wait(Some(QUIET_AFTER))?;
+        if !events.is_empty() {
+            return Ok(events);
+        }
+        self.events.wait_with_little_memory(self.time_left())?;
+        self.events.wait(Some(Duration::ZERO))
     }
 
     fn handle(&mut self, event: Event) {
@@ -173,7 +193,7 @@ impl Server {
     /// Whether nobody has needed the helper for long enough.
     fn is_over(&mut self) -> bool {
         if self.stage == Stage::Retired {
-            return self.relay.len() == 0;
+            return self.relay.is_empty();
         }
         if self.containers.len() + self.clients.len() > 0 {
             self.ends_at = None;
