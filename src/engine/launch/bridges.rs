@@ -73,7 +73,7 @@ impl Bridges {
         let holder = match attach(&client) {
             // It has ended just before, for want of containers.
             Err(HelperError::Gone) => {
-                client = start()?.current(joined.run_root)?;
+                client = start()?.current(joined.run_root, of_network_helper)?;
                 attach(&client)?
             }
             result => result?,
