@@ -174,6 +174,27 @@ fn a_volume_for_the_container_belongs_to_its_user() {
 }
 
 #[test]
+fn a_directory_of_a_group_without_an_id_inside_is_no_obstacle() {
+    requires!("userns,range,unprivileged,group");
+    let sandbox = Sandbox::with_image();
+    // Made by a first command, and the way to the files that are mounted on /etc.
+    sandbox.ok(line(&[], &["true"]));
+    let group = host::other_group();
+    nix::unistd::chown(&sandbox.path("r"), None, group).unwrap();
+    fs::create_dir(sandbox.path("v")).unwrap();
+    nix::unistd::chown(&sandbox.path("v"), None, group).unwrap();
+    fs::set_permissions(sandbox.path("v"), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::create_dir(sandbox.path("v/below")).unwrap();
+    let volume = format!("{}:/v", sandbox.shown("v/below"));
+    let flags = ["--userns", "keep-id", "-v", &volume];
+    sandbox.ok(line(
+        &flags,
+        &["sh", "-c", "test -s /etc/hostname && touch /v/x"],
+    ));
+    assert!(sandbox.path("v/below/x").exists());
+}
+
+#[test]
 fn one_id_alone_denies_setgroups_and_a_range_does_not() {
     requires!("userns");
     let sandbox = Sandbox::with_image();

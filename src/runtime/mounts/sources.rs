@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the init stage cannot open itself: the sources of its mounts, when the container's map
-//! does not hold the caller's id (`--userns nomap`, `auto`, `--uidmap`), and the /dev/shm of
-//! another container, which stands in that one's mount namespace. A child of the monitor, which
+//! What the init stage cannot open itself: the sources of its mounts, when the container's root is
+//! not the caller (`--userns keep-id`, `nomap`, `auto`, `--uidmap`), whose directories may be closed
+//! to it, and the /dev/shm of another container, which stands in that one's mount namespace. A child of the monitor, which
 //! has the caller's rights, opens them and sends them over the stage's line.
 
 use std::fs::File;
@@ -77,7 +77,7 @@ enum How {
 /// What forking says. What cannot be opened is left to the stage, whose own attempt has the error.
 pub fn lend(launch: &Launch, pid: i32, mountpoint: &Path, line: &Channel) -> SysResult<()> {
     let caller = (geteuid().as_raw(), getegid().as_raw());
-    if !launch.maps.hold_outside(caller) {
+    if root_outside(&launch.maps) != caller {
         let list = unreachable_by_stage(launch, mountpoint);
         lend_from(pid, CloneFlags::CLONE_NEWNS, &list, line)?;
     }
@@ -102,9 +102,8 @@ fn unreachable_by_stage(launch: &Launch, mountpoint: &Path) -> Vec<Wanted> {
         how,
         owner: None,
     };
-    let outside = |extents: &[IdMapping]| extents.first().map_or(0, |extent| extent.outside);
     let owner = Owner {
-        ids: (outside(&launch.maps.uids), outside(&launch.maps.gids)),
+        ids: root_outside(&launch.maps),
         maps: launch.maps.clone(),
     };
     let mut list = vec![want(mountpoint, How::Location)];
@@ -122,6 +121,16 @@ fn unreachable_by_stage(launch: &Launch, mountpoint: &Path) -> Vec<Wanted> {
         MountSource::New { .. } => None,
     }));
     list
+}
+
+/// The user and the group of the parent that are the container's root; where it has none, those
+/// of the first id that is mapped.
+fn root_outside(maps: &IdMaps) -> (u32, u32) {
+    let outside = |extents: &[IdMapping]| {
+        let root = extents.iter().find(|extent| extent.inside == 0);
+        root.or(extents.first()).map_or(0, |extent| extent.outside)
+    };
+    (outside(&maps.uids), outside(&maps.gids))
 }
 
 /// Forks into the mount namespace of `pid`: only there a mount can be copied from.

@@ -23,6 +23,8 @@ pub(crate) enum Need {
     Range,
     /// An ordinary user, not root.
     Unprivileged,
+    /// A group beside the user's own.
+    Group,
     /// /dev/net/tun.
     Tun,
     /// A cgroup v2 directory in which this user may make others.
@@ -39,12 +41,13 @@ pub(crate) enum Need {
     Debian,
 }
 
-const NEEDS: [(&str, Need); 12] = [
+const NEEDS: [(&str, Need); 13] = [
     ("userns", Need::Userns),
     ("fuse", Need::Fuse),
     ("overlay", Need::Overlay),
     ("range", Need::Range),
     ("unprivileged", Need::Unprivileged),
+    ("group", Need::Group),
     ("tun", Need::Tun),
     ("cgroup", Need::Cgroup),
     ("pasta", Need::Pasta),
@@ -88,6 +91,13 @@ pub(crate) fn has(need: Need) -> bool {
 pub(crate) fn debian() -> Option<String> {
     let path = std::env::var("CORACLE_TEST_DEBIAN").ok()?;
     Path::new(&path).is_file().then_some(path)
+}
+
+/// A group that the user is in beside its own.
+pub(crate) fn other_group() -> Option<nix::unistd::Gid> {
+    let own = nix::unistd::getgid();
+    let mut groups = nix::unistd::getgroups().ok()?.into_iter();
+    groups.find(|group| *group != own)
 }
 
 /// Whether the tests run as root.
@@ -135,6 +145,7 @@ fn probe(need: Need) -> bool {
         Need::Overlay => works("unshare", &["-Urm", "sh", "-c", overlay]),
         Need::Range => is_root() || has_range(),
         Need::Unprivileged => !is_root(),
+        Need::Group => other_group().is_some(),
         Need::Tun => opens("/dev/net/tun"),
         Need::Cgroup => own_cgroup_is_writable(),
         Need::Pasta => works("pasta", &["--version"]),
@@ -154,6 +165,7 @@ fn explain(need: Need) -> &'static str {
         Need::Overlay => "overlay cannot be mounted in a user namespace",
         Need::Range => "no range for this user in /etc/subuid and /etc/subgid, or no newuidmap",
         Need::Unprivileged => "the tests run as root",
+        Need::Group => "this user is in no group but its own",
         Need::Tun => "/dev/net/tun cannot be opened for reading and writing",
         Need::Cgroup => "this user cannot make a cgroup below its own on cgroup v2",
         Need::Pasta => "the program pasta does not run",
