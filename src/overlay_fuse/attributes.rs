@@ -239,25 +239,38 @@ impl Overlay {
         Ok(shown)
     }
 
-    /// Gives a file of the upper layer its owner and mode, where they are kept.
-    pub(super) fn put_owner_and_mode(&self, spot: &Spot, wanted: &Wanted) -> nix::Result<()> {
-        let is_link = wanted.kind == FileKind::Symlink;
+    /// Gives a copy in the upper layer its owner and mode, where they are kept; `made` is what it
+    /// was made with.
+    pub(super) fn put_owner_and_mode(
+        &self,
+        spot: &Spot,
+        made: &FileStat,
+        wanted: &Wanted,
+    ) -> nix::Result<()> {
+        let put_mode = |mode: u32, is_lost: bool| {
+            if wanted.kind == FileKind::Symlink && made.st_mode & libc::S_IFMT == libc::S_IFLNK
+                || !is_lost && made.st_mode & PERMISSIONS == mode
+            {
+                return Ok(());
+            }
+            spot.chmod(mode)
+        };
         match self.ownership {
             Ownership::Real => {
+                let mut is_lost = false;
                 if !self.ids.ignores_owners() {
                     let uid = self.ids.uid_on_disk(wanted.owner.uid)?;
                     let gid = self.ids.gid_on_disk(wanted.owner.gid)?;
-                    spot.chown(Some(uid), Some(gid))?;
+                    if (uid, gid) != (made.st_uid, made.st_gid) {
+                        spot.chown(Some(uid), Some(gid))?;
+                        // chown(2) clears setuid.
+                        is_lost = wanted.mode & 0o6000 != 0;
+                    }
                 }
-                // After chown, which clears setuid.
-                if is_link {
-                    Ok(())
-                } else {
-                    spot.chmod(wanted.mode)
-                }
+                put_mode(wanted.mode, is_lost)
             }
             Ownership::Metadata => {
-                spot.chmod(mode_on_disk(wanted.kind, wanted.mode))?;
+                put_mode(mode_on_disk(wanted.kind, wanted.mode), false)?;
                 record(spot, wanted)
             }
         }

@@ -6,8 +6,11 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 
+use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat, readlinkat};
-use nix::sys::stat::{FchmodatFlags, FileStat, Mode, UtimensatFlags, fchmodat, fstatat, utimensat};
+use nix::sys::stat::{
+    FchmodatFlags, FileStat, Mode, UtimensatFlags, fchmod, fchmodat, fstatat, futimens, utimensat,
+};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, fchownat};
 
@@ -88,7 +91,10 @@ impl Spot {
         match self {
             Self::Entry { directory, name } => fchmodat(directory, name.as_ref(), mode, follow),
             Self::Directory(opened) => fchmodat(opened, c".", mode, follow),
-            Self::Nameless(opened) => fchmodat(opened, magic_link(opened).as_c_str(), mode, follow),
+            Self::Nameless(opened) => match fchmod(opened, mode) {
+                Err(Errno::EBADF) => fchmodat(opened, magic_link(opened).as_c_str(), mode, follow),
+                answer => answer,
+            },
         }
     }
 
@@ -100,11 +106,14 @@ impl Spot {
                 utimensat(directory, name.as_ref(), atime, mtime, itself)
             }
             Self::Directory(opened) => utimensat(opened, c".", atime, mtime, itself),
-            Self::Nameless(opened) => {
-                let path = magic_link(opened);
-                let follow = UtimensatFlags::FollowSymlink;
-                utimensat(opened, path.as_c_str(), atime, mtime, follow)
-            }
+            Self::Nameless(opened) => match futimens(opened, atime, mtime) {
+                Err(Errno::EBADF) => {
+                    let path = magic_link(opened);
+                    let follow = UtimensatFlags::FollowSymlink;
+                    utimensat(opened, path.as_c_str(), atime, mtime, follow)
+                }
+                answer => answer,
+            },
         }
     }
 

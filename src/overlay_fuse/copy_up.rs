@@ -30,12 +30,26 @@ use crate::sys::fs::clone_file;
 /// How much is copied at once where the kernel cannot copy by itself.
 const CHUNK: usize = 256 * 1024;
 
+/// Up to here two calls are faster than the kernel's own copy, which makes a pipe of pages.
+const SMALL: i64 = 64 * 1024;
+
 /// How much of a file's content the copy needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
     All,
     /// The rest would be cut off at once.
     First(u64),
+}
+
+/// A copy that has not got its name yet.
+struct Draft {
+    spot: Spot,
+    /// Its name in the work directory; a regular file needs none where the file system can make
+    /// files without.
+    name: Option<Name>,
+    /// A regular file, for reading and writing.
+    opened: Option<Arc<OwnedFd>>,
+    status: FileStat,
 }
 
 /// A file that is about to be copied.
@@ -81,16 +95,10 @@ impl Overlay {
         let directory = self.table.directory(id)?;
         let (parent, name) = (directory.parent, directory.name.clone());
         let upper = self.table.directory_fd(parent, UPPER)?;
-        let unfinished = self.work()?.fresh_name();
-        let copied = self
-            .make_copy(&unfinished, &original, Content::All)
-            .and_then(|_opened| self.unfinished(&unfinished)?.stat());
-        let published = copied.and_then(|status| {
-            self.publish_copy(&unfinished, &upper, &name)?;
-            Ok(status)
-        });
-        let status = published.inspect_err(|_errno| self.discard(&unfinished))?;
-        let part = Part::new(UPPER, self.device(status.st_dev));
+        let draft = self.make_copy(&original, Content::All)?;
+        let published = self.publish_copy(&draft, &upper, &name);
+        published.inspect_err(|_errno| self.discard_draft(&draft))?;
+        let part = Part::new(UPPER, self.device(draft.status.st_dev));
         self.table.directory(id)?.parts.insert(0, part);
         Ok(())
     }
@@ -113,24 +121,17 @@ impl Overlay {
             None => None,
         };
         let original = self.original(id)?;
-        let unfinished = self.work()?.fresh_name();
-        let finished = self
-            .make_copy(&unfinished, &original, content)
-            .and_then(|opened| {
-                let status = self.unfinished(&unfinished)?.stat()?;
-                if let (Some(upper), Some(link)) = (&upper, &link) {
-                    self.publish_copy(&unfinished, upper, &link.name)?;
-                } else {
-                    self.pin_copy(id, &unfinished)?;
-                }
-                Ok((opened, status))
-            });
-        let (opened, status) = finished.inspect_err(|_errno| self.discard(&unfinished))?;
-        self.adopt_copy(id, &original, link.as_ref(), &status)?;
+        let draft = self.make_copy(&original, content)?;
+        let finished = match (&upper, &link) {
+            (Some(upper), Some(link)) => self.publish_copy(&draft, upper, &link.name),
+            (Some(_) | None, _) => self.pin_copy(id, &draft),
+        };
+        finished.inspect_err(|_errno| self.discard_draft(&draft))?;
+        self.adopt_copy(id, &original, link.as_ref(), &draft.status)?;
         self.copy_up_names(id)?;
-        if let Some(opened) = opened {
+        if let Some(opened) = draft.opened {
             let data = Data {
-                opened: Arc::new(opened),
+                opened,
                 writable: true,
             };
             self.table.keep_file(id, data)?;
@@ -139,10 +140,13 @@ impl Overlay {
     }
 
     /// A file that has lost its name is copied to one that never gets any.
-    fn pin_copy(&mut self, id: NodeId, unfinished: &Name) -> nix::Result<()> {
-        let opened = self.unfinished(unfinished)?.open(OFlag::O_PATH)?;
-        self.discard(unfinished);
-        self.table.file(id)?.pin = Some(Arc::new(opened));
+    fn pin_copy(&mut self, id: NodeId, draft: &Draft) -> nix::Result<()> {
+        let pin = match &draft.spot {
+            Spot::Nameless(opened) => opened.clone(),
+            spot @ (Spot::Entry { .. } | Spot::Directory(_)) => Arc::new(spot.open(OFlag::O_PATH)?),
+        };
+        self.discard_draft(draft);
+        self.table.file(id)?.pin = Some(pin);
         Ok(())
     }
 
@@ -206,13 +210,8 @@ impl Overlay {
         })
     }
 
-    /// Copies everything of a file but its name; returns a regular file open for writing.
-    fn make_copy(
-        &mut self,
-        unfinished: &Name,
-        original: &Original,
-        content: Content,
-    ) -> nix::Result<Option<OwnedFd>> {
+    /// Copies everything of a file but its name.
+    fn make_copy(&mut self, original: &Original, content: Content) -> nix::Result<Draft> {
         let wanted = Wanted {
             owner: match self.ownership {
                 Ownership::Real => original.shown.owner,
@@ -230,34 +229,107 @@ impl Overlay {
             wanted,
             target: &target,
         };
+        let draft = self.draft(&new)?;
+        let filled = self.fill_copy(&draft, original, content, &new);
+        filled.inspect_err(|_errno| self.discard_draft(&draft))?;
+        Ok(draft)
+    }
+
+    /// Makes the file that a copy becomes.
+    fn draft(&mut self, new: &New<'_>) -> nix::Result<Draft> {
         let work = self.work()?.directory.clone();
-        let opened = self.make(&work, unfinished, &new)?;
-        if let (FileKind::Regular, Some(copy)) = (original.kind, &opened) {
+        if let Some(opened) = self.make_nameless(&work, new)? {
+            let opened = Arc::new(opened);
+            return Ok(Draft {
+                status: fstat(&opened)?,
+                spot: Spot::Nameless(opened.clone()),
+                name: None,
+                opened: Some(opened),
+            });
+        }
+        let name = self.work()?.fresh_name();
+        let opened = self.make(&work, &name, new)?;
+        let spot = self.unfinished(&name)?;
+        let status = spot.stat().inspect_err(|_errno| self.discard(&name))?;
+        Ok(Draft {
+            spot,
+            name: Some(name),
+            opened: opened.map(Arc::new),
+            status,
+        })
+    }
+
+    fn fill_copy(
+        &mut self,
+        draft: &Draft,
+        original: &Original,
+        content: Content,
+        new: &New<'_>,
+    ) -> nix::Result<()> {
+        if let (FileKind::Regular, Some(copy)) = (original.kind, &draft.opened)
+            && original.status.st_size > 0
+            && content != Content::First(0)
+        {
             let source = self.open_lower(original.layer, &original.spot)?;
-            copy_content(&source, copy, &original.status, content)?;
+            let is_whole = content == Content::All;
+            if !(is_whole && self.clone_content(original.layer, &source, copy)?) {
+                copy_content(&source, copy, &original.status, content)?;
+            }
         }
-        let copy = self.unfinished(unfinished)?;
-        if self.keeps_owner(&new) {
-            self.put_owner_and_mode(&copy, &wanted)?;
+        if self.keeps_owner(new) {
+            self.put_owner_and_mode(&draft.spot, &draft.status, &new.wanted)?;
         }
-        self.copy_xattrs(original.layer, original.spot.place(), copy.place())?;
-        copy.set_times(&original.shown.atime, &original.shown.mtime)?;
-        Ok(opened)
+        let (from, to) = (original.spot.place(), draft.spot.place());
+        self.copy_xattrs(original.layer, from, to)?;
+        let shown = &original.shown;
+        draft.spot.set_times(&shown.atime, &shown.mtime)
+    }
+
+    /// Shares the blocks of the original, where the file systems can; tells whether they did.
+    fn clone_content(
+        &mut self,
+        layer: usize,
+        source: &OwnedFd,
+        copy: &OwnedFd,
+    ) -> nix::Result<bool> {
+        if self.layers[layer].refuses_clones {
+            return Ok(false);
+        }
+        match clone_file(copy.as_fd(), source.as_fd()) {
+            Ok(()) => Ok(true),
+            Err(Errno::ENOSPC | Errno::EDQUOT) => Err(Errno::ENOSPC),
+            Err(errno) => {
+                let never = matches!(errno, Errno::EOPNOTSUPP | Errno::EXDEV | Errno::ENOTTY);
+                self.layers[layer].refuses_clones = never;
+                Ok(false)
+            }
+        }
     }
 
     /// Gives a copy its name, without a trace in the times of its directory.
     fn publish_copy(
         &mut self,
-        unfinished: &CStr,
+        draft: &Draft,
         directory: &Arc<OwnedFd>,
         name: &CStr,
     ) -> nix::Result<()> {
         let before = fstat(directory)?;
-        self.work()?
-            .publish(unfinished, directory, name, Replaced::Nothing)?;
+        match &draft.name {
+            Some(unfinished) => {
+                let work = self.work()?;
+                work.publish(unfinished, directory, name, Replaced::Nothing)?;
+            }
+            None => link_to(&draft.spot, directory, name)?,
+        }
         let atime = TimeSpec::new(before.st_atime, before.st_atime_nsec);
         let mtime = TimeSpec::new(before.st_mtime, before.st_mtime_nsec);
         Spot::Directory(directory.clone()).set_times(&atime, &mtime)
+    }
+
+    fn discard_draft(&mut self, draft: &Draft) {
+        if let Some(name) = &draft.name {
+            self.discard(name);
+        }
     }
 
     /// Gives the upper layer a name of a copied-up file that only its original has.
@@ -394,6 +466,11 @@ pub(super) fn link_to(spot: &Spot, directory: &OwnedFd, name: &CStr) -> nix::Res
             name: old,
         } => linkat(from, old.as_ref(), directory, name, AtFlags::empty()),
         Spot::Nameless(opened) | Spot::Directory(opened) => {
+            // Since Linux 6.10 for those who opened it themselves.
+            match linkat(opened, c"", directory, name, AtFlags::AT_EMPTY_PATH) {
+                Err(Errno::ENOENT) => {}
+                answer => return answer,
+            }
             let path = magic_link(opened);
             linkat(
                 opened,
@@ -406,7 +483,7 @@ pub(super) fn link_to(spot: &Spot, directory: &OwnedFd, name: &CStr) -> nix::Res
     }
 }
 
-/// Copies a file's content: by sharing blocks, by the kernel's own copy, or through memory.
+/// Copies a file's content: by the kernel's own copy, or through memory.
 /// Holes stay holes.
 fn copy_content(
     source: &OwnedFd,
@@ -416,12 +493,7 @@ fn copy_content(
 ) -> nix::Result<()> {
     debug_assert!(!is_directory(status));
     let size = match content {
-        Content::All => {
-            if status.st_size == 0 || clone_file(copy.as_fd(), source.as_fd()).is_ok() {
-                return Ok(());
-            }
-            status.st_size
-        }
+        Content::All => status.st_size,
         Content::First(limit) => status.st_size.min(i64::try_from(limit).unwrap_or(i64::MAX)),
     };
     if size == 0 {
@@ -429,7 +501,11 @@ fn copy_content(
     }
     // Blocks count 512 bytes, whatever the file system's own are.
     if status.st_blocks.saturating_mul(512) >= status.st_size {
-        return copy_range(source, copy, 0, size);
+        return if size <= SMALL {
+            copy_through_memory(source, copy, 0, size)
+        } else {
+            copy_range(source, copy, 0, size)
+        };
     }
     ftruncate(copy, size)?;
     let mut offset = 0;
@@ -476,7 +552,8 @@ fn copy_range(source: &OwnedFd, copy: &OwnedFd, start: i64, end: i64) -> nix::Re
 }
 
 fn copy_through_memory(source: &OwnedFd, copy: &OwnedFd, start: i64, end: i64) -> nix::Result<()> {
-    let mut buffer = vec![0; CHUNK];
+    let length = usize::try_from(end - start).unwrap_or(CHUNK);
+    let mut buffer = vec![0; length.min(CHUNK)];
     let mut offset = start;
     while offset < end {
         let wanted = usize::try_from(end - offset)

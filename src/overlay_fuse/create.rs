@@ -251,11 +251,7 @@ impl Overlay {
         new: &New<'_>,
     ) -> nix::Result<Option<OwnedFd>> {
         let Wanted { mode, kind, .. } = new.wanted;
-        let mode = match self.ownership {
-            Ownership::Real => mode,
-            Ownership::Metadata => mode_on_disk(kind, mode),
-        };
-        let mode = Mode::from_bits_truncate(mode);
+        let mode = Mode::from_bits_truncate(self.mode_of_new(kind, mode));
         let flags =
             OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         if self.needs_placeholder(&new.wanted) {
@@ -277,6 +273,33 @@ impl Overlay {
                 let flag = SFlag::from_bits_truncate(kind.type_bits());
                 mknodat(directory, name, flag, mode, kind.rdev()).map(|()| None)
             }
+        }
+    }
+
+    /// Makes a regular file without a name that can get one later; `None` where that cannot be.
+    pub(super) fn make_nameless(
+        &self,
+        directory: &OwnedFd,
+        new: &New<'_>,
+    ) -> nix::Result<Option<OwnedFd>> {
+        let Wanted { mode, kind, .. } = new.wanted;
+        if kind != FileKind::Regular {
+            return Ok(None);
+        }
+        let mode = Mode::from_bits_truncate(self.mode_of_new(kind, mode));
+        let flags = OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
+        match openat(directory, c".", flags, mode) {
+            // The file system has none, or the kernel knows none.
+            Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL) => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
+    /// The permissions with which something is made.
+    fn mode_of_new(&self, kind: FileKind, mode: u32) -> u32 {
+        match self.ownership {
+            Ownership::Real => mode,
+            Ownership::Metadata => mode_on_disk(kind, mode),
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Layer {
     pub(super) dot_wh: bool,
     /// Files here belong to others, who alone may open them without touching the access time.
     pub(super) refuses_noatime: bool,
+    /// The upper layer cannot share blocks with this one.
+    pub(super) refuses_clones: bool,
 }
 
 impl Layer {
@@ -40,6 +42,7 @@ impl Layer {
             metadata,
             dot_wh: false,
             refuses_noatime: false,
+            refuses_clones: false,
         })
     }
 }
@@ -70,6 +73,33 @@ pub(super) fn read_directory(directory: &OwnedFd) -> nix::Result<Vec<RawEntry>> 
         });
     }
     Ok(entries)
+}
+
+/// Which names a directory of a lower layer has, in eight bytes a name.
+#[derive(Debug)]
+pub(super) struct NameSet(Box<[u64]>);
+
+impl NameSet {
+    /// The set of what a listing has.
+    pub(super) fn of(entries: &[RawEntry]) -> Self {
+        let mut hashes: Vec<u64> = entries.iter().map(|entry| hash(&entry.name)).collect();
+        hashes.sort_unstable();
+        Self(hashes.into_boxed_slice())
+    }
+
+    /// Whether the name can be there; if not, it need not be looked for.
+    pub(super) fn may_have(&self, name: &CStr) -> bool {
+        self.0.binary_search(&hash(name)).is_ok()
+    }
+}
+
+/// FNV-1a. Names that collide are looked for in vain, and that is all.
+fn hash(name: &CStr) -> u64 {
+    name.to_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        })
 }
 
 fn is_dot(name: &CStr) -> bool {

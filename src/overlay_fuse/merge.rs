@@ -11,7 +11,8 @@ use nix::sys::stat::{FileStat, fstatat};
 use super::WhiteoutForms;
 use super::attributes::Shown;
 use super::backing::Name;
-use super::layer::read_directory;
+use super::ids::Squash;
+use super::layer::{NameSet, RawEntry, read_directory};
 use super::nodes::{Body, Directory, File, Key, Link, NodeId, Part};
 use super::overlay::Overlay;
 use crate::layer_format::{
@@ -79,6 +80,17 @@ impl Top {
 
 pub(super) fn is_directory(status: &FileStat) -> bool {
     status.st_mode & libc::S_IFMT == libc::S_IFDIR
+}
+
+/// As many names may be looked for in vain in a layer's directory before it is listed.
+const ENOUGH_MISSES: u8 = 3;
+
+/// The names of larger directories are not kept.
+const NAMES_LIMIT: usize = 8192;
+
+fn has_marks(entries: &[RawEntry]) -> bool {
+    let mut names = entries.iter().map(|entry| entry.name.to_bytes());
+    names.any(|name| name.starts_with(DOT_WH_PREFIX))
 }
 
 impl Overlay {
@@ -188,6 +200,10 @@ impl Overlay {
         if reads_dot_wh && name.to_bytes().starts_with(DOT_WH_PREFIX) {
             return Ok(Entry::Absent);
         }
+        let names = self.table.directory(parent)?.parts[index].names.as_ref();
+        if names.is_some_and(|names| !names.may_have(name)) {
+            return self.missing(parent, index, name);
+        }
         let directory = self.table.directory_fd(parent, layer)?;
         match fstatat(&directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(status) if is_whiteout_device(status.st_mode, status.st_rdev) => {
@@ -205,13 +221,39 @@ impl Overlay {
                 Ok(Entry::Present(status))
             }
             Err(Errno::ENOENT) => {
-                if reads_dot_wh && self.has_dot_wh(parent, index, name)? {
-                    return Ok(Entry::Whiteout(WhiteoutForm::DotWh));
-                }
-                Ok(Entry::Absent)
+                self.learn_names(parent, index)?;
+                self.missing(parent, index, name)
             }
             Err(errno) => Err(errno),
         }
+    }
+
+    /// A layer has not a name, unless in the form that hides it below.
+    fn missing(&mut self, parent: NodeId, index: usize, name: &CStr) -> nix::Result<Entry> {
+        let layer = self.table.directory(parent)?.parts[index].layer;
+        if self.layers[layer].dot_wh && self.has_dot_wh(parent, index, name)? {
+            return Ok(Entry::Whiteout(WhiteoutForm::DotWh));
+        }
+        Ok(Entry::Absent)
+    }
+
+    /// Programs look for many names in directories that do not have them, and so in each of many
+    /// layers: where that begins, one listing saves all further questions. Lower layers of an
+    /// image do not change; the system of a machine does.
+    fn learn_names(&mut self, parent: NodeId, index: usize) -> nix::Result<()> {
+        let is_fixed = self.ids.squash != Squash::UnmappedToRoot;
+        let part = &mut self.table.directory(parent)?.parts[index];
+        let layer = part.layer;
+        part.misses = part.misses.saturating_add(1);
+        if part.misses != ENOUGH_MISSES || !is_fixed || self.is_upper(layer) {
+            return Ok(());
+        }
+        let directory = self.table.directory_fd(parent, layer)?;
+        let entries = read_directory(&directory)?;
+        let part = &mut self.table.directory(parent)?.parts[index];
+        part.has_dot_wh = Some(has_marks(&entries));
+        part.names = (entries.len() <= NAMES_LIMIT).then(|| NameSet::of(&entries));
+        Ok(())
     }
 
     /// The opaque mark of a directory in one of its layers.
@@ -244,9 +286,7 @@ impl Overlay {
         let directory = self.table.directory_fd(parent, layer)?;
         let has_any = match known {
             Some(known) => known,
-            None => read_directory(&directory)?
-                .iter()
-                .any(|entry| entry.name.to_bytes().starts_with(DOT_WH_PREFIX)),
+            None => has_marks(&read_directory(&directory)?),
         };
         self.table.directory(parent)?.parts[index].has_dot_wh = Some(has_any);
         if !has_any {

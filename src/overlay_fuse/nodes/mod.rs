@@ -14,6 +14,7 @@ use std::sync::Arc;
 use nix::errno::Errno;
 
 use super::backing::Name;
+use super::layer::NameSet;
 use super::listing::Listing;
 use crate::layer_format::Opaque;
 
@@ -109,6 +110,10 @@ pub(super) struct Part {
     pub(super) opaque: Option<Opaque>,
     /// Whether there are names with `.wh.`, once known.
     pub(super) has_dot_wh: Option<bool>,
+    /// The names of a lower layer, once it is worth to know them.
+    pub(super) names: Option<NameSet>,
+    /// How many names were looked for in vain.
+    pub(super) misses: u8,
 }
 
 /// Everything that is not a directory.
@@ -156,6 +161,8 @@ impl Part {
             opened: None,
             opaque: None,
             has_dot_wh: None,
+            names: None,
+            misses: 0,
         }
     }
 }
