@@ -133,3 +133,15 @@ fn verbs_take_filters_too() {
         .expect(125)
         .says("invalid filter");
 }
+
+#[test]
+fn docker_mode_quotes_words_and_hides_the_ports_of_what_has_ended() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let line = ["create", "-p", "18089:80", IMAGE, "sh", "-c", "exit 0"];
+    sandbox.ok(line);
+    let template = "{{.Command}}|{{.Ports}}|";
+    let call = sandbox.call(["ps", "-a", "--format", template]);
+    let outcome = call.env("CORACLE_MODE", "docker").run().expect(0);
+    assert_eq!(outcome.out(), "\"sh -c 'exit 0'\"||");
+}

@@ -181,15 +181,11 @@ impl<'a> Row<'a> {
                 self.cut(&whole, 17, 17, "...").unwrap_or(whole)
             }
             Dialect::Docker => {
-                let words: Vec<&str> = resolved
-                    .entrypoint
-                    .iter()
-                    .chain(&resolved.command)
-                    .map(String::as_str)
-                    .collect();
+                let words = resolved.entrypoint.iter().chain(&resolved.command);
+                let words: Vec<String> = words.enumerate().map(docker_word).collect();
                 let whole = words.join(" ");
                 let shown = self.cut(&whole, 20, 19, "…").unwrap_or(whole);
-                format!("\"{shown}\"")
+                format!("{shown:?}")
             }
         }
     }
@@ -235,7 +231,12 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// Podman shows the ports of an ended container too, docker does not.
     fn ports(&self) -> String {
+        let has_ended = matches!(self.listed.status(), "created" | "exited");
+        if self.dialect == Dialect::Docker && has_ended {
+            return String::new();
+        }
         ports_text(
             &self.published(),
             &self.listed.summary.resolved.exposed_ports,
@@ -503,4 +504,14 @@ fn exposed_ports(ports: &[String]) -> Value {
             .push(protocol);
     }
     Value::from(by_number)
+}
+
+/// A word of a command as docker shows it: what follows the program stands in quotes where it has
+/// a blank.
+fn docker_word((place, word): (usize, &String)) -> String {
+    if place > 0 && word.contains(' ') {
+        format!("'{word}'")
+    } else {
+        word.clone()
+    }
 }
