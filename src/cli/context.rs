@@ -8,9 +8,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use jiff::Timestamp;
 
 use super::globals::Globals;
-use super::{CommandResult, Failure};
+use super::{CommandResult, Failure, inspect};
 use crate::config::containers_conf::{self, EngineSection};
 use crate::config::storage_conf::{StorageConf, additional_store};
+use crate::engine::events::install_description;
 use crate::engine::external::ExternalStore;
 use crate::engine::run::NamespaceAhead;
 use crate::engine::{Dialect, Engine, Report};
@@ -300,6 +301,7 @@ fn event_log(globals: &Globals, dirs: &Dirs) -> Result<EventLog, Failure> {
     let mut log = EventLog::at(path.unwrap_or_else(|| dirs.event_log()), bytes_max);
     if conf.events_container_create_inspect_data == Some(true) {
         log.detail = CreateDetail::Inspect;
+        install_description(inspect::container_as_json);
     }
     Ok(log)
 }

@@ -13,6 +13,7 @@ use crate::engine::Dialect;
 use crate::engine::access::AccessError;
 use crate::engine::attach::AttachError;
 use crate::engine::error::EngineError;
+use crate::engine::events::EventsError;
 use crate::engine::files::FilesError;
 use crate::engine::host;
 use crate::engine::image::{ImageError, ImportFromError};
@@ -286,6 +287,19 @@ impl From<LogsError> for Failure {
             LogsError::NotKept { .. } | LogsError::Read { .. } | LogsError::Wait(_) => {
                 Self::engine(TOOL_ERROR, chain(&error))
             }
+        }
+    }
+}
+
+impl From<EventsError> for Failure {
+    fn from(error: EventsError) -> Self {
+        match error {
+            EventsError::State(error) => error.into(),
+            EventsError::Write(error) => error.into(),
+            EventsError::NoBackend
+            | EventsError::Filter(_)
+            | EventsError::Read { .. }
+            | EventsError::Watch { .. } => Self::engine(TOOL_ERROR, chain(&error)),
         }
     }
 }

@@ -25,7 +25,6 @@ use crate::oci::ContainerConfig;
 use crate::runtime::capability::{NAMES, PODMAN_DEFAULT};
 use crate::state::StateError;
 use crate::state::atomic::Durability;
-use crate::state::events::{Action, Event};
 use crate::state::id::ContainerId;
 use crate::state::record::{ContainerRecord, ContainerRequest, Resolved};
 use crate::state::secrets::{GivenSecret, SecretError, Secrets};
@@ -202,7 +201,7 @@ impl Engine {
             .and_then(|kept| self.with_secrets(&store, kept, &secrets));
         match kept {
             Ok(kept) => {
-                self.emit(&[Event::of_container(&kept.0, Action::Create)]);
+                self.emit_created(&kept.0);
                 Ok(kept)
             }
             Err(error) => {

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::atomic::{self, Durability};
 use super::connection::{Prefix, Subnet};
 use super::dirs::{Dirs, private_directories};
+use super::events::{Action, Event, EventLog};
 use super::leases::Leases;
 use super::locks::{Contention, DirectoryLock};
 use super::names::is_valid;
@@ -172,6 +173,7 @@ pub struct NetworksLock {
 #[derive(Debug, Clone)]
 pub struct Networks {
     root: PathBuf,
+    events: EventLog,
 }
 
 impl Networks {
@@ -179,6 +181,7 @@ impl Networks {
     pub fn open(dirs: &Dirs) -> Self {
         Self {
             root: dirs.networks(),
+            events: dirs.events.clone(),
         }
     }
 
@@ -218,8 +221,18 @@ impl Networks {
             Err(error) if error.errno == Errno::EEXIST => {
                 Err(NetworkError::Exists { name: name.clone() })
             }
-            written => written.map_err(|source| files("make", name, source)),
+            written => {
+                written.map_err(|source| files("make", name, source))?;
+                self.tell(record, Action::Create);
+                Ok(())
+            }
         }
+    }
+
+    fn tell(&self, record: &NetworkRecord, action: Action) {
+        // The only kind that there is.
+        let event = Event::of_network(&record.id, &record.name, "bridge", action);
+        self.events.write(&[event]);
     }
 
     /// Writes what a network is from now on.
@@ -291,6 +304,7 @@ impl Networks {
     ///
     /// [`NetworkError::Missing`], or what the disk says.
     pub fn remove(&self, _lock: &NetworksLock, name: &str) -> Result<(), NetworkError> {
+        let record = self.load(name);
         match fs::remove_file(self.path(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(NetworkError::Missing {
@@ -303,6 +317,9 @@ impl Networks {
         }
         // Nobody has an address of it any more.
         drop(remove_tree(&self.lease_directory(name)));
+        if let Ok(record) = record {
+            self.tell(&record, Action::Remove);
+        }
         Ok(())
     }
 
@@ -368,6 +385,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let networks = Networks {
             root: directory.path().join("networks"),
+            events: EventLog::none(),
         };
         assert_eq!(networks.list().unwrap(), []);
         let lock = networks.lock().unwrap();

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::StateError;
 use super::atomic::{self, Durability, is_half_written};
 use super::dirs::{Dirs, private_directories};
+use super::events::{Action, Event, EventLog};
 use super::id::{ContainerId, PodId};
 use super::locks::{Contention, DirectoryLock};
 use super::names::is_valid;
@@ -135,6 +136,7 @@ impl ExitPolicy {
 pub struct Pods {
     directory: PathBuf,
     tmp: PathBuf,
+    events: EventLog,
 }
 
 /// The right to make and remove pods, and to make containers in them, held until it is dropped.
@@ -172,6 +174,7 @@ impl Pods {
         Self {
             directory: dirs.pods(),
             tmp: dirs.tmp(),
+            events: dirs.events.clone(),
         }
     }
 
@@ -262,11 +265,18 @@ impl Pods {
     pub fn remove(&self, lock: &PodsLock, id: &PodId) -> Result<(), StateError> {
         self.sweep(lock);
         let path = self.path(id);
+        let name = self.load(id).map(|record| record.name);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error)
+            Ok(()) => {
+                let name = name.unwrap_or_default();
+                let event = Event::of_pod(id.as_str(), &name, Action::Remove);
+                self.events.write(&[event]);
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error)
                 .called(|| format!("unlink({})", path.display()))
                 .map_err(self.failure("remove a pod from")),
-            Ok(()) | Err(_) => Ok(()),
         }
     }
 

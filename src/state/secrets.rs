@@ -22,6 +22,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::atomic::{self, Durability};
 use super::dirs::{Dirs, private_directories};
+use super::events::{Action, Event};
 use super::id::ContainerId;
 use super::locks::{Contention, DirectoryLock};
 use super::record::SecretRequest;
@@ -223,6 +224,7 @@ impl Secrets {
         if let Some(old) = old {
             self.unlink(&old)?;
         }
+        self.tell(&record.id, Action::Create);
         Ok(record.id)
     }
 
@@ -284,7 +286,12 @@ impl Secrets {
         let _lock = self.lock()?;
         let record = self.find(text)?;
         self.unlink(&record)?;
+        self.tell(&record.id, Action::Remove);
         Ok(record.id)
+    }
+
+    fn tell(&self, id: &str, action: Action) {
+        self.dirs.events.write(&[Event::of_secret(id, action)]);
     }
 
     /// Gives a new container its copies.

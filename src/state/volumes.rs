@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::atomic::{self, Durability};
 use super::dirs::{Dirs, private_directories};
+use super::events::{Action, Event, EventLog};
 use super::locks::{Contention, DirectoryLock};
 use super::names::is_valid;
 use super::tree::{RemoveTreeError, remove_tree};
@@ -126,6 +127,7 @@ impl VolumeLock {
 pub struct Volumes {
     root: PathBuf,
     tmp: PathBuf,
+    events: EventLog,
 }
 
 impl Volumes {
@@ -134,6 +136,7 @@ impl Volumes {
         Self {
             root: dirs.volumes(),
             tmp: dirs.tmp(),
+            events: dirs.events.clone(),
         }
     }
 
@@ -171,10 +174,13 @@ impl Volumes {
                 continue;
             };
             return match atomic::rename(&staged, &self.root.join(name)) {
-                Ok(()) => Ok(VolumeLock {
-                    name: name.clone(),
-                    _directory: lock,
-                }),
+                Ok(()) => {
+                    self.events.write(&[Event::of_volume(name, Action::Create)]);
+                    Ok(VolumeLock {
+                        name: name.clone(),
+                        _directory: lock,
+                    })
+                }
                 Err(error) => {
                     drop(remove_tree(&staged));
                     Err(match error.errno {
@@ -302,6 +308,7 @@ impl Volumes {
         let failed = |source| files("remove", name, source);
         let away = self.unused();
         atomic::rename(&self.root.join(name), &away).map_err(failed)?;
+        self.events.write(&[Event::of_volume(name, Action::Remove)]);
         atomic::sync_directory(&self.root).map_err(failed)?;
         remove_tree(&away).map_err(|error| match error {
             RemoveTreeError::NeedsNamespace { path } => VolumeError::NeedsNamespace { path },

@@ -152,14 +152,18 @@ fn tail(text: &str) -> Result<Option<u64>, Failure> {
     Ok(u64::try_from(lines).ok())
 }
 
-fn moment(flag: &str, text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+pub(in crate::cli) fn moment(flag: &str, text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
     parse_moment(text, now)
         .map_err(|error| Failure::tool(format_args!("parsing --{flag} {text:?}: {error}")))
 }
 
-/// Where docker takes a span as before now, podman means after now: `--until 3s --follow` looks on
+/// The moment that `--until` names. Where docker takes a span as before now, podman means after now: `--until 3s --follow` looks on
 /// for three seconds.
-fn end(text: &str, now: Timestamp, dialect: Dialect) -> Result<Timestamp, Failure> {
+pub(in crate::cli) fn end(
+    text: &str,
+    now: Timestamp,
+    dialect: Dialect,
+) -> Result<Timestamp, Failure> {
     let is_number = text.parse::<f64>().is_ok();
     match (dialect, parse_duration(text)) {
         (Dialect::Podman, Some(span)) if !is_number => {

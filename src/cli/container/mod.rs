@@ -33,7 +33,7 @@ mod which;
 
 use super::Entry;
 
-pub(super) use logs::LogFlags;
+pub(super) use logs::{LogFlags, end, moment};
 pub(super) use prune::print_pruned;
 pub(super) use top::print_processes;
 pub(super) use which::{print_errors, tool_error, without_slash};

@@ -2,13 +2,14 @@
 //! `load`.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::stdin;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
-use crate::engine::image::{LoadRequest, LoadSource, LoadedImage, WhichArchived};
+use crate::engine::image::{ArchiveEvent, LoadRequest, LoadSource, LoadedImage, WhichArchived};
 use crate::engine::{Dialect, Silent};
 use crate::oci::Reference;
+use crate::state::events::Action;
 
 /// Flags of `load`.
 #[derive(Debug, clap::Args)]
@@ -30,10 +31,16 @@ impl Subcommand for Load {
     const EXAMPLES: &'static [&'static str] = &["load --input images.tar", "load < images.tar.gz"];
 
     fn run(self, context: &Context) -> CommandResult {
+        let path = self.input.as_deref().unwrap_or(Path::new("-"));
+        let told = ArchiveEvent {
+            action: Action::LoadFromArchive,
+            name: path.display().to_string(),
+        };
         let request = LoadRequest {
             source: source(self.input)?,
             which: WhichArchived::All,
             policy: self.signature_policy,
+            told,
         };
         for image in context.engine.load_images(request, &Silent)? {
             for line in lines(&image, context.engine.dialect) {

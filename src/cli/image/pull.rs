@@ -11,11 +11,12 @@ use crate::config::registries::RegistriesError;
 use crate::engine::Dialect;
 use crate::engine::access::AccessError;
 use crate::engine::image::{
-    ImageError, LoadRequest, LoadSource, LoadedImage, Novelty, PullPolicy, PullRequest,
-    PulledImage, WhichArchived, WhichTags,
+    ArchiveEvent, ImageError, LoadRequest, LoadSource, LoadedImage, Novelty, PullPolicy,
+    PullRequest, PulledImage, WhichArchived, WhichTags,
 };
 use crate::oci::{DEFAULT_TAG, Reference};
 use crate::output::ask;
+use crate::state::events::Action;
 
 /// Flags of `pull`.
 #[derive(Debug, clap::Args)]
@@ -116,8 +117,8 @@ fn origin(text: &str) -> Result<Origin, Failure> {
         return Ok(Origin::Registry(name.to_owned()));
     }
     for transport in ["docker-archive:", "oci-archive:", "oci:", "dir:"] {
-        if let Some(path) = text.strip_prefix(transport) {
-            return Ok(Origin::Archive(path.to_owned()));
+        if text.starts_with(transport) {
+            return Ok(Origin::Archive(text.to_owned()));
         }
     }
     match text.split_once(':') {
@@ -136,6 +137,11 @@ fn load(
     volume: Volume,
     policy: Option<PathBuf>,
 ) -> Result<Vec<LoadedImage>, Failure> {
+    let told = ArchiveEvent {
+        action: Action::Pull,
+        name: path.to_owned(),
+    };
+    let (_, path) = path.split_once(':').unwrap_or_default();
     let (path, which) = match path.split_once(':') {
         Some((file, name)) if !Path::new(path).exists() && !name.is_empty() => {
             (file, WhichArchived::One(name.to_owned()))
@@ -147,6 +153,7 @@ fn load(
         source: LoadSource::Path(path.into()),
         which,
         policy,
+        told,
     };
     Ok(context.engine.load_images(request, &transfers)?)
 }
@@ -293,8 +300,11 @@ mod tests {
             ("docker://quay.io/a/b:1", registry("quay.io/a/b:1")),
             ("busybox:latest", registry("busybox:latest")),
             ("localhost:5000/x", registry("localhost:5000/x")),
-            ("oci:/tmp/x", Origin::Archive("/tmp/x".to_owned())),
-            ("docker-archive:x.tar", Origin::Archive("x.tar".to_owned())),
+            ("oci:/tmp/x", Origin::Archive("oci:/tmp/x".to_owned())),
+            (
+                "docker-archive:x.tar",
+                Origin::Archive("docker-archive:x.tar".to_owned()),
+            ),
         ] {
             assert_eq!(origin(text).unwrap(), expected);
         }

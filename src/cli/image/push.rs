@@ -10,10 +10,11 @@ use crate::cli::args::registry::{RegistryArgs, for_push};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::image::{
-    ArchiveForm, LayerCompression, LayerForm, ManifestFormat, Output, PushRequest, PushedImage,
-    ReusedForms, SaveRequest,
+    ArchiveEvent, ArchiveForm, LayerCompression, LayerForm, ManifestFormat, Output, PushRequest,
+    PushedImage, ReusedForms, SaveRequest,
 };
 use crate::oci::Digest;
+use crate::state::events::Action;
 
 /// Flags of `push`.
 #[derive(Debug, clap::Args)]
@@ -132,6 +133,7 @@ fn save(context: &Context, image: String, destination: Destination) -> CommandRe
         is_directory,
         path,
         name,
+        typed,
     } = destination
     else {
         return Ok(0);
@@ -150,6 +152,10 @@ fn save(context: &Context, image: String, destination: Destination) -> CommandRe
         form,
         layers,
         output,
+        told: ArchiveEvent {
+            action: Action::Push,
+            name: typed,
+        },
     })?;
     Ok(0)
 }
@@ -166,6 +172,8 @@ enum Destination {
         path: PathBuf,
         /// The name that the image gets in it.
         name: Option<String>,
+        /// All of that, as typed.
+        typed: String,
     },
 }
 
@@ -196,6 +204,7 @@ fn destination(text: &str) -> Result<Destination, Failure> {
         is_directory,
         path: path.into(),
         name,
+        typed: text.to_owned(),
     })
 }
 

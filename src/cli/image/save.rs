@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::cli::output_file::{check_file_name, open_output};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
-use crate::engine::image::{ArchiveForm, LayerForm, Output, SaveRequest};
+use crate::engine::image::{ArchiveEvent, ArchiveForm, LayerForm, Output, SaveRequest};
+use crate::state::events::Action;
 
 /// Flags of `save`.
 #[derive(Debug, clap::Args)]
@@ -86,12 +87,18 @@ impl Subcommand for Save {
         let streams = self.output.is_none();
         let existed = self.output.as_deref().is_some_and(Path::exists);
         let output = self.output(is_directory, context.engine.dialect)?;
+        let path = self.output.as_deref().unwrap_or(Path::new("/dev/stdout"));
+        let told = ArchiveEvent {
+            action: Action::Save,
+            name: path.display().to_string(),
+        };
         let saved = context.engine.save_images(&SaveRequest {
             images: self.words,
             names,
             form,
             layers,
             output,
+            told,
         });
         if let (Err(_), Some(path), false) = (&saved, &self.output, existed || is_directory) {
             // What was begun is of no use.

@@ -6,6 +6,8 @@ mod completion;
 mod connection;
 mod df;
 mod doctor;
+mod event_document;
+mod events;
 mod info;
 mod prune;
 mod reset;
@@ -21,6 +23,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<connection::Connections>(),
     Entry::of::<df::Df>(),
     Entry::of::<doctor::Doctor>(),
+    Entry::of::<events::Events>(),
     Entry::of::<info::Info>(),
     Entry::of::<prune::Prune>(),
     Entry::of::<reset::Reset>(),

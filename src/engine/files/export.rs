@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 
 use super::error::FilesError;
 use crate::engine::Engine;
+use crate::state::events::{Action, Event};
 use crate::storage::pack::{Scope, TreeStream};
 
 /// Bytes that are read and written at once.
@@ -35,6 +36,7 @@ impl Engine {
         };
         let words = self.workplace()?.run(&mut work).map_err(failed)?;
         if words.is_empty() {
+            self.emit(&[Event::of_container(&record, Action::Export)]);
             return Ok(());
         }
         Err(failed(String::from_utf8_lossy(&words).into_owned()))

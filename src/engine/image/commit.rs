@@ -14,6 +14,7 @@ use crate::oci::{
     ContainerConfig, Descriptor, Digest, History, ImageConfiguration, Manifest, Platform, RootFs,
     media_type,
 };
+use crate::state::events::{Action, Event};
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
 use crate::state::record::ContainerRecord;
@@ -155,7 +156,9 @@ impl Engine {
             names: names.as_slice(),
             origin: None,
         };
-        Ok(images.add(&new, pins)?)
+        let image = images.add(&new, pins)?;
+        self.emit(&[Event::of_container(&record, Action::Commit)]);
+        Ok(image)
     }
 
     /// The layers of the new image, and what keeps them there until it is.

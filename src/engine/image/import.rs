@@ -14,6 +14,7 @@ use super::download::is_url;
 use super::error::{ImageError, go_reason};
 use crate::engine::Engine;
 use crate::oci::{ContainerConfig, Digest, History, ImageConfiguration, Platform, RootFs};
+use crate::state::events::{Action, Event};
 use crate::storage::{Expected, LayerRecord, NewImage};
 
 /// What is asked of an import.
@@ -77,7 +78,10 @@ impl Engine {
             names: names.as_slice(),
             origin: None,
         };
-        Ok(images.add(&new, vec![pin])?)
+        let id = images.add(&new, vec![pin])?;
+        let name = names.map(|name| name.to_string()).unwrap_or_default();
+        self.emit(&[Event::of_image(id.hex(), &name, Action::Import)]);
+        Ok(id)
     }
 }
 

@@ -9,10 +9,12 @@ use super::download::is_url;
 use super::error::{ImageError, go_reason};
 use super::progress::TransferReport;
 use super::pull::PullFailure;
+use super::save::ArchiveEvent;
 use crate::config::policy::Policy;
 use crate::engine::{Dialect, Engine};
 use crate::oci::{Digest, Reference};
 use crate::runtime::userns::chain;
+use crate::state::events::{Action, Event};
 use crate::storage::StorageError;
 use crate::storage::archive::{self, ArchiveForm, ArchivedImage};
 
@@ -34,6 +36,8 @@ pub struct LoadRequest {
     pub which: WhichArchived,
     /// `--signature-policy`.
     pub policy: Option<PathBuf>,
+    /// What is told of it.
+    pub told: ArchiveEvent,
 }
 
 impl LoadRequest {
@@ -43,6 +47,10 @@ impl LoadRequest {
             source,
             which: WhichArchived::All,
             policy: None,
+            told: ArchiveEvent {
+                action: Action::LoadFromArchive,
+                name: String::new(),
+            },
         }
     }
 }
@@ -115,6 +123,8 @@ impl Engine {
             let ids: Result<Vec<Digest>, StorageError> = ids.collect();
             ids.map_err(|error| PullFailure::other(chain(&error)))
         })?;
+        let told: Vec<Event> = ids.iter().map(|id| request.told.of(id)).collect();
+        self.emit(&told);
         let loaded = ids.into_iter().zip(names).map(|(id, names)| LoadedImage {
             id,
             names: names.iter().map(ToString::to_string).collect(),

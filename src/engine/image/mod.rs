@@ -45,4 +45,4 @@ pub use pull::{Novelty, PullCause, PullFailure, PullPolicy, PullRequest, PulledI
 pub use push::{ManifestFormat, PushRequest, PushedImage, ReusedForms};
 pub(in crate::engine) use relay::download;
 pub use remove::{Force, ImageRemoval, ImageRemovalReport, PruneScope, PrunedImage, WhichImages};
-pub use save::SaveRequest;
+pub use save::{ArchiveEvent, SaveRequest};

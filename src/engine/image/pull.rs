@@ -13,10 +13,11 @@ use super::fetch::{Fetch, all_tags};
 use super::progress::{Step, TransferReport};
 use super::sources::{Candidate, Places};
 use crate::engine::access::AccessRequest;
-use crate::engine::{Engine, Silent};
+use crate::engine::{Dialect, Engine, Silent};
 use crate::oci::{DEFAULT_TAG, Digest, Platform, Reference};
 use crate::registry::{Absence, Patience, RegistryError};
 use crate::runtime::userns::{chain, run_apart};
+use crate::state::events::{Action, Event, Kind};
 use crate::storage::{Images, InPlace, StorageError};
 use crate::sys::Ignored;
 
@@ -124,6 +125,27 @@ impl Engine {
         request: &PullRequest,
         report: &dyn TransferReport,
     ) -> Result<Vec<PulledImage>, ImageError> {
+        let pulled = self.pull_quietly(request, report);
+        match &pulled {
+            Ok(pulled) => {
+                let events = pulled.iter();
+                let event = |one: &PulledImage| pulled_event(&one.id, request);
+                self.emit(&events.map(event).collect::<Vec<_>>());
+            }
+            Err(error) => self.emit(&[Event {
+                name: request.name.clone(),
+                error: chain(error),
+                ..Event::new(Kind::Image, Action::PullError)
+            }]),
+        }
+        pulled
+    }
+
+    fn pull_quietly(
+        &self,
+        request: &PullRequest,
+        report: &dyn TransferReport,
+    ) -> Result<Vec<PulledImage>, ImageError> {
         let name = pull_name(&request.name)?;
         if request.tags == WhichTags::All && (name.tag().is_some() || name.digest().is_some()) {
             return Err(ImageError::TagWithAllTags);
@@ -166,6 +188,10 @@ impl Engine {
             PullPolicy::Never => return Ok(None),
             PullPolicy::Missing => {
                 let found = Images::open(&self.dirs).find(&request.name);
+                if let (Ok((id, _)), Dialect::Podman) = (&found, self.dialect) {
+                    // As podman, which has looked for it.
+                    self.emit(&[pulled_event(id, request)]);
+                }
                 if !matches!(found, Err(StorageError::NoSuchImage { .. })) {
                     return Ok(None);
                 }
@@ -295,6 +321,10 @@ impl PullFailure {
             reason: None,
         }
     }
+}
+
+fn pulled_event(id: &Digest, request: &PullRequest) -> Event {
+    Event::of_image(id.hex(), &request.name, Action::Pull)
 }
 
 fn pull_name(text: &str) -> Result<Reference, ImageError> {

@@ -22,6 +22,7 @@ use crate::engine::access::AccessRequest;
 use crate::oci::{Descriptor, Digest, Manifest, Reference};
 use crate::registry::{Blob, Patience, RegistryError};
 use crate::runtime::userns::chain;
+use crate::state::events::{Action, Event};
 use crate::storage::{Image, Images, Layer, LayerCompression, Origin, compress, unnamed_file};
 use crate::sys::Ignored;
 
@@ -140,6 +141,8 @@ impl Engine {
         };
         // It only saves work: an image of another store cannot be written to.
         drop(images.note_origin(&image.id, &origin));
+        let typed = request.destination.as_ref().unwrap_or(&request.image);
+        self.emit(&[Event::of_image(image.id.hex(), typed, Action::Push)]);
         Ok(PushedImage {
             name,
             digest,

@@ -8,6 +8,7 @@ use crate::engine::remove::{Dependents, OwnVolumes, RemoveOptions, Running};
 use crate::engine::selection::{Missing, Selection};
 use crate::engine::{Engine, Report};
 use crate::oci::Digest;
+use crate::state::events::{Action, Event};
 use crate::storage::{Images, InPlace, ListedImage, Removed, StorageError, Workplace};
 
 /// What is asked of a removal.
@@ -165,7 +166,10 @@ impl Engine {
                 continue;
             }
             match images.remove(&listed.image.id, &*workplace) {
-                Ok(removed) => warn(removed, report),
+                Ok(removed) => {
+                    self.emit_removed(&listed.image.id, &listed.names, listed.image.id.hex());
+                    warn(removed, report);
+                }
                 // Somebody else was faster.
                 Err(StorageError::NoSuchImage { .. }) => continue,
                 Err(error) => return Err(error.into()),
@@ -178,6 +182,20 @@ impl Engine {
         }
         warn(images.collect(&*workplace)?, report);
         Ok(pruned)
+    }
+}
+
+impl Engine {
+    fn emit_removed(&self, id: &Digest, names: &[String], typed: &str) {
+        let hex = id.hex();
+        // The newest first, as podman.
+        let untagged = names
+            .iter()
+            .rev()
+            .map(|name| (name.as_str(), Action::Untag));
+        let events = untagged.chain([(typed, Action::Remove)]);
+        let events = events.map(|(name, action)| Event::of_image(hex, name, action));
+        self.emit(&events.collect::<Vec<_>>());
     }
 }
 
@@ -200,7 +218,8 @@ struct Run<'a> {
 impl Run<'_> {
     fn remove_all(&mut self) -> Result<(), ImageError> {
         for ListedImage { image, names, .. } in self.images.list()? {
-            if let Err(error) = self.delete(&image.id, names) {
+            let typed = image.id.hex().to_owned();
+            if let Err(error) = self.delete(&image.id, names, &typed) {
                 self.done.errors.push(error);
             }
         }
@@ -215,6 +234,8 @@ impl Run<'_> {
         match name {
             Some(name) if names.len() > 1 => {
                 self.images.untag(&id, &name)?;
+                let event = Event::of_image(id.hex(), &name, Action::Untag);
+                self.engine.emit(&[event]);
                 self.done.untagged.push(name);
                 Ok(())
             }
@@ -222,11 +243,12 @@ impl Run<'_> {
                 let id = id.hex().to_owned();
                 Err(ImageError::SeveralNames { id, names })
             }
-            Some(_) | None => self.delete(&id, names),
+            Some(name) => self.delete(&id, names, &name),
+            None => self.delete(&id, names, word),
         }
     }
 
-    fn delete(&mut self, id: &Digest, names: Vec<String>) -> Result<(), ImageError> {
+    fn delete(&mut self, id: &Digest, names: Vec<String>, typed: &str) -> Result<(), ImageError> {
         let users = ImageUsers::read(&self.engine.store()?)?;
         let containers = users.of(id);
         if let Some(container) = containers.first() {
@@ -237,6 +259,7 @@ impl Run<'_> {
             self.remove_containers(containers)?;
         }
         let removed = self.images.remove(id, self.workplace)?;
+        self.engine.emit_removed(id, &names, typed);
         self.done.untagged.extend(names);
         self.done.deleted.push(id.clone());
         warn(removed, self.report);

@@ -4,6 +4,7 @@
 use super::error::ImageError;
 use crate::engine::{Dialect, Engine};
 use crate::oci::{Digest, Reference};
+use crate::state::events::{Action, Event};
 use crate::storage::archive::{ArchiveForm, LayerForm, OutgoingImage, Output, write};
 
 /// What is asked of a save.
@@ -19,6 +20,23 @@ pub struct SaveRequest {
     pub layers: LayerForm,
     /// Where it is written.
     pub output: Output,
+    /// What is told of it.
+    pub told: ArchiveEvent,
+}
+
+/// What is told when an image has come from an archive, or gone into one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveEvent {
+    /// What happened.
+    pub action: Action,
+    /// The archive, as typed.
+    pub name: String,
+}
+
+impl ArchiveEvent {
+    pub(super) fn of(&self, id: &Digest) -> Event {
+        Event::of_image(id.hex(), &self.name, self.action)
+    }
 }
 
 impl Engine {
@@ -53,6 +71,8 @@ impl Engine {
                 only.names.push(self.archived_name(&name));
             }
         }
+        let told = outgoing.iter().map(|(id, _)| request.told.of(id));
+        let told: Vec<Event> = told.collect();
         let images: Vec<OutgoingImage> = outgoing.into_iter().map(|(_, image)| image).collect();
         let scratch = self.dirs.tmp();
         let mut work = || {
@@ -72,7 +92,10 @@ impl Engine {
         let words = words.map(|words| String::from_utf8_lossy(&words).into_owned());
         drop(pins);
         match words {
-            Ok(words) if words.is_empty() => Ok(()),
+            Ok(words) if words.is_empty() => {
+                self.emit(&told);
+                Ok(())
+            }
             Ok(words) | Err(words) => Err(ImageError::Save { words }),
         }
     }

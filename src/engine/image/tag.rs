@@ -4,6 +4,7 @@
 use super::error::ImageError;
 use crate::engine::{Dialect, Engine};
 use crate::oci::{Digest, Reference};
+use crate::state::events::{Action, Event};
 use crate::storage::{Images, StorageError};
 
 impl Engine {
@@ -17,8 +18,9 @@ impl Engine {
         let (id, _) = images.find(source)?;
         let names = targets.iter().map(|target| self.new_name(target));
         let names: Vec<Reference> = names.collect::<Result<_, _>>()?;
-        for name in names {
-            images.tag(&id, &name)?;
+        for (name, typed) in names.iter().zip(targets) {
+            images.tag(&id, name)?;
+            self.emit(&[Event::of_image(id.hex(), typed, Action::Tag)]);
         }
         Ok(())
     }
@@ -31,9 +33,12 @@ impl Engine {
     pub fn untag_image(&self, source: &str, names: &[String]) -> Result<(), ImageError> {
         let images = self.images()?;
         let (id, _) = images.find(source)?;
+        let untagged = |name: &str| self.emit(&[Event::of_image(id.hex(), name, Action::Untag)]);
         if names.is_empty() {
-            for name in images.names_of(&id)? {
+            // The newest first, as podman.
+            for name in images.names_of(&id)?.into_iter().rev() {
                 images.untag(&id, &name)?;
+                untagged(&name);
             }
             return Ok(());
         }
@@ -46,6 +51,7 @@ impl Engine {
                     name,
                     &format!("{}@{digest}", full.repository()),
                 )?;
+                untagged(name);
                 continue;
             }
             let full = full.to_string();
@@ -57,8 +63,12 @@ impl Engine {
                         return Err(StorageError::NoSuchName { name: full }.into());
                     };
                     images.untag(&id, &found)?;
+                    untagged(&found);
                 }
-                result => result?,
+                result => {
+                    result?;
+                    untagged(&full);
+                }
             }
         }
         Ok(())

@@ -11,6 +11,7 @@ use crate::engine::{Engine, Report};
 use crate::network::helper::client::{Client, HelperError};
 use crate::state::atomic::Durability;
 use crate::state::connection::{Attachment, ConnectionPlan, NetworkPlan, NetworkRequest};
+use crate::state::events::{Action, Event};
 use crate::state::id::ContainerId;
 use crate::state::record::{ContainerRecord, ContainerState};
 use crate::state::store::{ContainerLock, Store};
@@ -132,7 +133,10 @@ impl Engine {
             }
             state.attachments.push(attachment);
         }
-        self.keep_changes(&store, word, &changing)
+        self.keep_changes(&store, word, &changing)?;
+        let event = Event::of_member(&changing.record, &request.network, Action::Connect);
+        self.emit(&[event]);
+        Ok(())
     }
 
     /// Takes the container that `word` means out of a network.
@@ -169,7 +173,10 @@ impl Engine {
             state.attachments = kept;
             give_back(&self.dirs, id, &gone);
         }
-        self.keep_changes(&store, word, &changing)
+        self.keep_changes(&store, word, &changing)?;
+        let event = Event::of_member(&changing.record, &record.name, Action::Disconnect);
+        self.emit(&[event]);
+        Ok(())
     }
 
     /// `network reload`: the helper's rules stand as long as it does, so that there is nothing to

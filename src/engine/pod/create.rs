@@ -13,6 +13,7 @@ use crate::engine::create::CreateError;
 use crate::engine::{Engine, Report, names};
 use crate::state::StateError;
 use crate::state::atomic::Durability;
+use crate::state::events::{Action, Event};
 use crate::state::id::{ContainerId, PodId};
 use crate::state::pod::{PodRecord, PodRequest, SharedNamespace};
 use crate::state::record::{ContainerRequest, PodRole};
@@ -87,10 +88,17 @@ impl Engine {
         let _making = self.pods().begin(&record.id)?;
         let record = self.keep_pod(record)?;
         let made = self.finish_pod(&record, spec.infra, spec.id_file, report);
-        if made.is_err() {
-            self.discard_pod(&record.id, report);
+        match made {
+            Ok(()) => {
+                let event = Event::of_pod(record.id.as_str(), &record.name, Action::Create);
+                self.emit(&[event]);
+                Ok(record)
+            }
+            Err(error) => {
+                self.discard_pod(&record.id, report);
+                Err(error)
+            }
         }
-        made.map(|()| record)
     }
 
     /// Writes the record under its name, or under a generated one that is free.

@@ -13,6 +13,7 @@ use crate::engine::stop::{Grace, StopOptions};
 use crate::engine::top::{Processes, TopError, TopRequest};
 use crate::engine::{Engine, Report, Silent};
 use crate::state::StateError;
+use crate::state::events::{Action, Event};
 use crate::state::id::{ContainerId, PodId};
 use crate::state::pod::{ExitPolicy, PodRecord};
 use crate::state::record::{ContainerRecord, PodRole};
@@ -33,6 +34,20 @@ pub enum PodAction {
     Pause,
     /// What is frozen goes on.
     Unpause,
+}
+
+impl PodAction {
+    /// The events of a pod to which it was done.
+    fn told(self) -> &'static [Action] {
+        match self {
+            Self::Start => &[Action::Start],
+            Self::Stop(_) => &[Action::Stop],
+            Self::Restart => &[Action::Stop, Action::Start],
+            Self::Kill(_) => &[Action::Kill],
+            Self::Pause => &[Action::Pause],
+            Self::Unpause => &[Action::Unpause],
+        }
+    }
 }
 
 /// What became of one pod.
@@ -81,6 +96,9 @@ impl Engine {
                 continue;
             }
             let results = self.act_on(&pod, action, report)?;
+            let told = action.told().iter();
+            let told = told.map(|told| Event::of_pod(id.as_str(), &pod.record.name, *told));
+            self.emit(&told.collect::<Vec<_>>());
             let failed = |item: ItemResult| {
                 let id = ContainerId::parse(&item.typed)?;
                 Some((id, item.result.err()?))

@@ -12,6 +12,7 @@ use crate::engine::usage::tree_bytes;
 use crate::engine::{Engine, Report};
 use crate::runtime::subid::holder_map;
 use crate::runtime::userns::{chain, run_mapped};
+use crate::state::events::{Action, Event};
 use crate::state::record::{ContainerRecord, MountKind};
 use crate::state::store::Store;
 use crate::state::tree::remove_tree;
@@ -87,7 +88,11 @@ impl Engine {
             let name = &volume.record.name;
             let size_bytes = tree_bytes(volume.mountpoint.clone());
             let result = self.remove_volume(&store, name, Running::Refuse, report);
-            match gone(result, &mut left) {
+            let result = gone(result, &mut left);
+            if result.is_ok() {
+                self.emit(&[Event::of_volume(name, Action::Prune)]);
+            }
+            match result {
                 // Used by now, or removed by somebody else.
                 Err(VolumeFailure::InUse { .. } | VolumeFailure::NothingToRemove { .. }) => {}
                 result => removed.push(RemovedVolume {

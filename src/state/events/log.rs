@@ -197,4 +197,4 @@ pub const ROTATION: &str = "io.podman.event.rotate";
 pub const ROTATION_BEGINS: &str = "begin";
 
 /// What follows is new.
-pub const ROTATION_ENDS: &str = "end";
+const ROTATION_ENDS: &str = "end";

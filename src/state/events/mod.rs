@@ -12,7 +12,7 @@
 
 mod log;
 
-pub use log::{CreateDetail, EventLog, LOG_BYTES_MAX, ROTATION, ROTATION_BEGINS, ROTATION_ENDS};
+pub use log::{CreateDetail, EventLog, LOG_BYTES_MAX, ROTATION, ROTATION_BEGINS};
 
 use std::collections::BTreeMap;
 use std::fmt;
