@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::error::EngineError;
 use super::image_source::{ImageFacts, PinnedImage};
+use super::limits::{self, LimitError};
 use super::maps::MapError;
 use super::network::NetworkFailure;
 use super::pod::{JoinError, Membership};
@@ -55,6 +56,9 @@ pub enum CreateError {
     /// `--network`.
     #[error(transparent)]
     Network(#[from] NetworkFailure),
+    /// Limits that fit nowhere.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// `--userns auto`.
     #[error(transparent)]
     Map(#[from] MapError),
@@ -174,6 +178,7 @@ impl Engine {
             let (uid, gid) = (nix::unistd::getuid(), nix::unistd::getgid());
             request.userns = callers_map(request.user.as_deref(), uid.as_raw(), gid.as_raw());
         }
+        limits::check(&request)?;
         let conf = self.containers_conf()?;
         for ignored in &conf.ignored {
             report.warning(&ignored.to_string());

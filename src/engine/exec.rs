@@ -307,6 +307,8 @@ impl Engine {
                 source,
             })?
             .ok_or_else(gone)?;
+        // Where that fails, so does the fork into the cgroup, in the kernel's own words.
+        drop(cgroup::come_near(&state.cgroup_path));
         let cgroup = cgroup::open(&state.cgroup_path);
         Ok(Target {
             record,

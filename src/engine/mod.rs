@@ -26,6 +26,7 @@ pub mod info;
 pub mod inspect;
 pub mod kill;
 pub mod launch;
+pub mod limits;
 pub mod list;
 pub mod logs;
 pub mod manifest;

@@ -340,7 +340,7 @@ fn remove_with(
     drop(remove_tree(&store.dirs().container_run(id)));
     let state = store.read_state(id).unwrap_or_default();
     if state.cgroup_path.is_empty() {
-        cgroup::discard(id);
+        cgroup::discard(id, record.as_ref().map(|record| &record.request));
     }
     match store.remove(id) {
         Ok(()) | Err(StateError::NoSuchContainer { .. }) => {}

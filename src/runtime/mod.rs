@@ -18,6 +18,7 @@ pub mod mounts;
 pub mod passwd;
 pub mod program;
 pub mod reaper;
+pub mod resources;
 pub mod rights;
 pub mod rootfs;
 pub mod seccomp;

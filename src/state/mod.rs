@@ -9,6 +9,7 @@ mod error;
 pub mod events;
 pub mod id;
 pub mod leases;
+pub mod limits;
 pub mod liveness;
 pub mod locks;
 pub mod names;

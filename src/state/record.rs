@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::{Attachment, NetworkRequest, PublishedPort};
 use super::id::{ContainerId, PodId};
+use super::limits::Limits;
 
 /// `container.json`: what a container is. Replaced as a whole, never edited in place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -156,6 +157,12 @@ pub struct ContainerRequest {
     pub cgroupns: Option<String>,
     /// `--cgroups`: `enabled`, `disabled`, `no-conmon`, `split`.
     pub cgroups: Option<String>,
+    /// `--cgroup-parent`: below which cgroup its own is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup_parent: Option<String>,
+    /// What it may use of the machine.
+    #[serde(skip_serializing_if = "Limits::is_empty")]
+    pub limits: Limits,
     /// `--stop-signal`, as typed.
     pub stop_signal: Option<String>,
     /// `--stop-timeout` in seconds.

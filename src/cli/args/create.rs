@@ -67,18 +67,10 @@ pub(crate) struct CreateArgs {
 
 /// Flags of features that have not landed.
 pub(crate) const NOT_YET: &[NotYet] = &[
-    NotYet::long("blkio-weight"),
-    NotYet::long("blkio-weight-device"),
-    NotYet::long("cgroup-conf"),
-    NotYet::long("cgroup-parent"),
     NotYet::long("chrootdirs"),
     NotYet::long("cpu-rt-period"),
     NotYet::long("cpu-rt-runtime"),
     NotYet::long("decryption-key"),
-    NotYet::long("device-read-bps"),
-    NotYet::long("device-read-iops"),
-    NotYet::long("device-write-bps"),
-    NotYet::long("device-write-iops"),
     NotYet::long("domainname"),
     NotYet::long("env-merge"),
     NotYet::long("gpus"),
@@ -101,7 +93,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet::long("init-path"),
     NotYet::long("link"),
     NotYet::long("link-local-ip"),
-    NotYet::long("oom-kill-disable"),
     NotYet::long("personality"),
     NotYet::long("rdt-class"),
     NotYet::long("requires"),
@@ -223,7 +214,8 @@ impl CreateArgs {
         self.lifecycle
             .fill(&mut request, caller.dialect, notified)
             .map_err(Failure::tool)?;
-        let ignored = self.resources.check().map_err(Failure::tool)?;
+        let (limits, ignored) = self.resources.limits().map_err(Failure::tool)?;
+        request.limits = limits;
         notices.extend(ignored.into_iter().map(Notice::Warning));
         self.image_flags
             .fill(&mut request, &self.image, &caller.current_dir)

@@ -19,6 +19,9 @@ pub(crate) struct NamespaceArgs {
     /// Control container cgroup configuration ("enabled"|"disabled"|"no-conmon"|"split")
     #[arg(long)]
     cgroups: Option<String>,
+    /// Cgroup below which the container's own is made: a path, or a slice of systemd's
+    #[arg(long, value_name = "PATH")]
+    pub(super) cgroup_parent: Option<String>,
     /// GID map to use for the user namespace
     #[arg(long, value_delimiter = ',')]
     pub(super) gidmap: Vec<String>,
@@ -137,6 +140,7 @@ impl NamespaceArgs {
         request.uts = not_empty(self.uts);
         request.cgroupns = not_empty(self.cgroupns);
         request.cgroups = not_empty(self.cgroups);
+        request.cgroup_parent = not_empty(self.cgroup_parent);
         Ok(())
     }
 

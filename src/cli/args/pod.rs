@@ -24,6 +24,9 @@ pub(crate) struct PodCreateArgs {
     network: NetworkArgs,
     #[command(flatten)]
     resources: ResourceArgs,
+    /// Cgroup below which those of the pod's containers are made
+    #[arg(long, value_name = "PATH")]
+    cgroup_parent: Option<String>,
     /// Add a host device to all containers of the pod
     #[arg(long, value_delimiter = ',')]
     device: Vec<String>,
@@ -89,7 +92,8 @@ impl PodCreateArgs {
             runtime: caller.runtime.clone(),
             ..ContainerRequest::default()
         };
-        self.resources.check().map_err(Failure::tool)?;
+        let (limits, _ignored) = self.resources.limits().map_err(Failure::tool)?;
+        request.limits = limits;
         self.network.default_from(&caller.conf);
         self.network.fill(&mut request).map_err(Failure::tool)?;
         let mut labels = EnvironmentArgs::default();
@@ -104,6 +108,7 @@ impl PodCreateArgs {
             .fill(&mut request, caller.dialect, false)
             .map_err(Failure::tool)?;
         let mut namespaces = NamespaceArgs::default();
+        namespaces.cgroup_parent = self.cgroup_parent;
         namespaces.gidmap = self.gidmap;
         namespaces.hostname = self.hostname;
         namespaces.pid = self.pid;

@@ -36,6 +36,31 @@ pub(super) fn examine(caller: &Caller) -> Finding {
     Finding::lacking(Feature::Cgroups, lack)
 }
 
+/// Why limits that need `controllers` cannot be held.
+pub(super) fn lack_of(controllers: &[&str], caller: &Caller) -> Lack {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let systemd = has_systemd();
+    let root = match layout(&mounts) {
+        Layout::Unified(root) => root,
+        Layout::Hybrid(_) | Layout::Legacy => return Lack::CgroupV1Controllers { systemd },
+        Layout::Absent => return Lack::NoCgroup2,
+    };
+    let Some(share) = share(&root, caller) else {
+        return Lack::CgroupNotDelegated { systemd };
+    };
+    let available = fs::read_to_string(share.join("cgroup.controllers")).unwrap_or_default();
+    let missing = missing_controllers(&available);
+    let missing: Vec<&str> = missing
+        .into_iter()
+        .filter(|name| controllers.contains(name))
+        .collect();
+    if missing.is_empty() {
+        Lack::CgroupNotDelegated { systemd }
+    } else {
+        Lack::CgroupControllers { missing, systemd }
+    }
+}
+
 fn layout(mountinfo: &str) -> Layout {
     let mut unified = None;
     let mut legacy = false;
@@ -61,11 +86,7 @@ fn layout(mountinfo: &str) -> Layout {
 /// The user's share: the cgroup that this process is in, else the one of systemd's user manager,
 /// which makes others on request.
 fn delegation(root: &Path, caller: &Caller, systemd: bool) -> Finding {
-    let own = own_cgroup().map(|path| root.join(path));
-    let uid = caller.uid;
-    let manager = root.join(format!("user.slice/user-{uid}.slice/user@{uid}.service"));
-    let shares = own.into_iter().chain([manager]);
-    let Some(share) = shares.into_iter().find(|path| is_writable(path)) else {
+    let Some(share) = share(root, caller) else {
         return Finding::lacking(Feature::Cgroups, Lack::CgroupNotDelegated { systemd });
     };
     let available = fs::read_to_string(share.join("cgroup.controllers")).unwrap_or_default();
@@ -78,6 +99,14 @@ fn delegation(root: &Path, caller: &Caller, systemd: bool) -> Finding {
         Feature::Cgroups,
         Lack::CgroupControllers { missing, systemd },
     )
+}
+
+fn share(root: &Path, caller: &Caller) -> Option<PathBuf> {
+    let own = own_cgroup().map(|path| root.join(path));
+    let uid = caller.uid;
+    let manager = root.join(format!("user.slice/user-{uid}.slice/user@{uid}.service"));
+    let shares = own.into_iter().chain([manager]);
+    shares.into_iter().find(|path| is_writable(path))
 }
 
 fn missing_controllers(available: &str) -> Vec<&'static str> {

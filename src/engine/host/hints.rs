@@ -6,7 +6,7 @@ use std::error::Error;
 
 use super::namespaces::explain_userns;
 use crate::engine::error::EngineError;
-use crate::engine::launch::StartError;
+use crate::engine::launch::{PrepareError, StartError};
 use crate::engine::run::RunError;
 use crate::runtime::launch::StageFailure;
 use crate::runtime::userns::UsernsError;
@@ -37,7 +37,9 @@ fn stage_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a StageFailure> {
         _ => None,
     });
     match start.or_else(|| error.downcast_ref::<StartError>()) {
-        Some(StartError::Stage(failure)) => Some(failure),
+        Some(StartError::Stage(failure) | StartError::Prepare(PrepareError::Limit(failure))) => {
+            Some(failure)
+        }
         _ => error.downcast_ref::<StageFailure>(),
     }
 }

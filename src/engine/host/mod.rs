@@ -155,6 +155,11 @@ impl Caller {
     }
 }
 
+/// Why limits that need `controllers` cannot be held here.
+pub(super) fn lack_of_controllers(controllers: &[&str]) -> Lack {
+    cgroups::lack_of(controllers, &Caller::here())
+}
+
 impl Engine {
     /// Looks at everything that containers need of this host.
     ///

@@ -12,6 +12,7 @@ use super::podman::{GraphDriver, HostPort, graph_driver};
 use super::{Empty, Keys, Subject, mounts, port_keys, restart_policy};
 use crate::engine::exec::sessions;
 use crate::engine::filter::exit_code_of;
+use crate::engine::limits::memory_and_swap;
 use crate::engine::signal;
 use crate::state::liveness::Observed;
 
@@ -119,11 +120,11 @@ struct HostConfig {
     cpu_shares: u64,
     memory: i64,
     nano_cpus: i64,
-    cgroup_parent: &'static str,
+    cgroup_parent: String,
     cpu_period: u64,
     cpu_quota: i64,
-    cpuset_cpus: &'static str,
-    cpuset_mems: &'static str,
+    cpuset_cpus: String,
+    cpuset_mems: String,
     devices: Vec<Empty>,
     memory_reservation: i64,
     memory_swap: i64,
@@ -322,6 +323,7 @@ fn state(subject: &Subject<'_>) -> State {
 fn host_config(subject: &Subject<'_>) -> HostConfig {
     let record = subject.record;
     let request = &record.request;
+    let limits = &request.limits;
     let (policy, tries) = restart_policy(request.restart.as_deref());
     let mode = |mode: &Option<String>| mode.clone().unwrap_or_default();
     let limit = |limit: u64| i64::try_from(limit).unwrap_or(-1);
@@ -371,18 +373,18 @@ fn host_config(subject: &Subject<'_>) -> HostConfig {
         shm_size: request.shm_size_bytes.unwrap_or(64 << 20),
         runtime: "coracle",
         isolation: "",
-        cpu_shares: 0,
-        memory: 0,
-        nano_cpus: 0,
-        cgroup_parent: "",
-        cpu_period: 0,
-        cpu_quota: 0,
-        cpuset_cpus: "",
-        cpuset_mems: "",
+        cpu_shares: limits.cpu_shares.unwrap_or(0),
+        memory: limits.memory_bytes.unwrap_or(0),
+        nano_cpus: i64::try_from(limits.nano_cpus.unwrap_or(0)).unwrap_or(i64::MAX),
+        cgroup_parent: request.cgroup_parent.clone().unwrap_or_default(),
+        cpu_period: limits.cpu_period_usec.unwrap_or(0),
+        cpu_quota: limits.cpu_quota_usec.unwrap_or(0),
+        cpuset_cpus: mode(&limits.cpuset_cpus),
+        cpuset_mems: mode(&limits.cpuset_mems),
         devices: Vec::new(),
-        memory_reservation: 0,
-        memory_swap: 0,
-        pids_limit: None,
+        memory_reservation: limits.memory_reservation_bytes.unwrap_or(0),
+        memory_swap: memory_and_swap(limits).unwrap_or(0),
+        pids_limit: limits.pids,
         ulimits: request
             .ulimits
             .iter()

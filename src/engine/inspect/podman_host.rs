@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The section `HostConfig` of podman's document: what the container was given of the host.
-//!
-//! Limits that need controllers of a cgroup are not there yet: they show as not set.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +9,10 @@ use serde::Serialize;
 
 use super::podman::HostPort;
 use super::{Subject, mounts, podman_config, restart_policy};
+use crate::engine::limits::{memory_and_swap, quota_and_period};
 use crate::engine::spec::{SecurityOptions, bounding_set, session_process};
 use crate::runtime::capability::PODMAN_DEFAULT;
+use crate::state::limits::{DeviceLimit, Limits};
 
 #[derive(Debug, Default, Serialize)]
 #[serde(
@@ -68,24 +68,24 @@ pub(super) struct HostConfig {
     cpu_shares: u64,
     memory: i64,
     nano_cpus: i64,
-    cgroup_parent: &'static str,
-    blkio_weight: u32,
+    cgroup_parent: String,
+    blkio_weight: u16,
     #[serde(rename = "BlkioWeightDevice,BlkioWeightDevice,nullempty")]
-    blkio_weight_device: Vec<String>,
+    blkio_weight_device: Vec<WeightDevice>,
     #[serde(rename = "BlkioDeviceReadBps,BlkioDeviceReadBps,nullempty")]
-    blkio_device_read_bps: Vec<String>,
+    blkio_device_read_bps: Vec<ThrottleDevice>,
     #[serde(rename = "BlkioDeviceWriteBps,BlkioDeviceWriteBps,nullempty")]
-    blkio_device_write_bps: Vec<String>,
+    blkio_device_write_bps: Vec<ThrottleDevice>,
     #[serde(rename = "BlkioDeviceReadIOps,BlkioDeviceReadIOps,nullempty")]
-    blkio_device_read_iops: Vec<String>,
+    blkio_device_read_iops: Vec<ThrottleDevice>,
     #[serde(rename = "BlkioDeviceWriteIOps,BlkioDeviceWriteIOps,nullempty")]
-    blkio_device_write_iops: Vec<String>,
+    blkio_device_write_iops: Vec<ThrottleDevice>,
     cpu_period: u64,
     cpu_quota: i64,
     cpu_realtime_period: u64,
     cpu_realtime_runtime: i64,
-    cpuset_cpus: &'static str,
-    cpuset_mems: &'static str,
+    cpuset_cpus: String,
+    cpuset_mems: String,
     devices: Vec<Device>,
     disk_quota: u64,
     kernel_memory: i64,
@@ -140,6 +140,23 @@ struct Device {
     path_on_host: String,
     path_in_container: String,
     cgroup_permissions: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename = "define.InspectBlkioWeightDevice", rename_all = "PascalCase")]
+struct WeightDevice {
+    path: String,
+    weight: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(
+    rename = "define.InspectBlkioThrottleDevice",
+    rename_all = "PascalCase"
+)]
+struct ThrottleDevice {
+    path: String,
+    rate: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -211,8 +228,53 @@ pub(super) fn host_config(subject: &Subject<'_>) -> HostConfig {
         devices: devices(&request.devices),
         init: request.init,
         ulimits: ulimits(subject),
+        cgroup_parent: request.cgroup_parent.clone().unwrap_or_default(),
+        ..limits(&request.limits)
+    }
+}
+
+/// What it may use of the machine; all else is as nobody asked for it.
+fn limits(limits: &Limits) -> HostConfig {
+    let (quota, period) = quota_and_period(limits);
+    let bytes = |limit: Option<i64>| limit.unwrap_or(0);
+    HostConfig {
+        cpu_shares: limits.cpu_shares.unwrap_or(0),
+        memory: bytes(limits.memory_bytes),
+        memory_reservation: bytes(limits.memory_reservation_bytes),
+        memory_swap: bytes(memory_and_swap(limits)),
+        // As podman shows that nobody asked, where it shows limits of memory.
+        memory_swappiness: if limits.memory_bytes.is_some() { -1 } else { 0 },
+        nano_cpus: i64::try_from(limits.nano_cpus.unwrap_or(0)).unwrap_or(i64::MAX),
+        cpu_period: period.unwrap_or(0),
+        cpu_quota: quota.unwrap_or(0),
+        cpuset_cpus: limits.cpuset_cpus.clone().unwrap_or_default(),
+        cpuset_mems: limits.cpuset_mems.clone().unwrap_or_default(),
+        pids_limit: limits.pids.unwrap_or(0),
+        blkio_weight: limits.io_weight.unwrap_or(0),
+        blkio_weight_device: weights(&limits.io_weight_devices),
+        blkio_device_read_bps: rates(&limits.read_bps),
+        blkio_device_write_bps: rates(&limits.write_bps),
+        blkio_device_read_iops: rates(&limits.read_iops),
+        blkio_device_write_iops: rates(&limits.write_iops),
+        cgroup_conf: limits.cgroup_files.clone(),
         ..HostConfig::default()
     }
+}
+
+fn weights(limits: &[DeviceLimit]) -> Vec<WeightDevice> {
+    let device = |limit: &DeviceLimit| WeightDevice {
+        path: limit.host_path.to_string_lossy().into_owned(),
+        weight: limit.value,
+    };
+    limits.iter().map(device).collect()
+}
+
+fn rates(limits: &[DeviceLimit]) -> Vec<ThrottleDevice> {
+    let device = |limit: &DeviceLimit| ThrottleDevice {
+        path: limit.host_path.to_string_lossy().into_owned(),
+        rate: limit.value,
+    };
+    limits.iter().map(device).collect()
 }
 
 /// 64 MiB, unless `--shm-size` says otherwise.

@@ -249,7 +249,7 @@ impl StartAttendant<'_> {
         } else {
             self.prepared.storage_engine()
         };
-        let cgroup = self.prepared.cgroup.as_ref();
+        let cgroup = self.prepared.cgroup.get();
         Ok(ContainerState {
             status: Status::Running,
             place: Place::here().clone(),

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use crate::engine::connect::ConnectError;
+use crate::engine::limits::LimitError;
 use crate::engine::maps::MapError;
 use crate::engine::namespaces::NamespaceError;
 use crate::engine::network::JoinNetworkError;
@@ -15,6 +16,12 @@ use crate::state::StateError;
 use crate::state::secrets::SecretError;
 use crate::storage::StorageError;
 use crate::sys::SysError;
+
+impl From<LimitError> for PrepareError {
+    fn from(error: LimitError) -> Self {
+        Self::Limit(error.into())
+    }
+}
 
 /// What was asked for and cannot be had on this host.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +72,9 @@ pub enum PrepareError {
     /// The user of the program.
     #[error(transparent)]
     User(#[from] StageFailure),
+    /// A limit that this host cannot hold.
+    #[error(transparent)]
+    Limit(StageFailure),
     /// A directory or file of the container's own.
     #[error("prepare {}", path.display())]
     File {

@@ -2,7 +2,7 @@
 //! Everything that is decided before the fork: maps, namespaces, spec, root, files, sockets.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
@@ -21,7 +21,7 @@ use super::error::PrepareError;
 use super::prepared::Prepared;
 use super::time_zone::local_time;
 use crate::config::containers_conf::ContainersConf;
-use crate::engine::cgroup::{self, ContainerCgroup};
+use crate::engine::cgroup::{self, Home, Wanted};
 use crate::engine::connect::{self, ConnectError, Connection, Reached};
 use crate::engine::maps::{Caller, ContainerIds, container_ids};
 use crate::engine::namespaces::{self, Namespaces};
@@ -87,6 +87,12 @@ impl Engine {
         }
         warn_of_single_id(&record, &holder, report);
         let record = with_possible_oom_score(record, report);
+        // Before anything is taken that would have to be given back.
+        let (made, scope) = match Wanted::of(&record.id, &record.request)?.find()? {
+            Home::Callers => (None, None),
+            Home::Made(made) => (Some(made), None),
+            Home::Scope(wanted) => (None, Some(wanted)),
+        };
         let run_directory = self.make_run_directory(&record)?;
         let (connection, listeners) = self.connection(store, &record, report)?;
         connect::write_files(&run_directory, &record, &connection, &Reached::default())?;
@@ -126,7 +132,8 @@ impl Engine {
             otherwise: self.other_connections(&connection, &record)?,
             connection,
             listeners: RefCell::new(listeners),
-            cgroup: ContainerCgroup::make(&record.id),
+            cgroup: made.map(OnceCell::from).unwrap_or_default(),
+            scope,
             terminal_size: terminal_size(),
             record,
             filling,

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a start has prepared, as the monitor finds it, and what is done about it after the end.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 
 use crate::config::containers_conf::ContainersConf;
-use crate::engine::cgroup::{self, ContainerCgroup};
+use crate::engine::cgroup::{self, ContainerCgroup, Wanted};
 use crate::engine::connect::Connection;
 use crate::engine::events::as_it_is_called_now;
 use crate::engine::network;
@@ -48,7 +48,10 @@ pub(super) struct Prepared {
     pub(super) otherwise: Option<&'static ContainersConf>,
     /// Sockets of its published ports, until the network helper has them.
     pub(super) listeners: RefCell<Vec<Listener>>,
-    pub(super) cgroup: Option<ContainerCgroup>,
+    /// Its cgroup: made before the fork, or by the monitor in a scope around itself.
+    pub(super) cgroup: OnceCell<ContainerCgroup>,
+    /// The scope that the monitor makes.
+    pub(super) scope: Option<Wanted>,
     pub(super) terminal_size: Option<(u16, u16)>,
     /// Volumes that this start fills: nobody else may use them before it has.
     pub(super) filling: Filling,
@@ -124,7 +127,7 @@ impl Prepared {
     /// Removes what a start that failed has made.
     pub(super) fn undo(&self) {
         self.release_addresses();
-        if let Some(cgroup) = &self.cgroup {
+        if let Some(cgroup) = self.cgroup.get() {
             drop(cgroup::destroy(&cgroup.path));
         }
         drop(fs::remove_dir_all(&self.run_directory));
@@ -147,7 +150,7 @@ impl Prepared {
             run_directory: self.run_directory.clone(),
             cgroup_path: self
                 .cgroup
-                .as_ref()
+                .get()
                 .map(|c| c.path.clone())
                 .unwrap_or_default(),
         }

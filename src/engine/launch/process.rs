@@ -103,7 +103,7 @@ fn start(
     let mut kept = vec![0, 1, 2, line.as_fd().as_raw_fd()];
     kept.extend(client.map(|(socket, _)| socket.as_raw_fd()));
     kept.extend(prepared.listener.as_ref().map(AsRawFd::as_raw_fd));
-    kept.extend(prepared.cgroup.as_ref().map(|cgroup| cgroup.fd.as_raw_fd()));
+    kept.extend(prepared.cgroup.get().map(|cgroup| cgroup.fd.as_raw_fd()));
     kept.extend(&prepared.launch.preserved_fds);
     kept.extend(holder.descriptor());
     kept.extend(prepared.listener_numbers());
@@ -111,6 +111,7 @@ fn start(
     let streams = streams(prepared)?;
     call(drop_standard_streams)?;
     prepared.launch.spec.process().iter().for_each(raise_limits);
+    enter_scope(prepared)?;
     holder
         .enter(&prepared.holder, &prepared.run_root)
         .map_err(|error| refused_namespace(&error))?;
@@ -160,7 +161,7 @@ pub(super) fn start_run(
         &prepared.launch,
         program_io,
         &prepared.mountpoint,
-        prepared.cgroup.as_ref().map(|cgroup| cgroup.fd.as_fd()),
+        prepared.cgroup.get().map(|cgroup| cgroup.fd.as_fd()),
         &mut attendant,
     )?;
     let state = attendant.record_running(spawned.pid)?;
@@ -176,7 +177,7 @@ fn started(
     state: ContainerState,
 ) -> Started {
     let plan = attendant.bridges.as_ref().map(Bridges::plan);
-    let cgroup = prepared.cgroup.as_ref();
+    let cgroup = prepared.cgroup.get();
     let helpers = attendant.helpers.into_iter();
     let run = Run {
         container: spawned.pidfd,
@@ -203,6 +204,18 @@ pub(super) fn emit(prepared: &Prepared, store: &Store, actions: impl Iterator<It
         .map(|action| Event::of_container(record, action))
         .collect();
     prepared.dirs.events.write(&events);
+}
+
+/// Systemd is asked before the holder's namespace is entered: there this user has another number.
+fn enter_scope(prepared: &Prepared) -> Result<(), StageFailure> {
+    let Some(wanted) = &prepared.scope else {
+        return Ok(());
+    };
+    if let Some(made) = wanted.enter_scope()? {
+        // Nobody else has filled it: there is one monitor.
+        drop(prepared.cgroup.set(made));
+    }
+    Ok(())
 }
 
 /// Gives hosts, hostname and resolv.conf to the container's root, when that is not the caller.

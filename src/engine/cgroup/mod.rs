@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A container's cgroup v2 directory from outside: freeze, thaw, kill what is left, remove.
 
+mod home;
+mod systemd;
+
+pub(super) use home::{Home, Wanted, come_near};
+pub use systemd::SystemdError;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,6 +17,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
 use crate::state::id::ContainerId;
+use crate::state::record::ContainerRequest;
 use crate::sys::{Called, SysError, SysResult};
 
 /// A cgroup made for a container, below the caller's own.
@@ -29,16 +36,23 @@ impl ContainerCgroup {
         let mounted = mount_point()?;
         let path = path_of(id)?;
         let directory = mounted.join(path.trim_start_matches('/'));
-        match fs::create_dir(&directory) {
+        Self::at(&directory, path).ok()
+    }
+
+    fn at(directory: &Path, path: String) -> SysResult<Self> {
+        match fs::create_dir(directory) {
             // A start that was killed left it.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            made => made.ok()?,
+            made => made.called(|| format!("mkdir({})", directory.display()))?,
         }
-        let opened = File::open(&directory).map(OwnedFd::from);
+        let opened = File::open(directory).called(|| format!("open({})", directory.display()));
         if opened.is_err() {
-            drop(fs::remove_dir(&directory));
+            drop(fs::remove_dir(directory));
         }
-        opened.ok().map(|fd| Self { path, fd })
+        opened.map(|file| Self {
+            path,
+            fd: file.into(),
+        })
     }
 }
 
@@ -91,9 +105,15 @@ pub(super) fn of_network_helper() -> Option<OwnedFd> {
     })
 }
 
-/// Removes what a start left that was killed before it could write the cgroup into the record.
-pub(super) fn discard(id: &ContainerId) {
+/// Removes what a start left that was killed before it could write the cgroup into the record:
+/// below the caller's own, or where limits brought it.
+pub(super) fn discard(id: &ContainerId, request: Option<&ContainerRequest>) {
     drop(path_of(id).map(|path| destroy(&path)));
+    let elsewhere =
+        request.filter(|request| request.cgroup_parent.is_some() || !request.limits.is_empty());
+    for path in elsewhere.map_or_else(Vec::new, |request| home::places(id, request)) {
+        drop(destroy(&path));
+    }
 }
 
 fn own_path(proc_self_cgroup: &str) -> Option<&str> {

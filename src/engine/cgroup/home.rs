@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Where a container's cgroup is made. Without limits: below the caller's own, where that is the
+//! caller's to divide. With limits the controllers must be handed down to it: systemd makes a
+//! scope where there is one, elsewhere the tree that was delegated is divided.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access};
+
+use super::{ContainerCgroup, mount_point, own_path, systemd, write};
+use crate::engine::host;
+use crate::engine::limits::{LimitError, flags_of, is_a_limit, resources};
+use crate::runtime::resources::{Setting, bfq, settings};
+use crate::state::id::ContainerId;
+use crate::state::record::ContainerRequest;
+use crate::sys::{Called, SysResult};
+
+/// The controllers that are handed down where that costs nothing: what `stats` reads.
+const COUNTED: [&str; 4] = ["cpu", "io", "memory", "pids"];
+
+/// The cgroup that a container is to have.
+#[derive(Debug, Clone)]
+pub(in crate::engine) struct Wanted {
+    id: ContainerId,
+    settings: Vec<Setting>,
+    /// What settings become where the kernel knows another file.
+    instead: Vec<Setting>,
+    parent: Option<String>,
+    own: OwnCgroup,
+}
+
+/// Whether a container has a cgroup at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OwnCgroup {
+    Wanted,
+    /// `--cgroups disabled`.
+    Refused,
+}
+
+/// Where it is.
+#[derive(Debug)]
+pub(in crate::engine) enum Home {
+    /// The caller's cgroup: there is none of its own.
+    Callers,
+    /// It is there.
+    Made(ContainerCgroup),
+    /// In a scope that is made around the monitor.
+    Scope(Wanted),
+}
+
+impl Wanted {
+    /// What the container `id` was asked to have.
+    pub(in crate::engine) fn of(
+        id: &ContainerId,
+        request: &ContainerRequest,
+    ) -> Result<Self, LimitError> {
+        let own = match request.cgroups.as_deref() {
+            Some("disabled") => OwnCgroup::Refused,
+            _ => OwnCgroup::Wanted,
+        };
+        let mut wanted = Self {
+            id: id.clone(),
+            settings: Vec::new(),
+            instead: Vec::new(),
+            parent: request.cgroup_parent.clone(),
+            own,
+        };
+        if !request.limits.is_empty() {
+            let resources = resources(&request.limits)?;
+            wanted.settings = settings(&resources)?;
+            let others = wanted.settings.iter();
+            wanted.instead = others.filter_map(|one| bfq(one, &resources)).collect();
+        }
+        Ok(wanted)
+    }
+
+    /// Finds or makes its place.
+    pub(in crate::engine) fn find(self) -> Result<Home, LimitError> {
+        if self.own == OwnCgroup::Refused {
+            return Ok(Home::Callers);
+        }
+        if let Some(parent) = self.parent.clone() {
+            return self.below(&parent);
+        }
+        let needed = self.controllers();
+        if needed.is_empty() {
+            return Ok(self.without_limits());
+        }
+        if systemd::socket().is_some() && mount_point().is_some() {
+            return Ok(Home::Scope(self));
+        }
+        self.in_own_tree(&needed)
+    }
+
+    /// The controllers without which the limits do not hold.
+    fn controllers(&self) -> Vec<&str> {
+        let limits = self.settings.iter().filter(|setting| is_a_limit(setting));
+        let mut needed: Vec<&str> = limits.filter_map(Setting::controller).collect();
+        needed.sort_unstable();
+        needed.dedup();
+        needed
+    }
+
+    fn without_limits(self) -> Home {
+        match ContainerCgroup::make(&self.id) {
+            Some(made) => Home::Made(made),
+            None if systemd::socket().is_some() && mount_point().is_some() => Home::Scope(self),
+            None => Home::Callers,
+        }
+    }
+
+    /// Below the caller's own cgroup or the nearest one above it that can hand down what is
+    /// needed; the caller's processes move aside as the last resort, since a cgroup that has
+    /// processes hands down nothing.
+    fn in_own_tree(&self, needed: &[&str]) -> Result<Home, LimitError> {
+        let (Some(mounted), Some(own)) = (mount_point(), own_cgroup()) else {
+            return Err(self.lacking(needed));
+        };
+        let relative = own.trim_start_matches('/');
+        let divisible = |directory: &&Path| is_ours(&mounted.join(directory));
+        let mut places = Path::new(relative).ancestors().take_while(divisible);
+        let found = places.find(|place| hand_down(&mounted.join(place), needed).is_ok());
+        let place = found.unwrap_or(Path::new(relative));
+        if found.is_none() {
+            let directory = mounted.join(relative);
+            let moved = is_ours(&directory)
+                && move_aside(&directory).is_ok()
+                && hand_down(&directory, needed).is_ok();
+            if !moved {
+                return Err(self.lacking(needed));
+            }
+        }
+        let path = Path::new("/").join(place).join(self.name());
+        self.make_at(&mounted, &path).map(Home::Made)
+    }
+
+    /// Below `parent`: a slice of systemd's, or a path in the tree.
+    fn below(self, parent: &str) -> Result<Home, LimitError> {
+        let refused = |reason: &str| LimitError::Parent {
+            parent: parent.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let path = Path::new(parent);
+        if path.components().any(|part| part == Component::ParentDir) {
+            return Err(refused("leads upwards"));
+        }
+        let Some(mounted) = mount_point() else {
+            return Err(refused("no cgroup v2 tree is mounted"));
+        };
+        let is_slice = path.extension().is_some_and(|kind| kind == "slice");
+        if is_slice && path.components().count() == 1 {
+            return match systemd::socket() {
+                Some(_) => Ok(Home::Scope(self)),
+                None => Err(refused("a slice is systemd's, which does not run here")),
+            };
+        }
+        let path = Path::new(&own_cgroup().unwrap_or_default()).join(path);
+        let directory = mounted.join(path.strip_prefix("/").unwrap_or(&path));
+        let made =
+            fs::create_dir_all(&directory).called(|| format!("mkdir({})", directory.display()));
+        made.map_err(|error| refused(&error.to_string()))?;
+        let needed = self.controllers();
+        let below = path.strip_prefix("/").unwrap_or(&path);
+        let mut chain: Vec<&Path> = below.ancestors().collect();
+        chain.reverse();
+        let (last, above) = chain.split_last().expect("a path is one of its ancestors");
+        for place in above {
+            // Those that hand it down already need not be ours.
+            drop(hand_down(&mounted.join(place), &needed));
+        }
+        if hand_down(&mounted.join(last), &needed).is_err() {
+            return Err(self.lacking(&needed));
+        }
+        self.make_at(&mounted, &path.join(self.name()))
+            .map(Home::Made)
+    }
+
+    fn name(&self) -> String {
+        format!("coracle-{}", self.id.short())
+    }
+
+    fn make_at(&self, mounted: &Path, path: &Path) -> Result<ContainerCgroup, LimitError> {
+        let directory = mounted.join(path.strip_prefix("/").unwrap_or(path));
+        let made = ContainerCgroup::at(&directory, path.to_string_lossy().into_owned())
+            .map_err(LimitError::Make)?;
+        match self.limit(&directory) {
+            Ok(()) => Ok(made),
+            Err(error) => {
+                drop(fs::remove_dir(&directory));
+                Err(error)
+            }
+        }
+    }
+
+    fn limit(&self, directory: &Path) -> Result<(), LimitError> {
+        apply(directory, &self.settings, &self.instead)
+    }
+
+    fn lacking(&self, needed: &[&str]) -> LimitError {
+        LimitError::Lacking {
+            flags: flags_of(&self.settings),
+            lack: host::lack_of_controllers(needed),
+        }
+    }
+
+    /// Puts this process, the monitor, into a scope of its own, with the container's cgroup beside
+    /// it. `None` where that fails and nobody asked for it.
+    pub(in crate::engine) fn enter_scope(&self) -> Result<Option<ContainerCgroup>, LimitError> {
+        let needed = self.controllers();
+        match self.make_scope(&needed) {
+            Err(_) if needed.is_empty() && self.parent.is_none() => Ok(None),
+            made => made.map(Some),
+        }
+    }
+
+    fn make_scope(&self, needed: &[&str]) -> Result<ContainerCgroup, LimitError> {
+        let monitor = std::process::id();
+        // A container that starts again may find the scope of its last run on its way out.
+        let unit = format!("{}-{monitor}.scope", self.name());
+        systemd::start_scope(&unit, self.parent.as_deref(), monitor)?;
+        let (Some(mounted), Some(scope)) = (mount_point(), own_cgroup()) else {
+            return Err(self.lacking(needed));
+        };
+        let directory = mounted.join(scope.trim_start_matches('/'));
+        let beside = directory.join(MONITOR);
+        fs::create_dir(&beside)
+            .called(|| format!("mkdir({})", beside.display()))
+            .and_then(|()| write(&beside.join("cgroup.procs"), "0"))
+            .map_err(LimitError::Make)?;
+        for counted in COUNTED {
+            drop(hand_down(&directory, &[counted]));
+        }
+        if hand_down(&directory, needed).is_err() {
+            return Err(self.lacking(needed));
+        }
+        let path = Path::new(&scope).join("container");
+        self.make_at(&mounted, &path)
+    }
+}
+
+/// Where a cgroup of the container `id` may be besides the caller's own.
+pub(super) fn places(id: &ContainerId, request: &ContainerRequest) -> Vec<String> {
+    let own = own_cgroup().unwrap_or_default();
+    let name = format!("coracle-{}", id.short());
+    let path = |above: &Path| above.join(&name).to_string_lossy().into_owned();
+    match &request.cgroup_parent {
+        Some(parent) => vec![path(&Path::new(&own).join(parent))],
+        None => Path::new(&own).ancestors().map(path).collect(),
+    }
+}
+
+/// Where the monitor is in its scope.
+const MONITOR: &str = "monitor";
+
+/// Sees to it that this process may start another in the cgroup `path`: systemd moves it into that
+/// scope when it is in another part of the tree, such as a login session.
+pub(in crate::engine) fn come_near(path: &str) -> Result<(), systemd::SystemdError> {
+    let Some((scope, "container")) = path.rsplit_once('/') else {
+        return Ok(());
+    };
+    let unit = scope.rsplit_once('/').map_or(scope, |(_, unit)| unit);
+    let is_scope = Path::new(unit)
+        .extension()
+        .is_some_and(|kind| kind == "scope");
+    if !unit.starts_with("coracle-") || !is_scope {
+        return Ok(());
+    }
+    let (Some(mounted), Some(own)) = (mount_point(), own_cgroup()) else {
+        return Ok(());
+    };
+    let shared = common(Path::new(&own), Path::new(path));
+    let procs = mounted
+        .join(shared.strip_prefix("/").unwrap_or(&shared))
+        .join("cgroup.procs");
+    if access(&procs, AccessFlags::W_OK).is_ok() {
+        return Ok(());
+    }
+    systemd::attach(unit, &format!("/{MONITOR}"), std::process::id())
+}
+
+/// The nearest cgroup that both are in.
+fn common(one: &Path, other: &Path) -> PathBuf {
+    let both = one.components().zip(other.components());
+    both.take_while(|(one, other)| one == other)
+        .map(|(one, _)| one)
+        .collect()
+}
+
+/// Writes `settings` into the files of a cgroup.
+pub(in crate::engine) fn apply(
+    directory: &Path,
+    settings: &[Setting],
+    instead: &[Setting],
+) -> Result<(), LimitError> {
+    for setting in settings {
+        let path = directory.join(&setting.file);
+        let there = path.exists();
+        if !there && (!is_a_limit(setting) || holds_anyway(setting)) {
+            continue;
+        }
+        let setting = match instead.first() {
+            Some(other) if setting.file == "io.weight" && !there => other,
+            _ => setting,
+        };
+        let path = directory.join(&setting.file);
+        write(&path, &setting.value).map_err(|source| LimitError::Write {
+            file: setting.file.clone(),
+            value: setting.value.clone(),
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+/// A kernel that does not count swap holds its limit all the same while the host has none.
+fn holds_anyway(setting: &Setting) -> bool {
+    let swaps = || fs::read_to_string("/proc/swaps").unwrap_or_default();
+    setting.file == "memory.swap.max" && swaps().lines().count() < 2
+}
+
+fn own_cgroup() -> Option<String> {
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    own_path(&own).map(str::to_owned)
+}
+
+/// Whether a cgroup was given to this user: cgroups are made in it, and it hands controllers down.
+fn is_ours(directory: &Path) -> bool {
+    let files = ["cgroup.procs", "cgroup.subtree_control"];
+    let may_write = |path: &Path| access(path, AccessFlags::W_OK).is_ok();
+    may_write(directory) && files.iter().all(|file| may_write(&directory.join(file)))
+}
+
+/// Makes a cgroup hand `controllers` down to those below it.
+fn hand_down(directory: &Path, controllers: &[&str]) -> SysResult<()> {
+    let path = directory.join("cgroup.subtree_control");
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    let missing = missing(&text, controllers);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    write(&path, &missing)
+}
+
+/// What is written to hand down those of `controllers` that are not yet.
+fn missing(subtree_control: &str, controllers: &[&str]) -> String {
+    let handed: Vec<&str> = subtree_control.split_whitespace().collect();
+    let missing = controllers.iter().filter(|name| !handed.contains(name));
+    let words: Vec<String> = missing.map(|name| format!("+{name}")).collect();
+    words.join(" ")
+}
+
+/// Moves the processes of a cgroup into one below it.
+fn move_aside(directory: &Path) -> SysResult<()> {
+    let aside = directory.join("init");
+    match fs::create_dir(&aside) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        made => made.called(|| format!("mkdir({})", aside.display()))?,
+    }
+    let procs = directory.join("cgroup.procs");
+    // Those that are forked meanwhile are found in the next round.
+    for _ in 0..10 {
+        let pids = fs::read_to_string(&procs).called(|| format!("read({})", procs.display()))?;
+        if pids.is_empty() {
+            break;
+        }
+        for pid in pids.lines() {
+            // It may have ended.
+            drop(write(&aside.join("cgroup.procs"), pid));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(request: &ContainerRequest) -> Wanted {
+        Wanted::of(&ContainerId::from_random(&[1; 32]), request).unwrap()
+    }
+
+    #[test]
+    fn only_limits_need_controllers() {
+        let mut request = ContainerRequest::default();
+        assert_eq!(wanted(&request).controllers(), Vec::<&str>::new());
+        request.limits.pids = Some(-1);
+        assert_eq!(wanted(&request).controllers(), Vec::<&str>::new());
+        request.limits.pids = Some(3);
+        request.limits.memory_bytes = Some(1 << 20);
+        request.limits.cpuset_cpus = Some("0".to_owned());
+        let all = wanted(&request);
+        assert_eq!(all.controllers(), ["cpuset", "memory", "pids"]);
+    }
+
+    #[test]
+    fn what_is_not_handed_down_is_asked_for() {
+        assert_eq!(missing("cpu memory pids\n", &["memory", "io"]), "+io");
+        assert_eq!(missing("", &["cpu", "io"]), "+cpu +io");
+        assert_eq!(missing("cpu io", &["cpu", "io"]), "");
+    }
+
+    #[test]
+    fn settings_are_written_into_the_files_that_are_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| directory.path().join(name);
+        for name in ["memory.max", "io.bfq.weight"] {
+            fs::File::create(file(name)).unwrap();
+        }
+        let setting = |file: &str, value: &str| Setting {
+            file: file.to_owned(),
+            value: value.to_owned(),
+        };
+        let settings = [
+            setting("memory.max", "7"),
+            setting("pids.max", "max"),
+            setting("io.weight", "889"),
+        ];
+        let instead = [setting("io.bfq.weight", "98")];
+        apply(directory.path(), &settings, &instead).unwrap();
+        assert_eq!(fs::read_to_string(file("memory.max")).unwrap(), "7");
+        assert_eq!(fs::read_to_string(file("io.bfq.weight")).unwrap(), "98");
+        let refused = apply(directory.path(), &[setting("pids.max", "3")], &[]);
+        assert_eq!(refused.unwrap_err().to_string(), "set pids.max to \"3\"");
+    }
+
+    #[test]
+    fn the_nearest_common_cgroup_is_found() {
+        let one = Path::new("/user.slice/user-1.slice/session-1.scope");
+        let other = Path::new("/user.slice/user-1.slice/user@1.service/x");
+        assert_eq!(common(one, other), Path::new("/user.slice/user-1.slice"));
+        assert_eq!(common(Path::new("/"), other), Path::new("/"));
+    }
+}
