@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::filter::FilterError;
 use super::signal::SignalError;
+use crate::runtime::launch::StageFailure;
 use crate::runtime::userns::UsernsError;
 use crate::state::StateError;
 use crate::state::id::{ContainerId, PodId};
@@ -231,6 +232,14 @@ pub enum EngineError {
     KeepsStarting {
         /// The container.
         id: ContainerId,
+    },
+    /// Its limits cannot be changed so.
+    #[error("update container {id}")]
+    Update {
+        /// Which.
+        id: ContainerId,
+        /// Why, with what the user can do.
+        source: StageFailure,
     },
     /// Freezing needs a cgroup of its own.
     #[error(

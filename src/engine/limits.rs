@@ -54,6 +54,15 @@ pub enum LimitError {
         /// What is missing.
         lack: Lack,
     },
+    /// Its controllers cannot be handed down to where it is.
+    #[error(
+        "{flags} cannot be set while the container runs: it was started without limits, where \
+         none can be set; stop it first, and start it after the update"
+    )]
+    WhileItRuns {
+        /// What was asked for.
+        flags: String,
+    },
     /// `--cgroup-parent`.
     #[error("--cgroup-parent {parent}: {reason}")]
     Parent {

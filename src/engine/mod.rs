@@ -56,11 +56,13 @@ pub mod signal;
 mod slices;
 pub mod spec;
 pub mod start;
+pub mod stats;
 pub mod stop;
 mod survivors;
 pub mod terminal;
 pub mod top;
 pub mod unshare;
+pub mod update;
 pub mod usage;
 mod users;
 #[cfg(test)]

@@ -123,8 +123,9 @@ fn listen(line: &Channel) -> Result<Running, StageFailure> {
     }
 }
 
-/// Joins all namespaces in one call, then forks the program as a sibling, so that the caller is
-/// its parent and it is inside the pid namespace.
+/// Joins the namespaces in one call, then forks the program as a sibling, so that the caller is
+/// its parent and it is inside the pid namespace. The cgroup namespace comes after the fork: from
+/// inside it the kernel lets nobody enter the cgroup who comes from outside of it (nsdelegate).
 fn enter_and_fork(
     session: &Session<'_>,
     io: &ProgramIo,
@@ -139,6 +140,11 @@ fn enter_and_fork(
     };
     let flags = differing_namespaces(pid)?;
     let ids = root_ids(pid);
+    let cgroups = flags
+        .contains(CloneFlags::CLONE_NEWCGROUP)
+        .then(|| open_cgroup_namespace(pid))
+        .transpose()?;
+    let flags = flags - CloneFlags::CLONE_NEWCGROUP;
     call(|| setns(process, flags).called(|| format!("setns({flags:?})")))?;
     let request = CloneRequest {
         namespaces: 0,
@@ -148,7 +154,9 @@ fn enter_and_fork(
     match call(|| clone3(&request))? {
         Forked::Parent { pid, .. } => call(|| line.send(format!("p{pid}").as_bytes(), None)),
         Forked::Child => {
-            let failure = match become_program(session, ids, io, line, own) {
+            let joined = cgroups.as_ref().map_or(Ok(()), join_cgroup_namespace);
+            let become_program = || become_program(session, ids, io, line, own);
+            let failure = match joined.and_then(|()| become_program()) {
                 Ok(never) => match never {},
                 Err(failure) => failure,
             };
@@ -156,6 +164,16 @@ fn enter_and_fork(
             exit_now(i32::from(failure.code))
         }
     }
+}
+
+fn open_cgroup_namespace(pid: i32) -> Result<std::fs::File, StageFailure> {
+    let path = format!("/proc/{pid}/ns/cgroup");
+    call(|| std::fs::File::open(&path).called(|| format!("open({path:?})")))
+}
+
+fn join_cgroup_namespace(namespace: &std::fs::File) -> Result<(), StageFailure> {
+    let kind = CloneFlags::CLONE_NEWCGROUP;
+    call(|| setns(namespace, kind).called(|| "setns(CLONE_NEWCGROUP)"))
 }
 
 enum Never {}

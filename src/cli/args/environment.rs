@@ -42,6 +42,16 @@ pub(crate) struct EnvironmentArgs {
     unsetenv_all: bool,
 }
 
+impl EnvironmentArgs {
+    /// `--env` alone.
+    pub(super) fn of_variables(env: Vec<String>) -> Self {
+        Self {
+            env,
+            ..Self::default()
+        }
+    }
+}
+
 /// What is wrong with a variable or a label.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EnvironmentError {

@@ -158,6 +158,11 @@ enum Policy {
     Always,
 }
 
+/// Refuses what is no restart policy.
+pub(super) fn check_restart_policy(text: Option<&str>) -> Result<(), LifecycleError> {
+    restart_policy(text.unwrap_or_default()).map(drop)
+}
+
 /// `no`, `never`, `on-failure[:N]`, `always`, `unless-stopped`.
 fn restart_policy(text: &str) -> Result<Policy, LifecycleError> {
     let mut parts = text.split(':');

@@ -24,11 +24,13 @@ pub(crate) mod registry;
 mod resources;
 mod secrets;
 mod security;
+mod update;
 
 pub(crate) use create::{Caller, CreateArgs, NOT_YET, Notice};
 pub(crate) use force::Force;
 pub(crate) use image::ImageArgs;
 pub(crate) use pod::PodCreateArgs;
+pub(crate) use update::UpdateArgs;
 
 use std::collections::BTreeMap;
 

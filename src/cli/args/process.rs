@@ -253,7 +253,7 @@ const ULIMIT_NAMES: &[&str] = &[
 ];
 
 /// Reads `--ulimit`; `host` anywhere stands for all of the caller's own limits.
-fn ulimits(options: &[String]) -> Result<Vec<Ulimit>, ProcessError> {
+pub(super) fn ulimits(options: &[String]) -> Result<Vec<Ulimit>, ProcessError> {
     if options.iter().any(|option| option == "host") {
         return Ok(vec![Ulimit {
             name: "host".to_owned(),

@@ -25,9 +25,11 @@ mod restart;
 mod rm;
 mod run;
 mod start;
+mod stats;
 mod stop;
 mod top;
 mod unpause;
+mod update;
 mod wait;
 mod which;
 
@@ -35,6 +37,7 @@ use super::Entry;
 
 pub(super) use logs::{LogFlags, end, moment};
 pub(super) use prune::print_pruned;
+pub(super) use stats::PodStats;
 pub(super) use top::print_processes;
 pub(super) use which::{print_errors, tool_error, without_slash};
 
@@ -66,8 +69,10 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<rm::Rm>(),
     Entry::of::<run::Run>(),
     Entry::of::<start::Start>(),
+    Entry::of::<stats::Stats>(),
     Entry::of::<stop::Stop>(),
     Entry::of::<top::Top>(),
     Entry::of::<unpause::Unpause>(),
+    Entry::of::<update::Update>(),
     Entry::of::<wait::Wait>(),
 ];

@@ -11,6 +11,7 @@ mod verbs;
 mod which;
 
 use super::Entry;
+use super::container::PodStats;
 
 /// The rows of this group.
 pub(crate) const COMMANDS: &[Entry] = &[
@@ -21,6 +22,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<look::Inspect>(),
     Entry::of::<remove::Prune>(),
     Entry::of::<remove::Remove>(),
+    Entry::of::<PodStats>(),
     Entry::of::<top::Top>(),
     Entry::of::<verbs::Kill>(),
     Entry::of::<verbs::Pause>(),

@@ -11,6 +11,7 @@ mod look;
 mod spec;
 mod start;
 mod state;
+mod update;
 
 use super::{CommandResult, Entry, Failure};
 use crate::engine::bundle::{BundleError, Ended, Runtime};
@@ -40,6 +41,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of_runtime::<state::Pause>(),
     Entry::of_runtime::<state::Resume>(),
     Entry::of_runtime::<state::State>(),
+    Entry::of_runtime::<update::Update>(),
 ];
 
 /// A command of the runtime: a clap struct with its handler.

@@ -9,11 +9,13 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs};
-use oci_spec::runtime::Linux;
+use oci_spec::runtime::{Linux, LinuxResources};
 use serde::{Deserialize, Serialize};
 
 use super::{BundleError, CgroupManager};
 use crate::engine::cgroup;
+use crate::engine::limits::LimitError;
+use crate::runtime::userns::chain;
 
 /// Where a container's cgroups are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -244,6 +246,23 @@ impl Cgroups {
             remove_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
         }
         Ok(())
+    }
+}
+
+/// Sets the limits of `resources`. Where the caller has cgroups of v1 they are not set, as those
+/// are another's to divide.
+pub(super) fn limit(
+    cgroups: &Cgroups,
+    id: &str,
+    resources: &LinuxResources,
+) -> Result<(), BundleError> {
+    match cgroup::hold_resources(&cgroups.unified, resources) {
+        Err(LimitError::Lacking { .. }) if !cgroups.legacy.is_empty() => Ok(()),
+        Err(error) => Err(BundleError::Cgroup {
+            id: id.to_owned(),
+            reason: chain(&error),
+        }),
+        Ok(()) => Ok(()),
     }
 }
 

@@ -10,7 +10,7 @@ use nix::unistd::geteuid;
 use oci_spec::runtime::{ContainerState, Process, Spec};
 
 use super::cgroup_mounts;
-use super::cgroups::{Cgroups, hierarchies};
+use super::cgroups::{Cgroups, hierarchies, limit};
 use super::document::Document;
 use super::foreground::{Ended, Foreground};
 use super::launch::launch;
@@ -132,6 +132,9 @@ impl Runtime {
         let mut launch = launch(document, lifecycle, preserved)?;
         record.cgroups = Cgroups::make(linux, &request.id, self.cgroups)?;
         directory.write(&record)?;
+        if let Some(resources) = linux.resources() {
+            limit(&record.cgroups, &request.id, resources)?;
+        }
         cgroup_mounts::resolve(&mut launch.spec, &record.cgroups, &hierarchies());
         let io = streams(spec)?;
         spec.process().iter().for_each(raise_limits);

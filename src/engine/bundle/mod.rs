@@ -26,6 +26,7 @@ mod processes;
 mod records;
 mod session;
 mod template;
+mod update;
 mod verbs;
 
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ pub use foreground::Ended;
 pub use records::{Listed, default_root};
 pub use session::{ProcessSource, SessionRequest};
 pub use template::{TemplateFor, spec_template};
+pub use update::ResourceChange;
 pub use verbs::{AmongOthers, Force};
 
 use crate::runtime::lifecycle::{Keyring, Pivot};

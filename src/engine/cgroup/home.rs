@@ -7,9 +7,10 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
+use oci_spec::runtime::LinuxResources;
 
 use super::{ContainerCgroup, mount_point, own_path, systemd, write};
-use crate::engine::host;
+use crate::engine::host::{self, Lack};
 use crate::engine::limits::{LimitError, flags_of, is_a_limit, resources};
 use crate::runtime::resources::{Setting, bfq, settings};
 use crate::state::id::ContainerId;
@@ -93,13 +94,8 @@ impl Wanted {
         self.in_own_tree(&needed)
     }
 
-    /// The controllers without which the limits do not hold.
     fn controllers(&self) -> Vec<&str> {
-        let limits = self.settings.iter().filter(|setting| is_a_limit(setting));
-        let mut needed: Vec<&str> = limits.filter_map(Setting::controller).collect();
-        needed.sort_unstable();
-        needed.dedup();
-        needed
+        controllers(&self.settings)
     }
 
     fn without_limits(self) -> Home {
@@ -239,6 +235,15 @@ impl Wanted {
     }
 }
 
+/// The controllers without which limits do not hold.
+fn controllers(settings: &[Setting]) -> Vec<&str> {
+    let limits = settings.iter().filter(|setting| is_a_limit(setting));
+    let mut needed: Vec<&str> = limits.filter_map(Setting::controller).collect();
+    needed.sort_unstable();
+    needed.dedup();
+    needed
+}
+
 /// Where a cgroup of the container `id` may be besides the caller's own.
 pub(super) fn places(id: &ContainerId, request: &ContainerRequest) -> Vec<String> {
     let own = own_cgroup().unwrap_or_default();
@@ -247,6 +252,76 @@ pub(super) fn places(id: &ContainerId, request: &ContainerRequest) -> Vec<String
     match &request.cgroup_parent {
         Some(parent) => vec![path(&Path::new(&own).join(parent))],
         None => Path::new(&own).ancestors().map(path).collect(),
+    }
+}
+
+/// Sets the limits of a container that runs in the cgroup `path`.
+pub(in crate::engine) fn change(
+    path: &str,
+    id: &ContainerId,
+    request: &ContainerRequest,
+) -> Result<(), LimitError> {
+    let wanted = Wanted::of(id, request)?;
+    match hold(path, &wanted.settings, &wanted.instead) {
+        Err(LimitError::Lacking { flags, lack }) => Err(out_of_reach(flags, lack)),
+        held => held,
+    }
+}
+
+/// Sets the limits that a spec asks for on the cgroup `path`.
+pub(in crate::engine) fn hold_resources(
+    path: &str,
+    resources: &LinuxResources,
+) -> Result<(), LimitError> {
+    let settings = settings(resources)?;
+    let others = settings.iter();
+    let instead: Vec<Setting> = others.filter_map(|one| bfq(one, resources)).collect();
+    hold(path, &settings, &instead)
+}
+
+/// Has the controllers handed down to a cgroup that is there, and sets its limits.
+fn hold(path: &str, settings: &[Setting], instead: &[Setting]) -> Result<(), LimitError> {
+    let needed = controllers(settings);
+    let lacking = |needed: &[&str]| LimitError::Lacking {
+        flags: flags_of(settings),
+        lack: host::lack_of_controllers(needed),
+    };
+    let Some(directory) = super::directory(path) else {
+        if needed.is_empty() {
+            return Ok(());
+        }
+        return Err(lacking(&needed));
+    };
+    let absent = || -> Vec<&str> {
+        let text = fs::read_to_string(directory.join("cgroup.controllers")).unwrap_or_default();
+        let has = |name: &str| text.split_whitespace().any(|each| each == name);
+        needed.iter().copied().filter(|name| !has(name)).collect()
+    };
+    let before = absent();
+    if !before.is_empty() {
+        let mut above: Vec<&Path> = directory.ancestors().skip(1).collect();
+        above.reverse();
+        for place in above {
+            // Those that are not ours may hand them down already.
+            drop(hand_down(place, &before));
+        }
+    }
+    match absent() {
+        absent if absent.is_empty() => apply(&directory, settings, instead),
+        absent => Err(lacking(&absent)),
+    }
+}
+
+/// Why a container that runs cannot be limited: the host, or the place that it was given.
+fn out_of_reach(flags: String, lack: Lack) -> LimitError {
+    let divisible = || {
+        let (mounted, own) = (mount_point()?, own_cgroup()?);
+        Some(is_ours(&mounted.join(own.trim_start_matches('/'))))
+    };
+    let elsewhere = systemd::socket().is_some() || divisible() == Some(true);
+    match lack {
+        Lack::CgroupNotDelegated { .. } if elsewhere => LimitError::WhileItRuns { flags },
+        lack => LimitError::Lacking { flags, lack },
     }
 }
 
@@ -288,11 +363,7 @@ fn common(one: &Path, other: &Path) -> PathBuf {
 }
 
 /// Writes `settings` into the files of a cgroup.
-pub(in crate::engine) fn apply(
-    directory: &Path,
-    settings: &[Setting],
-    instead: &[Setting],
-) -> Result<(), LimitError> {
+fn apply(directory: &Path, settings: &[Setting], instead: &[Setting]) -> Result<(), LimitError> {
     for setting in settings {
         let path = directory.join(&setting.file);
         let there = path.exists();

@@ -4,7 +4,7 @@
 mod home;
 mod systemd;
 
-pub(super) use home::{Home, Wanted, come_near};
+pub(super) use home::{Home, Wanted, change, come_near, hold_resources};
 pub use systemd::SystemdError;
 
 use std::fs::{self, File, OpenOptions};

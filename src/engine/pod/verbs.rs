@@ -8,7 +8,8 @@ use super::{PodStatus, list::ListedPod, members_of};
 use crate::config::ConfigError;
 use crate::engine::error::EngineError;
 use crate::engine::pause::Freezer;
-use crate::engine::selection::ItemResult;
+use crate::engine::selection::{ItemResult, Missing, Selection};
+use crate::engine::stats::Sample;
 use crate::engine::stop::{Grace, StopOptions};
 use crate::engine::top::{Processes, TopError, TopRequest};
 use crate::engine::{Engine, Report, Silent};
@@ -174,6 +175,32 @@ impl Engine {
             }
         }
         Ok(all)
+    }
+
+    /// What the running containers of pods use, with the ids of their pods.
+    ///
+    /// # Errors
+    ///
+    /// A word that means no pod.
+    pub fn samples_of_pods(
+        &self,
+        selection: &PodSelection,
+    ) -> Result<Vec<(String, Sample)>, EngineError> {
+        let store = self.store()?;
+        let mut found = Vec::new();
+        for pod in self.select_pods(selection)? {
+            let members = super::members_of(&store, &pod)?;
+            let words = members.into_iter().map(|member| member.id.to_string());
+            let running = Selection {
+                words: words.collect(),
+                missing: Missing::Ignore,
+                ..Selection::default()
+            };
+            let samples = self.samples(&running)?.into_iter();
+            let running = samples.filter(|sample| sample.started_nanoseconds != 0);
+            found.extend(running.map(|sample| (pod.to_string(), sample)));
+        }
+        Ok(found)
     }
 
     /// The exit policy of pods for which none was named.

@@ -141,6 +141,29 @@ impl Engine {
     }
 }
 
+/// What the processes of a container use together, as /proc counts it: those that have ended are
+/// not in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Usage {
+    pub(super) cpu_nanoseconds: u64,
+    pub(super) resident_bytes: u64,
+    /// Processes and threads.
+    pub(super) tasks: u64,
+}
+
+/// What the container with this first process uses; `None` when that has ended.
+pub(super) fn usage(init: i32) -> Option<Usage> {
+    /// A tick of the kernel's clock.
+    const TICK_NANOSECONDS: u64 = 10_000_000;
+    let listing = process::list(init)?;
+    let each = listing.processes.iter();
+    Some(each.fold(Usage::default(), |sum, process| Usage {
+        cpu_nanoseconds: sum.cpu_nanoseconds + process.cpu_ticks * TICK_NANOSECONDS,
+        resident_bytes: sum.resident_bytes + process.resident_kilobytes * 1024,
+        tasks: sum.tasks + process.threads,
+    }))
+}
+
 /// How the table was asked for.
 enum Layout {
     Descriptors(Vec<&'static descriptors::Descriptor>),
