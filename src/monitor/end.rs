@@ -44,7 +44,7 @@ impl Monitor {
                 .present
                 .memory_events
                 .as_ref()
-                .is_some_and(has_oom_kill),
+                .is_some_and(MemoryEvents::has_oom_kill),
             stopped_by_user: self.present.stopped_by_user,
             monitor_asked: self.present.monitor_asked,
             timed_out,
@@ -233,16 +233,37 @@ pub(super) fn reap(process: &Pidfd) -> Option<(i32, Option<i32>)> {
     }
 }
 
-/// Whether `memory.events` counts a kill.
-fn has_oom_kill(memory_events: &OwnedFd) -> bool {
-    let mut buffer = [0; 512];
-    let length = nix::sys::uio::pread(memory_events, &mut buffer, 0).unwrap_or(0);
-    counts_oom_kill(&buffer[..length])
+/// `memory.events` of the container's cgroup, which counts the kills of all of its runs.
+#[derive(Debug)]
+pub(super) struct MemoryEvents {
+    file: OwnedFd,
+    /// The kills of earlier runs.
+    before: u64,
 }
 
-fn counts_oom_kill(text: &[u8]) -> bool {
-    let mut lines = text.split(|byte| *byte == b'\n');
-    lines.any(|line| matches!(line.strip_prefix(b"oom_kill "), Some(count) if count != b"0"))
+impl MemoryEvents {
+    /// Begins to count for a new run.
+    pub(super) fn begin(file: OwnedFd) -> Self {
+        let before = kills(&file);
+        Self { file, before }
+    }
+
+    fn has_oom_kill(&self) -> bool {
+        kills(&self.file) > self.before
+    }
+}
+
+fn kills(memory_events: &OwnedFd) -> u64 {
+    let mut buffer = [0; 512];
+    let length = nix::sys::uio::pread(memory_events, &mut buffer, 0).unwrap_or(0);
+    oom_kills(&String::from_utf8_lossy(&buffer[..length]))
+}
+
+fn oom_kills(text: &str) -> u64 {
+    let mut counts = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("oom_kill "));
+    counts.next().map_or(0, |count| count.parse().unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -251,14 +272,14 @@ mod tests {
 
     #[test]
     fn memory_events_tell_of_kills() {
-        let cases: [(&[u8], bool); 4] = [
-            (b"low 0\nhigh 0\nmax 12\noom 1\noom_kill 1\n", true),
-            (b"low 0\noom 3\noom_kill 0\noom_group_kill 0\n", false),
-            (b"oom_group_kill 7\n", false),
-            (b"", false),
+        let cases = [
+            ("low 0\nhigh 0\nmax 12\noom 1\noom_kill 2\n", 2),
+            ("low 0\noom 3\noom_kill 0\noom_group_kill 0\n", 0),
+            ("oom_group_kill 7\n", 0),
+            ("", 0),
         ];
         for (text, expected) in cases {
-            assert_eq!(counts_oom_kill(text), expected);
+            assert_eq!(oom_kills(text), expected);
         }
     }
 }

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::client::{Client, Received, Role};
+use super::end::MemoryEvents;
 use super::log::Log;
 use super::protocol::{
     AttachedStreams, Framing, OutputStream, Reply, Request, SignalIntent, TerminalSize,
@@ -59,7 +60,7 @@ pub(super) struct Present {
     pub(super) helpers: Vec<Pidfd>,
     pub(super) held: Vec<OwnedFd>,
     pub(super) lifeline: Option<Box<dyn Lifeline>>,
-    pub(super) memory_events: Option<OwnedFd>,
+    pub(super) memory_events: Option<MemoryEvents>,
     /// When the container is killed.
     pub(super) deadline: Option<Instant>,
     pub(super) timed_out: bool,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::client::Client;
+use super::end::MemoryEvents;
 use super::event_loop::{Monitor, Phase, Present};
 use super::log::Log;
 use super::protocol::AttachedStreams;
@@ -295,7 +296,7 @@ impl Present {
             lifeline: run.lifeline,
             helpers: run.helpers.into_iter().map(Pidfd::from).collect(),
             held: run.held,
-            memory_events: run.memory_events,
+            memory_events: run.memory_events.map(MemoryEvents::begin),
             deadline: None,
             timed_out: false,
             stopped_by_user: false,
