@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `update`: other limits for a container, at once where it runs, and what its next start is given.
 
+use nix::libc;
+use nix::unistd::geteuid;
+
 use super::error::EngineError;
 use super::limits::{self, LimitError};
 use super::selection::{Chosen, ItemResult, Selection};
@@ -11,6 +14,7 @@ use crate::state::id::ContainerId;
 use crate::state::limits::Limits;
 use crate::state::record::{ContainerRecord, Ulimit};
 use crate::state::store::Store;
+use crate::sys::process::rlimit;
 
 /// What becomes different; what is `None` or empty stays as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -79,6 +83,7 @@ fn apply(record: &mut ContainerRecord, changes: &Changes) {
             }
         }
     }
+    let ulimits: Vec<Ulimit> = changes.ulimits.iter().map(as_far_as_it_goes).collect();
     if changes.ulimits.iter().any(|limit| limit.name == "host") {
         record.request.ulimits.clone_from(&changes.ulimits);
         return;
@@ -89,10 +94,26 @@ fn apply(record: &mut ContainerRecord, changes: &Changes) {
     };
     if !changes.ulimits.is_empty() {
         record.request.ulimits.retain(|limit| !changed(limit));
-        record
-            .request
-            .ulimits
-            .extend(changes.ulimits.iter().cloned());
+        record.request.ulimits.extend(ulimits);
+    }
+}
+
+/// An ordinary user's unlimited is the hard limit of this process, as with podman.
+fn as_far_as_it_goes(limit: &Ulimit) -> Ulimit {
+    let resource = match limit.name.as_str() {
+        "nofile" => libc::RLIMIT_NOFILE,
+        "nproc" => libc::RLIMIT_NPROC,
+        _ => return limit.clone(),
+    };
+    let most = match rlimit(resource) {
+        Ok((_, hard)) if !geteuid().is_root() => hard,
+        _ => return limit.clone(),
+    };
+    let reachable = |value: u64| if value == u64::MAX { most } else { value };
+    Ulimit {
+        name: limit.name.clone(),
+        soft: reachable(limit.soft),
+        hard: reachable(limit.hard),
     }
 }
 

@@ -23,6 +23,7 @@ mod generated;
 mod ids;
 mod images;
 mod lifecycle;
+mod limits;
 mod login;
 mod logs;
 mod look;

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use oci_spec::runtime::LinuxResources;
 
@@ -15,7 +16,7 @@ use crate::engine::limits::{LimitError, flags_of, is_a_limit, resources};
 use crate::runtime::resources::{Setting, bfq, settings};
 use crate::state::id::ContainerId;
 use crate::state::record::ContainerRequest;
-use crate::sys::{Called, SysResult};
+use crate::sys::{Called, SysError, SysResult};
 
 /// The controllers that are handed down where that costs nothing: what `stats` reads.
 const COUNTED: [&str; 4] = ["cpu", "io", "memory", "pids"];
@@ -410,7 +411,19 @@ fn hand_down(directory: &Path, controllers: &[&str]) -> SysResult<()> {
     if missing.is_empty() {
         return Ok(());
     }
+    if holds_processes(directory) {
+        let call = format!("write({}, \"{missing}\")", path.display());
+        return Err(SysError::new(call, Errno::EBUSY));
+    }
     write(&path, &missing)
+}
+
+/// Whether processes are in a cgroup itself. The kernel would let it hand down controllers of
+/// threads all the same, and no process could enter those below it any more. The root of the whole
+/// tree, which has no type, may have both.
+fn holds_processes(directory: &Path) -> bool {
+    let procs = || fs::read_to_string(directory.join("cgroup.procs"));
+    directory.join("cgroup.type").exists() && !procs().is_ok_and(|pids| pids.is_empty())
 }
 
 /// What is written to hand down those of `controllers` that are not yet.
@@ -493,6 +506,24 @@ mod tests {
         assert_eq!(fs::read_to_string(file("io.bfq.weight")).unwrap(), "98");
         let refused = apply(directory.path(), &[setting("pids.max", "3")], &[]);
         assert_eq!(refused.unwrap_err().to_string(), "set pids.max to \"3\"");
+    }
+
+    #[test]
+    fn a_cgroup_with_processes_hands_nothing_down() {
+        let directory = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            use std::io::Write as _;
+            let mut file = fs::File::create(directory.path().join(name)).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+        };
+        put("cgroup.subtree_control", "cpu");
+        put("cgroup.procs", "12\n");
+        assert!(hand_down(directory.path(), &["cpu"]).is_ok(), "it does already");
+        put("cgroup.type", "domain\n");
+        let refused = hand_down(directory.path(), &["pids"]).unwrap_err();
+        assert_eq!(refused.errno, Errno::EBUSY);
+        put("cgroup.procs", "");
+        assert!(hand_down(directory.path(), &["pids"]).is_ok());
     }
 
     #[test]

@@ -368,19 +368,19 @@ fn add_ranges(user: &str, free: u32) -> String {
 }
 
 fn cgroup2_at_boot(systemd: bool) -> Vec<Cure> {
-    if !systemd {
-        return Vec::new();
-    }
-    vec![root(
-        "sed -i 's/^GRUB_CMDLINE_LINUX=\"/&systemd.unified_cgroup_hierarchy=1 /' \
-         /etc/default/grub && update-grub && systemctl reboot"
-            .to_owned(),
-    )]
+    let parameter = if systemd {
+        "systemd.unified_cgroup_hierarchy=1"
+    } else {
+        "cgroup_no_v1=all"
+    };
+    vec![root(format!(
+        "sed -i 's/^GRUB_CMDLINE_LINUX=\"/&{parameter} /' /etc/default/grub && update-grub && reboot"
+    ))]
 }
 
 fn delegate(systemd: bool) -> Vec<Cure> {
     if !systemd {
-        return Vec::new();
+        return vec![root(delegate_by_hand())];
     }
     vec![root(
         "mkdir -p /etc/systemd/system/user@.service.d && \
@@ -388,6 +388,16 @@ fn delegate(systemd: bool) -> Vec<Cure> {
          > /etc/systemd/system/user@.service.d/delegate.conf && systemctl daemon-reload"
             .to_owned(),
     )]
+}
+
+/// Gives this user a cgroup, and moves the shell that runs us into it.
+fn delegate_by_hand() -> String {
+    let user = super::Caller::here().name;
+    let shell = nix::unistd::getppid();
+    format!(
+        "cd /sys/fs/cgroup && echo '+cpu +cpuset +io +memory +pids' > cgroup.subtree_control && \
+         mkdir -p {user}/shell && chown -R {user} {user} && echo {shell} > {user}/shell/cgroup.procs"
+    )
 }
 
 fn local_store() -> String {

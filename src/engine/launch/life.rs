@@ -121,8 +121,20 @@ impl<'p> Life<'p> {
             || report.stopped_by_user
             || report.monitor_asked
             || self.lock.is_none();
-        let brought_back = || self.policy.brings_back(report.code, now.restart_count);
+        let brought_back = || self.policy_now().brings_back(report.code, now.restart_count);
         !ended_by_others && (now.revived || brought_back())
+    }
+
+    /// `update` may have changed it; one that goes with its end keeps what it was started with.
+    fn policy_now(&self) -> RestartPolicy {
+        let record = &self.prepared.record;
+        if record.request.auto_remove {
+            return self.policy;
+        }
+        let now = self.store.load(&record.id);
+        now.map_or(self.policy, |record| {
+            RestartPolicy::of(record.request.restart.as_deref())
+        })
     }
 
     fn emit_exit(&self, report: &ExitReport) {

@@ -11,7 +11,6 @@ use crate::engine::cgroup::{self, ContainerCgroup, Wanted};
 use crate::engine::connect::Connection;
 use crate::engine::events::as_it_is_called_now;
 use crate::engine::network;
-use crate::engine::restart_policy::RestartPolicy;
 use crate::engine::roots::FuseRoot;
 use crate::engine::secret::SecretFile;
 use crate::engine::volume::{self, Filling};
@@ -103,12 +102,6 @@ impl Prepared {
         let listeners = self.listeners.borrow();
         let sockets = listeners.iter().map(|listener| &listener.socket);
         sockets.map(AsRawFd::as_raw_fd).collect()
-    }
-
-    /// Whether another run may follow.
-    pub(super) fn may_come_again(&self) -> bool {
-        let restart = self.record.request.restart.as_deref();
-        RestartPolicy::of(restart) != RestartPolicy::No
     }
 
     /// Volumes are filled by the first run of a start only.

@@ -119,11 +119,8 @@ fn start(
     secret::give_files(&prepared.secrets, &prepared.launch.maps);
     let store =
         Store::open(prepared.dirs.clone()).map_err(|error| StageFailure::setup(chain(&error)))?;
-    let listeners = if prepared.may_come_again() {
-        copies(&prepared.listeners.borrow())?
-    } else {
-        Vec::new()
-    };
+    // It may be given a restart policy while it runs.
+    let listeners = copies(&prepared.listeners.borrow())?;
     let started = start_run(prepared, line, &store, streams, Earlier::default())?;
     let attach = client.map(|_| Action::Attach);
     let actions = [Action::Init, Action::Start].into_iter().chain(attach);
