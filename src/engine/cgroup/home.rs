@@ -518,7 +518,10 @@ mod tests {
         };
         put("cgroup.subtree_control", "cpu");
         put("cgroup.procs", "12\n");
-        assert!(hand_down(directory.path(), &["cpu"]).is_ok(), "it does already");
+        assert!(
+            hand_down(directory.path(), &["cpu"]).is_ok(),
+            "it does already"
+        );
         put("cgroup.type", "domain\n");
         let refused = hand_down(directory.path(), &["pids"]).unwrap_err();
         assert_eq!(refused.errno, Errno::EBUSY);

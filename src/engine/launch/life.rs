@@ -121,7 +121,10 @@ impl<'p> Life<'p> {
             || report.stopped_by_user
             || report.monitor_asked
             || self.lock.is_none();
-        let brought_back = || self.policy_now().brings_back(report.code, now.restart_count);
+        let brought_back = || {
+            self.policy_now()
+                .brings_back(report.code, now.restart_count)
+        };
         !ended_by_others && (now.revived || brought_back())
     }
 
