@@ -338,7 +338,7 @@ mod tests {
                 "--cpu-quota and --cpus cannot be set together",
             ),
             ("-m 5x", "invalid value for memory: invalid size: '5x'"),
-            ("--cpus -1", "--cpus"),
+            ("--cpus=-1", "--cpus"),
             (
                 "--cpu-shares x",
                 "invalid argument \"x\" for \"--cpu-shares\"",
