@@ -4,13 +4,13 @@
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockProtocol,
-    SockType, SockaddrIn, SockaddrIn6, SockaddrStorage, accept4, bind, connect, getsockname,
-    getsockopt, listen, recvmsg, sendmsg, setsockopt, shutdown, socket, sockopt,
+    SockType, SockaddrIn, SockaddrIn6, SockaddrLike as _, SockaddrStorage, bind, connect,
+    getsockname, getsockopt, listen, recvmsg, sendmsg, setsockopt, shutdown, socket, sockopt,
 };
 
 use super::{Called, Ignored, SysError, SysResult};
@@ -234,27 +234,30 @@ pub fn take_error(socket: BorrowedFd<'_>) -> Result<(), Errno> {
 ///
 /// EMFILE and what else accept(2) says.
 pub fn accept(listener: BorrowedFd<'_>) -> SysResult<Option<(OwnedFd, SocketAddr)>> {
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    match accept4(listener.as_raw_fd(), flags) {
+    // SAFETY: all zeroes are an address of no family.
+    let mut name: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut length = libc::socklen_t::try_from(size_of_val(&name)).expect("small");
+    // SAFETY: the kernel writes no more than `length` says, and both live during the call.
+    let raw = unsafe {
+        libc::accept4(
+            listener.as_raw_fd(),
+            (&raw mut name).cast(),
+            &raw mut length,
+            libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
+        )
+    };
+    match Errno::result(raw) {
         Ok(raw) => {
             // SAFETY: the kernel has just returned `raw` to us and no one else knows the number.
             let socket = unsafe { OwnedFd::from_raw_fd(raw) };
-            // A client that is gone already has no name any more.
-            Ok(remote_address(socket.as_fd())
-                .ok()
-                .map(|address| (socket, address)))
+            // SAFETY: `name` holds what the kernel wrote, and zeroes behind that.
+            let name = unsafe { SockaddrStorage::from_raw((&raw const name).cast(), Some(length)) };
+            let address = name.as_ref().and_then(address);
+            Ok(address.map(|address| (socket, address)))
         }
         Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNABORTED) => Ok(None),
         Err(errno) => Err(errno).called(|| "accept4()"),
     }
-}
-
-fn remote_address(socket: BorrowedFd<'_>) -> SysResult<SocketAddr> {
-    let name = nix::sys::socket::getpeername::<SockaddrStorage>(socket.as_raw_fd());
-    name.ok()
-        .as_ref()
-        .and_then(address)
-        .ok_or_else(|| SysError::new("getpeername()", Errno::ENOTCONN))
 }
 
 /// The socket's own address; of a caught connection the one that was meant.

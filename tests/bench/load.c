@@ -4,7 +4,8 @@
  *
  *   load serve PORT                          answers one byte to each connection's first, till killed
  *   load connections ADDRESS PORT SECONDS N  connects, sends a byte, gets one, closes; N at once
- *   load hold ADDRESS PORT N                 N connections that stay; ends at the end of its input
+ *   load hold ADDRESS PORT N                 N connections that stay, or as many as stand
+ *                                            after 20 seconds; ends at the end of its input
  *   load names ADDRESS NAME SECONDS          asks a name server, 64 queries on their way
  */
 #define _GNU_SOURCE
@@ -133,7 +134,8 @@ static void connections(struct sockaddr_in to, double seconds, int at_once) {
 
 static void hold(struct sockaddr_in to, int wanted) {
     int stand = 0;
-    for (int i = 0; i < wanted; i++) {
+    double end = now() + 20;
+    for (int i = 0; i < wanted && now() < end; i++) {
         int fd = socket(AF_INET, SOCK_STREAM, 0);
         struct timeval patience = {5, 0};
         char byte = 'x';

@@ -392,7 +392,8 @@ def version(program):
     text = subprocess.run([program, "--version"], capture_output=True, text=True,
                           check=False).stdout
     words = text.split("\n", maxsplit=1)[0].split()
-    return next((word for word in words if word[0].isdigit()), "Debian").split("-")[0]
+    found = next((word for word in words if word[0].isdigit()), "Debian's").split("-")[0]
+    return found.removeprefix("0.0~git").split(".")[0] if "~git" in found else found
 
 
 ROWS = ("outbound", "datagrams", "published", "between", "many", "idle", "starting", "named",

@@ -117,6 +117,12 @@ impl Event {
         self.flags.intersects(any)
     }
 
+    /// There is no connection.
+    pub(super) fn failed(self) -> bool {
+        self.flags
+            .intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP)
+    }
+
     /// The other side sends nothing more.
     pub(super) fn ended(self) -> bool {
         let any = EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -14,7 +14,7 @@ use nix::errno::Errno;
 
 use super::confinement;
 use crate::network::addresses;
-use crate::sys::socket::{self, Family, Kind};
+use crate::sys::socket::{self, Family, Flag, Kind};
 use crate::sys::{Ignored, SysError, SysResult, caps};
 
 /// How many sockets are made at once, once one was needed.
@@ -198,13 +198,23 @@ const fn place(family: Family) -> usize {
     }
 }
 
+/// A socket of the world's side: a peer there that has vanished is noticed.
+fn made(family: Family, kind: Kind) -> SysResult<OwnedFd> {
+    let made = socket::open(family, kind)?;
+    if kind == Kind::Stream {
+        socket::set(made.as_fd(), Flag::NoDelay).ignored();
+        socket::set(made.as_fd(), Flag::KeepAlive).ignored();
+    }
+    Ok(made)
+}
+
 /// `None` when nobody listens any more.
 fn grant(wish: &Wish, given: &Sender<Gift>) -> Option<()> {
     match *wish {
         Wish::Presence => given.send(Gift::Presence).ok()?,
         Wish::Sockets(family, kind, count) => {
             for _ in 0..count {
-                let socket = socket::open(family, kind);
+                let socket = made(family, kind);
                 given.send(Gift::Socket(family, kind, socket)).ok()?;
             }
         }

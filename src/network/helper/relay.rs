@@ -14,7 +14,7 @@ use self::pipes::{Pipe, Pipes};
 use super::events::{Event, Events, Token, Watch};
 use super::shares::Shares;
 use super::slab::Slab;
-use crate::sys::socket::{self, Flag, Shutdown};
+use crate::sys::socket::{self, Shutdown};
 use crate::sys::{Ignored, SysResult};
 
 /// The most that one call moves.
@@ -119,7 +119,7 @@ impl Relay {
     }
 
     /// Joins `near`, which stands, with `far`, which is being connected; `owner` is a container.
-    /// The value is the number of both.
+    /// Neither waits with small pieces for a full packet (`TCP_NODELAY`), which may never come.
     ///
     /// # Errors
     ///
@@ -131,11 +131,6 @@ impl Relay {
         far: OwnedFd,
         owner: u32,
     ) -> SysResult<()> {
-        // Without these small pieces wait for a full packet, which may never come.
-        socket::set(near.as_fd(), Flag::NoDelay).ignored();
-        socket::set(far.as_fd(), Flag::NoDelay).ignored();
-        socket::set(near.as_fd(), Flag::KeepAlive).ignored();
-        socket::set(far.as_fd(), Flag::KeepAlive).ignored();
         let number = self.flows.add(Flow {
             near: Side::new(near),
             far: Side::new(far),
@@ -172,16 +167,13 @@ impl Relay {
             }
             flow.connecting = false;
             let near = flow.near.socket.as_fd();
-            let connected = socket::take_error(flow.far.socket.as_fd()).is_ok();
-            if !connected
-                || events
-                    .watch(near, Watch::Changes, Token::Near(number))
-                    .is_err()
-            {
-                self.break_off(number);
+            let watch = || events.watch(near, Watch::Changes, Token::Near(number));
+            if event.failed() || watch().is_err() {
+                return self.break_off(number);
             }
-            // The near side's first event comes at once.
-            return;
+            // Who has connected has often sent something already.
+            flow.near.readable = true;
+            flow.near.writable = true;
         }
         self.move_on(number);
     }

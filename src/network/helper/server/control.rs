@@ -14,7 +14,7 @@ use super::super::version::Version;
 use super::{Container, Interface, Port, Server, Stage};
 use crate::network::dns::Asker;
 use crate::network::plan::{ConnectionPlan, NetworkPlan, Protocol, PublishedPort};
-use crate::sys::socket::{self, Family};
+use crate::sys::socket::{self, Family, Flag};
 use crate::sys::{Ignored, SysResult, fdpass};
 
 /// What a client is told, with descriptors.
@@ -334,10 +334,17 @@ impl Server {
     }
 
     fn serve_listener(&mut self, port: Port) -> SysResult<()> {
-        if port.published.protocol == Protocol::Udp {
+        match port.published.protocol {
             // An answer comes from the address that was asked.
-            let family = Family::of(socket::local_address(port.socket.as_fd())?.ip());
-            socket::tell_local_address(port.socket.as_fd(), family)?;
+            Protocol::Udp => {
+                let family = Family::of(socket::local_address(port.socket.as_fd())?.ip());
+                socket::tell_local_address(port.socket.as_fd(), family)?;
+            }
+            // Connections have it from their listener.
+            Protocol::Tcp => {
+                socket::set(port.socket.as_fd(), Flag::NoDelay)?;
+                socket::set(port.socket.as_fd(), Flag::KeepAlive)?;
+            }
         }
         let owner = port.container;
         let number = self.ports.add(port);

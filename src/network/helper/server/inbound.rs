@@ -9,7 +9,7 @@ use super::super::policy;
 use super::{ACCEPTED_AT_ONCE, Server, transparent};
 use crate::network::plan::Protocol;
 use crate::sys::Ignored;
-use crate::sys::socket::{self, Kind};
+use crate::sys::socket::{self, Flag, Kind};
 
 impl Server {
     /// A published port has something.
@@ -95,9 +95,13 @@ impl Server {
         // The same client port may be in use by another of the user's published ports.
         for port in [wanted, 0] {
             let source = SocketAddr::new(source, port);
-            if let Ok(socket) = transparent(kind, source)
-                && socket::connect_to(socket.as_fd(), target).is_ok()
-            {
+            let Ok(socket) = transparent(kind, source) else {
+                continue;
+            };
+            if kind == Kind::Stream {
+                socket::set(socket.as_fd(), Flag::NoDelay).ignored();
+            }
+            if socket::connect_to(socket.as_fd(), target).is_ok() {
                 return Some(socket);
             }
         }

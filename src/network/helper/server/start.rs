@@ -29,7 +29,7 @@ use super::{Server, Stage, transparent, watch_listener};
 use crate::network::dns::NameServer;
 use crate::sys::process::{rlimit, set_rlimit};
 use crate::sys::signals;
-use crate::sys::socket::{self, Family, Kind};
+use crate::sys::socket::{self, Family, Flag, Kind};
 use crate::sys::stream::drop_standard_streams;
 use crate::sys::{Called, Ignored, SysResult, fdpass};
 
@@ -154,6 +154,8 @@ impl Server {
 /// The socket that gets the connections of one family.
 fn catch(loopback: IpAddr) -> SysResult<OwnedFd> {
     let listener = transparent(Kind::Stream, SocketAddr::new(loopback, CATCH_PORT))?;
+    // Connections have it from their listener.
+    socket::set(listener.as_fd(), Flag::NoDelay)?;
     socket::listen_on(listener.as_fd())?;
     Ok(listener)
 }
