@@ -12,7 +12,7 @@ use nix::unistd::{Gid, Uid, fchownat, symlinkat};
 use oci_spec::runtime::{Linux, LinuxDevice, LinuxDeviceType};
 
 use super::mounts::target::{self, Links, TargetKind};
-use crate::sys::mount::{Depth, attach, clone_tree, current_dir};
+use crate::sys::mount::{Depth, MountAttr, attach, clone_tree, current_dir, set_attr};
 use crate::sys::{Called, SysResult};
 
 /// Nodes that every container has (OCI runtime spec, "Default Devices").
@@ -152,6 +152,8 @@ pub fn bind_node(root: BorrowedFd<'_>, host_path: &Path, container_path: &Path) 
 
 fn bind(host_path: &Path, place: BorrowedFd<'_>) -> SysResult<()> {
     let node = clone_tree(current_dir(), host_path, Depth::One)?;
+    let set = MountAttr::NOSUID.with(MountAttr::NOEXEC);
+    set_attr(node.as_fd(), set, MountAttr::NONE, 0, Depth::One)?;
     attach(node.as_fd(), place)
 }
 

@@ -16,8 +16,8 @@ use super::init::{call, enter_workdir, environment_of, reset_signals, sets_for};
 use super::launch::{Filter, GroupPolicy, ProgramIo, StageFailure, UserChoice, WorkdirPolicy};
 use super::program::{self, Others, OwnBinary};
 use super::rights::{self, Excess, FewerFiles, Rights};
-use super::session;
 use super::user::{self, Identity};
+use super::{schedule, session};
 use crate::sys::channel::Channel;
 use crate::sys::process::{
     CloneRequest, Forked, clone3, close_on_exec_all_but, exit_now, new_session_keyring,
@@ -208,6 +208,7 @@ fn become_program(
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(
         session.process.user().umask().unwrap_or(0o022),
     ));
+    schedule::apply(&session.process, None)?;
     let rights = Rights {
         identity: &identity,
         groups: session.groups,
@@ -215,13 +216,13 @@ fn become_program(
         no_new_privileges: session.process.no_new_privileges().unwrap_or(false),
         seccomp: session.seccomp,
     };
-    rights::take(&rights, &mut |listener| {
+    let environment = environment_of(&session.process, &identity);
+    let arguments = session.process.args().as_deref().unwrap_or_default();
+    let find = || program::find(arguments, &environment, own, Others::Everywhere);
+    let program = rights::take(&rights, find, &mut |listener| {
         line.send(b"l", Some(listener.as_fd()))
     })?;
     reset_signals();
-    let environment = environment_of(&session.process, &identity);
-    let arguments = session.process.args().as_deref().unwrap_or_default();
-    let program = program::find(arguments, &environment, own, Others::Everywhere)?;
     fewer_files.map_or(Ok(()), FewerFiles::apply)?;
     Err(program::become_program(&program, &environment))
 }

@@ -33,13 +33,34 @@ pub fn run(
     let mut state = state.clone();
     state.set_status(status);
     let words = serde_json::to_vec(&state).expect("a state is text and numbers");
-    for hook in hooks {
+    for (index, hook) in hooks.iter().enumerate() {
         run_one(hook, &words).map_err(|why| {
             let path = hook.path().display();
-            StageFailure::setup(format!("error executing {point} hook `{path}`: {why}"))
+            StageFailure::setup(format!(
+                "error running {point} hook #{index}: {path}: {why}"
+            ))
         })?;
     }
     Ok(())
+}
+
+/// Runs hooks that nothing depends on any more: one that fails keeps none of the others. The value
+/// is what to tell the user.
+pub fn run_each(
+    hooks: Option<&Vec<Hook>>,
+    point: &str,
+    state: &State,
+    status: ContainerState,
+) -> Vec<String> {
+    let mut state = state.clone();
+    state.set_status(status);
+    let words = serde_json::to_vec(&state).expect("a state is text and numbers");
+    let failed = |hook: &Hook| {
+        let why = run_one(hook, &words).err()?;
+        let path = hook.path().display();
+        Some(format!("{point} hook failed with {why}: {path}"))
+    };
+    hooks.into_iter().flatten().filter_map(failed).collect()
 }
 
 fn run_one(hook: &Hook, state: &[u8]) -> Result<(), String> {
@@ -69,7 +90,7 @@ fn run_one(hook: &Hook, state: &[u8]) -> Result<(), String> {
             child.kill().ignored();
             child.wait().ignored();
             let limit = limit.unwrap_or_default().as_secs();
-            return Err(format!("it did not end within {limit} s"));
+            return Err(format!("no end within {limit} s"));
         }
     }
     let status = child.wait().map_err(|error| error.to_string())?;
@@ -78,11 +99,9 @@ fn run_one(hook: &Hook, state: &[u8]) -> Result<(), String> {
     }
     Err(
         match std::os::unix::process::ExitStatusExt::signal(&status) {
-            Some(signal) => Signal::try_from(signal).map_or_else(
-                |_| format!("signal {signal}"),
-                |signal| format!("it was ended by {signal}"),
-            ),
-            None => format!("exit status {}", status.code().unwrap_or_default()),
+            Some(signal) => Signal::try_from(signal)
+                .map_or_else(|_| format!("signal {signal}"), |signal| signal.to_string()),
+            None => format!("exit code {}", status.code().unwrap_or_default()),
         },
     )
 }
@@ -120,9 +139,14 @@ mod tests {
         let wanted = r#"read state; case "$state" in *'"web"'*'"creating"'*) ;; *) exit 1;; esac"#;
         assert_eq!(run(wanted), Ok(()));
         assert_eq!(run("exec <&-; true"), Ok(()));
-        let of = |why: &str| Err(format!("error executing prestart hook `/bin/sh`: {why}"));
-        assert_eq!(run("exit 3"), of("exit status 3"));
-        assert_eq!(run("kill -9 $$"), of("it was ended by SIGKILL"));
-        assert_eq!(run("sleep 60"), of("it did not end within 1 s"));
+        let of = |why: &str| Err(format!("error running prestart hook #0: /bin/sh: {why}"));
+        assert_eq!(run("exit 3"), of("exit code 3"));
+        assert_eq!(run("kill -9 $$"), of("SIGKILL"));
+        assert_eq!(run("sleep 60"), of("no end within 1 s"));
+        let all = vec![hook("exit 3", 1), hook("true", 1), hook("exit 4", 1)];
+        let told = run_each(Some(&all), "poststop", &state, ContainerState::Stopped);
+        let wanted =
+            [3, 4].map(|code| format!("poststop hook failed with exit code {code}: /bin/sh"));
+        assert_eq!(told, wanted);
     }
 }

@@ -28,10 +28,10 @@ use super::program::{self, Others, OwnBinary};
 use super::rights::{self, Excess, FewerFiles, Rights};
 use super::rootfs::Fallback;
 use super::user::{self, Identity};
-use super::{devices, localtime, passwd, reaper, rootfs, session, sysctl};
+use super::{devices, localtime, passwd, reaper, rootfs, schedule, session, sysctl};
 use crate::sys::channel::Channel;
 use crate::sys::mount::MountAttr;
-use crate::sys::process::{close_on_exec_all_but, exit_now, new_session_keyring};
+use crate::sys::process::{close_on_exec_all_but, exit_now, new_session_keyring, set_domain_name};
 use crate::sys::{Called, Ignored, SysResult, pty};
 
 /// Runs the stage to its end: the program, or a failure that was sent over `line`.
@@ -246,6 +246,11 @@ fn enter_namespaces(spec: &Spec, linux: &Linux) -> Result<(), StageFailure> {
     {
         call(|| sethostname(name).called(|| format!("sethostname({name:?})")))?;
     }
+    if makes(linux, LinuxNamespaceType::Uts)
+        && let Some(name) = spec.domainname()
+    {
+        call(|| set_domain_name(name))?;
+    }
     if makes(linux, LinuxNamespaceType::Network) {
         call(pty::loopback_up)?;
     }
@@ -290,7 +295,7 @@ fn make_root(
         if applied.filled == Filled::Copied {
             call(|| handshake::send_filled(line, &op.container_path))?;
         }
-        if op.is_given() {
+        if op.closes_late() {
             given.push(Given {
                 op: op.clone(),
                 mount: applied.mount,
@@ -387,6 +392,17 @@ fn finish_root(launch: &Launch, linux: &Linux, root: &OwnedFd) -> Result<(), Sta
         .as_ref()
         .and_then(oci_spec::runtime::Root::readonly);
     if read_only == Some(true) {
+        let workdir = launch.spec.process().as_ref().map(Process::cwd);
+        if let (Some(path), WorkdirPolicy::Make) = (workdir, launch.workdir) {
+            // Where that does not work, entering it says why.
+            let kind = target::TargetKind::Directory;
+            drop(target::open_or_make(
+                root.as_fd(),
+                path,
+                kind,
+                target::Links::Follow,
+            ));
+        }
         call(|| rootfs::make_read_only(root))?;
     }
     Ok(())
@@ -445,16 +461,17 @@ fn become_program(
         no_new_privileges: process.no_new_privileges().unwrap_or(false),
         seccomp: &launch.seccomp,
     };
-    rights::take(&rights, asked)?;
+    schedule::apply(process, launch.spec.linux().as_ref())?;
+    let environment = environment_of(process, identity);
+    let arguments = process.args().as_deref().unwrap_or_default();
+    let find = || program::find(arguments, &environment, program.own, others(launch));
+    let found = rights::take(&rights, find, asked)?;
     hooks()?;
     if launch.lifecycle.is_none() {
         // Changing ids clears it once more.
         call(|| prctl::set_pdeathsig(Signal::SIGKILL).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
     }
     reset_signals();
-    let environment = environment_of(process, identity);
-    let arguments = process.args().as_deref().unwrap_or_default();
-    let found = program::find(arguments, &environment, program.own, others(launch))?;
     program.fewer_files.map_or(Ok(()), FewerFiles::apply)?;
     Err(program::become_program(&found, &environment))
 }

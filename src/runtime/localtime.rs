@@ -10,7 +10,7 @@ use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
 use super::launch::StageFailure;
 use super::mounts::apply;
-use super::mounts::plan::{MountOp, MountSource};
+use super::mounts::plan::{LastLink, MountOp, MountSource};
 use super::mounts::sources::Sources;
 use super::mounts::target::{self, Links, TargetKind};
 use crate::sys::mount::{Depth, MountAttr};
@@ -83,6 +83,9 @@ fn mount_of(copy: &Path) -> MountOp {
         copy_up: false,
         chown: false,
         copy_link: false,
+        source_link: LastLink::Followed,
+        place_link: LastLink::Followed,
+        idmap: None,
         first_use: None,
     }
 }

@@ -21,6 +21,7 @@ pub mod reaper;
 pub mod resources;
 pub mod rights;
 pub mod rootfs;
+mod schedule;
 pub mod seccomp;
 pub mod session;
 pub mod spawn;

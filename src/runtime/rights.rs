@@ -14,6 +14,7 @@ use super::capability::{self, Sets};
 use super::idmap::{is_mapped, parse_map};
 use super::launch::{Filter, GroupPolicy, Listener, StageFailure};
 use super::user::Identity;
+use crate::sys::caps;
 use crate::sys::process::set_rlimit;
 use crate::sys::seccomp::{load_filter, load_filter_with_listener};
 use crate::sys::{Called, Ignored, SysError, SysResult};
@@ -56,21 +57,50 @@ pub fn sets_of(process: &Process) -> Sets {
     }
 }
 
-/// Takes the rights, in the one safe order. Nothing of it may fail quietly. A filter that asks
-/// somebody is loaded through `asked`, which is given the descriptor for the answers.
+/// Takes the rights, in the one safe order. Nothing of it may fail quietly. `ready` runs as the
+/// program's user before the filter is there: a filter is written for the program, and may forbid
+/// calls that finding it takes. A filter that asks somebody is loaded through `asked`, which is
+/// given the descriptor for the answers.
 ///
 /// # Errors
 ///
-/// The step that failed.
-pub fn take(
+/// The step that failed; what `ready` said.
+pub fn take<T>(
     rights: &Rights<'_>,
+    ready: impl FnOnce() -> Result<T, StageFailure>,
     asked: &mut dyn FnMut(OwnedFd) -> SysResult<()>,
-) -> Result<(), StageFailure> {
-    steps(rights, asked).map_err(|error| StageFailure::setup(format!("take the rights: {error}")))
+) -> Result<T, StageFailure> {
+    let step = |done: SysResult<()>| {
+        done.map_err(|error| StageFailure::setup(format!("take the rights: {error}")))
+    };
+    step(become_user_of(rights))?;
+    if rights.no_new_privileges {
+        step(capability::apply(&rights.sets))?;
+        step(prctl::set_no_new_privs().called(|| "prctl(PR_SET_NO_NEW_PRIVS)"))?;
+        let made = ready()?;
+        step(load(rights.seccomp, asked))?;
+        return Ok(made);
+    }
+    step(keep_for_filter(rights))?;
+    let made = ready()?;
+    step(load(rights.seccomp, asked))?;
+    step(capability::apply(&rights.sets))?;
+    Ok(made)
 }
 
-fn steps(rights: &Rights<'_>, asked: &mut dyn FnMut(OwnedFd) -> SysResult<()>) -> SysResult<()> {
-    let mut load = || match rights.seccomp {
+/// A filter without no_new_privs needs CAP_SYS_ADMIN, whoever the program's user is; all else that
+/// is effective from here on is what the program will have.
+fn keep_for_filter(rights: &Rights<'_>) -> SysResult<()> {
+    if rights.seccomp.program.is_empty() {
+        return Ok(());
+    }
+    let permitted = caps::permitted()?;
+    let wanted = rights.sets.effective | capability::mask(["CAP_SYS_ADMIN"]);
+    caps::set(wanted & permitted, permitted, 0)
+}
+
+fn load(filter: &Filter, asked: &mut dyn FnMut(OwnedFd) -> SysResult<()>) -> SysResult<()> {
+    match filter {
         Filter { program, .. } if program.is_empty() => Ok(()),
         Filter {
             program,
@@ -82,21 +112,14 @@ fn steps(rights: &Rights<'_>, asked: &mut dyn FnMut(OwnedFd) -> SysResult<()>) -
             flags,
             listener: Listener::Wanted,
         } => asked(load_filter_with_listener(program, *flags)?),
-    };
-    capability::limit_bounding(rights.sets.bounding)?;
-    // A filter without no_new_privs needs CAP_SYS_ADMIN, which is about to go.
-    if !rights.no_new_privileges {
-        load()?;
     }
+}
+
+fn become_user_of(rights: &Rights<'_>) -> SysResult<()> {
+    capability::limit_bounding(rights.sets.bounding)?;
     prctl::set_keepcaps(true).called(|| "prctl(PR_SET_KEEPCAPS)")?;
     become_user(rights.identity, rights.groups)?;
-    prctl::set_keepcaps(false).called(|| "prctl(PR_SET_KEEPCAPS)")?;
-    capability::apply(&rights.sets)?;
-    if rights.no_new_privileges {
-        prctl::set_no_new_privs().called(|| "prctl(PR_SET_NO_NEW_PRIVS)")?;
-        load()?;
-    }
-    Ok(())
+    prctl::set_keepcaps(false).called(|| "prctl(PR_SET_KEEPCAPS)")
 }
 
 fn become_user(identity: &Identity, groups: GroupPolicy) -> SysResult<()> {

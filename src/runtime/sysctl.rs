@@ -6,10 +6,13 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
 use nix::fcntl::OFlag;
+use nix::unistd::sethostname;
 use oci_spec::runtime::{Linux, LinuxNamespaceType};
 
 use super::launch::StageFailure;
 use super::mounts::target::{self, Links};
+use crate::sys::process::set_domain_name;
+use crate::sys::{Called as _, SysResult};
 
 /// The kind of namespace that a parameter belongs to; nothing for those of the whole host.
 fn namespace_of(name: &str) -> Option<LinuxNamespaceType> {
@@ -24,7 +27,7 @@ fn namespace_of(name: &str) -> Option<LinuxNamespaceType> {
         "kernel.shm_rmid_forced",
     ];
     match name {
-        "kernel.domainname" => Some(LinuxNamespaceType::Uts),
+        "kernel.domainname" | "kernel.hostname" => Some(LinuxNamespaceType::Uts),
         _ if ipc.contains(&name) || name.starts_with("fs.mqueue.") => Some(LinuxNamespaceType::Ipc),
         _ if name.starts_with("net.") => Some(LinuxNamespaceType::Network),
         _ => None,
@@ -53,6 +56,10 @@ pub fn write_all(linux: &Linux, root: BorrowedFd<'_>) -> Result<(), StageFailure
                 "sysctl {name} belongs to the host and not to a namespace of the container"
             )));
         }
+        if let Some(set) = own_call(name) {
+            set(value).map_err(|error| StageFailure::setup(format!("sysctl {name}: {error}")))?;
+            continue;
+        }
         let path = PathBuf::from(format!("/proc/sys/{}", name.replace('.', "/")));
         let written = target::open_with(root, &path, OFlag::O_WRONLY, Links::Refuse)
             .map_err(|error| error.to_string())
@@ -64,6 +71,17 @@ pub fn write_all(linux: &Linux, root: BorrowedFd<'_>) -> Result<(), StageFailure
         written.map_err(|why| StageFailure::setup(format!("sysctl {name}={value}: {why}")))?;
     }
     Ok(())
+}
+
+/// The call for a parameter whose file belongs to the host's root, as the kernel sees it.
+fn own_call(name: &str) -> Option<fn(&str) -> SysResult<()>> {
+    match name {
+        "kernel.domainname" => Some(set_domain_name),
+        "kernel.hostname" => {
+            Some(|name| sethostname(name).called(|| format!("sethostname({name:?})")))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -85,7 +103,6 @@ mod tests {
         for name in [
             "kernel.core_pattern",
             "vm.swappiness",
-            "kernel.hostname",
             "fs.file-max",
             "net.ipv4/../../kernel/core_pattern",
         ] {

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::idmap::{HolderMap, IdMaps, Reach};
 use super::subid::find_helper;
+use crate::sys::channel::Channel;
 use crate::sys::namespace::NamespaceHandle;
 use crate::sys::process::{CloneRequest, Forked, clone3, exec_path, exit_now};
 use crate::sys::{Called, Ignored, SysError, SysResult};
@@ -277,6 +278,34 @@ pub fn deny_setgroups(process: &str) -> SysResult<()> {
 pub fn write_maps(process: &str, maps: &IdMaps) -> SysResult<()> {
     write_proc(process, "uid_map", &maps.uids_text("\n"))?;
     write_proc(process, "gid_map", &maps.gids_text("\n"))
+}
+
+/// A user namespace with these maps and no process, for mounts that show their files' ids by them.
+///
+/// # Errors
+///
+/// What forking says; EPERM for ids that the caller has no right to.
+pub(super) fn namespace_of(maps: &IdMaps) -> SysResult<OwnedFd> {
+    let (ours, theirs) = Channel::pair()?;
+    let request = CloneRequest {
+        namespaces: CloneFlags::CLONE_NEWUSER.bits().cast_unsigned().into(),
+        ..CloneRequest::default()
+    };
+    match clone3(&request)? {
+        Forked::Child => {
+            drop(ours);
+            // It is there until the namespace has been opened.
+            drop(theirs.receive());
+            exit_now(0)
+        }
+        Forked::Parent { pid, .. } => {
+            drop(theirs);
+            let made = write_maps(&pid.to_string(), maps).and_then(|()| open_of(pid));
+            drop(ours);
+            nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).ignored();
+            made
+        }
+    }
 }
 
 fn write_proc(process: &str, file: &str, text: &str) -> SysResult<()> {

@@ -45,6 +45,23 @@ pub fn set(effective: u64, permitted: u64, inheritable: u64) -> SysResult<()> {
         .map_err(|errno| SysError::new(format!("capset({effective:#x})"), errno))
 }
 
+/// The permitted set.
+///
+/// # Errors
+///
+/// capget(2)'s.
+pub fn permitted() -> SysResult<u64> {
+    let header = Header {
+        version: VERSION_3,
+        pid: 0,
+    };
+    let mut data = [Data::default(); 2];
+    // SAFETY: the header says version 3, for which the kernel writes two data structures.
+    let done = unsafe { libc::syscall(libc::SYS_capget, &raw const header, data.as_mut_ptr()) };
+    Errno::result(done).map_err(|errno| SysError::new("capget", errno))?;
+    Ok(u64::from(data[0].permitted) | u64::from(data[1].permitted) << 32)
+}
+
 /// Whether the kernel knows a capability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {

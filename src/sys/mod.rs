@@ -21,6 +21,7 @@ pub mod poll;
 pub mod process;
 pub mod pty;
 pub mod random;
+pub mod schedule;
 pub mod seccomp;
 pub mod signals;
 pub mod socket;

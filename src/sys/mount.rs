@@ -27,6 +27,12 @@ impl MountAttr {
     pub const ATIME: Self = Self(libc::MOUNT_ATTR__ATIME);
     /// `MOUNT_ATTR_NOATIME`.
     pub const NOATIME: Self = Self(libc::MOUNT_ATTR_NOATIME);
+    /// `MOUNT_ATTR_STRICTATIME`.
+    pub const STRICTATIME: Self = Self(libc::MOUNT_ATTR_STRICTATIME);
+    /// `MOUNT_ATTR_NODIRATIME`.
+    pub const NODIRATIME: Self = Self(libc::MOUNT_ATTR_NODIRATIME);
+    /// `MOUNT_ATTR_NOSYMFOLLOW`.
+    pub const NOSYMFOLLOW: Self = Self(libc::MOUNT_ATTR_NOSYMFOLLOW);
     /// No attribute.
     pub const NONE: Self = Self(0);
 
@@ -239,6 +245,28 @@ pub fn set_attr(
         propagation,
         userns_fd: 0,
     };
+    change(mount, &attr, depth)
+        .map_err(|errno| SysError::new(format!("mount_setattr({:#x})", set.0), errno))
+}
+
+/// Shows the ids of the files of the detached mount `mount` as the user namespace `namespace` maps
+/// them.
+///
+/// # Errors
+///
+/// mount_setattr(2)'s; EPERM for a file system that belongs to another user namespace than the
+/// caller's.
+pub fn set_idmap(mount: BorrowedFd<'_>, namespace: BorrowedFd<'_>, depth: Depth) -> SysResult<()> {
+    let attr = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_IDMAP,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: u64::from(namespace.as_raw_fd().cast_unsigned()),
+    };
+    change(mount, &attr, depth).map_err(|errno| SysError::new("mount_setattr(IDMAP)", errno))
+}
+
+fn change(mount: BorrowedFd<'_>, attr: &libc::mount_attr, depth: Depth) -> Result<(), Errno> {
     let flags = libc::AT_EMPTY_PATH as libc::c_uint | depth.at_flag();
     // SAFETY: `attr` is a mount_attr of the size given, alive during the call.
     let done = unsafe {
@@ -247,13 +275,11 @@ pub fn set_attr(
             mount.as_raw_fd(),
             c"".as_ptr(),
             flags,
-            &raw const attr,
+            std::ptr::from_ref(attr),
             size_of::<libc::mount_attr>(),
         )
     };
-    Errno::result(done)
-        .map(drop)
-        .map_err(|errno| SysError::new(format!("mount_setattr({:#x})", set.0), errno))
+    Errno::result(done).map(drop)
 }
 
 fn c_string(text: &str) -> SysResult<CString> {

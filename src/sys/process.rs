@@ -37,6 +37,19 @@ pub struct CloneRequest<'fd> {
     pub cgroup: Option<BorrowedFd<'fd>>,
 }
 
+/// Sets the NIS domain name of the caller's UTS namespace.
+///
+/// # Errors
+///
+/// setdomainname(2)'s.
+pub fn set_domain_name(name: &str) -> SysResult<()> {
+    // SAFETY: the pointer is to as many bytes as the call is told.
+    let done = unsafe { libc::setdomainname(name.as_ptr().cast(), name.len()) };
+    Errno::result(done)
+        .map(drop)
+        .map_err(|errno| SysError::new(format!("setdomainname({name:?})"), errno))
+}
+
 /// Forks with clone3(2). The child gets copies of everything, as with fork(2).
 ///
 /// # Errors

@@ -145,7 +145,30 @@ fn run_ends_with_the_code_and_leaves_nothing() {
     assert!(
         outcome
             .stderr
-            .contains("createRuntime hook `/bin/false`: exit status 1")
+            .contains("createRuntime hook #0: /bin/false: exit code 1")
+    );
+    // One after the start ends the container, and those after its end only warn.
+    bundle.edit(runs("sleep 1000")).edit(|spec| {
+        let failing = json!([{"path": "/bin/false"}]);
+        spec["hooks"] = json!({"poststart": failing, "poststop": failing});
+    });
+    let script = "rt create one >/dev/null </dev/null; rt start one 2>&1; echo $?; ls ../o";
+    let outcome = bundle.shell(script).expect(0);
+    let wanted = "Error: error running poststart hook #0: /bin/false: exit code 1\n1\n";
+    assert_eq!(outcome.stdout, wanted);
+    bundle.edit(|spec| spec["hooks"]["poststart"] = json!([]));
+    let script = "rt create one >/dev/null </dev/null; rt delete --force one 2>&1";
+    let told = bundle.shell(script).expect(0).stdout;
+    assert_eq!(
+        told,
+        "warning: poststop hook failed with exit code 1: /bin/false\n"
+    );
+    // A log that nobody can read is no log.
+    let refused = bundle.shell("rt --log /no/such/log list; rt --log-format xml list");
+    let told = refused.expect(125).stderr;
+    assert!(
+        told.contains("--log /no/such/log") && told.contains("--log-format xml"),
+        "{told}"
     );
 }
 
@@ -192,4 +215,144 @@ fn a_terminal_goes_to_the_console_socket() {
     );
     assert!(shown.contains("136,"), "{shown}");
     bundle.shell("rt delete --force t").expect(0);
+}
+
+/// The descriptor and the words that come over the next connection.
+fn received(listener: &UnixListener) -> (std::os::fd::OwnedFd, Value) {
+    let (connection, _) = listener.accept().unwrap();
+    let mut words = vec![0_u8; 1 << 16];
+    let (length, mut sent) = coracle::sys::fdpass::receive(connection.as_fd(), &mut words).unwrap();
+    let told = serde_json::from_slice(&words[..length]).unwrap();
+    (sent.pop().expect("a descriptor came"), told)
+}
+
+#[test]
+fn the_listener_of_a_filter_goes_to_its_agent() {
+    requires!("userns");
+    let bundle = Bundle::new();
+    let path = bundle.sandbox.shown("agent.sock");
+    bundle
+        .edit(runs("mkdir /dev/shm/x; sleep 1000"))
+        .edit(|spec| {
+            spec["linux"]["seccomp"] = json!({
+                "defaultAction": "SCMP_ACT_ALLOW",
+                "listenerPath": path,
+                "listenerMetadata": "words for the agent",
+                "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}],
+            });
+        });
+    // Nobody there to ask: the program must not run.
+    let refused = bundle.shell("rt run t; echo $?; ls ../o").expect(0);
+    assert_eq!(refused.stdout, "1\n");
+    assert!(
+        refused.stderr.contains("seccomp listener"),
+        "{}",
+        refused.stderr
+    );
+    let agent = UnixListener::bind(&path).unwrap();
+    let script = "rt create --pid-file pid t </dev/null >out 2>&1; rt start t; cat pid";
+    let pid: i64 = bundle
+        .shell(script)
+        .expect(0)
+        .stdout
+        .trim()
+        .parse()
+        .unwrap();
+    let (listener, told) = received(&agent);
+    let shown = format!(
+        "/proc/self/fd/{}",
+        std::os::fd::AsRawFd::as_raw_fd(&listener)
+    );
+    let shown = fs::read_link(shown).unwrap();
+    assert_eq!(shown.to_str(), Some("anon_inode:seccomp notify"));
+    let known = (&told["metadata"], &told["pid"], &told["fds"]);
+    let wanted = (
+        json!("words for the agent"),
+        json!(pid),
+        json!(["seccompFd"]),
+    );
+    assert_eq!(known, (&wanted.0, &wanted.1, &wanted.2));
+    assert_eq!(told["state"]["id"], "t");
+    // An agent that is gone answers nothing: the call is as if it did not exist.
+    drop(listener);
+    let script = "until grep -q mkdir out; do sleep 0.05; done; cat out";
+    let failed = bundle.shell(script).expect(0).stdout;
+    assert!(failed.contains("Function not implemented"), "{failed}");
+    // A session has a filter of its own.
+    let script = "(exec >second 2>&1; rt exec t mkdir /dev/shm/y) &";
+    bundle.shell(script).expect(0);
+    let (listener, told) = received(&agent);
+    assert_eq!(told["state"]["status"], "running");
+    assert_ne!(told["pid"], json!(pid));
+    drop(listener);
+    let script = "until grep -q mkdir second; do sleep 0.05; done; cat second; rt delete -f t";
+    let failed = bundle.shell(script).expect(0).stdout;
+    assert!(failed.contains("Function not implemented"), "{failed}");
+    bundle.edit(|spec| spec["linux"]["seccomp"]["listenerPath"] = json!(""));
+    bundle.shell("rt run t").expect(1);
+}
+
+#[test]
+fn mounts_take_the_words_of_the_specification() {
+    requires!("userns");
+    let bundle = Bundle::new();
+    let rootfs = bundle.sandbox.path("b/rootfs");
+    std::os::unix::fs::symlink("../made/for/it", rootfs.join("etc/dangling")).unwrap();
+    std::os::unix::fs::symlink("nowhere", rootfs.join("link")).unwrap();
+    fs::write(bundle.sandbox.path("b/file"), "of the host").unwrap();
+    std::os::unix::fs::symlink("file", bundle.sandbox.path("b/a-link")).unwrap();
+    let mounted =
+        "awk '$5 == \"/strict\" || $5 == \"/closed\" { print $5, $6 }' /proc/self/mountinfo";
+    bundle
+        .edit(runs(&format!(
+            "cat /made/for/it /link; echo; readlink /link2; {mounted}; cat /closed/in; \
+             touch /closed/x 2>&1; pwd; cat /proc/sys/kernel/domainname"
+        )))
+        .edit(|spec| {
+            spec["process"]["cwd"] = json!("/work/dir");
+            spec["domainname"] = json!("a.domain");
+            let mut add = |to: &str, source: &str, options: &[&str]| {
+                let kind = if source == "tmpfs" { "tmpfs" } else { "bind" };
+                let mount = json!({"destination": to, "type": kind, "source": source,
+                    "options": options});
+                spec["mounts"].as_array_mut().unwrap().push(mount);
+            };
+            add("/etc/dangling", "file", &["bind"]);
+            add("/link", "file", &["bind", "dest-nofollow"]);
+            add("/link2", "a-link", &["bind", "src-nofollow"]);
+            add("/strict", "tmpfs", &["strictatime", "nosuid", "rnodev"]);
+            add("/closed", "tmpfs", &["ro"]);
+            add("/closed/in", "file", &["bind"]);
+        });
+    let outcome = bundle.shell("rt run t").expect(0);
+    let wanted = "of the hostof the host\nfile\n/strict rw,nosuid,nodev\n/closed ro,relatime\n\
+                  of the hosttouch: /closed/x: Read-only file system\n/work/dir\na.domain\n";
+    assert_eq!(outcome.stdout, wanted);
+    // The root is closed, and the places that were missing are inside of it.
+    assert!(bundle.sandbox.path("b/rootfs/made/for/it").exists());
+    bundle.edit(|spec| spec["mounts"][0]["destination"] = json!("/"));
+    let refused = bundle.shell("rt run t").expect(1).stderr;
+    assert!(refused.contains("it is the container's root"), "{refused}");
+}
+
+#[test]
+fn the_kernel_shares_as_the_specification_says() {
+    requires!("userns");
+    let bundle = Bundle::new();
+    let script =
+        "cut -d' ' -f19,41 /proc/self/stat; ionice -p 1; grep -c ' local ' /proc/self/numa_maps";
+    bundle.edit(runs(script)).edit(|spec| {
+        spec["process"]["scheduler"] = json!({"policy": "SCHED_BATCH", "nice": 5});
+        spec["process"]["ioPriority"] = json!({"class": "IOPRIO_CLASS_BE", "priority": 6});
+        spec["linux"]["memoryPolicy"] = json!({"mode": "MPOL_LOCAL"});
+    });
+    let shown = bundle.shell("rt run t").stdout;
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines[..2], ["5 3", "best-effort: prio 6"], "{shown}");
+    if fs::exists("/proc/self/numa_maps").unwrap() {
+        assert_ne!(lines[2], "0", "{shown}");
+    }
+    bundle.edit(|spec| spec["linux"]["memoryPolicy"]["nodes"] = json!("x"));
+    let refused = bundle.shell("rt run t").expect(1).stderr;
+    assert!(refused.contains("linux.memoryPolicy.nodes"), "{refused}");
 }

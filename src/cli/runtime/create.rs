@@ -121,8 +121,7 @@ impl RuntimeCommand for Run {
             Stay::Foreground
         };
         let request = self.flags.request();
-        let (ended, warnings) = call.runtime.run(&request, stay)?;
-        call.warn(warnings);
+        let ended = call.runtime.run(&request, stay)?;
         if let (Ended::WithCode(_), false) = (ended, self.keep) {
             call.warn(call.runtime.delete(&request.id, Force::Yes)?);
         }

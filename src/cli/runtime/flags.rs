@@ -81,11 +81,27 @@ impl RuntimeFlags {
                 )));
             }
         };
+        self.check_log()?;
         let root = self.root.clone().unwrap_or_else(default_root);
         let root = std::path::absolute(&root)
             .map_err(|error| Failure::tool(format_args!("--root {}: {error}", root.display())))?;
         let runtime = Runtime { root, cgroups };
         Ok(RuntimeCall { runtime, ui: Ui })
+    }
+
+    /// An engine that asked for a log waits for what is written there.
+    fn check_log(&self) -> Result<(), Failure> {
+        let format = self.log_format.as_str();
+        if !["text", "json"].contains(&format) {
+            return Err(Failure::tool(format_args!(
+                "--log-format {format}: not supported, choose from: text, json"
+            )));
+        }
+        let Some(path) = &self.log else { return Ok(()) };
+        let opened = OpenOptions::new().append(true).create(true).open(path);
+        opened
+            .map(drop)
+            .map_err(|error| Failure::tool(format_args!("--log {}: {error}", path.display())))
     }
 
     /// Adds an error to the log that the caller asked for: engines show that to the user. Without

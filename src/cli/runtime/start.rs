@@ -17,7 +17,7 @@ impl RuntimeCommand for Start {
     const ABOUT: &'static str = "Start the program of a container that was made";
 
     fn run(self, call: &RuntimeCall) -> CommandResult {
-        call.warn(call.runtime.start(&self.id)?);
+        call.runtime.start(&self.id)?;
         Ok(0)
     }
 }

@@ -42,12 +42,13 @@ fn views(
         }
         return vec![bind(mount.destination(), place(only, cgroups), &options)];
     }
-    let writable = options.iter().filter(|option| *option != "ro").cloned();
+    // One that is read-only becomes so when the places in it are made.
+    let directory = options.iter().cloned();
     let directory = MountBuilder::default()
         .destination(mount.destination())
         .typ("tmpfs")
         .source("tmpfs")
-        .options(writable.chain(["mode=755".to_owned()]).collect::<Vec<_>>())
+        .options(directory.chain(["mode=755".to_owned()]).collect::<Vec<_>>())
         .build()
         .expect("all fields are set");
     let mut views = vec![directory];

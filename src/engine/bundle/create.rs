@@ -52,11 +52,7 @@ impl Runtime {
     /// # Errors
     ///
     /// See [`BundleError`].
-    pub fn run(
-        &self,
-        request: &CreateRequest,
-        stay: Stay,
-    ) -> Result<(Ended, Vec<String>), BundleError> {
+    pub fn run(&self, request: &CreateRequest, stay: Stay) -> Result<Ended, BundleError> {
         let preserved = keep_wired(&request.wiring)?;
         let held = match stay {
             Stay::Foreground => Some(Foreground::hold()?),
@@ -65,12 +61,12 @@ impl Runtime {
         let Created { spawned, lock } = self.create_for(request, stay, preserved)?;
         drop(lock);
         let started = self.start(&request.id);
-        let warnings = started.inspect_err(|_| drop(self.delete(&request.id, Force::Yes)))?;
+        started.inspect_err(|_| drop(self.delete(&request.id, Force::Yes)))?;
         let Some(held) = held else {
-            return Ok((Ended::Detached, warnings));
+            return Ok(Ended::Detached);
         };
         let code = held.carry(spawned.pid, spawned.console)?;
-        Ok((Ended::WithCode(code), warnings))
+        Ok(Ended::WithCode(code))
     }
 
     fn create_for(

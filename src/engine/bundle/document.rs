@@ -120,6 +120,17 @@ fn check(spec: &Spec) -> Result<(), BundleError> {
     if !has(linux, LinuxNamespaceType::Mount) {
         return Err(wrong("a container needs a mount namespace"));
     }
+    for (name, field) in [
+        ("kernel.hostname", spec.hostname()),
+        ("kernel.domainname", spec.domainname()),
+    ] {
+        let set = linux.sysctl().as_ref();
+        if field.is_some() && set.is_some_and(|set| set.contains_key(name)) {
+            return Err(wrong(format!(
+                "sysctl {name} and a field of its own set the same"
+            )));
+        }
+    }
     let mut kinds: Vec<_> = linux.namespaces().iter().flatten().collect();
     kinds.sort_by_key(|namespace| namespace.typ() as u32);
     if kinds.windows(2).any(|pair| pair[0].typ() == pair[1].typ()) {
@@ -197,6 +208,11 @@ mod tests {
         let cases = [
             (r#"{"ociVersion": "2.0.0"}"#, "is not 1.x"),
             (r#"{"hostname": "x"}"#, "need a UTS namespace"),
+            (
+                r#"{"domainname": "a", "linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}],
+                    "sysctl": {"kernel.domainname": "b"}}}"#,
+                "set the same",
+            ),
             (
                 r#"{"linux": {"namespaces": []}}"#,
                 "needs a mount namespace",

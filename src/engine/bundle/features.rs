@@ -15,10 +15,14 @@ pub fn features() -> Value {
             "poststop",
         ],
         "mountOptions": [
-            "atime", "bind", "defaults", "dev", "exec", "noatime", "nodev", "noexec", "nosuid",
-            "private", "rbind", "rdev", "rexec", "rnodev", "rnoexec", "rnosuid", "ro", "rprivate",
-            "rro", "rrw", "rshared", "rslave", "rsuid", "runbindable", "rw", "shared", "slave",
-            "suid", "tmpcopyup", "unbindable",
+            "async", "atime", "bind", "copy-symlink", "defaults", "dest-nofollow", "dev",
+            "diratime", "dirsync", "exec", "idmap", "noatime", "nodev", "nodiratime", "noexec",
+            "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind",
+            "rdev", "rdiratime", "relatime", "rexec", "ridmap", "rnoatime", "rnodev",
+            "rnodiratime", "rnoexec", "rnorelatime", "rnostrictatime", "rnosuid", "rnosymfollow",
+            "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave", "rstrictatime",
+            "rsuid", "rsymfollow", "runbindable", "rw", "shared", "slave", "src-nofollow",
+            "strictatime", "suid", "symfollow", "sync", "tmpcopyup", "unbindable",
         ],
         "linux": {
             "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
@@ -46,7 +50,16 @@ pub fn features() -> Value {
             "apparmor": {"enabled": false},
             "selinux": {"enabled": false},
             "intelRdt": {"enabled": false},
-            "mountExtensions": {"idmap": {"enabled": false}},
+            "mountExtensions": {"idmap": {"enabled": true}},
+            "memoryPolicy": {
+                "modes": [
+                    "MPOL_BIND", "MPOL_DEFAULT", "MPOL_INTERLEAVE", "MPOL_LOCAL",
+                    "MPOL_PREFERRED", "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE",
+                ],
+                "flags": [
+                    "MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES",
+                ],
+            },
         },
         "annotations": {},
     })

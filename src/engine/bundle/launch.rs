@@ -52,14 +52,16 @@ pub(super) fn filter(spec: &Spec) -> Result<Filter, BundleError> {
     let Some(wanted) = linux.and_then(|linux| linux.seccomp().as_ref()) else {
         return Ok(Filter::default());
     };
-    let asks = seccomp::wants_listener(wanted);
-    if asks && wanted.listener_path().is_none() {
+    let named = wanted.listener_path().as_ref();
+    let named = named.is_some_and(|path| !path.as_os_str().is_empty());
+    if seccomp::wants_listener(wanted) && !named {
         return Err(BundleError::NoListener);
     }
     Ok(Filter {
         program: seccomp::compile(wanted)?.into(),
         flags: seccomp::load_flags(wanted),
-        listener: if asks {
+        // An agent that waits for a container gets one even if the filter asks it nothing.
+        listener: if named {
             Listener::Wanted
         } else {
             Listener::Nobody

@@ -102,9 +102,9 @@ impl Runtime {
             cgroup: cgroup.as_ref().map(|fd| fd.as_fd()),
             preserved_fds: &preserved,
         };
-        let running = start(&session, io)?;
+        let mut running = start(&session, io)?;
         let state = with_pid(&record.state(), pid);
-        if let Err(error) = hand_out(&request.wiring, &spec, &state, &running) {
+        if let Err(error) = hand_out(&request.wiring, &spec, &state, &mut running) {
             let pid = nix::unistd::Pid::from_raw(running.pid);
             nix::sys::signal::kill(pid, SIGKILL).ignored();
             return Err(error);
@@ -120,14 +120,15 @@ fn hand_out(
     wiring: &Wiring,
     spec: &Spec,
     state: &oci_spec::runtime::State,
-    running: &Running,
+    running: &mut Running,
 ) -> Result<(), BundleError> {
     if let (Some(path), Some(master)) = (&wiring.console_socket, &running.console) {
         console::send_master(path, master)?;
     }
-    if let Some(listener) = &running.listener {
+    // Kept here, it would make the program wait for an agent that is gone.
+    if let Some(listener) = running.listener.take() {
         let status = ContainerState::Running;
-        console::send_listener(spec, state, (running.pid, status), listener)?;
+        console::send_listener(spec, state, (running.pid, status), &listener)?;
     }
     console::write_pid(wiring, running.pid)
 }
@@ -158,7 +159,11 @@ fn process(spec: &Spec, source: &ProcessSource) -> Result<Process, BundleError> 
         process.set_cwd(cwd.clone());
     }
     let mut environment = process.env().clone().unwrap_or_default();
-    environment.extend(env.iter().cloned());
+    for pair in env {
+        let name = pair.split_once('=').map_or(pair.as_str(), |(name, _)| name);
+        environment.retain(|known| known.split_once('=').is_none_or(|(known, _)| known != name));
+        environment.push(pair.clone());
+    }
     process.set_env(Some(environment));
     let mut identity = process.user().clone();
     if let Some((uid, gid)) = user {

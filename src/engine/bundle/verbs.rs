@@ -5,13 +5,12 @@ use std::fs;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use oci_spec::runtime::{ContainerState, Hook, Hooks, Spec, State};
+use oci_spec::runtime::{ContainerState, Spec};
 
 use super::cgroups::Frozen;
 use super::records::{Directory, Record, START_SOCKET, Status};
 use super::{BundleError, Runtime, console, processes};
 use crate::runtime::hooks;
-use crate::runtime::launch::StageFailure;
 use crate::runtime::lifecycle::{self, with_pid};
 use crate::sys::channel::Channel;
 use crate::sys::pidfd::Pidfd;
@@ -38,13 +37,14 @@ pub enum AmongOthers {
 }
 
 impl Runtime {
-    /// Starts the program of a created container; the value is what went wrong with hooks that
-    /// come after it.
+    /// Starts the program of a created container. One that a poststart hook fails for is ended and
+    /// removed, as the specification has it since 1.2.1.
     ///
     /// # Errors
     ///
-    /// [`BundleError::State`] when it is not waiting for it; why the program does not run.
-    pub fn start(&self, id: &str) -> Result<Vec<String>, BundleError> {
+    /// [`BundleError::State`] when it is not waiting for it; why the program does not run; the
+    /// hook.
+    pub fn start(&self, id: &str) -> Result<(), BundleError> {
         let directory = self.directory(id)?;
         if !directory.exists() {
             return Err(directory.missing());
@@ -59,7 +59,8 @@ impl Runtime {
         let state = with_pid(&record.state(), pid);
         let starter = Channel::connect_in(&directory.path, START_SOCKET)?;
         let started = lifecycle::start(&starter, &mut |listener| {
-            let status = ContainerState::Created;
+            // What agents are used to: other runtimes send it before anything else is said.
+            let status = ContainerState::Creating;
             console::send_listener(&spec, &state, (pid, status), &listener)
         });
         drop(fs::remove_file(directory.path.join(START_SOCKET)));
@@ -68,12 +69,12 @@ impl Runtime {
             .hooks()
             .as_ref()
             .and_then(|hooks| hooks.poststart().as_ref());
-        Ok(run_each(
-            hooks,
-            "poststart",
-            &state,
-            ContainerState::Running,
-        ))
+        let ran = hooks::run(hooks, "poststart", &state, ContainerState::Running);
+        ran.or_else(|failure| {
+            clean_up(&directory, &record, Some(&spec))?;
+            run_poststop(&spec, &record);
+            Err(failure.into())
+        })
     }
 
     /// Sends a signal.
@@ -136,10 +137,7 @@ impl Runtime {
             drop(record.cgroups.set_frozen(Frozen::No));
         }
         clean_up(&directory, &record, spec.as_ref())?;
-        let hooks = spec.as_ref().and_then(|spec| spec.hooks().as_ref());
-        let hooks = hooks.and_then(|hooks: &Hooks| hooks.poststop().as_ref());
-        let state = record.state();
-        Ok(run_each(hooks, "poststop", &state, ContainerState::Stopped))
+        Ok(spec.map_or_else(Vec::new, |spec| run_poststop(&spec, &record)))
     }
 
     /// Stops all processes of a container.
@@ -199,17 +197,11 @@ pub(super) fn refused(verb: &'static str, record: &Record, status: Status) -> Bu
     }
 }
 
-/// Runs hooks that nothing depends on any more: one that fails keeps none of the others.
-fn run_each(
-    hooks: Option<&Vec<Hook>>,
-    point: &str,
-    state: &State,
-    status: ContainerState,
-) -> Vec<String> {
-    let each = hooks.into_iter().flatten();
-    let run = each.map(|hook| hooks::run(Some(&vec![hook.clone()]), point, state, status));
-    run.filter_map(|done| done.err().map(|StageFailure { message, .. }| message))
-        .collect()
+/// Runs the hooks that come after the end; the value is what went wrong with them.
+fn run_poststop(spec: &Spec, record: &Record) -> Vec<String> {
+    let hooks = spec.hooks().as_ref();
+    let hooks = hooks.and_then(|hooks| hooks.poststop().as_ref());
+    hooks::run_each(hooks, "poststop", &record.state(), ContainerState::Stopped)
 }
 
 /// Ends every process and removes everything.

@@ -8,10 +8,11 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::sys::stat::SFlag;
+use nix::fcntl::OFlag;
+use nix::sys::stat::{Mode, SFlag};
 
-use super::plan::{MS_PRIVATE, MountOp, MountSource};
-use super::sources::Sources;
+use super::plan::{LastLink, MS_PRIVATE, MountOp, MountSource};
+use super::sources::{Sources, mapped_name};
 use super::target::{self, Links, TargetKind};
 use crate::sys::mount::{Depth, FsContext, MountAttr, attach, clone_tree, current_dir, set_attr};
 use crate::sys::{Called, SysError, SysResult};
@@ -22,6 +23,18 @@ pub enum MountError {
     /// The host path does not exist.
     #[error("bind mount source {} does not exist", .0.display())]
     MissingSource(PathBuf),
+    /// The ids of its files cannot be mapped.
+    #[error(
+        "the ids of {} cannot be mapped for {}: that takes the rights of root over its file \
+         system, and one that can do it",
+        host_path.display(), container_path.display()
+    )]
+    Idmap {
+        /// The source.
+        host_path: PathBuf,
+        /// Where.
+        container_path: PathBuf,
+    },
     /// A link of the image leads there.
     #[error("{} cannot be mounted over: it leads into the container's /proc", .0.display())]
     InsideProc(PathBuf),
@@ -91,12 +104,20 @@ pub fn apply(
     let mut shown = Shown::Asked;
     let (mount, kind) = match &op.source {
         MountSource::Bind { host_path, depth } => {
-            bind(host_path, *depth, op, sources.take(host_path))?
+            let opened = match op.idmap {
+                None => sources.take(host_path),
+                Some(_) => Some(mapped_source(host_path, op, sources)?),
+            };
+            bind(host_path, *depth, op, opened)?
         }
-        MountSource::New { kind, parameters } => {
+        MountSource::New {
+            kind,
+            shown: name,
+            parameters,
+        } => {
             let mode = mode_of_place(op, root).map_err(refused)?;
             let parameters = parameters.iter().chain(&mode);
-            let mount = new_filesystem(kind, parameters, op).or_else(|error| {
+            let mount = new_filesystem((kind, name), parameters, op).or_else(|error| {
                 let host = hosts_own(kind).filter(|_| error.errno == Errno::EPERM);
                 let host = host.ok_or(error)?;
                 shown = Shown::Host;
@@ -113,7 +134,10 @@ pub fn apply(
             (mount.map_err(refused)?, TargetKind::Directory)
         }
     };
-    let links = links(&op.container_path);
+    let links = match (links(&op.container_path), op.place_link) {
+        (Links::Follow, LastLink::Itself) => Links::KeepLast,
+        (links, _) => links,
+    };
     let filled = first_use(op, root, mount.as_fd()).map_err(refused)?;
     let place = target::open_or_make(root, &op.container_path, kind, links).map_err(refused)?;
     if links == Links::Follow && is_proc(place.as_fd()) {
@@ -192,6 +216,22 @@ fn is_proc(place: BorrowedFd<'_>) -> bool {
     found.is_ok_and(|found| found.filesystem_type() == nix::sys::statfs::PROC_SUPER_MAGIC)
 }
 
+/// A source whose ids are mapped was opened for the stage, or cannot be had.
+fn mapped_source(
+    host_path: &Path,
+    op: &MountOp,
+    sources: &mut Sources,
+) -> Result<OwnedFd, MountError> {
+    if !host_path.exists() {
+        return Err(MountError::MissingSource(host_path.to_owned()));
+    }
+    let opened = sources.take(&mapped_name(op));
+    opened.ok_or_else(|| MountError::Idmap {
+        host_path: host_path.to_owned(),
+        container_path: op.container_path.clone(),
+    })
+}
+
 fn bind(
     host_path: &Path,
     depth: Depth,
@@ -208,21 +248,19 @@ fn bind(
     };
     let mount = match opened {
         Some(mount) => mount,
-        None => clone_source(host_path, depth).map_err(refused)?,
+        None => clone_source(host_path, depth, op.source_link).map_err(refused)?,
     };
     let status = nix::sys::stat::fstat(&mount)
         .called(|| format!("stat({host_path:?})"))
         .map_err(refused)?;
     let format = SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits());
     let clear = keepable(op.clear, format == SFlag::S_IFBLK);
-    let set = if op.is_given() {
+    let set = if op.closes_late() {
         op.set.without(MountAttr::RDONLY)
     } else {
         op.set
     };
-    if !set.is_empty() || !clear.is_empty() {
-        set_attr(mount.as_fd(), set, clear, 0, op.attr_depth).map_err(refused)?;
-    }
+    set_bound(mount.as_fd(), (set, clear), op.attr_depth).map_err(refused)?;
     set_attr(
         mount.as_fd(),
         MountAttr::NONE,
@@ -239,18 +277,50 @@ fn bind(
     Ok((mount, kind))
 }
 
+/// How the host keeps access times of its mounts is locked in a user namespace. That they are not
+/// kept at all is a promise; that they are is a wish.
+fn set_bound(
+    mount: BorrowedFd<'_>,
+    (set, clear): (MountAttr, MountAttr),
+    depth: Depth,
+) -> SysResult<()> {
+    if set.is_empty() && clear.is_empty() {
+        return Ok(());
+    }
+    let wish = clear.holds(MountAttr::ATIME) && !set.holds(MountAttr::NOATIME);
+    match set_attr(mount, set, clear, 0, depth) {
+        Err(error) if error.errno == Errno::EPERM && wish => {
+            let times = MountAttr::ATIME;
+            set_attr(mount, set.without(times), clear.without(times), 0, depth)
+        }
+        done => done,
+    }
+}
+
 /// A path through the root of another process (`/proc/PID/root/…`) is resolved inside of that
 /// root: the links there are a container's, and an absolute one would lead into the host's tree.
-fn clone_source(host_path: &Path, depth: Depth) -> SysResult<OwnedFd> {
+fn clone_source(host_path: &Path, depth: Depth, link: LastLink) -> SysResult<OwnedFd> {
     let is_root = |path: &&Path| path.ends_with("root") && path.starts_with("/proc");
     let root = host_path.ancestors().filter(is_root).last();
     let Some((root, inside)) =
         root.and_then(|root| Some((root, host_path.strip_prefix(root).ok()?)))
     else {
-        return clone_tree(current_dir(), host_path, depth);
+        return match link {
+            LastLink::Followed => clone_tree(current_dir(), host_path, depth),
+            LastLink::Itself => {
+                let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+                let link = nix::fcntl::open(host_path, flags, Mode::empty());
+                let link = link.called(|| format!("open({host_path:?}, O_NOFOLLOW)"))?;
+                clone_tree(link.as_fd(), Path::new(""), depth)
+            }
+        };
     };
     let root = fs::File::open(root).called(|| format!("open({root:?})"))?;
-    let place = target::open(root.as_fd(), inside, Links::Follow)?;
+    let links = match link {
+        LastLink::Followed => Links::Follow,
+        LastLink::Itself => Links::KeepLast,
+    };
+    let place = target::open(root.as_fd(), inside, links)?;
     clone_tree(place.as_fd(), Path::new(""), depth)
 }
 
@@ -264,7 +334,10 @@ fn mode_of_place(
     op: &MountOp,
     root: BorrowedFd<'_>,
 ) -> SysResult<Option<(String, Option<String>)>> {
-    let MountSource::New { kind, parameters } = &op.source else {
+    let MountSource::New {
+        kind, parameters, ..
+    } = &op.source
+    else {
         return Ok(None);
     };
     if kind != "tmpfs" || parameters.iter().any(|(key, _)| key == "mode") {
@@ -279,20 +352,23 @@ fn mode_of_place(
 }
 
 fn new_filesystem<'p>(
-    kind: &str,
+    (kind, shown): (&str, &str),
     parameters: impl Iterator<Item = &'p (String, Option<String>)>,
     op: &MountOp,
 ) -> SysResult<OwnedFd> {
     let context = FsContext::open(kind)?;
-    // What mount(8) and df(1) show in their first column.
-    context.set("source", kind)?;
+    context.set("source", shown)?;
     for (key, value) in parameters {
         match value {
             Some(value) => context.set(key, value)?,
             None => context.flag(key)?,
         }
     }
-    context.mount(op.set)
+    context.mount(if op.closes_late() {
+        op.set.without(MountAttr::RDONLY)
+    } else {
+        op.set
+    })
 }
 
 /// Makes `path` below `root` read-only with all below it, if it exists.

@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use nix::mount::MsFlags;
-use oci_spec::runtime::Mount;
+use oci_spec::runtime::{LinuxIdMapping, Mount};
 
+use crate::runtime::idmap::{IdMapping, IdMaps};
 use crate::sys::mount::{Depth, MountAttr};
 
 /// One mount of the plan.
@@ -31,8 +32,32 @@ pub struct MountOp {
     pub chown: bool,
     /// A bind whose source is a link becomes the same link (`copy-symlink`, `no-dereference`).
     pub copy_link: bool,
+    /// What a link as the source of a bind stands for (`src-nofollow`).
+    pub source_link: LastLink,
+    /// What a link in the mount's place stands for (`dest-nofollow`).
+    pub place_link: LastLink,
+    /// How a bind shows the ids of its files (`idmap`, `ridmap`, mappings of the mount itself).
+    pub idmap: Option<Idmap>,
     /// The first use of a bind that is a new volume.
     pub first_use: Option<FirstUse>,
+}
+
+/// How a mount shows the ids of its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idmap {
+    /// From the ids in the file system to those of the caller; `None` is the container's own map.
+    pub maps: Option<IdMaps>,
+    /// Whether those of the mounts below, too.
+    pub depth: Depth,
+}
+
+/// What a link at the end of a path stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastLink {
+    /// What it leads to.
+    Followed,
+    /// Itself.
+    Itself,
 }
 
 impl MountOp {
@@ -40,6 +65,13 @@ impl MountOp {
     /// become read-only.
     pub fn is_given(&self) -> bool {
         self.chown || self.first_use.is_some()
+    }
+
+    /// Whether it becomes read-only last of all: its files are given away first, or places for
+    /// other mounts are made in it.
+    pub fn closes_late(&self) -> bool {
+        let is_tmpfs = matches!(&self.source, MountSource::New { kind, .. } if kind == "tmpfs");
+        self.is_given() || is_tmpfs && self.set.holds(MountAttr::RDONLY)
     }
 }
 
@@ -66,6 +98,8 @@ pub enum MountSource {
     New {
         /// Its type: `proc`, `tmpfs`…
         kind: String,
+        /// What mount(8) and df(1) show in their first column.
+        shown: String,
         /// Its parameters, a flag without a value.
         parameters: Vec<(String, Option<String>)>,
     },
@@ -77,6 +111,12 @@ pub enum PlanError {
     /// The destination is not absolute.
     #[error("mount destination {} is not absolute", .0.display())]
     RelativeDestination(PathBuf),
+    /// Mappings of a mount that cannot be read, or that are half there.
+    #[error("mount on {}: want user and group mappings, as in idmap=uids=0-1000-1;gids=0-1000-1", .0.display())]
+    Idmap(PathBuf),
+    /// It would hide the root, and with it every other mount.
+    #[error("{} cannot be mounted over: it is the container's root", .0.display())]
+    Root(PathBuf),
     /// A bind mount without a source.
     #[error("bind mount on {} has no source", .0.display())]
     NoSource(PathBuf),
@@ -122,6 +162,9 @@ fn plan_one(mount: &Mount) -> Result<MountOp, PlanError> {
     if !container_path.is_absolute() {
         return Err(PlanError::RelativeDestination(container_path));
     }
+    if container_path.components().count() == 1 {
+        return Err(PlanError::Root(container_path));
+    }
     let options = mount.options().as_deref().unwrap_or_default();
     let parsed = Options::parse(options);
     let kind = mount.typ().as_deref().unwrap_or("none");
@@ -130,12 +173,15 @@ fn plan_one(mount: &Mount) -> Result<MountOp, PlanError> {
         let host_path = source.ok_or_else(|| PlanError::NoSource(container_path.clone()))?;
         MountSource::Bind { host_path, depth }
     } else {
+        let source = mount.source().as_ref().map(|path| path.to_string_lossy());
         MountSource::New {
             kind: kind.to_owned(),
+            shown: source.map_or_else(|| kind.to_owned(), Into::into),
             parameters: parsed.parameters,
         }
     };
     check_place(&container_path, &source)?;
+    let idmap = idmap(mount)?;
     Ok(MountOp {
         container_path,
         source,
@@ -147,7 +193,68 @@ fn plan_one(mount: &Mount) -> Result<MountOp, PlanError> {
         copy_up: parsed.copy_up,
         chown: parsed.chown,
         copy_link: parsed.copy_link,
+        source_link: parsed.source_link,
+        place_link: parsed.place_link,
+        idmap,
         first_use: parsed.first_use,
+    })
+}
+
+/// The id mapping of a mount, if it is to have one.
+fn idmap(mount: &Mount) -> Result<Option<Idmap>, PlanError> {
+    let options = mount.options().iter().flatten();
+    let mut asked = options.filter_map(|option| {
+        let (word, list) = option.split_once('=').unwrap_or((option, ""));
+        match word {
+            "idmap" => Some((Depth::One, list)),
+            "ridmap" => Some((Depth::Recursive, list)),
+            _ => None,
+        }
+    });
+    let asked = asked.next_back();
+    let own = |list: &Option<Vec<LinuxIdMapping>>| {
+        let list = list.as_deref().unwrap_or_default();
+        let extent = |each: &LinuxIdMapping| IdMapping {
+            inside: each.container_id(),
+            outside: each.host_id(),
+            count: each.size(),
+        };
+        list.iter().map(extent).collect::<Vec<_>>()
+    };
+    let maps = IdMaps {
+        uids: own(mount.uid_mappings()),
+        gids: own(mount.gid_mappings()),
+    };
+    let depth = asked.map_or(Depth::One, |(depth, _)| depth);
+    let wrong = || PlanError::Idmap(mount.destination().clone());
+    let maps = match (asked, maps.uids.is_empty(), maps.gids.is_empty()) {
+        (None, true, true) => return Ok(None),
+        (Some((_, "")), true, true) => None,
+        (Some((_, list)), true, true) => Some(idmap_list(list).ok_or_else(wrong)?),
+        (Some((_, "")) | None, false, false) => Some(maps),
+        _ => return Err(wrong()),
+    };
+    Ok(Some(Idmap { maps, depth }))
+}
+
+/// `uids=0-1000-1#1-2000-9;gids=0-1000-1`.
+fn idmap_list(list: &str) -> Option<IdMaps> {
+    let (uids, gids) = list.split_once(';')?;
+    let extents = |list: &str| {
+        let extent = |extent: &str| {
+            let mut numbers = extent.split('-').map(str::parse);
+            let mapping = IdMapping {
+                inside: numbers.next()?.ok()?,
+                outside: numbers.next()?.ok()?,
+                count: numbers.next()?.ok()?,
+            };
+            numbers.next().is_none().then_some(mapping)
+        };
+        list.split('#').map(extent).collect::<Option<Vec<_>>>()
+    };
+    Some(IdMaps {
+        uids: extents(uids.strip_prefix("uids=")?)?,
+        gids: extents(gids.strip_prefix("gids=")?)?,
     })
 }
 
@@ -204,6 +311,8 @@ struct Options {
     copy_up: bool,
     chown: bool,
     copy_link: bool,
+    source_link: LastLink,
+    place_link: LastLink,
     first_use: Option<FirstUse>,
 }
 
@@ -220,6 +329,8 @@ impl Options {
             copy_up: false,
             chown: false,
             copy_link: false,
+            source_link: LastLink::Followed,
+            place_link: LastLink::Followed,
             first_use: None,
         };
         for option in options {
@@ -243,58 +354,85 @@ impl Options {
             "notmpcopyup" | "nocopyup" => self.copy_up = false,
             "U" => self.chown = true,
             "copy-symlink" | "no-dereference" => self.copy_link = true,
+            "src-nofollow" => self.source_link = LastLink::Itself,
+            "dest-nofollow" => self.place_link = LastLink::Itself,
             "x-coracle.fill" => self.first_use = Some(FirstUse::Fill),
             "x-coracle.own" => self.first_use = Some(FirstUse::Own),
             // Without SELinux labels change nothing; the others are defaults or mount(8)'s own.
-            "z" | "Z" | "defaults" | "async" | "sync" | "remount" | "copy" | "nocopy"
-            | "relatime" | "norelatime" | "strictatime" | "nostrictatime" | "diratime"
-            | "nodiratime" | "nolazytime" | "mand" | "nomand" | "silent" | "loud" => {}
+            "z" | "Z" | "defaults" | "async" | "remount" | "copy" | "nocopy" | "nolazytime"
+            | "mand" | "nomand" | "silent" | "loud" => {}
             _ => {
                 let (key, value) = match option.split_once('=') {
                     Some((key, value)) => (key, Some(value.to_owned())),
                     None => (option, None),
                 };
+                if matches!(key, "idmap" | "ridmap") {
+                    return;
+                }
                 self.parameters.push((key.to_owned(), value));
             }
         }
     }
 
-    /// Takes `ro`, `nosuid` and their kin, which work on the mount and not on the file system.
+    /// Takes `ro`, `nosuid` and their kin, which work on the mount and not on the file system; with
+    /// an `r` before them on those below, too.
     fn take_attribute(&mut self, option: &str) -> bool {
-        let word = option.strip_prefix('r').filter(|rest| {
-            matches!(
-                *rest,
-                "ro" | "rw" | "nosuid" | "suid" | "nodev" | "dev" | "noexec" | "exec"
-            )
-        });
-        if word.is_some() {
-            self.attr_depth = Depth::Recursive;
+        if let Some(change) = Change::named(option) {
+            self.apply(change);
+            return true;
         }
-        let (attr, on) = match word.unwrap_or(option) {
-            "ro" => (MountAttr::RDONLY, true),
-            "rw" => (MountAttr::RDONLY, false),
-            "nosuid" => (MountAttr::NOSUID, true),
-            "suid" => (MountAttr::NOSUID, false),
-            "nodev" => (MountAttr::NODEV, true),
-            "dev" => (MountAttr::NODEV, false),
-            "noexec" => (MountAttr::NOEXEC, true),
-            "exec" => (MountAttr::NOEXEC, false),
-            "noatime" => {
-                // One of several ways to keep access times, of which exactly one holds.
-                self.clear = self.clear.with(MountAttr::ATIME);
-                self.set = self.set.with(MountAttr::NOATIME);
-                return true;
-            }
-            "atime" => (MountAttr::NOATIME, false),
-            _ => return false,
+        let Some(change) = option.strip_prefix('r').and_then(Change::named) else {
+            return false;
         };
-        if on {
-            self.set = self.set.with(attr);
-            self.clear = MountAttr(self.clear.0 & !attr.0);
-        } else {
-            self.set = MountAttr(self.set.0 & !attr.0);
-        }
+        self.attr_depth = Depth::Recursive;
+        self.apply(change);
         true
+    }
+
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::Set(attr) => {
+                self.set = self.set.with(attr);
+                self.clear = self.clear.without(attr);
+            }
+            Change::Clear(attr) => self.set = self.set.without(attr),
+            // Of the ways to keep access times exactly one holds.
+            Change::Times(attr) => {
+                self.clear = self.clear.with(MountAttr::ATIME);
+                self.set = self.set.without(MountAttr::ATIME).with(attr);
+            }
+        }
+    }
+}
+
+/// What an option does to the attributes of a mount.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Set(MountAttr),
+    Clear(MountAttr),
+    Times(MountAttr),
+}
+
+impl Change {
+    fn named(option: &str) -> Option<Self> {
+        Some(match option {
+            "ro" => Self::Set(MountAttr::RDONLY),
+            "rw" => Self::Clear(MountAttr::RDONLY),
+            "nosuid" => Self::Set(MountAttr::NOSUID),
+            "suid" => Self::Clear(MountAttr::NOSUID),
+            "nodev" => Self::Set(MountAttr::NODEV),
+            "dev" => Self::Clear(MountAttr::NODEV),
+            "noexec" => Self::Set(MountAttr::NOEXEC),
+            "exec" => Self::Clear(MountAttr::NOEXEC),
+            "nodiratime" => Self::Set(MountAttr::NODIRATIME),
+            "diratime" => Self::Clear(MountAttr::NODIRATIME),
+            "nosymfollow" => Self::Set(MountAttr::NOSYMFOLLOW),
+            "symfollow" => Self::Clear(MountAttr::NOSYMFOLLOW),
+            "noatime" => Self::Times(MountAttr::NOATIME),
+            "strictatime" | "norelatime" => Self::Times(MountAttr::STRICTATIME),
+            "atime" | "relatime" | "nostrictatime" => Self::Times(MountAttr::NONE),
+            _ => return None,
+        })
     }
 }
 
@@ -338,15 +476,20 @@ mod tests {
         let plan = plan(&[mount(
             "/dev",
             "tmpfs",
-            "tmpfs",
+            "shm",
             &["nosuid", "mode=755", "size=64k"],
         )]);
         let op = &plan.unwrap()[0];
         assert_eq!(op.set, MountAttr::NOSUID);
-        let MountSource::New { kind, parameters } = &op.source else {
+        let MountSource::New {
+            kind,
+            shown,
+            parameters,
+        } = &op.source
+        else {
             panic!("{op:?}")
         };
-        assert_eq!(kind, "tmpfs");
+        assert_eq!((kind.as_str(), shown.as_str()), ("tmpfs", "shm"));
         assert_eq!(parameters[1], ("size".to_owned(), Some("64k".to_owned())));
     }
 
@@ -370,6 +513,57 @@ mod tests {
     }
 
     #[test]
+    fn the_last_word_on_access_times_holds() {
+        let attrs = |options: &[&str]| {
+            let op = plan(&[mount("/t", "tmpfs", "tmpfs", options)]).unwrap();
+            (op[0].set, op[0].clear, op[0].attr_depth)
+        };
+        let (one, all) = (Depth::One, Depth::Recursive);
+        let (atime, none) = (MountAttr::ATIME, MountAttr::NONE);
+        let cases: [(&[&str], _); 5] = [
+            (
+                &["noatime", "strictatime"],
+                (MountAttr::STRICTATIME, atime, one),
+            ),
+            (&["strictatime", "relatime"], (none, atime, one)),
+            (&["rnoatime"], (MountAttr::NOATIME, atime, all)),
+            (&["nodiratime", "rdiratime"], (none, none, all)),
+            (&["relatime"], (none, atime, one)),
+        ];
+        for (options, wanted) in cases {
+            assert_eq!(attrs(options), wanted, "{options:?}");
+        }
+    }
+
+    #[test]
+    fn ids_of_files_are_mapped_by_words_or_by_the_mount() {
+        let read = |options: &[&str]| {
+            let op = plan(&[mount("/t", "bind", "/x", options)]);
+            op.map(|plan| plan[0].idmap.clone())
+        };
+        assert_eq!(read(&["rbind"]), Ok(None));
+        let own = |depth| Ok(Some(Idmap { maps: None, depth }));
+        assert_eq!(read(&["rbind", "idmap"]), own(Depth::One));
+        assert_eq!(read(&["rbind", "ridmap"]), own(Depth::Recursive));
+        let listed = read(&["idmap=uids=0-1000-1#1-2000-9;gids=0-1000-1"])
+            .unwrap()
+            .unwrap();
+        let maps = listed.maps.unwrap();
+        assert_eq!(maps.uids_text(","), "0 1000 1,1 2000 9");
+        assert_eq!(maps.gids_text(","), "0 1000 1");
+        for wrong in ["idmap=uids=0-1-1", "idmap=uids=0-1;gids=0-1-1", "idmap=x"] {
+            assert_eq!(
+                read(&[wrong]),
+                Err(PlanError::Idmap("/t".into())),
+                "{wrong}"
+            );
+        }
+        let mut half = mount("/t", "bind", "/x", &[]);
+        half.set_uid_mappings(Some(vec![LinuxIdMapping::default()]));
+        assert_eq!(plan(&[half]), Err(PlanError::Idmap("/t".into())));
+    }
+
+    #[test]
     fn nothing_false_is_put_into_proc() {
         for (path, typ) in [("/proc/self/attr", "tmpfs"), ("/proc/sys", "bind")] {
             let refused = plan(&[mount(path, typ, "/x", &[])]);
@@ -378,5 +572,7 @@ mod tests {
         assert!(plan(&[mount("/proc/meminfo", "bind", "/x", &[])]).is_ok());
         assert!(plan(&[mount("/mnt", "proc", "proc", &[])]).is_err());
         assert!(plan(&[mount("w", "bind", "/x", &[])]).is_err());
+        let root = plan(&[mount("/", "tmpfs", "tmpfs", &[])]);
+        assert_eq!(root, Err(PlanError::Root("/".into())));
     }
 }

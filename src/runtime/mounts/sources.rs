@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use nix::sched::{CloneFlags, setns};
 use nix::unistd::{Gid, Uid, getegid, geteuid, setresgid, setresuid};
 
-use super::plan::{MountSource, plan};
+use super::plan::{Idmap, LastLink, MountOp, MountSource, plan};
 use super::target::{self, Links};
 use crate::runtime::handshake;
 use crate::runtime::idmap::{IdMapping, IdMaps};
 use crate::runtime::launch::{Launch, Root};
+use crate::runtime::userns;
 use crate::sys::channel::Channel;
-use crate::sys::mount::{Depth, clone_tree};
+use crate::sys::mount::{Depth, clone_tree, set_idmap};
 use crate::sys::pidfd::Pidfd;
 use crate::sys::process::{CloneRequest, Forked, clone3, exit_now};
 use crate::sys::{Called, Ignored, SysResult};
@@ -53,6 +54,17 @@ struct Wanted {
     /// To whom it is given, in the ids of the namespace that opens it (`U`): the stage has no
     /// right over files of others.
     owner: Option<Owner>,
+    /// How the ids of its files are shown.
+    idmap: Option<Idmap>,
+}
+
+/// What a source whose ids are mapped is called: a plain mount of the same path has another one.
+pub(super) fn mapped_name(op: &MountOp) -> PathBuf {
+    Path::new("//idmap").join(
+        op.container_path
+            .strip_prefix("/")
+            .unwrap_or(&op.container_path),
+    )
 }
 
 /// The container's root in the ids of the user's namespace, and all ids of the container there.
@@ -68,6 +80,8 @@ enum How {
     Location,
     /// As a detached copy of its mount.
     Tree(Depth),
+    /// The same, of a path that another container may have turned into a link.
+    OthersTree(Depth),
 }
 
 /// Opens for the stage `pid` what it cannot open and sends it over `line`.
@@ -77,8 +91,14 @@ enum How {
 /// What forking says. What cannot be opened is left to the stage, whose own attempt has the error.
 pub fn lend(launch: &Launch, pid: i32, mountpoint: &Path, line: &Channel) -> SysResult<()> {
     let caller = (geteuid().as_raw(), getegid().as_raw());
+    // A plan that makes no sense is the stage's to report.
+    let plan = plan(launch.spec.mounts().as_deref().unwrap_or_default()).unwrap_or_default();
+    let mut list = Vec::new();
     if root_outside(&launch.maps) != caller {
-        let list = unreachable_by_stage(launch, mountpoint);
+        list = unreachable_by_stage(launch, mountpoint, &plan);
+    }
+    list.extend(plan.iter().filter_map(mapped));
+    if !list.is_empty() {
         lend_from(pid, CloneFlags::CLONE_NEWNS, &list, line)?;
     }
     let Some((name, owner)) = &launch.shared_shm else {
@@ -87,38 +107,57 @@ pub fn lend(launch: &Launch, pid: i32, mountpoint: &Path, line: &Channel) -> Sys
     let shm = Wanted {
         name: name.clone(),
         path: PathBuf::from("/dev/shm"),
-        how: How::Tree(Depth::One),
+        how: How::OthersTree(Depth::One),
         owner: None,
+        idmap: None,
     };
     // A FUSE root admits nobody but the processes of its user namespace.
     let both = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS;
     lend_from(*owner, both, &[shm], line)
 }
 
-fn unreachable_by_stage(launch: &Launch, mountpoint: &Path) -> Vec<Wanted> {
+/// Only who has a file system's own user namespace may map the ids of its files, and no stage in
+/// another one has.
+fn mapped(op: &MountOp) -> Option<Wanted> {
+    let (MountSource::Bind { host_path, depth }, Some(_)) = (&op.source, &op.idmap) else {
+        return None;
+    };
+    Some(Wanted {
+        name: mapped_name(op),
+        path: host_path.clone(),
+        how: How::Tree(*depth),
+        owner: None,
+        idmap: op.idmap.clone(),
+    })
+}
+
+fn unreachable_by_stage(launch: &Launch, mountpoint: &Path, plan: &[MountOp]) -> Vec<Wanted> {
     let want = |path: &Path, how: How| Wanted {
         name: path.to_owned(),
         path: path.to_owned(),
         how,
         owner: None,
+        idmap: None,
     };
     let owner = Owner {
         ids: root_outside(&launch.maps),
         maps: launch.maps.clone(),
     };
-    let mut list = vec![want(mountpoint, How::Location)];
+    let mut list = Vec::new();
     if let Root::Directory(path) = &launch.root {
         list.push(want(path, How::Tree(Depth::Recursive)));
     }
-    // A plan that makes no sense is the stage's to report.
-    let mounts = launch.spec.mounts().as_deref().unwrap_or_default();
-    let mounts = plan(mounts).unwrap_or_default();
-    list.extend(mounts.iter().filter_map(|op| match &op.source {
-        MountSource::Bind { host_path, depth } => Some(Wanted {
-            owner: (op.chown || op.first_use.is_some()).then(|| owner.clone()),
-            ..want(host_path, How::Tree(*depth))
-        }),
-        MountSource::New { .. } => None,
+    // The same path where a root is mounted on itself, after it has been taken.
+    list.push(want(mountpoint, How::Location));
+    let plain = plan.iter().filter(|op| op.idmap.is_none());
+    list.extend(plain.filter_map(|op| match &op.source {
+        MountSource::Bind { host_path, depth } if op.source_link == LastLink::Followed => {
+            Some(Wanted {
+                owner: (op.chown || op.first_use.is_some()).then(|| owner.clone()),
+                ..want(host_path, How::Tree(*depth))
+            })
+        }
+        MountSource::Bind { .. } | MountSource::New { .. } => None,
     }));
     list
 }
@@ -139,7 +178,7 @@ fn lend_from(pid: i32, namespaces: CloneFlags, list: &[Wanted], line: &Channel) 
         Forked::Child => {
             let sent = enter(pid, namespaces).and_then(|root| {
                 list.iter()
-                    .filter_map(|wanted| Some((wanted, open(&root, wanted).ok()?)))
+                    .filter_map(|wanted| Some((wanted, open(&root, wanted, pid).ok()?)))
                     .try_for_each(|(wanted, fd)| handshake::send_source(line, &wanted.name, &fd))
             });
             exit_now(i32::from(sent.is_err()))
@@ -162,22 +201,29 @@ fn enter(pid: i32, namespaces: CloneFlags) -> SysResult<File> {
     File::open("/").called(|| "open(\"/\")")
 }
 
-fn open(root: &File, wanted: &Wanted) -> SysResult<OwnedFd> {
+fn open(root: &File, wanted: &Wanted, pid: i32) -> SysResult<OwnedFd> {
     let Wanted {
-        name,
+        name: _,
         path,
         how,
         owner,
+        idmap,
     } = wanted;
     let opened = match how {
         How::Location => target::open(root.as_fd(), path, Links::Follow),
-        // Another container's path may have been turned into a link by that container.
-        How::Tree(depth) if name != path => {
+        How::OthersTree(depth) => {
             let place = target::open(root.as_fd(), path, Links::Refuse)?;
             clone_tree(place.as_fd(), Path::new(""), *depth)
         }
         How::Tree(depth) => clone_tree(root.as_fd(), path, *depth),
     }?;
+    if let Some(Idmap { maps, depth }) = idmap {
+        let namespace = match maps {
+            Some(maps) => userns::namespace_of(maps)?,
+            None => userns::open_of(pid)?,
+        };
+        set_idmap(opened.as_fd(), namespace.as_fd(), *depth)?;
+    }
     if let Some(Owner { ids, maps }) = owner
         && !maps.hold_outside(super::copy_up::owner_of(opened.as_fd())?)
     {

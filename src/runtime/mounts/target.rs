@@ -5,14 +5,17 @@
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::symlinkat;
 
-use crate::sys::{Called, SysResult};
+use crate::sys::{Called, SysError, SysResult};
+
+/// As many links as the kernel follows in one path.
+const MOST_LINKS: usize = 40;
 
 /// What a place must be when it has to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub enum TargetKind {
 pub enum Links {
     /// They are, and end inside the root.
     Follow,
+    /// They are, but for one at the end of the path, which is the place itself.
+    KeepLast,
     /// A link is an error: for /dev, /proc and /sys, which an image must not redirect
     /// (CVE-2026-41579).
     Refuse,
@@ -58,6 +63,10 @@ pub fn open_with(
         Path::new(".")
     } else {
         relative
+    };
+    let flags = match links {
+        Links::KeepLast => flags | OFlag::O_NOFOLLOW,
+        Links::Follow | Links::Refuse => flags,
     };
     let mut resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
     if links == Links::Refuse {
@@ -106,6 +115,12 @@ pub fn open_or_make(
     }
 }
 
+/// Where the link at `path` leads that leads nowhere yet.
+fn dangling(parent: BorrowedFd<'_>, path: &Path) -> Option<PathBuf> {
+    let leads_to = readlinkat(parent, path.file_name()?).ok()?;
+    Some(path.parent()?.join(leads_to))
+}
+
 /// Makes the link `path` below `root`, with what is above it. One that leads to the same place is
 /// left as it is.
 ///
@@ -129,19 +144,46 @@ pub fn make_link(
 }
 
 fn make(root: BorrowedFd<'_>, path: &Path, kind: TargetKind, links: Links) -> SysResult<OwnedFd> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match make_once(root, &path, kind, links) {
+            Err((error, Some(leads_to)))
+                if error.errno == Errno::ENOENT && links == Links::Follow =>
+            {
+                path = leads_to;
+            }
+            made => return made.map_err(|(error, _)| error),
+        }
+    }
+    Err(Errno::ELOOP).called(|| format!("openat2([rootfs], {path:?})"))
+}
+
+/// Makes what is missing at `path`; an error comes with where the link leads that stands there.
+fn make_once(
+    root: BorrowedFd<'_>,
+    path: &Path,
+    kind: TargetKind,
+    links: Links,
+) -> Result<OwnedFd, (SysError, Option<PathBuf>)> {
+    let only = |error: SysError| (error, None);
+    let above = match links {
+        Links::KeepLast => Links::Follow,
+        Links::Follow | Links::Refuse => links,
+    };
     let parent = match path.parent() {
-        Some(parent) => open_or_make(root, parent, TargetKind::Directory, links)?,
-        None => return open(root, path, links),
+        Some(parent) => open_or_make(root, parent, TargetKind::Directory, above).map_err(only)?,
+        None => return open(root, path, links).map_err(only),
     };
     let Some(Component::Normal(name)) = path.components().next_back() else {
-        return open(root, path, links);
+        return open(root, path, links).map_err(only);
     };
     match kind {
         TargetKind::Directory => {
             match mkdirat(parent.as_fd(), name, Mode::from_bits_truncate(0o755)) {
                 Ok(()) | Err(Errno::EEXIST) => {}
                 Err(errno) => {
-                    return Err(errno).called(|| format!("mkdirat([rootfs], {path:?})"));
+                    let refused = Err(errno).called(|| format!("mkdirat([rootfs], {path:?})"));
+                    return refused.map_err(only);
                 }
             }
         }
@@ -152,10 +194,11 @@ fn make(root: BorrowedFd<'_>, path: &Path, kind: TargetKind, links: Links) -> Sy
                 Ok(file) => drop(file),
                 Err(Errno::EEXIST) => {}
                 Err(errno) => {
-                    return Err(errno).called(|| format!("openat([rootfs], {path:?}, O_CREAT)"));
+                    let call = || format!("openat([rootfs], {path:?}, O_CREAT)");
+                    return Err(errno).called(call).map_err(only);
                 }
             }
         }
     }
-    open(root, path, links)
+    open(root, path, links).map_err(|error| (error, dangling(parent.as_fd(), path)))
 }

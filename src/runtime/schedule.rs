@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a spec says of processors, disks and memory nodes: computed here, set on the stage that
+//! becomes the program, which keeps it over exec.
+
+use oci_spec::runtime::{
+    IOPriorityClass, Linux, LinuxIOPriority, LinuxMemoryPolicy, LinuxSchedulerFlag,
+    LinuxSchedulerPolicy, MemoryPolicyFlagType, MemoryPolicyModeType, Process, Scheduler,
+};
+
+use super::launch::StageFailure;
+use crate::sys::SysResult;
+use crate::sys::schedule::{Schedule, set_io_priority, set_memory_policy, set_schedule};
+
+/// More nodes than any kernel is built for.
+const NODES: usize = 1 << 10;
+
+/// Sets what the spec asks for on this process.
+///
+/// # Errors
+///
+/// What cannot be had, by name.
+pub(super) fn apply(process: &Process, linux: Option<&Linux>) -> Result<(), StageFailure> {
+    let set = |what: &str, done: SysResult<()>| {
+        done.map_err(|error| StageFailure::setup(format!("{what}: {error}")))
+    };
+    if let Some(wanted) = process.scheduler() {
+        set("process.scheduler", set_schedule(&schedule(wanted)?))?;
+    }
+    if let Some(wanted) = process.io_priority() {
+        let (class, level) = io_priority(wanted)?;
+        set("process.ioPriority", set_io_priority(class, level))?;
+    }
+    if let Some(wanted) = linux.and_then(|linux| linux.memory_policy().as_ref()) {
+        let (mode, nodes) = memory_policy(wanted)?;
+        set("linux.memoryPolicy", set_memory_policy(mode, &nodes))?;
+    }
+    Ok(())
+}
+
+fn schedule(wanted: &Scheduler) -> Result<Schedule, StageFailure> {
+    let policy = match wanted.policy() {
+        LinuxSchedulerPolicy::SchedOther => 0,
+        LinuxSchedulerPolicy::SchedFifo => 1,
+        LinuxSchedulerPolicy::SchedRr => 2,
+        LinuxSchedulerPolicy::SchedBatch => 3,
+        LinuxSchedulerPolicy::SchedIso => 4,
+        LinuxSchedulerPolicy::SchedIdle => 5,
+        LinuxSchedulerPolicy::SchedDeadline => 6,
+    };
+    let flag = |flag: &LinuxSchedulerFlag| match flag {
+        LinuxSchedulerFlag::SchedResetOnFork => 0x01,
+        LinuxSchedulerFlag::SchedFlagReclaim => 0x02,
+        LinuxSchedulerFlag::SchedFlagDLOverrun => 0x04,
+        LinuxSchedulerFlag::SchedFlagKeepPolicy => 0x08,
+        LinuxSchedulerFlag::SchedFlagKeepParams => 0x10,
+        LinuxSchedulerFlag::SchedFlagUtilClampMin => 0x20,
+        LinuxSchedulerFlag::SchedFlagUtilClampMax => 0x40,
+    };
+    let priority = wanted.priority().unwrap_or(0);
+    let priority = u32::try_from(priority).map_err(|_negative| {
+        StageFailure::setup(format!("process.scheduler.priority {priority} is negative"))
+    })?;
+    Ok(Schedule {
+        policy,
+        flags: wanted.flags().iter().flatten().map(flag).sum(),
+        nice: wanted.nice().unwrap_or(0),
+        priority,
+        runtime: wanted.runtime().unwrap_or(0),
+        deadline: wanted.deadline().unwrap_or(0),
+        period: wanted.period().unwrap_or(0),
+    })
+}
+
+fn io_priority(wanted: &LinuxIOPriority) -> Result<(u16, u16), StageFailure> {
+    let class = match wanted.class() {
+        IOPriorityClass::IoprioClassRt => 1,
+        IOPriorityClass::IoprioClassBe => 2,
+        IOPriorityClass::IoprioClassIdle => 3,
+    };
+    let level = wanted.priority();
+    match u16::try_from(level) {
+        Ok(level) if level < 8 => Ok((class, level)),
+        _ => Err(StageFailure::setup(format!(
+            "process.ioPriority.priority {level} is not between 0 and 7"
+        ))),
+    }
+}
+
+fn memory_policy(wanted: &LinuxMemoryPolicy) -> Result<(i32, Vec<u64>), StageFailure> {
+    let mode = match wanted.mode() {
+        MemoryPolicyModeType::MpolDefault => 0,
+        MemoryPolicyModeType::MpolPreferred => 1,
+        MemoryPolicyModeType::MpolBind => 2,
+        MemoryPolicyModeType::MpolInterleave => 3,
+        MemoryPolicyModeType::MpolLocal => 4,
+        MemoryPolicyModeType::MpolPreferredMany => 5,
+        MemoryPolicyModeType::MpolWeightedInterleave => 6,
+    };
+    let flags = wanted.flags().iter().flatten().map(|flag| match flag {
+        MemoryPolicyFlagType::MpolFNumaBalancing => 1 << 13,
+        MemoryPolicyFlagType::MpolFRelativeNodes => 1 << 14,
+        MemoryPolicyFlagType::MpolFStaticNodes => 1 << 15,
+    });
+    let mode = flags.fold(mode, |mode, flag| mode | flag);
+    let nodes = wanted.nodes().as_deref().unwrap_or_default();
+    let nodes = node_mask(nodes).ok_or_else(|| {
+        StageFailure::setup(format!(
+            "linux.memoryPolicy.nodes {nodes:?}: want a list like 0-3,7"
+        ))
+    })?;
+    Ok((mode, nodes))
+}
+
+/// `0-3,7` as a set of bits; nothing for no node at all.
+fn node_mask(list: &str) -> Option<Vec<u64>> {
+    let list = list.trim();
+    if list.is_empty() {
+        return Some(Vec::new());
+    }
+    let mut mask = vec![0_u64; NODES / 64];
+    for part in list.split(',') {
+        let part = part.trim();
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        if first > last || last >= NODES {
+            return None;
+        }
+        (first..=last).for_each(|node| mask[node / 64] |= 1 << (node % 64));
+    }
+    Some(mask)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_read_as_a_list_of_ranges() {
+        let low = |list: &str| node_mask(list).map(|mask| mask.first().copied().unwrap_or(0));
+        let cases = [
+            ("", Some(0)),
+            ("0", Some(1)),
+            ("0-3,7", Some(0b1000_1111)),
+            (" 1 , 2", Some(0b110)),
+            ("bad", None),
+            ("3-1", None),
+            ("-1", None),
+            ("1,,2", None),
+            ("10284838", None),
+        ];
+        for (list, wanted) in cases {
+            assert_eq!(low(list), wanted, "{list:?}");
+        }
+        assert_eq!(node_mask("64").unwrap()[1], 1);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_name() {
+        let wanted = r#"{"class": "IOPRIO_CLASS_BE", "priority": 8}"#;
+        let wanted: LinuxIOPriority = serde_json::from_str(wanted).unwrap();
+        let refused = io_priority(&wanted).unwrap_err().message;
+        assert!(refused.contains("8 is not between 0 and 7"), "{refused}");
+        let mut wanted = Scheduler::default();
+        wanted.set_priority(Some(-1));
+        let refused = schedule(&wanted).unwrap_err().message;
+        assert!(refused.contains("-1 is negative"), "{refused}");
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How the kernel shares processors, disks and memory nodes between programs: calls on the calling
+//! thread that a program inherits over exec.
+
+use nix::errno::Errno;
+
+use super::{SysError, SysResult};
+
+/// What sched_setattr(2) is given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Schedule {
+    /// `SCHED_OTHER` and its kin.
+    pub policy: u32,
+    /// `SCHED_FLAG_*`.
+    pub flags: u64,
+    /// For the policies that share.
+    pub nice: i32,
+    /// For the policies in real time.
+    pub priority: u32,
+    /// For deadlines, in nanoseconds.
+    pub runtime: u64,
+    /// For deadlines, in nanoseconds.
+    pub deadline: u64,
+    /// For deadlines, in nanoseconds.
+    pub period: u64,
+}
+
+/// The kernel's first form of it.
+#[repr(C)]
+struct SchedAttr {
+    size: u32,
+    policy: u32,
+    flags: u64,
+    nice: i32,
+    priority: u32,
+    runtime: u64,
+    deadline: u64,
+    period: u64,
+}
+
+/// Sets the calling thread's scheduler.
+///
+/// # Errors
+///
+/// sched_setattr(2)'s.
+pub fn set_schedule(schedule: &Schedule) -> SysResult<()> {
+    let attr = SchedAttr {
+        size: u32::try_from(size_of::<SchedAttr>()).expect("48 bytes"),
+        policy: schedule.policy,
+        flags: schedule.flags,
+        nice: schedule.nice,
+        priority: schedule.priority,
+        runtime: schedule.runtime,
+        deadline: schedule.deadline,
+        period: schedule.period,
+    };
+    // SAFETY: `attr` is a sched_attr that says its own size, alive during the call.
+    let done = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const attr, 0) };
+    named(done, || format!("sched_setattr({schedule:?})"))
+}
+
+/// Sets the calling thread's class and level of ioprio_set(2).
+///
+/// # Errors
+///
+/// ioprio_set(2)'s.
+pub fn set_io_priority(class: u16, level: u16) -> SysResult<()> {
+    const IOPRIO_WHO_PROCESS: libc::c_int = 1;
+    let value = libc::c_int::from(class) << 13 | libc::c_int::from(level);
+    // SAFETY: the call takes three numbers.
+    let done = unsafe { libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, value) };
+    named(done, || format!("ioprio_set(class {class}, {level})"))
+}
+
+/// Sets the calling thread's memory policy: a mode with its flags, and the nodes as a set of bits.
+///
+/// # Errors
+///
+/// set_mempolicy(2)'s.
+pub fn set_memory_policy(mode: i32, nodes: &[u64]) -> SysResult<()> {
+    // The kernel looks at one bit less than it is told.
+    let bits = nodes.len() * 64;
+    let (mask, bits) = match bits {
+        0 => (std::ptr::null(), 0),
+        bits => (nodes.as_ptr(), bits + 1),
+    };
+    // SAFETY: `mask` is nothing, or as many bits as the call is told.
+    let done = unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, mask, bits) };
+    named(done, || format!("set_mempolicy({mode:#x})"))
+}
+
+fn named(done: libc::c_long, call: impl FnOnce() -> String) -> SysResult<()> {
+    Errno::result(done)
+        .map(drop)
+        .map_err(|errno| SysError::new(call(), errno))
+}
