@@ -66,6 +66,7 @@ impl Monitor {
 
     /// Ends the helpers: asked first, killed when they do not listen.
     pub(super) fn end_helpers(&mut self) {
+        self.present.helpers.extend(self.present.root_server.take());
         for helper in &self.present.helpers {
             // ESRCH: it has ended by itself.
             helper.send_signal(libc::SIGTERM).ok();
@@ -137,6 +138,7 @@ impl Monitor {
                 | Event::Output(_)
                 | Event::InputRoom
                 | Event::HelperEnded
+                | Event::RootServerEnded
                 | Event::Lifeline => {}
             }
         }

@@ -58,6 +58,7 @@ pub(super) struct Present {
     pub(super) streams: Streams,
     pub(super) screen: Option<Screen>,
     pub(super) helpers: Vec<Pidfd>,
+    pub(super) root_server: Option<Pidfd>,
     pub(super) held: Vec<OwnedFd>,
     pub(super) lifeline: Option<Box<dyn Lifeline>>,
     pub(super) memory_events: Option<MemoryEvents>,
@@ -67,6 +68,10 @@ pub(super) struct Present {
     pub(super) stopped_by_user: bool,
     pub(super) monitor_asked: bool,
 }
+
+/// The last that a container says whose root is lost.
+const ROOT_LOST: &str = "Error: the process that served the container's root file system has \
+     ended: the container is stopped; what it had written is kept\n";
 
 /// Where the container is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +92,7 @@ pub(super) enum Event {
     InputRoom,
     Client(usize),
     HelperEnded,
+    RootServerEnded,
     Lifeline,
 }
 
@@ -155,6 +161,10 @@ impl Monitor {
         for helper in &self.present.helpers {
             self.set.watch(helper, Interest::Read, Event::HelperEnded);
         }
+        if let Some(server) = &self.present.root_server {
+            self.set
+                .watch(server, Interest::Read, Event::RootServerEnded);
+        }
         if let Some(line) = self
             .present
             .lifeline
@@ -207,6 +217,7 @@ impl Monitor {
                 Event::InputRoom => self.present.streams.flush_input(),
                 Event::Client(index) => self.serve_client(index, readiness),
                 Event::HelperEnded => self.forget_ended_helpers(),
+                Event::RootServerEnded => self.end_without_root(),
                 Event::Lifeline => self
                     .present
                     .lifeline
@@ -257,6 +268,20 @@ impl Monitor {
             }
             !ended
         });
+    }
+
+    /// A container whose root is served no more gets errors from every file of its own. A server
+    /// that ends in order has seen the mount go, and the container with it.
+    fn end_without_root(&mut self) {
+        let Some(server) = self.present.root_server.take() else {
+            return;
+        };
+        if super::end::reap(&server) == Some((0, None)) {
+            return;
+        }
+        self.hand_out(OutputStream::Stderr, ROOT_LOST.as_bytes());
+        // ESRCH: it has just ended by itself.
+        self.present.container.send_signal(libc::SIGKILL).ok();
     }
 
     pub(super) fn accept(&mut self) {

@@ -50,8 +50,10 @@ pub struct Run {
     pub pid: i32,
     /// Our ends of its standard streams.
     pub io: ContainerIo,
-    /// Process descriptors of what must end with it (network helpers, FUSE servers).
+    /// Process descriptors of what must end with it (network helpers).
     pub helpers: Vec<OwnedFd>,
+    /// That of the process that serves its root, without which it cannot go on.
+    pub root_server: Option<OwnedFd>,
     /// Closed with it: what others end by.
     pub held: Vec<OwnedFd>,
     /// Its connection with what serves it from outside; dropped at its end, before the record.
@@ -295,6 +297,7 @@ impl Present {
             streams: Streams::new(run.io, policy),
             lifeline: run.lifeline,
             helpers: run.helpers.into_iter().map(Pidfd::from).collect(),
+            root_server: run.root_server.map(Pidfd::from),
             held: run.held,
             memory_events: run.memory_events.map(MemoryEvents::begin),
             deadline: None,

@@ -87,6 +87,7 @@ fn run_of(child: &Child, io: ContainerIo) -> Run {
         pid,
         io,
         helpers: Vec::new(),
+        root_server: None,
         held: Vec::new(),
         lifeline: None,
         memory_events: None,

@@ -228,7 +228,7 @@ impl Overlay {
                     shown.nlink = 0;
                 } else if directory.parts.len() > 1 {
                     // As the kernel's overlay: counting would mean reading every layer.
-                    shown.nlink = 1;
+                    shown.nlink = directory.links.unwrap_or(1);
                 }
             }
             Body::File(file) => {

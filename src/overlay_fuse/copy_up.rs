@@ -99,7 +99,12 @@ impl Overlay {
         let published = self.publish_copy(&draft, &upper, &name);
         published.inspect_err(|_errno| self.discard_draft(&draft))?;
         let part = Part::new(UPPER, self.device(draft.status.st_dev));
-        self.table.directory(id)?.parts.insert(0, part);
+        let directory = self.table.directory(id)?;
+        // Some file systems count no directories.
+        if directory.parts.len() == 1 && original.shown.nlink > 1 {
+            directory.links = Some(original.shown.nlink);
+        }
+        directory.parts.insert(0, part);
         Ok(())
     }
 

@@ -375,6 +375,7 @@ impl Overlay {
         if is_directory(status) {
             let part = Part::new(UPPER, key.device);
             let body = Directory::new(parent, name.clone(), vec![part]);
+            self.table.count_directories(parent, 1);
             return Ok(self.table.insert(key, Body::Directory(body)));
         }
         let mut file = File::new(kind.type_bits(), UPPER);

@@ -138,6 +138,8 @@ impl Overlay {
         let directory = self.table.directory(id)?;
         directory.removed = true;
         directory.listing = None;
+        let parent = directory.parent;
+        self.table.count_directories(parent, -1);
         self.table.detach(id);
         self.table.release(id);
         Ok(())

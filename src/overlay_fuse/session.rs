@@ -10,8 +10,10 @@ use std::sync::{Mutex, PoisonError};
 
 use fuser::{Config, Session, SessionACL};
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{chdir, setsid};
+use nix::unistd::{chdir, close, setsid};
 
 use super::OverlayError;
 use super::overlay::Overlay;
@@ -39,6 +41,7 @@ pub(super) fn run(
 ) -> Result<(), OverlayError> {
     // Callers' masks come with their requests.
     umask(Mode::empty());
+    make_room_for_descriptors(&device);
     let notifier = overlay.notifier.clone();
     let server = Server {
         overlay: Mutex::new(overlay),
@@ -50,6 +53,22 @@ pub(super) fn run(
     on_ready()?;
     session.run().map_err(failed)
 }
+
+/// Lets the kernel make its table of our descriptors as large as it will be: in a process with
+/// threads it waits for all processors, some 10 ms, each time that the table grows.
+fn make_room_for_descriptors(any: &OwnedFd) {
+    let Ok((limit, _)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return;
+    };
+    let highest = i32::try_from(limit.min(ROOM)).unwrap_or(0) - 1;
+    if let Ok(high) = fcntl(any, FcntlArg::F_DUPFD_CLOEXEC(highest)) {
+        // The table keeps its size.
+        close(high).ok();
+    }
+}
+
+/// More than most containers have directories in use.
+const ROOM: u64 = 16384;
 
 /// The overlay behind the lock that the library's threads ask for; there is one thread.
 pub(super) struct Server {

@@ -501,6 +501,70 @@ fn the_server_ends_with_its_mount() {
     assert_eq!(found.stdout, "ended\n");
 }
 
+/// Writes and syncs files, and says which; makes, renames and removes others all the while.
+const LOAD: &str = r#"
+import os, threading
+def run(work):
+    try:
+        work()
+    except OSError:
+        pass
+def churn():
+    for i in range(1 << 30):
+        os.mkdir(f"c{i}")
+        with open(f"c{i}/f", "w") as file:
+            file.write("x" * 5000)
+        os.rename(f"c{i}/f", f"c{i}/g")
+        os.chmod("dir/low", 0o600 + i % 8)
+        os.remove(f"c{i}/g")
+        os.rmdir(f"c{i}")
+def write():
+    for i in range(1 << 30):
+        with open(f"s{i}", "w") as file:
+            file.write(str(i) * 1000)
+            file.flush()
+            os.fsync(file.fileno())
+        os.write(1, b"%d\n" % i)
+threading.Thread(target=run, args=[churn], daemon=True).start()
+run(write)
+"#;
+
+#[test]
+fn a_killed_server_loses_nothing_and_leaves_nothing() {
+    requires!("userns,fuse");
+    if !is_ours() {
+        return;
+    }
+    let stage = Stage::filled();
+    fs::write(stage.path("load.py"), LOAD).unwrap();
+    let times = std::env::var("CORACLE_TEST_KILLS").unwrap_or_else(|_| "5".to_owned());
+    let script = format!(
+        "trap - EXIT; cd ..; umount m
+        for round in $(seq {times}); do
+            \"$CORACLE\" overlay-fuse -f -o lowerdir=mid:low,upperdir=up,workdir=work m & pid=$!
+            until mountpoint -q m; do :; done
+            (cd m; exec timeout 60 python3 ../load.py) >synced 2>/dev/null & load=$!
+            until test $(wc -l <synced) -gt $((round % 7)); do :; done
+            kill -9 $pid; wait $pid || :
+            wait $load || test $? != 124 || echo the load hangs
+            stat m/file 2>&1 | grep -q 'not connected' || echo the mount answers
+            umount m || echo the mount is stale
+            while read -r i; do
+                test $(stat -c %s up/s$i) = $((1000 * $(printf %s $i | wc -c))) || echo lost s$i
+            done <synced
+            rm -f up/s*
+        done
+        \"$CORACLE\" overlay-fuse -o lowerdir=mid:low,upperdir=up,workdir=work m
+        cat m/file m/dir/low; ls work/coracle; umount m; echo end"
+    );
+    let found = stage.mounted(REAL, &script).expect(0);
+    assert_eq!(
+        found.stdout, "below\nbelow\nwhiteout\nend\n",
+        "{}",
+        found.stderr
+    );
+}
+
 #[test]
 fn mistakes_are_told() {
     if !is_ours() {

@@ -67,8 +67,8 @@ pub(super) struct StartAttendant<'p> {
     pub(super) helpers: Vec<(ProcessIdentity, OwnedFd)>,
     /// Closed with the container: what helpers end by.
     pub(super) held: Vec<OwnedFd>,
-    /// Whether the root is served by FUSE.
-    pub(super) serves_root: bool,
+    /// The process that serves a root of FUSE.
+    pub(super) root_server: Option<(ProcessIdentity, OwnedFd)>,
     pub(super) earlier: Earlier,
 }
 
@@ -89,8 +89,7 @@ impl Attendant for StartAttendant<'_> {
             return Ok(());
         };
         if let Some((pid, pidfd)) = start_overlay_server(device, root)? {
-            self.serves_root = true;
-            self.helpers.push((ProcessIdentity::of(pid)?, pidfd));
+            self.root_server = Some((ProcessIdentity::of(pid)?, pidfd));
             self.ready = None;
         }
         Ok(())
@@ -244,7 +243,7 @@ impl StartAttendant<'_> {
 
     fn running_state(&self, pid: i32) -> SysResult<ContainerState> {
         let own = i32::try_from(std::process::id()).unwrap_or_default();
-        let engine = if self.serves_root {
+        let engine = if self.root_server.is_some() {
             "fuse"
         } else {
             self.prepared.storage_engine()
@@ -258,7 +257,12 @@ impl StartAttendant<'_> {
             started_at: Some(Timestamp::now()),
             cgroup_path: cgroup.map(|cgroup| cgroup.path.clone()).unwrap_or_default(),
             storage_engine: engine.to_owned(),
-            helpers: self.helpers.iter().map(|(identity, _)| *identity).collect(),
+            helpers: self
+                .root_server
+                .iter()
+                .chain(&self.helpers)
+                .map(|(identity, _)| *identity)
+                .collect(),
             finished_at: self.earlier.finished_at,
             restart_count: self.earlier.restart_count,
             attachments: self.prepared.attachments(),

@@ -151,7 +151,7 @@ pub(super) fn start_run(
         ready: None,
         helpers: Vec::new(),
         held: Vec::new(),
-        serves_root: false,
+        root_server: None,
         earlier,
     };
     let spawned = spawn(
@@ -184,6 +184,7 @@ fn started(
             None => io,
         },
         helpers: helpers.map(|(_, pidfd)| pidfd).collect(),
+        root_server: attendant.root_server.map(|(_, pidfd)| pidfd),
         held: attendant.held,
         lifeline: attendant
             .bridges

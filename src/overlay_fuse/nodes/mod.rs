@@ -87,6 +87,9 @@ pub(super) struct Directory {
     pub(super) listing: Option<Box<Listing>>,
     /// Whose group new files get, once known.
     pub(super) group: Option<Group>,
+    /// The link count of a directory that was copied up: that of its original, and what became of
+    /// its directories since.
+    pub(super) links: Option<i64>,
     recent: bool,
     /// Found by its name, since its key belongs to another directory.
     odd: bool,
@@ -176,6 +179,7 @@ impl Directory {
             removed: false,
             listing: None,
             group: None,
+            links: None,
             recent: false,
             odd: false,
         }
@@ -454,6 +458,15 @@ impl Table {
         Ok(())
     }
 
+    /// A directory has more or fewer directories in it.
+    pub(super) fn count_directories(&mut self, id: NodeId, more: i64) {
+        if let Ok(directory) = self.directory(id)
+            && let Some(links) = &mut directory.links
+        {
+            *links += more;
+        }
+    }
+
     /// A directory has another place.
     pub(super) fn move_directory(
         &mut self,
@@ -473,6 +486,8 @@ impl Table {
         }
         self.adopt(parent);
         self.orphan(old.0);
+        self.count_directories(parent, 1);
+        self.count_directories(old.0, -1);
         self.release(old.0);
         Ok(())
     }
