@@ -29,6 +29,7 @@ mod logs;
 mod look;
 mod manifest;
 mod network;
+mod network_world;
 mod oci;
 mod overlay_fuse;
 mod peers;

@@ -17,7 +17,7 @@ use crate::support::sandbox::{IMAGE, program};
 use crate::support::{Sandbox, host, requires};
 
 /// Says to each client which address it has.
-const SERVER: &str = "mkdir -p /www/cgi-bin && cd /www/cgi-bin
+pub(crate) const SERVER: &str = "mkdir -p /www/cgi-bin && cd /www/cgi-bin
     printf '#!/bin/sh\na=${REMOTE_ADDR#*::ffff:}; echo; echo from ${a%%]}\n' > who; chmod +x who
     httpd -p 80 -h /www && echo listening && exec sleep 1000";
 
@@ -25,13 +25,13 @@ const SERVER: &str = "mkdir -p /www/cgi-bin && cd /www/cgi-bin
 const ASK: &str = "wget -qO- http://web/cgi-bin/who";
 
 /// A port that nobody has at the moment.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 
 /// Starts the server as `web` in a network of its own.
-fn web(sandbox: &Sandbox, port: u16) {
+pub(crate) fn web(sandbox: &Sandbox, port: u16) {
     sandbox.ok(["network", "create", "front"]);
     let publish = format!("127.0.0.1:{port}:80");
     sandbox.ok([
@@ -52,7 +52,7 @@ fn web(sandbox: &Sandbox, port: u16) {
 }
 
 /// What the server says to a client on the host.
-fn ask(port: u16) -> String {
+pub(crate) fn ask(port: u16) -> String {
     let mut said = String::new();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

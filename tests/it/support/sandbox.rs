@@ -131,6 +131,11 @@ impl Sandbox {
     /// Before it `mounts` runs in a mount namespace of its own. Any user may mount in a user
     /// namespace; the script is an ordinary user with one id in another below it.
     pub(crate) fn nested(&self, mounts: &str, script: &str) -> Outcome {
+        self.nested_in("-UrmC", mounts, script)
+    }
+
+    /// The same in other new namespaces, by the flags of unshare(1).
+    pub(crate) fn nested_in(&self, namespaces: &str, mounts: &str, script: &str) -> Outcome {
         fs::create_dir_all(self.path("s")).unwrap();
         fs::write(self.path("small.tar"), rootfs::tar()).unwrap();
         let script = self.file("script", script);
@@ -138,7 +143,7 @@ impl Sandbox {
             format!("{mounts} && exec unshare -U --map-user=54321 --map-group=54321 sh \"$@\"");
         let directory = self.shown("");
         let wrapper = [
-            "env", "-C", &directory, "unshare", "-UrmC", "sh", "-c", &mount, "sh",
+            "env", "-C", &directory, "unshare", namespaces, "sh", "-c", &mount, "sh",
         ];
         let wrapper: Vec<&str> = wrapper.into_iter().chain([script.as_str()]).collect();
         self.call_by(&wrapper, &[]).run()
