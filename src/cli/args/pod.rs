@@ -93,7 +93,11 @@ impl PodCreateArgs {
             ..ContainerRequest::default()
         };
         let (limits, _ignored) = self.resources.limits().map_err(Failure::tool)?;
-        request.limits = limits;
+        if !limits.is_empty() {
+            return Err(Failure::tool(
+                "limits of a whole pod are not supported yet: give them to its containers",
+            ));
+        }
         self.network.default_from(&caller.conf);
         self.network.fill(&mut request).map_err(Failure::tool)?;
         let mut labels = EnvironmentArgs::default();
