@@ -38,7 +38,6 @@ const COMMANDS: &[(&str, Absence)] = &[
     ("events", NotYet),
     ("farm", Never("coracle works on this machine only")),
     ("generate", NotYet),
-    ("healthcheck", NotYet),
     ("image build", NotYet),
     ("image scp", NotYet),
     ("image sign", NotYet),

@@ -164,6 +164,10 @@ pub(crate) const GROUPS: &[Group] = &[
         about: "Manage containers",
     },
     Group {
+        name: "healthcheck",
+        about: "Manage health checks on containers",
+    },
+    Group {
         name: "image",
         about: "Manage images",
     },

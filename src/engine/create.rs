@@ -26,6 +26,7 @@ use crate::oci::ContainerConfig;
 use crate::runtime::capability::{NAMES, PODMAN_DEFAULT};
 use crate::state::StateError;
 use crate::state::atomic::Durability;
+use crate::state::health::{HealthSettings, OnFailure};
 use crate::state::id::ContainerId;
 use crate::state::record::{ContainerRecord, ContainerRequest, Resolved};
 use crate::state::secrets::{GivenSecret, SecretError, Secrets};
@@ -62,6 +63,12 @@ pub enum CreateError {
     /// `--userns auto`.
     #[error(transparent)]
     Map(#[from] MapError),
+    /// `--health-on-failure` of a container without a check.
+    #[error("cannot set on-failure action to {action} without a health check")]
+    NothingToFail {
+        /// The action.
+        action: &'static str,
+    },
     /// The lock on the ids of containers.
     #[error("reserve ids for the container")]
     Reserve(#[source] SysError),
@@ -345,6 +352,7 @@ impl Engine {
             networks: None,
             pod: place.pod,
             role: place.role,
+            health: health_of(&request, defaults)?,
             secrets: Vec::new(),
         };
         let name = request.name.clone().unwrap_or_default();
@@ -355,6 +363,23 @@ impl Engine {
             request,
             resolved,
         })
+    }
+}
+
+fn health_of(
+    request: &ContainerRequest,
+    image: &ContainerConfig,
+) -> Result<Option<HealthSettings>, CreateError> {
+    let asked = request.health.clone().unwrap_or_default();
+    let of_image = image.healthcheck.as_ref();
+    let settings = HealthSettings::resolve(&asked, of_image).filter(|_| !request.no_healthcheck);
+    match (settings, asked.on_failure) {
+        (None, OnFailure::Kill | OnFailure::Restart | OnFailure::Stop) => {
+            Err(CreateError::NothingToFail {
+                action: asked.on_failure.word(),
+            })
+        }
+        (settings, _) => Ok(settings),
     }
 }
 

@@ -87,13 +87,15 @@ pub(super) enum After {
     Killed,
     /// It is started again.
     Restart,
+    /// Its monitor starts it again.
+    Revival,
 }
 
 impl After {
     /// What is told when it was asked to end.
     fn action(self) -> Action {
         match self {
-            Self::Nothing => Action::Stop,
+            Self::Nothing | Self::Revival => Action::Stop,
             Self::Killed => Action::Kill,
             Self::Restart => Action::Restart,
         }
@@ -139,8 +141,13 @@ pub(super) fn begin(
         Observed::Elsewhere => return Err(elsewhere(id, &state)),
         Observed::Running | Observed::Paused | Observed::Restarting => {}
     }
-    state.stopped_by_user = true;
+    if after == After::Revival && (state.stopped_by_user || state.is_stopping()) {
+        // Its user wants it to end.
+        return Ok(None);
+    }
+    state.stopped_by_user = after != After::Revival;
     state.restarting = after == After::Restart;
+    state.revived = after == After::Revival;
     state.stopping = ProcessIdentity::of(own_pid()).ok();
     store.write_state(id, &state)?;
     let mut ending = Ending {
@@ -151,7 +158,11 @@ pub(super) fn begin(
         killed_at: None,
         container: watch(id, state.container)?,
         container_ended_at: None,
-        monitor: watch(id, state.monitor)?,
+        monitor: match after {
+            // It goes on.
+            After::Revival => None,
+            After::Nothing | After::Killed | After::Restart => watch(id, state.monitor)?,
+        },
     };
     if observed == Observed::Restarting {
         ending.end_pause()?;

@@ -145,9 +145,11 @@ pub enum EngineError {
         /// What the user typed.
         condition: String,
     },
-    /// Health checks come with their own commands.
-    #[error("cannot use condition \"{condition}\": the container has no healthcheck")]
+    /// A state of health of a container without a check.
+    #[error("cannot use condition \"{condition}\": container {id} has no healthcheck")]
     NoHealthcheck {
+        /// Which container.
+        id: ContainerId,
         /// What the user typed.
         condition: String,
     },

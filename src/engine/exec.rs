@@ -122,7 +122,7 @@ impl ExecError {
 }
 
 /// A container that was found running, and what a session in it needs.
-struct Target {
+pub(super) struct Target {
     record: ContainerRecord,
     pidfd: Pidfd,
     pid: i32,
@@ -275,7 +275,7 @@ impl Engine {
         }
     }
 
-    fn exec_target(&self, id: &ContainerId) -> Result<Target, ExecError> {
+    pub(super) fn exec_target(&self, id: &ContainerId) -> Result<Target, ExecError> {
         let store = Store::open(self.dirs.clone())?;
         let (state, observed) = store.observe(id)?;
         match observed {
@@ -318,7 +318,7 @@ impl Engine {
         })
     }
 
-    fn begin(
+    pub(super) fn begin(
         &self,
         target: &Target,
         request: &ExecRequest,
@@ -470,7 +470,7 @@ fn keep_terminal(control: &ProcessControl, signals: &SignalGate) -> SysResult<()
 }
 
 /// Waits for our child and turns its end into an exit code.
-fn reap(pid: i32) -> i32 {
+pub(super) fn reap(pid: i32) -> i32 {
     loop {
         match waitpid(Pid::from_raw(pid), None) {
             Ok(WaitStatus::Exited(_, code)) => return code,

@@ -148,6 +148,7 @@ impl External {
             sizes: None,
             origin: Origin::External,
             pod_name: String::new(),
+            health: String::new(),
         }
     }
 

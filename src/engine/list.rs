@@ -69,6 +69,8 @@ pub struct Listed {
     pub origin: Origin,
     /// The name of its pod; empty without one.
     pub pod_name: String,
+    /// What its checks say while it runs: `starting`, `healthy`, `unhealthy`; empty without any.
+    pub health: String,
 }
 
 /// Whose a container is.
@@ -136,7 +138,9 @@ impl Engine {
         let wanted = |candidate: &Candidate<'_>| {
             let runs = || {
                 let state = candidate.state();
-                state.is_some_and(|(_, observed)| *observed == Observed::Running)
+                state.is_some_and(|(_, observed)| {
+                    matches!(observed, Observed::Running | Observed::Restarting)
+                })
             };
             (!running_only || runs()) && filters.let_through(candidate)
         };
@@ -217,6 +221,7 @@ fn read(store: &Store, ids: Vec<ContainerId>, wanted: &impl Fn(&Candidate<'_>) -
         if !wanted(&candidate) {
             continue;
         }
+        let health = candidate.health();
         match candidate.into_parts() {
             Ok(Some((summary, state, observed))) => reading.listed.push(Listed {
                 summary,
@@ -225,6 +230,7 @@ fn read(store: &Store, ids: Vec<ContainerId>, wanted: &impl Fn(&Candidate<'_>) -
                 sizes: None,
                 origin: Origin::Own,
                 pod_name: String::new(),
+                health,
             }),
             Ok(None) => {}
             Err(error) => reading.damaged.push(error),

@@ -19,6 +19,7 @@ pub mod exec;
 pub mod external;
 pub mod files;
 pub mod filter;
+pub mod health;
 pub mod host;
 pub mod image;
 mod image_source;

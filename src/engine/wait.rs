@@ -65,6 +65,10 @@ pub enum Condition {
     Stopping,
     /// `removing`: it is gone.
     Removing,
+    /// `healthy`: its last check says so.
+    Healthy,
+    /// `unhealthy`: its last checks say so.
+    Unhealthy,
 }
 
 /// What `wait` prints for one container.
@@ -79,8 +83,7 @@ impl Condition {
     ///
     /// # Errors
     ///
-    /// [`EngineError::Condition`] for other words; [`EngineError::NoHealthcheck`] for states of
-    /// health checks.
+    /// [`EngineError::Condition`] for other words.
     pub fn parse(name: &str) -> Result<Self, EngineError> {
         match name {
             "stopped" | "exited" => Ok(Self::Ended),
@@ -90,12 +93,27 @@ impl Condition {
             "paused" => Ok(Self::Paused),
             "stopping" => Ok(Self::Stopping),
             "removing" => Ok(Self::Removing),
-            "healthy" | "unhealthy" => Err(EngineError::NoHealthcheck {
-                condition: name.to_owned(),
-            }),
+            "healthy" => Ok(Self::Healthy),
+            "unhealthy" => Ok(Self::Unhealthy),
             _ => Err(EngineError::Condition {
                 condition: name.to_owned(),
             }),
+        }
+    }
+
+    /// What a health check has to say.
+    fn health(self) -> Option<&'static str> {
+        match self {
+            Self::Healthy => Some("healthy"),
+            Self::Unhealthy => Some("unhealthy"),
+            Self::Ended
+            | Self::Over
+            | Self::Created
+            | Self::Initialized
+            | Self::Running
+            | Self::Paused
+            | Self::Stopping
+            | Self::Removing => None,
         }
     }
 
@@ -104,7 +122,7 @@ impl Condition {
             Self::Ended => !observed.is_up() && observed != Observed::Elsewhere,
             Self::Over => !observed.is_attended() && observed != Observed::Elsewhere,
             Self::Created => observed == Observed::Created,
-            Self::Initialized | Self::Removing => false,
+            Self::Initialized | Self::Removing | Self::Healthy | Self::Unhealthy => false,
             Self::Running => observed == Observed::Running && !state.is_stopping(),
             Self::Paused => observed == Observed::Paused,
             Self::Stopping => observed.is_up() && state.is_stopping(),
@@ -244,11 +262,8 @@ impl Waiter {
         {
             return Ok(Some(code_of(&state, observed)));
         }
-        if options
-            .conditions
-            .iter()
-            .any(|condition| condition.holds(&state, observed))
-        {
+        let holds = |condition: &Condition| condition.holds(&state, observed);
+        if options.conditions.iter().any(holds) || self.is_as_well_as_wanted(store, options)? {
             return Ok(Some(NO_CODE));
         }
         if observed.is_attended() {
@@ -258,6 +273,29 @@ impl Waiter {
             self.monitor_pidfd = None;
         }
         Ok(None)
+    }
+
+    fn is_as_well_as_wanted(
+        &self,
+        store: &Store,
+        options: &WaitOptions,
+    ) -> Result<bool, EngineError> {
+        let words = options
+            .conditions
+            .iter()
+            .filter_map(|condition| condition.health());
+        let mut words = words.peekable();
+        let Some(condition) = words.peek() else {
+            return Ok(false);
+        };
+        if store.load_summary(&self.id)?.resolved.health.is_none() {
+            return Err(EngineError::NoHealthcheck {
+                condition: (*condition).to_owned(),
+                id: self.id.clone(),
+            });
+        }
+        let status = store.read_health(&self.id).status;
+        Ok(words.any(|word| word == status))
     }
 
     fn gone(&self, wanted: bool) -> Result<Option<i32>, EngineError> {

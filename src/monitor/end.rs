@@ -139,7 +139,8 @@ impl Monitor {
                 | Event::InputRoom
                 | Event::HelperEnded
                 | Event::RootServerEnded
-                | Event::Lifeline => {}
+                | Event::Lifeline
+                | Event::Check => {}
             }
         }
         let now = Instant::now();

@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::checks::{Checks, Probe};
 use super::client::{Client, Received, Role};
 use super::end::MemoryEvents;
 use super::log::Log;
@@ -62,6 +63,8 @@ pub(super) struct Present {
     pub(super) held: Vec<OwnedFd>,
     pub(super) lifeline: Option<Box<dyn Lifeline>>,
     pub(super) memory_events: Option<MemoryEvents>,
+    pub(super) probe: Option<Box<dyn Probe>>,
+    pub(super) checks: Option<Checks>,
     /// When the container is killed.
     pub(super) deadline: Option<Instant>,
     pub(super) timed_out: bool,
@@ -94,6 +97,7 @@ pub(super) enum Event {
     HelperEnded,
     RootServerEnded,
     Lifeline,
+    Check,
 }
 
 /// Whether a round was the last one.
@@ -173,6 +177,17 @@ impl Monitor {
         {
             self.set.watch(line, Interest::Read, Event::Lifeline);
         }
+        if let Some(checks) = &self.present.checks {
+            self.set
+                .watch(checks.descriptor(), Interest::Read, Event::Check);
+        }
+    }
+
+    fn check(&mut self) {
+        let present = &mut self.present;
+        if let (Some(checks), Some(probe)) = (&mut present.checks, &mut present.probe) {
+            checks.attend(probe.as_mut());
+        }
     }
 
     pub(super) fn watch_clients(&mut self) {
@@ -216,6 +231,7 @@ impl Monitor {
                 }
                 Event::InputRoom => self.present.streams.flush_input(),
                 Event::Client(index) => self.serve_client(index, readiness),
+                Event::Check => self.check(),
                 Event::HelperEnded => self.forget_ended_helpers(),
                 Event::RootServerEnded => self.end_without_root(),
                 Event::Lifeline => self

@@ -8,6 +8,7 @@
 //! the turns of the container's life is done by a `Conduct`.
 
 mod backlog;
+mod checks;
 mod client;
 mod end;
 mod event_loop;
@@ -18,6 +19,7 @@ mod screen;
 mod streams;
 mod supervise;
 
+pub use checks::Probe;
 pub use supervise::{
     Conduct, ContainerIo, ExitReport, FirstClient, JournalFields, Lifeline, LogDriver, LogSettings,
     Next, Pause, Run, StdinPolicy, Supervision, run,

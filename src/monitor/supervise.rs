@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::checks::{Checks, Probe};
 use super::client::Client;
 use super::end::MemoryEvents;
 use super::event_loop::{Monitor, Phase, Present};
@@ -60,6 +61,8 @@ pub struct Run {
     pub lifeline: Option<Box<dyn Lifeline>>,
     /// `memory.events` of its cgroup, which knows of out-of-memory kills.
     pub memory_events: Option<OwnedFd>,
+    /// Checks its health.
+    pub probe: Option<Box<dyn Probe>>,
 }
 
 /// What is decided and done elsewhere at the turns of a container's life.
@@ -269,10 +272,13 @@ impl Monitor {
 
     /// Serves one run of the container to its end.
     fn attend_run(&mut self, timeout: Option<Duration>) -> ExitReport {
+        let probe = self.present.probe.as_deref();
+        self.present.checks = probe.and_then(Checks::start);
         self.present.deadline = timeout.map(|timeout| Instant::now() + timeout);
         self.serve();
         let report = self.take_exit();
         self.phase = Phase::Resting;
+        self.present.checks = None;
         self.end_helpers();
         drop(self.present.lifeline.take());
         self.present.held.clear();
@@ -300,6 +306,8 @@ impl Present {
             root_server: run.root_server.map(Pidfd::from),
             held: run.held,
             memory_events: run.memory_events.map(MemoryEvents::begin),
+            probe: run.probe,
+            checks: None,
             deadline: None,
             timed_out: false,
             stopped_by_user: false,

@@ -91,6 +91,7 @@ fn run_of(child: &Child, io: ContainerIo) -> Run {
         held: Vec::new(),
         lifeline: None,
         memory_events: None,
+        probe: None,
     }
 }
 

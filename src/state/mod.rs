@@ -7,6 +7,7 @@ pub mod connection;
 pub mod dirs;
 mod error;
 pub mod events;
+pub mod health;
 pub mod id;
 pub mod leases;
 pub mod limits;

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::connection::{Attachment, NetworkRequest, PublishedPort};
+use super::health::{HealthRequest, HealthSettings};
 use super::id::{ContainerId, PodId};
 use super::limits::Limits;
 
@@ -221,6 +222,9 @@ pub struct ContainerRequest {
     pub replace: bool,
     /// `--no-healthcheck`: the image's health check is not used.
     pub no_healthcheck: bool,
+    /// `--health-*`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthRequest>,
     /// The command line that created it, for inspect.
     pub create_command: Vec<String>,
     /// `--pod`, as typed: a name, an id or `new:NAME`.
@@ -369,6 +373,9 @@ pub struct Resolved {
     pub pod: Option<PodId>,
     /// What it is in its pod.
     pub role: PodRole,
+    /// How its health is told, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthSettings>,
     /// What the names of the request's secrets meant, in their order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<ResolvedSecret>,

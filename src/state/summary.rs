@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
 
 use super::connection::NetworkRequest;
 use super::id::{ContainerId, PodId};
@@ -47,6 +48,16 @@ pub struct RequestSummary {
     pub restart: Option<String>,
 }
 
+/// Something that is there, and is not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Present;
+
+impl<'de> Deserialize<'de> for Present {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+}
+
 /// The part of [`super::record::Resolved`] that lists need.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
@@ -75,6 +86,8 @@ pub struct ResolvedSummary {
     pub mounts: Option<Vec<MountRequest>>,
     /// The networks that it is in.
     pub networks: Option<Vec<NetworkRequest>>,
+    /// Whether its health is told.
+    pub health: Option<Present>,
 }
 
 impl ContainerSummary {

@@ -20,6 +20,7 @@ mod events;
 mod exec;
 mod files;
 mod generated;
+mod health;
 mod ids;
 mod images;
 mod lifecycle;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::environment::EnvironmentArgs;
+use super::health::HealthArgs;
 use super::image::ImageArgs;
 use super::lifecycle::LifecycleArgs;
 use super::logging::LoggingArgs;
@@ -29,6 +30,8 @@ use crate::state::record::ContainerRequest;
 pub(crate) struct CreateArgs {
     #[command(flatten)]
     environment: EnvironmentArgs,
+    #[command(flatten)]
+    health: HealthArgs,
     #[command(flatten)]
     image_flags: ImageArgs,
     #[command(flatten)]
@@ -74,21 +77,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet::long("domainname"),
     NotYet::long("env-merge"),
     NotYet::long("gpus"),
-    NotYet::long("health-cmd"),
-    NotYet::long("health-interval"),
-    NotYet::long("health-log-destination"),
-    NotYet::long("health-max-log-count"),
-    NotYet::long("health-max-log-size"),
-    NotYet::long("health-on-failure"),
-    NotYet::long("health-retries"),
-    NotYet::long("health-start-interval"),
-    NotYet::long("health-start-period"),
-    NotYet::long("health-startup-cmd"),
-    NotYet::long("health-startup-interval"),
-    NotYet::long("health-startup-retries"),
-    NotYet::long("health-startup-success"),
-    NotYet::long("health-startup-timeout"),
-    NotYet::long("health-timeout"),
     NotYet::long("init-ctr"),
     NotYet::long("init-path"),
     NotYet::long("link"),
@@ -214,6 +202,7 @@ impl CreateArgs {
         self.lifecycle
             .fill(&mut request, caller.dialect, notified)
             .map_err(Failure::tool)?;
+        self.health.fill(&mut request).map_err(Failure::tool)?;
         let (limits, ignored) = self.resources.limits().map_err(Failure::tool)?;
         request.limits = limits;
         notices.extend(ignored.into_iter().map(Notice::Warning));

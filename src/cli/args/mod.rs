@@ -9,6 +9,7 @@ mod create;
 pub(crate) mod environment;
 mod force;
 mod globs;
+mod health;
 mod image;
 mod lifecycle;
 pub(crate) mod list;

@@ -11,6 +11,7 @@ mod exec;
 mod exists;
 mod export;
 mod foreground;
+mod healthcheck;
 mod kill;
 mod logs;
 mod mount;
@@ -52,6 +53,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<exec::Exec>(),
     Entry::of::<exists::Exists>(),
     Entry::of::<export::Export>(),
+    Entry::of::<healthcheck::HealthcheckRun>(),
     Entry::of::<kill::Kill>(),
     Entry::of::<logs::Logs>(),
     Entry::of::<mount::ImageMount>(),

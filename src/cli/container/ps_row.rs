@@ -210,7 +210,7 @@ impl<'a> Row<'a> {
             format!("Up {}", rough_span(started, self.now))
         };
         match self.listed.status() {
-            "running" => up(),
+            "running" => up() + &self.health(),
             "paused" if self.dialect == Dialect::Docker => format!("{} (Paused)", up()),
             "exited" => self.exited("Exited"),
             "restarting" => self.exited("Restarting"),
@@ -219,6 +219,14 @@ impl<'a> Row<'a> {
                 let (first, rest) = other.split_at(1);
                 format!("{}{rest}", first.to_ascii_uppercase())
             }
+        }
+    }
+
+    fn health(&self) -> String {
+        match (self.listed.health.as_str(), self.dialect) {
+            ("", _) => String::new(),
+            ("starting", Dialect::Docker) => " (health: starting)".to_owned(),
+            (health, _) => format!(" ({health})"),
         }
     }
 
@@ -454,7 +462,7 @@ impl<'a> Row<'a> {
         let mut row = Struct::new("formatter.ContainerContext")
             .with("Command", self.command())
             .with("CreatedAt", created_at)
-            .with("HealthStatus", "")
+            .with("HealthStatus", self.listed.health.as_str())
             .with("ID", self.id())
             .with("Image", self.image())
             .with("Labels", labels.join(","))

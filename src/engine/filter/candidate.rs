@@ -45,6 +45,19 @@ impl<'a> Candidate<'a> {
         self.summary.get_or_init(read).as_ref().ok()
     }
 
+    /// What its checks say while it runs; empty without any.
+    pub(in crate::engine) fn health(&self) -> String {
+        let up = self.state().is_some_and(|(_, observed)| observed.is_up());
+        let checked = self
+            .summary()
+            .is_some_and(|summary| summary.resolved.health.is_some());
+        if up && checked {
+            self.store.read_health(&self.id).status
+        } else {
+            String::new()
+        }
+    }
+
     /// Everything that was read of it; `None` when it has gone meanwhile.
     ///
     /// # Errors

@@ -18,6 +18,8 @@ pub(super) enum Filter {
     Status(Vec<String>),
     Exited(Vec<i32>),
     Record(RecordFilter),
+    /// What its checks say.
+    Health(Vec<String>),
     /// Whether it starts with the machine.
     StartsOnBoot(bool),
     /// What no container here can fulfil: a published port.
@@ -36,7 +38,6 @@ pub(super) enum RecordFilter {
     CreatedAfter(Timestamp),
     Volume(Vec<String>),
     Network(Vec<String>),
-    Health(Vec<String>),
     RestartPolicy(Vec<String>),
     Command(Vec<Regex>),
     Expose(Vec<String>),
@@ -65,7 +66,7 @@ impl Filter {
         match self {
             Self::Id(_) | Self::Nothing | Self::Everything => 0,
             Self::Status(_) | Self::Exited(_) => 1,
-            Self::Record(_) | Self::StartsOnBoot(_) => 2,
+            Self::Record(_) | Self::StartsOnBoot(_) | Self::Health(_) => 2,
         }
     }
 
@@ -83,6 +84,11 @@ impl Filter {
                 let ended = matches!(observed, Observed::Exited | Observed::Lost(_));
                 ended && codes.contains(&exit_code_of(state, *observed))
             }),
+            Self::Health(words) => {
+                let health = candidate.health();
+                let health = if health.is_empty() { "none" } else { &health };
+                words.iter().any(|word| word == health)
+            }
             Self::StartsOnBoot(wanted) => {
                 let policy = candidate.summary().map(|summary| {
                     let restart = summary.request.restart.as_deref();
@@ -122,8 +128,6 @@ impl RecordFilter {
                 let mut joined = joined.map(|network| &network.network);
                 joined.any(|network| network == one) || request.networks.contains(one)
             }),
-            // Health checks come later: no container has one.
-            Self::Health(words) => words.iter().any(|word| word == "none"),
             Self::RestartPolicy(policies) => {
                 let own = plain_policy(request.restart.as_deref().unwrap_or("no"));
                 policies.iter().any(|policy| policy == own)

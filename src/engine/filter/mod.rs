@@ -191,6 +191,7 @@ fn filter(store: &Store, key: &str, values: &[&str]) -> Result<Filter, FilterErr
         "id" => Filter::Id(each(values, |value| id_pattern(key, value))?),
         "status" => Filter::Status(each(values, status)?),
         "exited" => Filter::Exited(each(values, exit_code)?),
+        "health" => Filter::Health(values.iter().map(|value| (*value).to_owned()).collect()),
         "should-start-on-boot" => Filter::StartsOnBoot(start_on_boot(key, values)?),
         "publish" => Filter::Nothing,
         "is-task" | "isolation" => Filter::Everything,
@@ -219,7 +220,6 @@ fn record_filter(store: &Store, key: &str, values: &[&str]) -> Result<RecordFilt
         }
         "volume" => RecordFilter::Volume(owned()),
         "network" => RecordFilter::Network(owned()),
-        "health" => RecordFilter::Health(owned()),
         "restart-policy" => RecordFilter::RestartPolicy(each(values, restart_policy)?),
         "expose" => RecordFilter::Expose(owned()),
         _ => {

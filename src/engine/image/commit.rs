@@ -317,6 +317,10 @@ fn container_config(
         labels: resolved.labels.clone(),
         ..base.clone()
     };
+    let asked = record.request.health.as_ref();
+    if let (Some(settings), Some(_)) = (&resolved.health, asked) {
+        config.healthcheck = Some(settings.check.clone());
+    }
     for port in &resolved.exposed_ports {
         config.exposed_ports.insert(port.clone(), json!({}));
     }

@@ -34,7 +34,7 @@ impl ImageDocument {
 /// Nanoseconds.
 #[derive(Debug, Serialize)]
 #[serde(rename = "time.Duration")]
-struct Nanoseconds(i64);
+pub(in crate::engine) struct Nanoseconds(pub(in crate::engine) i64);
 
 /// Podman's document.
 #[derive(Debug, Serialize)]
@@ -65,7 +65,7 @@ pub struct PodmanImage {
     history: Vec<Step>,
     names_history: Vec<String>,
     #[serde(rename = "HealthCheck,Healthcheck,omitempty")]
-    healthcheck: Option<Health>,
+    healthcheck: Option<HealthcheckDocument>,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,7 +95,7 @@ struct Config {
 
 #[derive(Debug, Serialize)]
 #[serde(rename = "manifest.Schema2HealthConfig", rename_all = "PascalCase")]
-struct Health {
+pub(in crate::engine) struct HealthcheckDocument {
     #[serde(rename = "Test,,omitempty")]
     test: Vec<String>,
     #[serde(rename = "StartPeriod,,omitempty")]
@@ -175,7 +175,7 @@ struct DockerConfig {
     env: Vec<String>,
     cmd: Option<Vec<String>>,
     #[serde(rename = "Healthcheck,,omitempty")]
-    healthcheck: Option<Health>,
+    healthcheck: Option<HealthcheckDocument>,
     image: &'static str,
     volumes: Option<Keys>,
     working_dir: String,
@@ -232,7 +232,7 @@ fn podman(detail: &ImageDetail) -> PodmanImage {
         user: config.config.user.clone(),
         history: config.history.iter().map(step).collect(),
         names_history: image.names_history.clone(),
-        healthcheck: config.config.healthcheck.as_ref().map(health),
+        healthcheck: config.config.healthcheck.as_ref().map(healthcheck_document),
     }
 }
 
@@ -293,7 +293,7 @@ fn docker_config(config: &ContainerConfig) -> DockerConfig {
         open_stdin: false,
         env: config.env.clone(),
         cmd: list(&config.cmd),
-        healthcheck: config.healthcheck.as_ref().map(health),
+        healthcheck: config.healthcheck.as_ref().map(healthcheck_document),
         image: "",
         volumes: (!config.volumes.is_empty()).then(|| keys(&config.volumes)),
         working_dir: config.working_dir.clone(),
@@ -357,8 +357,9 @@ fn step(step: &History) -> Step {
     }
 }
 
-fn health(check: &Healthcheck) -> Health {
-    Health {
+/// A health check, as documents show it.
+pub(in crate::engine) fn healthcheck_document(check: &Healthcheck) -> HealthcheckDocument {
+    HealthcheckDocument {
         test: check.test.clone(),
         start_period: Nanoseconds(check.start_period),
         interval: Nanoseconds(check.interval),

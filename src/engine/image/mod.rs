@@ -33,6 +33,7 @@ pub use crate::storage::{Image, Layer, LayerCompression, ListedImage, ListedInst
 pub use changes::ChangeError;
 pub use commit::{CommitRequest, ImageFormat, Pausing, Squash, VolumePolicy};
 pub use document::{DockerImage, ImageDocument, PodmanImage};
+pub(in crate::engine) use document::{HealthcheckDocument, Nanoseconds, healthcheck_document};
 pub use error::ImageError;
 pub use filter::ImageFilterError;
 pub use import::{ImportRequest, ImportSource};

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::health::{self, HealthDocument};
 use super::networks::Endpoint;
 use super::podman::{GraphDriver, HostPort, graph_driver};
 use super::{Empty, Keys, Subject, mounts, port_keys, restart_policy};
 use crate::engine::exec::sessions;
 use crate::engine::filter::exit_code_of;
+use crate::engine::image::HealthcheckDocument;
 use crate::engine::limits::memory_and_swap;
 use crate::engine::signal;
 use crate::state::liveness::Observed;
@@ -67,7 +69,7 @@ struct State {
     started_at: String,
     finished_at: String,
     #[serde(rename = "Health,Health,omitempty")]
-    health: Option<Empty>,
+    health: Option<HealthDocument>,
 }
 
 #[derive(Debug, Serialize)]
@@ -186,7 +188,7 @@ struct Config {
     #[serde(rename = "StopTimeout,StopTimeout,omitempty")]
     stop_timeout: Option<u64>,
     #[serde(rename = "Healthcheck,Healthcheck,omitempty")]
-    healthcheck: Option<Empty>,
+    healthcheck: Option<HealthcheckDocument>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -316,7 +318,7 @@ fn state(subject: &Subject<'_>) -> State {
         error: subject.error(),
         started_at: moment(state.started_at),
         finished_at: moment(state.finished_at),
-        health: None,
+        health: health::found(subject),
     }
 }
 
@@ -431,7 +433,7 @@ fn config(subject: &Subject<'_>) -> Config {
             .as_ref()
             .map_or_else(String::new, |_| signal::name(resolved.stop_signal)),
         stop_timeout: request.stop_timeout_seconds,
-        healthcheck: None,
+        healthcheck: health::check(subject),
     }
 }
 

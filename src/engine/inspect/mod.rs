@@ -6,6 +6,7 @@
 //! JSON leaves out what is empty (see `output::value`).
 
 mod docker;
+mod health;
 mod mounts;
 mod networks;
 mod podman;
@@ -21,6 +22,7 @@ use super::list::Sizes;
 use super::usage::{self, ContainerSizes};
 use super::{Dialect, Engine, Silent, connect};
 use crate::state::dirs::Dirs;
+use crate::state::health::Health;
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
 use crate::state::record::{ContainerRecord, ContainerState};
@@ -71,6 +73,8 @@ struct Subject<'a> {
     observed: Observed,
     sizes: Option<ContainerSizes>,
     network_mode: String,
+    /// What its checks have found, if it has any.
+    health: Option<Health>,
 }
 
 impl Engine {
@@ -127,6 +131,11 @@ impl Engine {
             observed,
             sizes,
             network_mode: self.network_mode(&record),
+            health: record
+                .resolved
+                .health
+                .is_some()
+                .then(|| store.read_health(id)),
         };
         Ok(match self.dialect {
             Dialect::Podman => ContainerDocument::Podman(Box::new(podman::document(&subject))),

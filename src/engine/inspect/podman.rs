@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::health::{self, HealthDocument};
 use super::networks::Endpoint;
 use super::podman_config::{Config, config};
 use super::podman_host::{HostConfig, host_config};
@@ -91,9 +92,9 @@ struct State {
     started_at: Moment,
     finished_at: Moment,
     #[serde(rename = "Health,Health,omitempty")]
-    health: Option<Health>,
+    health: Option<HealthDocument>,
     #[serde(rename = "Healthcheck,-")]
-    healthcheck: Option<Health>,
+    healthcheck: Option<HealthDocument>,
     #[serde(rename = "Checkpointed,Checkpointed,omitempty")]
     checkpointed: bool,
     #[serde(rename = "CgroupPath,CgroupPath,omitempty")]
@@ -104,14 +105,6 @@ struct State {
     restored: bool,
     #[serde(rename = "StoppedByUser,StoppedByUser,omitempty")]
     stopped_by_user: bool,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename = "define.HealthCheckResults", rename_all = "PascalCase")]
-struct Health {
-    status: String,
-    failing_streak: u32,
-    log: Vec<String>,
 }
 
 /// Shared with docker's document.
@@ -301,8 +294,8 @@ fn state(subject: &Subject<'_>) -> State {
         error: subject.error(),
         started_at: Moment(state.started_at),
         finished_at: Moment(state.finished_at),
-        health: None,
-        healthcheck: None,
+        health: health::found(subject),
+        healthcheck: health::found(subject),
         checkpointed: false,
         cgroup_path: if up {
             state.cgroup_path.clone()

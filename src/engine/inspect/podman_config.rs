@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Empty, Keys, Subject, port_keys};
+use super::health::{self, StartupDocument};
+use super::{Keys, Subject, port_keys};
+use crate::engine::image::HealthcheckDocument;
 use crate::engine::{signal, spec};
 use crate::state::record::{ContainerRecord, SecretPlace};
 
@@ -37,11 +39,17 @@ pub(super) struct Config {
     annotations: BTreeMap<String, String>,
     stop_signal: String,
     #[serde(rename = "StartupHealthCheck,StartupHealthCheck,omitempty")]
-    startup_health_check: Option<Empty>,
+    startup_health_check: Option<StartupDocument>,
     #[serde(rename = "Healthcheck,Healthcheck,omitempty")]
-    healthcheck: Option<Empty>,
+    healthcheck: Option<HealthcheckDocument>,
     #[serde(rename = "HealthcheckOnFailureAction,HealthcheckOnFailureAction,omitempty")]
     healthcheck_on_failure_action: &'static str,
+    #[serde(rename = "HealthLogDestination,HealthLogDestination,omitempty")]
+    health_log_destination: String,
+    #[serde(rename = "HealthMaxLogCount,HealthcheckMaxLogCount,omitempty")]
+    health_max_log_count: u32,
+    #[serde(rename = "HealthMaxLogSize,HealthcheckMaxLogSize,omitempty")]
+    health_max_log_size: u32,
     create_command: Vec<String>,
     #[serde(rename = "Timezone,Timezone,omitempty")]
     timezone: String,
@@ -98,6 +106,7 @@ fn secrets(record: &ContainerRecord) -> Vec<Secret> {
 pub(super) fn config(subject: &Subject<'_>) -> Config {
     let record = subject.record;
     let (request, resolved) = (&record.request, &record.resolved);
+    let settings = resolved.health.as_ref();
     let attached = |stream: &str| {
         request
             .attach
@@ -124,9 +133,13 @@ pub(super) fn config(subject: &Subject<'_>) -> Config {
         labels: resolved.labels.clone(),
         annotations: annotations(subject),
         stop_signal: signal::name(resolved.stop_signal),
-        startup_health_check: None,
-        healthcheck: None,
-        healthcheck_on_failure_action: "none",
+        startup_health_check: health::startup(subject),
+        healthcheck: health::check(subject),
+        healthcheck_on_failure_action: settings.map_or("none", |one| one.on_failure.word()),
+        health_log_destination: settings
+            .map_or_else(|| "local".to_owned(), |one| one.log_destination.clone()),
+        health_max_log_count: settings.map_or(5, |one| one.max_log_count),
+        health_max_log_size: settings.map_or(500, |one| one.max_log_size),
         create_command: request.create_command.clone(),
         timezone: request.timezone.clone().unwrap_or_default(),
         systemd_mode: request.systemd.as_deref() == Some("always"),

@@ -20,12 +20,13 @@ use super::prepared::{Prepared, Waiter};
 use crate::engine::Dialect;
 use crate::engine::cgroup::{ContainerCgroup, of_network_helper};
 use crate::engine::events::as_it_is_called_now;
+use crate::engine::health::ClockProbe;
 use crate::engine::pipes::{Input, piped};
 use crate::engine::{connect, host, secret};
 use crate::monitor::protocol::AttachedStreams;
 use crate::monitor::{
-    ContainerIo, FirstClient, JournalFields, Lifeline, LogDriver, LogSettings, Run, StdinPolicy,
-    Supervision,
+    ContainerIo, FirstClient, JournalFields, Lifeline, LogDriver, LogSettings, Probe, Run,
+    StdinPolicy, Supervision,
 };
 use crate::network::helper::client::{Client, Listener};
 use crate::runtime::holder_ahead::HolderAhead;
@@ -36,6 +37,7 @@ use crate::runtime::spawn::{Spawned, spawn};
 use crate::runtime::userns::{UsernsError, chain};
 use crate::state::connection::ConnectionPlan;
 use crate::state::events::{Action, Event};
+use crate::state::health::Health;
 use crate::state::record::{ContainerRecord, ContainerState};
 use crate::state::store::Store;
 use crate::sys::channel::Channel;
@@ -161,6 +163,10 @@ pub(super) fn start_run(
         prepared.cgroup.get().map(|cgroup| cgroup.fd.as_fd()),
         &mut attendant,
     )?;
+    if prepared.record.resolved.health.is_some() {
+        // One that cannot be written reads as if nothing were known, which is so.
+        drop(store.write_health(&prepared.record.id, &Health::starting()));
+    }
     let state = attendant.record_running(spawned.pid)?;
     write_pid_files(prepared, spawned.pid)?;
     Ok(started(prepared, spawned, io, attendant, state))
@@ -190,6 +196,8 @@ fn started(
             .bridges
             .map(|bridges| Box::new(bridges) as Box<dyn Lifeline>),
         memory_events: cgroup.and_then(ContainerCgroup::memory_events),
+        probe: ClockProbe::of(&prepared.record, &prepared.dirs, prepared.dialect)
+            .map(|probe| Box::new(probe) as Box<dyn Probe>),
     };
     Started { run, state, plan }
 }

@@ -217,7 +217,7 @@ fn refuse_running(
         let Ok((state, observed)) = store.observe(&member.id) else {
             continue;
         };
-        if observed.is_up() {
+        if observed.is_attended() {
             let id = member.id.clone();
             let status = status_word(&state, observed);
             errors.push((id.clone(), EngineError::NotRemovable { id, status }));

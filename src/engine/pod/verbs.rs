@@ -133,7 +133,10 @@ impl Engine {
             PodAction::Restart => {
                 self.restart(&named(all.starting()), StopOptions::default(), report)
             }
-            PodAction::Kill(signal) => self.kill(&named(running.ending()), signal, report),
+            PodAction::Kill(signal) => {
+                let status = |status: &str| matches!(status, "running" | "stopping" | "restarting");
+                self.kill(&named(Parts::of(pod, status).ending()), signal, report)
+            }
             PodAction::Pause => self.set_frozen(&named(running.ending()), Freezer::Pause),
             PodAction::Unpause => {
                 let paused = Parts::of(pod, |status| status == "paused");
