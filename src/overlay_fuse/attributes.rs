@@ -7,11 +7,11 @@ use fuser::{FileAttr, FileType, INodeNo};
 use nix::sys::stat::FileStat;
 use nix::sys::time::TimeSpec;
 
-use super::Ownership;
 use super::backing::Spot;
 use super::ids::Owner;
 use super::nodes::{Body, NodeId};
 use super::overlay::Overlay;
+use super::{DirectoryLinks, Ownership};
 use crate::layer_format::{FileKind, OverrideStat, read_override_stat, write_override_stat};
 use crate::sys::xattr::Place;
 
@@ -226,6 +226,8 @@ impl Overlay {
             Body::Directory(directory) => {
                 if directory.removed {
                     shown.nlink = 0;
+                } else if self.directory_links == DirectoryLinks::One {
+                    shown.nlink = 1;
                 } else if directory.parts.len() > 1 {
                     // As the kernel's overlay: counting would mean reading every layer.
                     shown.nlink = directory.links.unwrap_or(1);

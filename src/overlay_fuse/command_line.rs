@@ -20,8 +20,8 @@ use thiserror::Error;
 
 use super::overlay::Overlay;
 use super::{
-    Acl, Durability, IdMapping, Options, OverlayError, Ownership, Squash, WhiteoutForms, Xattrs,
-    session,
+    Acl, DirectoryLinks, Durability, IdMapping, Options, OverlayError, Ownership, Squash,
+    WhiteoutForms, Xattrs, session,
 };
 use crate::sys::SysError;
 use crate::sys::process::{CloneRequest, Forked, clone3};
@@ -282,6 +282,7 @@ fn take_option(command: &mut Command, option: &[u8]) -> Result<(), CommandError>
         "squash_unmapped" => options.squash = Squash::UnmappedToRoot,
         "xattr_permissions" if value != Some(b"0") => options.ownership = Ownership::Metadata,
         "noacl" => options.acl = Acl::Off,
+        "static_nlink" => options.directory_links = DirectoryLinks::One,
         "noxattrs" if value != Some(b"0") => options.xattrs = Xattrs::Off,
         "volatile" => options.durability = Durability::Volatile,
         "fsync" if value == Some(b"0") => options.durability = Durability::Volatile,
@@ -297,12 +298,11 @@ fn take_option(command: &mut Command, option: &[u8]) -> Result<(), CommandError>
 /// Options of fuse-overlayfs and libfuse that ask for what is so anyway, or for tuning of what
 /// is done in another way here.
 fn is_without_effect(name: &str) -> bool {
-    const NAMES: [&str; 20] = [
+    const NAMES: [&str; 19] = [
         "noxattrs",
         "allow_other",
         "allow_root",
         "default_permissions",
-        "static_nlink",
         "threaded",
         "clone_fd",
         "timeout",
@@ -434,7 +434,7 @@ mod tests {
     #[test]
     fn a_full_command_line() {
         let line = "-f -o lowerdir=/a:/b,upperdir=/u,workdir=/w,fsname=x,ro,nodev,volatile \
-                    -o uidmapping=0:10:1:1:100:9,noacl,xattr_permissions=2,timeout=3 src /m";
+                    -o uidmapping=0:10:1:1:100:9,noacl,static_nlink,xattr_permissions=2,timeout=3 src /m";
         let command = parsed(line).unwrap();
         assert_eq!(
             command.options.lower,
@@ -448,6 +448,7 @@ mod tests {
         assert_eq!(command.options.ownership, Ownership::Metadata);
         assert_eq!(command.options.durability, Durability::Volatile);
         assert_eq!(command.options.acl, Acl::Off);
+        assert_eq!(command.options.directory_links, DirectoryLinks::One);
         assert_eq!(command.options.whiteouts, WhiteoutForms::All);
         assert_eq!(command.flags.0, MsFlags::MS_RDONLY | MsFlags::MS_NODEV);
         let second = IdMapping {

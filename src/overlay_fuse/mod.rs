@@ -136,6 +136,16 @@ pub enum Durability {
     Volatile,
 }
 
+/// The link count of directories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DirectoryLinks {
+    /// That of the directory where one layer alone has it, else 1.
+    #[default]
+    Counted,
+    /// Always 1, which says nothing of what is in it.
+    One,
+}
+
 /// What to show, and how.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -161,6 +171,8 @@ pub struct Options {
     pub xattrs: Xattrs,
     /// What fsync(2) does.
     pub durability: Durability,
+    /// The link count of directories.
+    pub directory_links: DirectoryLinks,
 }
 
 /// Why an overlay cannot be served.

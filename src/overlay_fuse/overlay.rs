@@ -15,7 +15,9 @@ use super::ids::{IdSet, Ids, Owner};
 use super::layer::Layer;
 use super::nodes::{Key, NodeId, Part, Table};
 use super::work::Work;
-use super::{Acl, Durability, Options, OverlayError, Ownership, WhiteoutForms, Xattrs};
+use super::{
+    Acl, DirectoryLinks, Durability, Options, OverlayError, Ownership, WhiteoutForms, Xattrs,
+};
 use crate::layer_format::{
     DOT_WH_PREFIX, FileKind, OPAQUE_XATTRS, OverrideStat, WhiteoutForm, XATTR_OPAQUE,
     write_override_stat,
@@ -44,6 +46,7 @@ pub(super) struct Overlay {
     pub(super) acl: bool,
     pub(super) whiteouts: WhiteoutForms,
     pub(super) xattrs: Xattrs,
+    pub(super) directory_links: DirectoryLinks,
     /// Attributes that make a directory of our own layers opaque.
     pub(super) opaque_forms: &'static [&'static CStr],
     /// The server is root outside of all user namespaces: its own writes take no rights away.
@@ -90,6 +93,7 @@ impl Overlay {
             acl,
             whiteouts: options.whiteouts,
             xattrs: options.xattrs,
+            directory_links: options.directory_links,
             opaque_forms: if is_host_root {
                 &OPAQUE_XATTRS
             } else {
