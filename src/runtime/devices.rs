@@ -57,7 +57,8 @@ pub fn fill(root: BorrowedFd<'_>, linux: &Linux, nodes: Nodes) -> SysResult<()> 
     }
     for device in linux.devices().iter().flatten() {
         let default = |name: &str| device.path() == Path::new(&format!("/dev/{name}"));
-        if DEFAULT_NODES.iter().any(|name| default(name)) {
+        // The terminals' own multiplexer, and not the host's.
+        if default("ptmx") || DEFAULT_NODES.iter().any(|name| default(name)) {
             continue;
         }
         if nodes == Nodes::Bound || make_node(root, device)? == Made::No {

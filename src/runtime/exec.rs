@@ -293,15 +293,8 @@ fn become_root((uid, gid): (Uid, Gid)) -> Result<(), StageFailure> {
 fn identify(session: &Session<'_>, root: &OwnedFd) -> Result<Identity, StageFailure> {
     match &session.user {
         UserChoice::Spec => {
-            let user = session.process.user();
-            let mut groups = vec![user.gid()];
-            groups.extend(user.additional_gids().iter().flatten());
-            Ok(Identity {
-                uid: user.uid(),
-                gid: user.gid(),
-                groups,
-                ..Identity::default()
-            })
+            let passwd = user::read_database(root.as_fd(), "/etc/passwd");
+            Ok(user::of_numbers(session.process.user(), &passwd))
         }
         UserChoice::Lookup {
             user,

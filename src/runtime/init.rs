@@ -4,9 +4,11 @@
 //! (PR_SET_DUMPABLE is 0 before there is one).
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal};
@@ -32,7 +34,7 @@ use super::{devices, localtime, passwd, reaper, rootfs, schedule, session, sysct
 use crate::sys::channel::Channel;
 use crate::sys::mount::MountAttr;
 use crate::sys::process::{close_on_exec_all_but, exit_now, new_session_keyring, set_domain_name};
-use crate::sys::{Called, Ignored, SysResult, pty};
+use crate::sys::{Called, Ignored, SysError, SysResult, pty};
 
 /// Runs the stage to its end: the program, or a failure that was sent over `line`.
 pub fn run(launch: &Launch, io: &ProgramIo, mountpoint: &Path, line: &Channel) -> ! {
@@ -244,7 +246,7 @@ fn enter_namespaces(spec: &Spec, linux: &Linux) -> Result<(), StageFailure> {
     if makes(linux, LinuxNamespaceType::Uts)
         && let Some(name) = spec.hostname()
     {
-        call(|| sethostname(name).called(|| format!("sethostname({name:?})")))?;
+        sethostname(name).map_err(|errno| host_name_refused(name, errno))?;
     }
     if makes(linux, LinuxNamespaceType::Uts)
         && let Some(name) = spec.domainname()
@@ -255,6 +257,19 @@ fn enter_namespaces(spec: &Spec, linux: &Linux) -> Result<(), StageFailure> {
         call(pty::loopback_up)?;
     }
     Ok(())
+}
+
+fn host_name_refused(name: &str, errno: Errno) -> StageFailure {
+    let why = match errno {
+        // In a namespace of our own nothing but a filter does that.
+        Errno::EPERM => {
+            "; a system call filter around this program forbids it, as in a container: --uts host \
+             does without a name"
+        }
+        _ => "",
+    };
+    let call = SysError::new(format!("sethostname({name:?})"), errno);
+    StageFailure::setup(format!("{call}{why}"))
 }
 
 /// Whether the spec asks for a new namespace of this kind.
@@ -411,15 +426,8 @@ fn finish_root(launch: &Launch, linux: &Linux, root: &OwnedFd) -> Result<(), Sta
 fn identify(launch: &Launch, process: &Process, root: &OwnedFd) -> Result<Identity, StageFailure> {
     match &launch.user {
         UserChoice::Spec => {
-            let user = process.user();
-            let mut groups = vec![user.gid()];
-            groups.extend(user.additional_gids().iter().flatten());
-            Ok(Identity {
-                uid: user.uid(),
-                gid: user.gid(),
-                groups,
-                ..Identity::default()
-            })
+            let passwd = user::read_database(root.as_fd(), "/etc/passwd");
+            Ok(user::of_numbers(process.user(), &passwd))
         }
         UserChoice::Lookup {
             user,
@@ -525,10 +533,18 @@ pub(super) fn sets_for(
     }
 }
 
-/// HOME is the user's unless the image or the caller gave one.
+/// HOME is the user's unless the image or the caller gave one. Of several values of a name the last
+/// one counts.
 pub(super) fn environment_of(process: &Process, identity: &Identity) -> Vec<String> {
     let mut environment = process.env().clone().unwrap_or_default();
-    if !environment.iter().any(|pair| pair.starts_with("HOME=")) {
+    let mut seen = HashSet::new();
+    environment.reverse();
+    environment.retain(|pair| {
+        let name = pair.split_once('=').map_or(pair.as_str(), |(name, _)| name);
+        pair != "HOME=" && seen.insert(name.to_owned())
+    });
+    environment.reverse();
+    if !seen.contains("HOME") {
         let home = if identity.home.is_empty() {
             "/"
         } else {

@@ -25,6 +25,9 @@ use crate::sys::{Called, SysResult};
 /// The name of the stage while it waits: a program has another one from its exec on.
 pub const WAITING_NAME: &std::ffi::CStr = c"coracle:init";
 
+/// The name of the stage until then, and of the command that makes it.
+pub const MAKING_NAME: &std::ffi::CStr = c"coracle:making";
+
 /// What the init stage of such a container needs to know.
 #[derive(Debug)]
 pub struct Lifecycle {

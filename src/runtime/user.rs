@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use nix::fcntl::OFlag;
+use oci_spec::runtime::User;
 
 use super::launch::StageFailure;
 
@@ -61,6 +62,21 @@ pub fn resolve(
     let mut seen = std::collections::BTreeSet::new();
     identity.groups.retain(|id| seen.insert(*id));
     Ok(identity)
+}
+
+/// Who a spec states by numbers; the database adds the home alone.
+pub fn of_numbers(user: &User, passwd: &str) -> Identity {
+    let mut groups = vec![user.gid()];
+    groups.extend(user.additional_gids().iter().flatten());
+    let mut lines = passwd.lines().filter_map(PasswdLine::parse);
+    let home = lines.find(|line| line.uid == user.uid());
+    Identity {
+        uid: user.uid(),
+        gid: user.gid(),
+        groups,
+        home: home.map_or_else(String::new, |line| line.home.to_owned()),
+        ..Identity::default()
+    }
 }
 
 fn resolve_user(user: &str, passwd: &str) -> Result<Identity, StageFailure> {

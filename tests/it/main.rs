@@ -16,6 +16,7 @@ mod command_line;
 mod crash;
 mod debian;
 mod deps;
+mod elsewhere;
 mod events;
 mod exec;
 mod files;

@@ -173,6 +173,23 @@ fn run_ends_with_the_code_and_leaves_nothing() {
 }
 
 #[test]
+fn the_environment_is_what_programs_expect() {
+    requires!("userns");
+    let bundle = Bundle::new();
+    bundle
+        .edit(runs("echo $ONE $HOME $LISTEN_FDS $LISTEN_PID; cat <&3"))
+        .edit(|spec| {
+            let path = "PATH=/bin:/usr/bin";
+            spec["process"]["env"] = json!([path, "ONE=1", "HOME=", "ONE=2", "ONE=3"]);
+        });
+    // The home that the image's database has for root; a socket of the caller's, as from systemd.
+    let script = "LISTEN_FDS=1 rt run t 3<config.json 4</etc/passwd | head -c 12; rt run .t 2>&1";
+    let shown = bundle.shell(script).expect(1).stdout;
+    assert!(shown.starts_with("3 /root 1 1\n"), "{shown}");
+    assert!(shown.contains("invalid container ID format"), "{shown}");
+}
+
+#[test]
 fn a_create_that_was_killed_leaves_what_delete_removes() {
     requires!("userns");
     let bundle = Bundle::new();

@@ -516,6 +516,18 @@ fn the_first_process_reaps_and_passes_signals_on() {
 }
 
 #[test]
+fn signals_of_a_container_end_nothing_outside() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    sandbox.background("other", &["sleep", "1000"]);
+    let script = "sleep 1000 & kill -9 -1; wait $!; [ $? = 137 ] && exit 5";
+    sandbox.background("web", &["sh", "-c", script]);
+    // Its monitor is there to say so.
+    assert_eq!(sandbox.ok(["wait", "web"]), "5");
+    assert_eq!(sandbox.field("other", ".State.Status"), "running");
+}
+
+#[test]
 fn what_belongs_to_a_container_is_the_callers_alone() {
     requires!("userns");
     if tool() != Tool::Coracle {

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
 use jiff::Timestamp;
+use nix::sys::prctl;
 use nix::unistd::geteuid;
 use oci_spec::runtime::{ContainerState, Process, Spec};
 
@@ -18,7 +19,7 @@ use super::records::{Directory, Record, START_SOCKET};
 use super::{BundleError, CreateRequest, Force, Runtime, Stay, Wiring, console};
 use crate::runtime::hooks;
 use crate::runtime::launch::{ProgramIo, StageFailure};
-use crate::runtime::lifecycle::{Lifecycle, with_pid};
+use crate::runtime::lifecycle::{Lifecycle, MAKING_NAME, with_pid};
 use crate::runtime::rights::raise_limits;
 use crate::runtime::spawn::{Attendant, Spawned, spawn};
 use crate::state::locks::DirectoryLock;
@@ -42,7 +43,7 @@ impl Runtime {
     ///
     /// See [`BundleError`]; nothing of the container is left then.
     pub fn create(&self, request: &CreateRequest) -> Result<(), BundleError> {
-        let preserved = keep_wired(&request.wiring)?;
+        let preserved = keep_wired(&request.wiring, sockets_of_caller())?;
         let created = self.create_for(request, Stay::Detached, preserved);
         created.map(drop)
     }
@@ -53,7 +54,7 @@ impl Runtime {
     ///
     /// See [`BundleError`].
     pub fn run(&self, request: &CreateRequest, stay: Stay) -> Result<Ended, BundleError> {
-        let preserved = keep_wired(&request.wiring)?;
+        let preserved = keep_wired(&request.wiring, sockets_of_caller())?;
         let held = match stay {
             Stay::Foreground => Some(Foreground::hold()?),
             Stay::Detached => None,
@@ -80,6 +81,7 @@ impl Runtime {
         if !geteuid().is_root() {
             document.add_user_namespace();
         }
+        document.hand_over(sockets_of_caller());
         let terminal = document.spec.process().as_ref().and_then(Process::terminal);
         console::check(&request.wiring, terminal == Some(true), stay)?;
         let lock = directory.make()?;
@@ -141,17 +143,30 @@ impl Runtime {
             spec,
         };
         let cgroup = cgroup.as_ref().map(|fd| fd.as_fd());
-        let spawned = spawn(&launch, io, &document.rootfs, cgroup, &mut attendant)?;
+        // The stage has its name from its first moment on.
+        let name = prctl::get_name().called(|| "prctl(PR_GET_NAME)")?;
+        prctl::set_name(MAKING_NAME).called(|| "prctl(PR_SET_NAME)")?;
+        let spawned = spawn(&launch, io, &document.rootfs, cgroup, &mut attendant);
+        prctl::set_name(&name).called(|| "prctl(PR_SET_NAME)")?;
+        let spawned = spawned?;
         hand_out(request, &spawned)?;
         Ok(spawned)
     }
 }
 
+/// How many sockets the caller hands on, by the protocol of sd_listen_fds(3).
+fn sockets_of_caller() -> u32 {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
+    let is_ours = number("LISTEN_PID").is_none_or(|pid| pid == std::process::id());
+    number("LISTEN_FDS").filter(|_| is_ours).unwrap_or(0)
+}
+
 /// Lets go of what the caller has open besides what the program gets: the stage outlives this
 /// command, and would keep it open. Returns what the program gets: of the numbers that it may have
 /// those that are open, for those that are not may soon be our own.
-pub(super) fn keep_wired(wiring: &Wiring) -> SysResult<Vec<i32>> {
-    let end = i32::try_from(wiring.preserved_fds).unwrap_or(i32::MAX - 3) + 3;
+pub(super) fn keep_wired(wiring: &Wiring, sockets: u32) -> SysResult<Vec<i32>> {
+    let count = wiring.preserved_fds.saturating_add(sockets);
+    let end = i32::try_from(count).unwrap_or(i32::MAX).saturating_add(3);
     let listed = fs::read_dir("/proc/self/fd").called(|| "open(/proc/self/fd)")?;
     let numbers = listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     let mut preserved: Vec<i32> = numbers.filter(|number| (3..end).contains(number)).collect();

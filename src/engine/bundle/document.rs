@@ -61,6 +61,18 @@ impl Document {
         self.spec.set_linux(Some(linux));
     }
 
+    /// Tells the program of `count` sockets that it gets, as sd_listen_fds(3) looks for them.
+    pub(super) fn hand_over(&mut self, count: u32) {
+        let Some(process) = self.spec.process().as_ref().filter(|_| count > 0) else {
+            return;
+        };
+        let mut process = process.clone();
+        let mut environment = process.env().clone().unwrap_or_default();
+        environment.extend([format!("LISTEN_FDS={count}"), "LISTEN_PID=1".to_owned()]);
+        process.set_env(Some(environment));
+        self.spec.set_process(Some(process));
+    }
+
     fn of(mut spec: Spec, bundle: PathBuf) -> Result<Self, BundleError> {
         let root = spec.root().as_ref();
         let root = root.ok_or_else(|| wrong("root is missing"))?.path().clone();

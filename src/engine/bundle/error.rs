@@ -13,7 +13,7 @@ use crate::sys::SysError;
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// A name that no container can have.
-    #[error("invalid container ID format: {id:?}")]
+    #[error("invalid container ID format: {id:?}: a dot at its beginning, or an invalid character")]
     Id {
         /// As typed.
         id: String,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cgroups::Cgroups;
 use super::{BundleError, Runtime};
-use crate::runtime::lifecycle::WAITING_NAME;
+use crate::runtime::lifecycle::{MAKING_NAME, WAITING_NAME};
 use crate::state::atomic::{Durability, replace_file};
 use crate::state::locks::{Contention, DirectoryLock};
 use crate::state::place::Relation;
@@ -265,8 +265,12 @@ impl Directory {
             Relation::Here if process.is_alive() => {}
             Relation::Here | Relation::Rebooted | Relation::Elsewhere => return Status::Stopped,
         }
-        if self.path.join(START_SOCKET).exists() && is_waiting(process.pid) {
-            return Status::Created;
+        if self.path.join(START_SOCKET).exists() {
+            match stage_of(process.pid).as_slice() {
+                waiting if waiting == WAITING_NAME.to_bytes() => return Status::Created,
+                making if making == MAKING_NAME.to_bytes() => return Status::Creating,
+                _ => {}
+            }
         }
         if record.cgroups.is_frozen() {
             return Status::Paused;
@@ -287,10 +291,11 @@ impl Record {
     }
 }
 
-/// Whether the process is still our stage: a program has another name since its exec.
-fn is_waiting(pid: i32) -> bool {
-    let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-    name.strip_suffix(b"\n") == Some(WAITING_NAME.to_bytes())
+/// The name of our stage, or of the program that it has become.
+fn stage_of(pid: i32) -> Vec<u8> {
+    let mut name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    name.truncate(name.strip_suffix(b"\n").map_or(0, <[u8]>::len));
+    name
 }
 
 pub(super) fn file(path: &Path, source: io::Error) -> BundleError {
@@ -300,10 +305,10 @@ pub(super) fn file(path: &Path, source: io::Error) -> BundleError {
     }
 }
 
-/// Letters, digits and `_ + - .`; a name is one part of a path.
+/// Letters, digits and `_ + - .`; a name is one part of a path, and no hidden one.
 fn is_valid(id: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte);
-    (1..=1024).contains(&id.len()) && id.bytes().all(plain) && id != "." && id != ".."
+    (1..=1024).contains(&id.len()) && id.bytes().all(plain) && !id.starts_with('.')
 }
 
 /// Without NSS, as the whole program.
@@ -335,10 +340,19 @@ mod tests {
 
     #[test]
     fn names_are_one_part_of_a_path() {
-        for id in ["a", "web_1.2+3-x", "...", &"x".repeat(1024)] {
+        for id in ["a", "web_1.2+3-x", &"x".repeat(1024)] {
             assert!(is_valid(id), "{id}");
         }
-        for id in ["", ".", "..", "a/b", "a b", "\u{e9}", &"x".repeat(1025)] {
+        for id in [
+            "",
+            ".",
+            "..",
+            ".a",
+            "a/b",
+            "a b",
+            "\u{e9}",
+            &"x".repeat(1025),
+        ] {
             assert!(!is_valid(id), "{id}");
         }
     }

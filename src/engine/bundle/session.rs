@@ -66,7 +66,7 @@ impl Runtime {
     ///
     /// [`BundleError::State`] when the container does not run; why the program does not.
     pub fn exec(&self, request: &SessionRequest, stay: Stay) -> Result<Ended, BundleError> {
-        let preserved = keep_wired(&request.wiring)?;
+        let preserved = keep_wired(&request.wiring, 0)?;
         let (directory, record, status) = self.find(&request.id)?;
         match status {
             Status::Running | Status::Created => {}

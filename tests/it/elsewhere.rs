@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Places that are not a user's login on a plain machine: inside of other containers, sessions
+//! without a run directory. coracle works there, or names what is missing.
+
+use crate::support::process::Call;
+use crate::support::sandbox::{Tool, program, tool};
+use crate::support::{Outcome, Sandbox, requires};
+
+/// Imports the small image and runs a container with it, below the current directory.
+const INNER: &str = "export HOME=$PWD; unset XDG_RUNTIME_DIR; \
+                     $c import -q small.tar small >/dev/null; \
+                     $c run --rm --network none $more small sh -c 'id -u; exit 3'; echo $?";
+
+/// Runs the inner script in a container with `flags`.
+fn inside(flags: &[&str], more: &str) -> Outcome {
+    let sandbox = Sandbox::with_image();
+    std::fs::create_dir(sandbox.path("shared")).unwrap();
+    let small = sandbox.path("shared/small.tar");
+    std::fs::write(small, crate::support::rootfs::tar()).unwrap();
+    let shared = format!("{}:/shared", sandbox.shown("shared"));
+    let own = format!("{}:/coracle:ro", program());
+    let mut words = vec![
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "-v",
+        &shared,
+        "-v",
+        &own,
+    ];
+    words.extend(flags);
+    let script = format!("cd /shared; c=/coracle; more='{more}'; {INNER}");
+    words.extend([crate::support::sandbox::IMAGE, "sh", "-c", &script]);
+    sandbox.run(words)
+}
+
+#[test]
+fn coracle_runs_inside_of_coracle() {
+    requires!("userns,range");
+    if tool() != Tool::Coracle {
+        return;
+    }
+    let outcome = inside(&["--privileged"], "");
+    assert_eq!(outcome.expect(0).stdout, "0\n3\n");
+    // With the default filter and rights, and no /dev/fuse: what is missing is named.
+    let outcome = inside(&[], "").expect(0);
+    assert_eq!(outcome.stdout, "125\n", "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("--uts host"), "{}", outcome.stderr);
+    let outcome = inside(&[], "--uts host").expect(0);
+    assert_eq!(outcome.stdout, "0\n3\n", "{}", outcome.stderr);
+}
+
+#[test]
+fn a_session_without_a_run_directory_has_one_of_its_own() {
+    requires!("userns");
+    if tool() != Tool::Coracle {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path("small.tar"), crate::support::rootfs::tar()).unwrap();
+    let script = format!("cd {}; c={}; more=; {INNER}", sandbox.shown(""), program());
+    let outcome = Call::new("sh").args(["-c", &script]).run();
+    assert_eq!(outcome.expect(0).stdout, "0\n3\n");
+    Call::new("sh")
+        .args([
+            "-c",
+            &format!("HOME={} {} rmi -a -f", sandbox.shown(""), program()),
+        ])
+        .run();
+}
