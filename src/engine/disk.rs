@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `system df`: what takes how much room, and what of it a prune would free.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::error::EngineError;
 use super::list::{ListRequest, ListScope, Listed};
-use super::usage::tree_bytes;
+use super::usage::disk_bytes;
 use super::volume::{ListedVolume, VolumeFailure};
 use super::{Engine, Report};
 use crate::storage::{Images, ListedImage, StorageError};
@@ -35,7 +35,8 @@ pub struct DiskUsage {
     pub volumes: Vec<VolumeUsage>,
     /// Bytes of all layers, each counted once.
     pub layer_bytes: u64,
-    /// Bytes of the layers that no container needs.
+    /// Bytes of the layers without those that an image with containers has for itself, as podman
+    /// and docker count what can be had back.
     pub unused_layer_bytes: u64,
 }
 
@@ -67,6 +68,8 @@ pub struct ImageUsage {
     pub size_bytes: u64,
     /// Bytes of the layers that other images have as well.
     pub shared_bytes: u64,
+    /// Bytes of what says of it what it is: configuration and manifest.
+    pub document_bytes: u64,
     /// How many containers were made from it.
     pub containers: usize,
 }
@@ -97,25 +100,36 @@ impl Engine {
         };
         let listed = self.list_containers(&request, report)?;
         let measured = |listed: Listed| ContainerUsage {
-            size_bytes: tree_bytes(self.dirs.container(&listed.summary.id)),
+            size_bytes: disk_bytes(self.dirs.container(&listed.summary.id)),
             listed,
         };
         let containers = listed.into_iter().map(measured).collect();
-        let images = Images::open(&self.dirs).list()?;
+        let store = Images::open(&self.dirs);
+        let listed = store.list()?;
+        let documents = listed.iter().map(|one| document_bytes(&store, one));
+        let documents = documents.collect();
         let volumes = self.list_volumes(&[])?.into_iter();
         let volumes = volumes.map(|listed| VolumeUsage {
-            size_bytes: tree_bytes(listed.mountpoint.clone()),
+            size_bytes: disk_bytes(listed.mountpoint.clone()),
             listed,
         });
         Ok(DiskUsage {
             volumes: volumes.collect(),
-            ..DiskUsage::of(images, containers)
+            ..DiskUsage::of(listed, documents, containers)
         })
     }
 }
 
+/// A damaged image may lack them.
+fn document_bytes(images: &Images, listed: &ListedImage) -> u64 {
+    let config = images.document(&listed.image.id);
+    let manifest = images.manifest(&listed.image);
+    let documents = [config, manifest].into_iter().flatten();
+    documents.map(|bytes| bytes.len() as u64).sum()
+}
+
 impl DiskUsage {
-    fn of(images: Vec<ListedImage>, containers: Vec<ContainerUsage>) -> Self {
+    fn of(images: Vec<ListedImage>, documents: Vec<u64>, containers: Vec<ContainerUsage>) -> Self {
         let mut layers: BTreeMap<String, (u64, usize)> = BTreeMap::new();
         for layer in images.iter().flat_map(|one| &one.image.layers) {
             let size = layer.record.content.size_bytes + layer.kept_bytes();
@@ -124,23 +138,19 @@ impl DiskUsage {
                 .or_insert((size, 0));
             entry.1 += 1;
         }
-        let needed: BTreeSet<&String> = containers
-            .iter()
-            .flat_map(|one| &one.listed.summary.resolved.layers)
-            .collect();
-        let sum = |wanted: &dyn Fn(&String) -> bool| -> u64 {
-            let wanted = layers.iter().filter(|(chain_id, _)| wanted(chain_id));
-            wanted.map(|(_, (size, _))| size).sum()
-        };
-        let layer_bytes = sum(&|_| true);
-        let unused_layer_bytes = sum(&|chain_id| !needed.contains(chain_id));
-        let images = images.into_iter();
+        let layer_bytes = layers.values().map(|(size, _)| size).sum::<u64>();
+        let images = images.into_iter().zip(documents);
+        let images = images.map(|(listed, document_bytes)| ImageUsage {
+            document_bytes,
+            ..ImageUsage::of(listed, &layers, &containers)
+        });
+        let images: Vec<ImageUsage> = images.collect();
+        let used = images.iter().filter(|image| image.containers > 0);
+        let own = used.map(|image| image.size_bytes - image.shared_bytes);
         Self {
-            images: images
-                .map(|listed| ImageUsage::of(listed, &layers, &containers))
-                .collect(),
+            unused_layer_bytes: layer_bytes.saturating_sub(own.sum()),
+            images,
             layer_bytes,
-            unused_layer_bytes,
             containers,
             volumes: Vec::new(),
         }
@@ -206,6 +216,7 @@ impl ImageUsage {
         Self {
             size_bytes,
             shared_bytes,
+            document_bytes: 0,
             containers: containers.iter().filter(made_from_it).count(),
             listed,
         }

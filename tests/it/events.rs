@@ -74,12 +74,14 @@ fn numbers(text: &str) -> Vec<usize> {
         .collect()
 }
 
+/// How many volumes are made.
+const COUNT: usize = 60;
+
 #[test]
 fn a_follower_misses_nothing_of_a_log_that_is_shortened() {
     if tool() != Tool::Coracle {
         return;
     }
-    const COUNT: usize = 60;
     let sandbox = Sandbox::new();
     let log = sandbox.path("events/events.log");
     let conf = format!("[engine]\nevents_logfile_path={log:?}\nevents_logfile_max_size=2000\n");

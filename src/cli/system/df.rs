@@ -11,6 +11,7 @@ use crate::output::table::Table;
 use crate::output::units::duration::rough_span;
 use crate::output::units::size::human_size;
 use crate::output::value::{JsonStyle, Struct, Value, to_json};
+use crate::state::record::{MountKind, PodRole};
 
 /// Flags of `system df`.
 #[derive(Debug, clap::Args)]
@@ -36,7 +37,7 @@ impl Subcommand for Df {
         let usage = usage.map_err(|error| Failure::from_error(125, &error))?;
         let dialect = context.engine.dialect;
         let text = if self.verbose {
-            details(&usage, style(dialect))
+            details(&usage, dialect)
         } else {
             summary(&usage, dialect, self.format.as_deref())?
         };
@@ -102,8 +103,9 @@ fn row(kind: &str, total: &Total) -> Value {
         .into()
 }
 
-fn details(usage: &DiskUsage, style: Style) -> String {
+fn details(usage: &DiskUsage, dialect: Dialect) -> String {
     let now = Timestamp::now();
+    let style = style(dialect);
     let mut images = Table::new(style.columns());
     images.row([
         "REPOSITORY",
@@ -132,7 +134,7 @@ fn details(usage: &DiskUsage, style: Style) -> String {
         "NAMES",
     ]);
     for container in &usage.containers {
-        containers.row(container_line(container, now));
+        containers.row(container_line(container, dialect, now));
     }
     let mut volumes = Table::new(style.columns());
     volumes.row(["VOLUME NAME", "LINKS", "SIZE"]);
@@ -154,6 +156,7 @@ fn details(usage: &DiskUsage, style: Style) -> String {
 /// One line for each name; an image without names has one, too.
 fn image_lines(image: &ImageUsage, now: Timestamp) -> Vec<[String; 8]> {
     let listed = &image.listed;
+    let own_bytes = image.size_bytes - image.shared_bytes + image.document_bytes;
     let line = |name: &str| {
         let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "<none>"));
         [
@@ -161,9 +164,9 @@ fn image_lines(image: &ImageUsage, now: Timestamp) -> Vec<[String; 8]> {
             tag.to_owned(),
             listed.image.id.short().to_owned(),
             rough_span(listed.image.created, now),
-            human_size(image.size_bytes, 4),
+            human_size(image.size_bytes + image.document_bytes, 4),
             human_size(image.shared_bytes, 4),
-            human_size(image.size_bytes - image.shared_bytes, 4),
+            human_size(own_bytes, 4),
             image.containers.to_string(),
         ]
     };
@@ -173,15 +176,24 @@ fn image_lines(image: &ImageUsage, now: Timestamp) -> Vec<[String; 8]> {
     listed.names.iter().map(|name| line(name)).collect()
 }
 
-fn container_line(container: &ContainerUsage, now: Timestamp) -> [String; 8] {
+fn container_line(container: &ContainerUsage, dialect: Dialect, now: Timestamp) -> [String; 8] {
     let summary = &container.listed.summary;
     let resolved = &summary.resolved;
+    // What we run ourselves to hold a pod's namespaces is nobody's image and nobody's command.
+    let is_own = resolved.image_id.is_empty();
     let command = resolved.entrypoint.iter().chain(&resolved.command);
+    let command = command.filter(|_| !is_own || resolved.role == PodRole::Member);
+    let image = match dialect {
+        Dialect::Podman => resolved.image_id.get(..12).unwrap_or_default(),
+        Dialect::Docker => &resolved.image_name,
+    };
+    let mounts = summary.mounts().iter();
+    let volumes = mounts.filter(|mount| mount.kind == MountKind::Volume);
     [
         summary.id.short().to_owned(),
-        resolved.image_name.clone(),
+        image.to_owned(),
         command.cloned().collect::<Vec<_>>().join(" "),
-        "0".to_owned(),
+        volumes.count().to_string(),
         human_size(container.size_bytes, 4),
         rough_span(summary.created, now),
         container.listed.status().to_owned(),
