@@ -82,6 +82,9 @@ pub(crate) struct Inherited {
     /// Log messages above specified level (trace, debug, info, warn, warning, error, fatal, panic)
     #[arg(long)]
     pub(crate) log_level: Option<String>,
+    /// What connects containers for which no network is named ("auto"|"native"|"pasta"|"slirp4netns"|"none")
+    #[arg(long)]
+    pub(crate) network_driver: Option<String>,
     /// Path to a registries.conf to use for image processing
     #[arg(long, hide = true)]
     pub(crate) registries_conf: Option<PathBuf>,
@@ -161,6 +164,11 @@ impl Globals {
             "--events-backend",
             self.inherited.events_backend.as_deref(),
             &["file", "none"],
+        )?;
+        known(
+            "--network-driver",
+            self.inherited.network_driver.as_deref(),
+            &["auto", "native", "pasta", "slirp4netns", "none"],
         )?;
         if let Some(runtime) = &self.inherited.runtime {
             oci_runtime::check(runtime).map_err(|error| Failure::from_error(125, &error))?;

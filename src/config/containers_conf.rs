@@ -157,6 +157,11 @@ pub struct NetworkSection {
     pub default_network: Option<String>,
     /// `pasta`, `slirp4netns`.
     pub default_rootless_network_cmd: Option<String>,
+    /// The default network's addresses, as `10.88.0.0/16`.
+    pub default_subnet: Option<String>,
+    /// Where networks get addresses that nobody named: a base as `10.89.0.0/16` and the length of
+    /// the prefix of each.
+    pub default_subnet_pools: Option<Vec<(String, u8)>>,
     /// Options of pasta.
     pub pasta_options: Option<Vec<String>>,
 }
@@ -265,6 +270,8 @@ impl ContainersConf {
         let into = &mut self.network;
         let mut from = document.section("network", &mut self.ignored);
         from.text("default_network", &mut into.default_network);
+        from.text("default_subnet", &mut into.default_subnet);
+        from.pools("default_subnet_pools", &mut into.default_subnet_pools);
         from.text(
             "default_rootless_network_cmd",
             &mut into.default_rootless_network_cmd,

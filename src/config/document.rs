@@ -240,6 +240,19 @@ impl Section<'_> {
         }
     }
 
+    /// Tables with a base and a size each.
+    pub(super) fn pools(&mut self, key: &str, target: &mut Option<Vec<(String, u8)>>) {
+        let pool = |value: &Value| {
+            let base = value.get("base")?.as_str()?;
+            let size = value.get("size")?.as_integer()?;
+            Some((base.to_owned(), u8::try_from(size).ok()?))
+        };
+        let read = |value: &Value| value.as_array()?.iter().map(pool).collect();
+        if let Some(pools) = self.typed(key, "a list of tables with base and size", read) {
+            *target = Some(pools);
+        }
+    }
+
     /// The keys of a table, added to those of earlier files.
     pub(super) fn keys(&mut self, key: &str, target: &mut Vec<String>) {
         if let Some(table) = self.typed(key, "a table", Value::as_table) {

@@ -15,6 +15,7 @@ mod bridges;
 mod default_mounts;
 mod error;
 mod life;
+mod ports;
 mod prepare;
 mod prepared;
 mod process;

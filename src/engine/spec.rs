@@ -35,8 +35,9 @@ pub struct SpecContext {
     pub etc_files: Vec<&'static str>,
     /// Whether group 5 (tty) is mapped.
     pub tty_group_mapped: bool,
-    /// The group that may send pings: root's, or the only one that is mapped.
-    pub ping_group: u32,
+    /// The groups that may send pings, from one to another: all that are mapped, where these are
+    /// a range outside, too.
+    pub ping_groups: (u32, u32),
     /// Whether a cgroup2 tree can be shown.
     pub cgroup2: bool,
     /// Device nodes of the host to show, for `--privileged`.
@@ -274,15 +275,17 @@ fn namespaces(context: &SpecContext) -> Vec<LinuxNamespace> {
 /// Which groups may open the sockets of ping(8).
 const PING_GROUPS: &str = "net.ipv4.ping_group_range";
 
+/// From which port on everybody may listen.
+const LOW_PORTS: &str = "net.ipv4.ip_unprivileged_port_start";
+
 /// ping works for everyone and low ports bind for everyone inside, as people expect of a
 /// container that is a machine of its own.
 fn sysctls(record: &ContainerRecord, context: &SpecContext) -> HashMap<String, String> {
     let mut values = HashMap::new();
+    let (first, last) = context.ping_groups;
     if *context.source(LinuxNamespaceType::Network) == NamespaceSource::Private {
-        values.insert(
-            PING_GROUPS.to_owned(),
-            format!("{0} {0}", context.ping_group),
-        );
+        values.insert(PING_GROUPS.to_owned(), format!("{first} {last}"));
+        values.insert(LOW_PORTS.to_owned(), "0".to_owned());
     }
     values.extend(
         record
@@ -293,7 +296,7 @@ fn sysctls(record: &ContainerRecord, context: &SpecContext) -> HashMap<String, S
     );
     // What a configuration says for a container whose root group is mapped.
     if let Some(range) = values.get_mut(PING_GROUPS).filter(|range| *range == "0 0") {
-        *range = format!("{0} {0}", context.ping_group);
+        *range = format!("{first} {last}");
     }
     values
 }

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 
+use super::activation::{Activation, Found};
 use super::helper::client::Listener;
 use super::plan::{Protocol, PublishedPort};
 use crate::sys::process::{rlimit, set_rlimit};
@@ -63,12 +64,16 @@ const TRIES: usize = 64;
 /// From so many ports on, the limit of open files is lifted for them.
 const FEW: usize = 200;
 
-/// Binds all of `ports`, and tells the numbers of those that were left to the kernel.
+/// Binds all of `ports`, but for those that `activation` has sockets for, and tells the numbers of
+/// those that were left to the kernel.
 ///
 /// # Errors
 ///
 /// The first that cannot be bound; nothing stays bound then.
-pub fn bind(ports: &mut [PublishedPort]) -> Result<Vec<Listener>, ListenError> {
+pub fn bind(
+    ports: &mut [PublishedPort],
+    activation: &mut Activation,
+) -> Result<Vec<Listener>, ListenError> {
     if ports.len() > FEW
         && let Ok((_, hard)) = rlimit(libc::RLIMIT_NOFILE)
     {
@@ -76,7 +81,7 @@ pub fn bind(ports: &mut [PublishedPort]) -> Result<Vec<Listener>, ListenError> {
     }
     let mut listeners = Vec::new();
     for port in ports {
-        let sockets = bind_port(*port)?;
+        let sockets = bind_port(*port, activation)?;
         if let Some((address, _)) = sockets.first() {
             port.host_port = address.port();
         }
@@ -89,25 +94,34 @@ pub fn bind(ports: &mut [PublishedPort]) -> Result<Vec<Listener>, ListenError> {
 
 type Bound = Vec<(SocketAddr, OwnedFd)>;
 
-fn bind_port(port: PublishedPort) -> Result<Bound, ListenError> {
+fn bind_port(port: PublishedPort, activation: &mut Activation) -> Result<Bound, ListenError> {
     if port.host_port != 0 || port.host_ip.is_some() {
-        return bind_all(port);
+        return bind_all(port, activation);
     }
     // The number that the kernel gives in one family may be taken in the other.
-    let mut bound = bind_all(port);
+    let mut bound = bind_all(port, activation);
     for _ in 0..TRIES {
         if !matches!(bound, Err(ListenError::InUse { .. })) {
             break;
         }
-        bound = bind_all(port);
+        bound = bind_all(port, activation);
     }
     bound
 }
 
-fn bind_all(mut port: PublishedPort) -> Result<Bound, ListenError> {
+fn bind_all(mut port: PublishedPort, activation: &mut Activation) -> Result<Bound, ListenError> {
     let mut bound = Bound::new();
     for place in 0..port.bind_addresses().len() {
         let wanted = port.bind_addresses()[place];
+        let found = activation.find(port.protocol, wanted);
+        match found.map_err(|error| explain(port.protocol, wanted, error))? {
+            Some(Found::Socket(socket)) => {
+                bound.push((wanted, socket));
+                continue;
+            }
+            Some(Found::Already) => continue,
+            None => {}
+        }
         match bind_one(port.protocol, wanted) {
             Ok((address, socket)) => {
                 port.host_port = address.port();
@@ -171,15 +185,17 @@ mod tests {
     #[test]
     fn free_ports_are_told_and_taken_ones_refused() {
         let mut ports = [ANY];
-        let listeners = bind(&mut ports).unwrap();
+        let listeners = bind(&mut ports, &mut Activation::default()).unwrap();
         assert_ne!(ports[0].host_port, 0);
         assert_eq!(listeners[0].port, ports[0]);
-        let taken = bind(&mut ports.clone()).unwrap_err().to_string();
+        let taken = bind(&mut ports.clone(), &mut Activation::default())
+            .unwrap_err()
+            .to_string();
         let port = ports[0].host_port;
         let expected = format!("listen tcp 0.0.0.0:{port}: bind: address already in use");
         assert_eq!(taken, expected);
         drop(listeners);
-        assert!(bind(&mut ports).is_ok());
+        assert!(bind(&mut ports, &mut Activation::default()).is_ok());
     }
 
     #[test]
@@ -189,7 +205,9 @@ mod tests {
             protocol: Protocol::Udp,
             ..ANY
         }];
-        let refused = bind(&mut ports).unwrap_err().to_string();
+        let refused = bind(&mut ports, &mut Activation::default())
+            .unwrap_err()
+            .to_string();
         assert_eq!(
             refused,
             "listen udp 203.0.113.9:0: bind: cannot assign requested address"

@@ -5,6 +5,7 @@
 //! Knows network namespaces by path and processes by number; whose they are is the engine's
 //! matter.
 
+pub mod activation;
 pub mod addresses;
 pub mod dns;
 pub mod files;

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 
-use super::{SysError, SysResult};
+use super::{Called, SysError, SysResult};
 
 /// libc declares it with a type that is too narrow.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -117,6 +117,33 @@ pub fn exit_now(code: i32) -> ! {
 /// close_range(2)'s.
 pub fn close_on_exec_from(first: RawFd) -> SysResult<()> {
     close_range(first, RawFd::MAX, libc::CLOSE_RANGE_CLOEXEC)
+}
+
+/// A copy of the descriptor with this number, closed on exec.
+///
+/// # Errors
+///
+/// EBADF when it is not open.
+pub fn copy_of(number: RawFd) -> SysResult<OwnedFd> {
+    // SAFETY: the call takes numbers alone, and fails for one that is not open.
+    let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 0) };
+    let copy = Errno::result(copy).called(|| format!("fcntl({number}, F_DUPFD_CLOEXEC)"))?;
+    // SAFETY: the kernel has just returned the number to us and no one else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// Makes `number` another name of `descriptor`, open across exec. What it was before, which must
+/// be nobody's in this process, is closed.
+///
+/// # Errors
+///
+/// What dup2(2) says.
+pub fn put_at(descriptor: BorrowedFd<'_>, number: RawFd) -> SysResult<()> {
+    // SAFETY: the call takes numbers alone; the caller answers for the second.
+    let put = unsafe { libc::dup2(descriptor.as_raw_fd(), number) };
+    Errno::result(put)
+        .map(drop)
+        .called(|| format!("dup2({number})"))
 }
 
 /// Closes every open descriptor that is not in `keep`, from 0 on.

@@ -144,36 +144,111 @@ fn clients_of_the_host_and_of_the_network_reach_a_server() {
 }
 
 #[test]
-fn programs_publish_ports_too() {
+fn every_driver_publishes_ports() {
     requires!("userns");
     requires!("pasta");
     requires!("slirp4netns");
     let sandbox = Sandbox::with_image();
-    for network in ["pasta", "slirp4netns:port_handler=slirp4netns"] {
+    let drivers = [
+        ["--network-driver", "native"],
+        ["--network-driver", "pasta"],
+        ["--network", "slirp4netns:port_handler=slirp4netns"],
+    ];
+    for driver in drivers {
         let port = free_port();
         let (one, any) = (format!("127.0.0.1:{port}:80"), "127.0.0.1::80");
-        let flags = ["--network", network, "-p", &one, "-p", any];
-        let run = [&["run", "-d", "--name", "web"], &flags[..]].concat();
+        let flags = [&driver[..], &["-p", &one]].concat();
+        let run = [&["run", "-d", "--name", "web", "-p", any], &flags[..]].concat();
         sandbox.ok([&run[..], &[IMAGE, "sh", "-c", SERVER]].concat());
         sandbox.wait_log("web", "listening");
-        assert!(ask(port).starts_with("from "));
+        assert!(ask(port).starts_with("from "), "{driver:?}");
         let ports = sandbox.ok(["port", "web"]);
         let numbers = ports.lines().map(|line| line.rsplit(':').next().unwrap());
         for number in numbers.map(|number| number.parse().unwrap()) {
-            assert!(ask(number).starts_with("from "), "{ports}");
+            assert!(ask(number).starts_with("from "), "{driver:?} {ports}");
         }
-        assert_eq!(ports.lines().count(), 2, "{ports}");
-        let taken = [&["run", "--rm"], &flags[..4], &[IMAGE, "true"]].concat();
-        let taken = sandbox.run(taken).expect(126);
+        assert_eq!(ports.lines().count(), 2, "{driver:?} {ports}");
+        let taken = [&["run", "--rm"], &flags[..], &[IMAGE, "true"]].concat();
+        let taken = sandbox.call(taken).env("CORACLE_MODE", "docker").run();
         taken
-            .says("container web has the port already")
-            .says("address already in use");
+            .expect(125)
+            .says("port is already allocated")
+            .says("web");
         sandbox.ok(["rm", "-f", "-t", "0", "web"]);
         drop(TcpListener::bind(("127.0.0.1", port)).expect("the port is free at once"));
     }
     let flags = ["--network", "slirp4netns", "-p", "[::1]::80"];
     let run = [&["run", "--rm"], &flags[..], &[IMAGE, "true"]].concat();
-    sandbox.run(run).expect(125).says("IPv4 addresses alone");
+    let refused = sandbox.run(run).expect(125);
+    refused.says("IPv4 addresses alone");
+}
+
+/// Binds the ports of the first word on every address, and becomes the rest with them.
+const ACTIVATE: &str = "import os, socket, sys
+for at, port in enumerate(sys.argv[1].split(',')):
+    s = socket.create_server(('::', int(port)), family=socket.AF_INET6, dualstack_ipv6=True)
+    os.dup2(os.dup(s.fileno()), 30 + at)
+    s.detach()
+for at in range(2):
+    os.dup2(30 + at, 3 + at)
+os.closerange(5, 50)
+os.environ.update(LISTEN_FDS='2', LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES='web:rest')
+os.execv(sys.argv[2], sys.argv[2:])";
+
+#[test]
+fn sockets_that_are_passed_serve_ports_or_go_to_the_container() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let (port, other) = (free_port(), free_port());
+    let (passed, publish) = (format!("{port},{other}"), format!("{port}:80"));
+    let script =
+        format!("echo $LISTEN_FDS $LISTEN_PID $LISTEN_FDNAMES; readlink /proc/self/fd/3; {SERVER}");
+    let run = [
+        "run", "-d", "--name", "web", "-p", &publish, IMAGE, "sh", "-c", &script,
+    ];
+    let outcome = sandbox
+        .call_by(&["python3", "-c", ACTIVATE, &passed], &run)
+        .run();
+    outcome.expect(0);
+    sandbox.wait_log("web", "listening");
+    let log = sandbox.ok(["logs", "web"]);
+    let mut lines = log.lines();
+    assert_eq!(lines.next(), Some("1 1 rest"), "{log}");
+    assert!(
+        lines.next().is_some_and(|line| line.starts_with("socket:")),
+        "{log}"
+    );
+    assert!(ask(port).starts_with("from "));
+}
+
+#[test]
+fn networks_are_joined_and_left_while_a_container_runs() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let port = free_port();
+    web(&sandbox, port);
+    sandbox.ok(["network", "create", "back"]);
+    let ask_both = "for i in web w; do wget -qO- http://$i/cgi-bin/who || echo none; done";
+    assert_eq!(inside(&sandbox, "back", ask_both), "none\nnone");
+    sandbox.ok(["network", "connect", "--alias", "w", "back", "web"]);
+    let seen = inside(&sandbox, "back", ask_both);
+    assert_eq!(seen.matches("from ").count(), 2, "{seen}");
+    sandbox.ok(["network", "disconnect", "front", "web"]);
+    assert_eq!(inside(&sandbox, "front", ask_both), "none\nnone");
+    assert!(ask(port).starts_with("from "), "by the other network");
+    if !nix::unistd::geteuid().is_root() {
+        let address = sandbox.ok(["exec", "web", "hostname", "-i"]);
+        let url = format!("http://{address}/cgi-bin/who");
+        let seen = sandbox.ok([
+            "unshare",
+            "--rootless-netns",
+            "busybox",
+            "wget",
+            "-qO-",
+            &url,
+        ]);
+        assert!(seen.starts_with("from "), "{seen}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::lifecycle::LifecycleArgs;
 use super::logging::LoggingArgs;
 use super::mounts::{self, MountArgs, MountError};
 use super::namespaces::NamespaceArgs;
-use super::network::NetworkArgs;
+use super::network::{self, NetworkArgs};
 use super::process::{self, ProcessArgs};
 use super::resources::ResourceArgs;
 use super::secrets;
@@ -127,6 +127,8 @@ pub(crate) struct Caller {
     pub(crate) storage_engine: Option<String>,
     /// The runtime that they name.
     pub(crate) runtime: Option<String>,
+    /// The driver of networks that they name.
+    pub(crate) network_driver: Option<String>,
     /// The file that they name in place of mounts.conf.
     pub(crate) default_mounts_file: Option<PathBuf>,
     /// Defaults of containers.conf.
@@ -155,6 +157,7 @@ impl Caller {
             storage_engine: context.globals.storage_engine().map(str::to_owned),
             default_mounts_file: context.globals.inherited.default_mounts_file.clone(),
             runtime: context.globals.inherited.runtime.clone(),
+            network_driver: context.globals.inherited.network_driver.clone(),
             conf: context
                 .engine
                 .containers_conf()
@@ -216,7 +219,7 @@ impl CreateArgs {
         self.namespaces
             .fill(&mut request, caller.default_userns())
             .map_err(Failure::tool)?;
-        let discarded = self.network.fill(&mut request).map_err(Failure::tool)?;
+        let discarded = self.network.fill(&mut request).map_err(network::failure)?;
         notices.extend(discarded.map(Notice::Plain));
         self.security.fill(&mut request).map_err(Failure::tool)?;
         self.mounts
@@ -246,6 +249,7 @@ impl CreateArgs {
         self.environment.default_from(conf);
         self.namespaces.default_from(conf);
         if !self.namespaces.names_pod() {
+            self.network.choose(caller.network_driver.as_deref());
             self.network.default_from(conf);
         }
         self.process.default_from(conf);
@@ -348,6 +352,7 @@ mod tests {
             argv: vec!["coracle".into(), "run".into()],
             storage_engine: None,
             runtime: None,
+            network_driver: None,
             default_mounts_file: None,
             conf: ContainersSection::default(),
         }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use clap::Args;
 
 use super::Namespace;
+use crate::cli::failure::Failure;
 use crate::config::containers_conf::ContainersSection;
 use crate::engine::network::{JoiningError, network_requests, ports};
 use crate::state::record::ContainerRequest;
@@ -131,6 +132,20 @@ impl NetworkArgs {
         fill(&mut self.dns_search, &conf.dns_searches);
     }
 
+    /// Lets `--network-driver` decide where no network is named.
+    pub(super) fn choose(&mut self, driver: Option<&str>) {
+        let named = self.network.first().map_or("", String::as_str);
+        if !matches!(named, "" | "default" | "private") {
+            return;
+        }
+        let mode = match driver {
+            Some("native") => "bridge",
+            Some(program @ ("pasta" | "slirp4netns" | "none")) => program,
+            _ => return,
+        };
+        self.network = vec![mode.to_owned()];
+    }
+
     /// One of the flags that were given.
     pub(super) fn asked_for(&self) -> Option<&'static str> {
         let flags = [
@@ -231,6 +246,16 @@ impl NetworkArgs {
         ports::published_ports(&self.publish, false, &[])?;
         Ok(())
     }
+}
+
+/// A flag that is refused, with podman's code.
+pub(super) fn failure(error: NetworkError) -> Failure {
+    let code = match error {
+        // For podman this is a matter of the program that would forward it.
+        NetworkError::Port(ports::PortError::Sctp { .. }) => 126,
+        _ => 125,
+    };
+    Failure::with_code(code, error)
 }
 
 /// `name[;name…]:address`, where the address may be `host-gateway`.

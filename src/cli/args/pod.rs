@@ -11,7 +11,7 @@ use super::environment::EnvironmentArgs;
 use super::lifecycle::LifecycleArgs;
 use super::mounts::{self, MountArgs};
 use super::namespaces::NamespaceArgs;
-use super::network::NetworkArgs;
+use super::network::{self, NetworkArgs};
 use super::resources::ResourceArgs;
 use super::security::SecurityArgs;
 use crate::cli::Failure;
@@ -98,8 +98,9 @@ impl PodCreateArgs {
                 "limits of a whole pod are not supported yet: give them to its containers",
             ));
         }
+        self.network.choose(caller.network_driver.as_deref());
         self.network.default_from(&caller.conf);
-        self.network.fill(&mut request).map_err(Failure::tool)?;
+        self.network.fill(&mut request).map_err(network::failure)?;
         let mut labels = EnvironmentArgs::default();
         labels.label = self.label;
         labels.label_file = self.label_file;

@@ -150,6 +150,7 @@ impl StartAttendant<'_> {
             host: uplink.host.or_else(|| addresses::of_host(&own)),
             own,
         };
+        connect::link_namespace(&self.prepared.run_directory, &self.prepared.record, network);
         self.write_files(&reached)?;
         // The program ends when it is closed.
         self.held.extend(uplink.exit);

@@ -60,6 +60,17 @@ pub enum PrepareError {
         /// What cannot be bound.
         source: ListenError,
     },
+    /// A published port, in docker's words.
+    #[error("driver failed programming external connectivity on endpoint {container}: {words}")]
+    Endpoint {
+        /// The container's name.
+        container: String,
+        /// What cannot be bound, and why.
+        words: String,
+    },
+    /// Sockets that were passed to the command.
+    #[error("give the container the sockets of LISTEN_FDS")]
+    Activation(#[source] SysError),
     /// The image's layers.
     #[error(transparent)]
     Image(#[from] StorageError),

@@ -18,6 +18,7 @@ use oci_spec::runtime::Spec;
 
 use super::default_mounts;
 use super::error::PrepareError;
+use super::ports::{give_sockets, ping_groups};
 use super::prepared::Prepared;
 use super::time_zone::local_time;
 use crate::config::containers_conf::ContainersConf;
@@ -34,8 +35,8 @@ use crate::engine::spec::{SecurityOptions, SpecContext, bounding_set, runtime_sp
 use crate::engine::terminal::size_of;
 use crate::engine::{Engine, Report};
 use crate::monitor::protocol::SOCKET_NAME;
+use crate::network::activation::Activation;
 use crate::network::helper::client::Listener;
-use crate::network::listeners::{self, ListenError};
 use crate::runtime::idmap::{HolderMap, Reach, is_mapped};
 use crate::runtime::launch::{
     CallerInside, GroupPolicy, Join, Launch, MapWriter, PasswdPolicy, Root, StageFailure,
@@ -94,7 +95,8 @@ impl Engine {
             Home::Scope(wanted) => (None, Some(wanted)),
         };
         let run_directory = self.make_run_directory(&record)?;
-        let (connection, listeners) = self.connection(store, &record, report)?;
+        let mut activation = Activation::of_process();
+        let (connection, listeners) = self.connection(store, &record, &mut activation, report)?;
         connect::write_files(&run_directory, &record, &connection, &Reached::default())?;
         make_upper(&root)?;
         write_pause_program(&root, &record)?;
@@ -106,7 +108,7 @@ impl Engine {
         let given = self.secrets_of(&record)?;
         let secrets = secret::write_files(&record, &given, &run_directory)?;
         let joined_monitor = namespaces.monitor;
-        let launch = launch(
+        let mut launch = launch(
             self,
             &record,
             &holder,
@@ -118,6 +120,7 @@ impl Engine {
             mounts,
             (&given, &secrets),
         )?;
+        give_sockets(&mut launch, &record, &activation)?;
         let prepared = Prepared {
             joined_monitor,
             dirs: self.dirs.clone(),
@@ -162,6 +165,7 @@ impl Engine {
         &self,
         store: &Store,
         record: &ContainerRecord,
+        activation: &mut Activation,
         report: &dyn Report,
     ) -> Result<(Connection, Vec<Listener>), PrepareError> {
         let mut connection = connect::plan(record, &|| self.containers_conf(), report)?;
@@ -171,7 +175,7 @@ impl Engine {
         if connection.uplink.is_some() {
             connection.ports = network::ports_of_record(record).map_err(JoinNetworkError::from)?;
         }
-        let listeners = self.bind_ports(store, record, &mut connection)?;
+        let listeners = self.bind_ports(store, record, &mut connection, activation)?;
         Ok((connection, listeners))
     }
 
@@ -186,34 +190,6 @@ impl Engine {
         }
         let conf = self.containers_conf().map_err(ConnectError::from)?;
         Ok(Some(conf))
-    }
-
-    /// Binds the published ports, which gives those a number that the kernel chooses.
-    fn bind_ports(
-        &self,
-        store: &Store,
-        record: &ContainerRecord,
-        connection: &mut Connection,
-    ) -> Result<Vec<Listener>, PrepareError> {
-        let (ports, attachments) = match &mut connection.bridges {
-            Some(plan) => (&mut plan.ports, &plan.attachments[..]),
-            None => (&mut connection.ports, &[][..]),
-        };
-        listeners::bind(ports).map_err(|source| {
-            network::give_back(&self.dirs, &record.id, attachments);
-            let holder = match &source {
-                ListenError::InUse { protocol, address } => {
-                    network::publisher_of(store, *protocol, address.port())
-                }
-                ListenError::Privileged { .. }
-                | ListenError::NotOurs { .. }
-                | ListenError::Call { .. } => None,
-            };
-            match holder {
-                Some(container) => PrepareError::PortOfContainer { container, source },
-                None => source.into(),
-            }
-        })
     }
 
     fn make_run_directory(&self, record: &ContainerRecord) -> Result<PathBuf, PrepareError> {
@@ -384,7 +360,7 @@ fn launch(
         files: run_directory.to_owned(),
         etc_files: connect::etc_files(record, connection),
         tty_group_mapped: is_mapped(&ids.maps.gids, 5),
-        ping_group: ids.maps.gids.first().map_or(0, |extent| extent.inside),
+        ping_groups: ping_groups(&ids.maps.gids, &holder.maps.gids),
         cgroup2: cgroup::has_cgroup2(),
         host_devices: host_devices(record),
         default_mounts: default_mounts::copy(&record.request, run_directory)?,
@@ -455,7 +431,7 @@ fn launch(
 }
 
 /// Secrets that are variables are in no record: the program's environment is the only place.
-fn add_variables(spec: &mut Spec, variables: &[(String, String)]) {
+pub(super) fn add_variables(spec: &mut Spec, variables: &[(String, String)]) {
     let Some(process) = spec
         .process_mut()
         .as_mut()

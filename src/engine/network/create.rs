@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use super::create_error::CreateNetworkError;
-use super::subnets::{first_host, free_v4, free_v6, is_free, usable, with_gateway};
+use super::subnets::{Pool, first_host, free_v4, free_v6, is_free, pools_of, usable, with_gateway};
 use super::{DEFAULT_NETWORK, DOCKER_DEFAULT, NetworkFailure, default_network};
 use crate::engine::volume::Existing;
 use crate::engine::{Dialect, Engine};
@@ -99,7 +99,9 @@ impl Engine {
                 };
             }
         }
-        let record = resolve(new, &others, &routes::of_host())?;
+        let conf = self.containers_conf()?;
+        let pools = pools_of(conf.network.default_subnet_pools.as_deref());
+        let record = resolve(new, &others, &routes::of_host(), &pools)?;
         networks.create(&lock, &record)?;
         Ok(record)
     }
@@ -124,6 +126,7 @@ fn resolve(
     new: NewNetwork,
     others: &[NetworkRecord],
     host: &[routes::HostRoute],
+    pools: &[Pool],
 ) -> Result<NetworkRecord, CreateNetworkError> {
     check_driver(&new.driver)?;
     let ipam = ipam_driver(new.ipam_driver.as_deref())?;
@@ -154,7 +157,7 @@ fn resolve(
     if ipam == IpamDriver::HostLocal {
         // Where nobody says which, what the host reaches by a router counts as well.
         taken.extend(host.iter().map(|route| route.destination));
-        add_free(&mut subnets, new.ipv6, &taken)?;
+        add_free(&mut subnets, new.ipv6, &taken, pools)?;
     }
     if new.internal && !dns_enabled {
         // Nobody is to be reached there.
@@ -209,13 +212,14 @@ fn add_free(
     subnets: &mut Vec<LeasedSubnet>,
     ipv6: bool,
     taken: &[Prefix],
+    pools: &[Pool],
 ) -> Result<(), CreateNetworkError> {
     let has = |subnets: &[LeasedSubnet], v4: bool| {
         let mut families = subnets.iter().map(|one| one.network.address.is_ipv4());
         families.any(|family| family == v4)
     };
     if subnets.is_empty() || ipv6 && !has(subnets, true) {
-        let free = free_v4(taken).ok_or(CreateNetworkError::NoFreeSubnet)?;
+        let free = free_v4(taken, pools).ok_or(CreateNetworkError::NoFreeSubnet)?;
         subnets.push(with_gateway(free));
     }
     if ipv6 && !has(subnets, false) {
@@ -404,7 +408,7 @@ mod tests {
             destination: "192.168.7.0/24".parse().unwrap(),
             direct: true,
         };
-        resolve(new, &[default_network()], &[vpn, lan]).map_err(|error| error.to_string())
+        resolve(new, &[default_network()], &[vpn, lan], &[]).map_err(|error| error.to_string())
     }
 
     fn with_subnet(subnet: &str, gateway: Option<&str>, range: Option<&str>) -> NewNetwork {

@@ -163,7 +163,8 @@ impl Engine {
             .clone()
             .filter(|_| request.networks.is_empty());
         let mode = parse(&configured.into_iter().collect::<Vec<_>>())?;
-        let by_program = conf.network.default_rootless_network_cmd.is_some();
+        let driver = conf.network.default_rootless_network_cmd.as_deref();
+        let by_program = !matches!(driver, None | Some("auto" | "native"));
         Ok(mode == NetworkMode::Private && !by_program)
     }
 

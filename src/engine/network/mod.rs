@@ -37,6 +37,7 @@ use super::error::EngineError;
 use super::users::Users;
 use super::{Dialect, Engine};
 use crate::config::ConfigError;
+use crate::network::helper::client::{Client, HelperError};
 use crate::oci::Digest;
 use crate::state::StateError;
 use crate::state::connection::{Attachment, PublishedPort};
@@ -122,6 +123,14 @@ pub enum NetworkFailure {
         text: String,
         /// Which list.
         list: &'static str,
+    },
+    /// A change that running containers do not get.
+    #[error("network {name} is changed for containers that start from now on")]
+    Update {
+        /// Which.
+        name: String,
+        /// Why.
+        source: HelperError,
     },
     /// containers.conf.
     #[error(transparent)]
@@ -246,7 +255,21 @@ impl Engine {
                 record.dns_servers.push(server);
             }
         }
-        Ok(networks.save(&lock, &record)?)
+        networks.save(&lock, &record)?;
+        let helper = Client::connect(&self.dirs.run_root).map_err(HelperError::from);
+        let told = match helper {
+            Ok(Some(helper)) => helper.set_name_servers(&record.id, &record.dns_servers),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        // One that is ending serves nobody.
+        match told {
+            Ok(()) | Err(HelperError::Gone) => Ok(()),
+            Err(source) => Err(NetworkFailure::Update {
+                name: record.name,
+                source,
+            }),
+        }
     }
 
     /// As [`Engine::network`], without a look at the containers.

@@ -102,6 +102,7 @@ impl Engine {
         report: &dyn Report,
     ) -> Result<(NetworkPlan, Attachment), JoinNetworkError> {
         let network = self.network_record(&request.network)?;
+        let network = self.configured(store, network)?;
         let network = self.checked(store, network, report)?;
         let interface = interface(request, attached)?;
         let leases = self.networks().leases(&network.name)?;
@@ -121,6 +122,37 @@ impl Engine {
             aliases: request.aliases.clone(),
         };
         Ok((NetworkPlan::from(&network), attachment))
+    }
+
+    /// The default network gets the addresses that the configuration gives it, once nobody is in
+    /// it.
+    fn configured(
+        &self,
+        store: &Store,
+        network: NetworkRecord,
+    ) -> Result<NetworkRecord, NetworkError> {
+        if network.name != DEFAULT_NETWORK {
+            return Ok(network);
+        }
+        // What cannot be read was told by whoever needed it for more.
+        let conf = self.containers_conf().ok();
+        let subnet = conf.and_then(|conf| conf.network.default_subnet.as_deref());
+        let subnet = subnet.and_then(|text| text.parse::<Prefix>().ok());
+        let Some(subnet) = subnet.map(Prefix::network) else {
+            return Ok(network);
+        };
+        let networks = self.networks();
+        let has_it = network.subnets.iter().any(|one| one.network == subnet);
+        if has_it || has_holders(store, &networks.leases(&network.name)?) {
+            return Ok(network);
+        }
+        let lock = networks.lock()?;
+        let moved = NetworkRecord {
+            subnets: vec![with_gateway(subnet)],
+            ..network
+        };
+        networks.save(&lock, &moved)?;
+        Ok(moved)
     }
 
     /// The network as it is used: the default one moves away from a route that the host has got

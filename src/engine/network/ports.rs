@@ -78,7 +78,9 @@ pub enum PortError {
         container: u16,
     },
     /// Associations, which nothing here forwards.
-    #[error("publishing sctp port {port}: only tcp and udp ports can be published")]
+    #[error(
+        "can't forward protocol: sctp: only tcp and udp ports can be published, not {port}/sctp"
+    )]
     Sctp {
         /// The port in the container.
         port: u16,

@@ -22,8 +22,39 @@ const DEFAULTS: [([u8; 4], u8); 4] = [
     ([100, 88, 0, 0], 16),
 ];
 
+/// A part of the addresses, and how long the prefix of a network in it is.
+pub(super) type Pool = (Prefix, u8);
+
+/// The pools of the configuration that are of IPv4; those that are none are left out.
+pub(super) fn pools_of(configured: Option<&[(String, u8)]>) -> Vec<Pool> {
+    let read = |(base, length): &(String, u8)| {
+        let base = base.parse::<Prefix>().ok()?.network();
+        let fits = base.address.is_ipv4() && (base.length..=30).contains(length);
+        fits.then_some((base, *length))
+    };
+    configured.into_iter().flatten().filter_map(read).collect()
+}
+
+/// The first free network of `pools`, or of podman's own if there are none.
+pub(super) fn free_v4(used: &[Prefix], pools: &[Pool]) -> Option<Prefix> {
+    if pools.is_empty() {
+        return free_of_podmans(used);
+    }
+    let mut all = pools.iter().flat_map(|(base, length)| {
+        let (first, last) = match (base.address, base.last()) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => (first.to_bits(), last.to_bits()),
+            // There are none of these.
+            _ => (1, 0),
+        };
+        let step = 1_usize << (32 - u32::from(*length));
+        let subnet = |bits| Prefix::new(IpAddr::V4(Ipv4Addr::from_bits(bits)), *length);
+        (first..=last).step_by(step).map(subnet)
+    });
+    all.find(|subnet| is_free(*subnet, used))
+}
+
 /// The first free /24.
-pub(super) fn free_v4(used: &[Prefix]) -> Option<Prefix> {
+fn free_of_podmans(used: &[Prefix]) -> Option<Prefix> {
     let number = |address: [u8; 4]| Ipv4Addr::from(address).to_bits();
     let pools = POOLS.iter();
     let mut all = pools.flat_map(|(first, last)| (number(*first)..=number(*last)).step_by(256));
@@ -123,10 +154,18 @@ mod tests {
             (&["10.0.0.0/8", "172.16.0.0/12"], "192.168.100.0/24"),
         ];
         for (used, expected) in cases {
-            let free = free_v4(&prefixes(used)).unwrap();
+            let free = free_v4(&prefixes(used), &[]).unwrap();
             assert_eq!(free.to_string(), *expected, "{used:?}");
         }
-        assert_eq!(free_v4(&prefixes(&["0.0.0.0/0"])), None);
+        assert_eq!(free_v4(&prefixes(&["0.0.0.0/0"]), &[]), None);
+        let configured = [
+            ("10.200.0.0/23".to_owned(), 24),
+            ("fd00::/48".to_owned(), 64),
+        ];
+        let pools = pools_of(Some(&configured));
+        let free = |used: &[&str]| free_v4(&prefixes(used), &pools).map(|free| free.to_string());
+        assert_eq!(free(&["10.200.0.0/24"]).as_deref(), Some("10.200.1.0/24"));
+        assert_eq!(free(&["10.200.0.0/16"]), None);
         let used = prefixes(&["10.0.0.0/8"]);
         assert_eq!(default_v4(&[]).to_string(), "10.88.0.0/16");
         assert_eq!(default_v4(&used).to_string(), "172.31.0.0/16");

@@ -4,6 +4,7 @@
 
 use std::ffi::CString;
 use std::fs::{DirBuilder, File, remove_file};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -185,6 +186,13 @@ impl Client {
         Self::begin(&directory, bridges.as_ref().map(AsFd::as_fd), cgroup)
     }
 
+    fn refuse_older(&self) -> Result<(), HelperError> {
+        match self.age()? {
+            Age::Current => Ok(()),
+            Age::Older | Age::Silent => Err(HelperError::Older),
+        }
+    }
+
     fn age(&self) -> Result<Age, HelperError> {
         let own = Version::own();
         let question = Request::Hello {
@@ -263,10 +271,7 @@ impl Client {
         container: &str,
         plan: &ConnectionPlan,
     ) -> Result<(), HelperError> {
-        match self.age()? {
-            Age::Current => {}
-            Age::Older | Age::Silent => return Err(HelperError::Older),
-        }
+        self.refuse_older()?;
         let request = Request::Connect {
             container: container.to_owned(),
             plan: Box::new(plan.clone()),
@@ -283,6 +288,20 @@ impl Client {
         let request = Request::Disconnect {
             container: container.to_owned(),
             network: network.to_owned(),
+        };
+        self.ask(&request, &[]).map(drop)
+    }
+
+    /// Changes whom the name server asks for the containers of a network.
+    ///
+    /// # Errors
+    ///
+    /// The helper's refusal; [`HelperError::Older`].
+    pub fn set_name_servers(&self, network: &str, servers: &[IpAddr]) -> Result<(), HelperError> {
+        self.refuse_older()?;
+        let request = Request::NameServers {
+            network: network.to_owned(),
+            servers: servers.to_vec(),
         };
         self.ask(&request, &[]).map(drop)
     }

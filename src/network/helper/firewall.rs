@@ -179,6 +179,12 @@ fn catch_rules(networks: &[&NetworkPlan], echo: Echo) -> Vec<Rule> {
             ],
             &accept,
         ]),
+        // Answers to whoever has joined this namespace to reach containers.
+        rule([
+            &is(Field::TransparentSocket, &[0]),
+            &kind(RTN_LOCAL),
+            &accept,
+        ]),
         rule([&protocol(UDP), &kind(RTN_LOCAL), &to_names, &accept]),
         rule([&protocol(TCP), &kind(RTN_LOCAL), &to_names, &accept]),
         rule([&protocol(ICMP), &kind(RTN_LOCAL), &accept]),

@@ -2,6 +2,7 @@
 //! What is said over the helper's control socket: one JSON document per SEQPACKET message, with
 //! descriptors passed along.
 
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,13 @@ pub enum Request {
         container: String,
         /// The id of the network.
         network: String,
+    },
+    /// Changes whom the name server asks for the containers of a network.
+    NameServers {
+        /// The id of the network.
+        network: String,
+        /// All of them from now on.
+        servers: Vec<IpAddr>,
     },
     /// Ends the connection of a container, its ports among that.
     Detach {

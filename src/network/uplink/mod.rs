@@ -40,6 +40,14 @@ impl Kind {
     /// Both, the preferred one first.
     pub const ALL: [Self; 2] = [Self::Pasta, Self::Slirp4netns];
 
+    /// The package that holds it.
+    pub const fn package(self) -> &'static str {
+        match self {
+            Self::Pasta => "passt",
+            Self::Slirp4netns => "slirp4netns",
+        }
+    }
+
     /// The program's name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -140,11 +148,24 @@ impl fmt::Display for Reason {
             Self::NotInstalled(kinds) => {
                 let names = kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>();
                 let verb = if names.len() == 1 { "is" } else { "are" };
-                write!(formatter, "{} {verb} not installed", names.join(" and "))
+                let packages = kinds.iter().map(|kind| kind.package()).collect::<Vec<_>>();
+                write!(
+                    formatter,
+                    "{} {verb} not installed (package {})",
+                    names.join(" and "),
+                    packages.join(" or ")
+                )
             }
-            Self::NoTun(path) => write!(formatter, "{} does not exist", path.display()),
+            Self::NoTun(path) => {
+                let path = path.display();
+                write!(formatter, "{path} does not exist (as root: modprobe tun)")
+            }
             Self::TunRefused(path, why) => {
-                write!(formatter, "{} cannot be opened: {why}", path.display())
+                let path = path.display();
+                write!(
+                    formatter,
+                    "{path} cannot be opened: {why} (as root: chmod 666 {path})"
+                )
             }
         }
     }

@@ -7,6 +7,7 @@
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
 use super::Target;
 
@@ -22,6 +23,8 @@ const MAP_GUEST_ADDR: &str = "--map-guest-addr";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     arguments: Vec<OsString>,
+    /// A file for its process id, that the user asked for. pasta takes one alone, and we have it.
+    pub pid_file: Option<PathBuf>,
     /// Where names are resolved.
     pub resolvers: Vec<IpAddr>,
     /// Where the host is; none if pasta cannot say.
@@ -42,9 +45,16 @@ impl Plan {
     pub fn new(words: &[String], target: &Target) -> Self {
         let has = |names: &[&str]| words.iter().any(|word| names.contains(&word.as_str()));
         let mut arguments = vec!["--config-net".into(), "--foreground".into()];
-        // `--map-gw` is Podman's word for leaving out `--no-map-gw`.
-        let passed = words.iter().filter(|word| *word != "--map-gw");
-        arguments.extend(passed.map(OsString::from));
+        let mut pid_file = None;
+        let mut given = words.iter();
+        while let Some(word) = given.next() {
+            match word.as_str() {
+                // Podman's word for leaving out `--no-map-gw`.
+                "--map-gw" => {}
+                "-P" | "--pid" => pid_file = given.next().map(PathBuf::from),
+                _ => arguments.push(word.into()),
+            }
+        }
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
         let mut resolvers = addresses_after(words, DNS_FORWARD);
         if resolvers.is_empty() {
@@ -70,6 +80,7 @@ impl Plan {
         arguments.extend(namespaces(target));
         Self {
             arguments,
+            pid_file,
             resolvers,
             host: host.or(Some(HOST.into())),
             optional,
@@ -161,6 +172,8 @@ mod tests {
         insta::assert_snapshot!(line(&plan(&[], &target)), @"--config-net --foreground --dns-forward 169.254.1.1 -t none -u none -T none -U none --no-map-gw --quiet --pid /proc/self/fd/1 --userns /proc/42/ns/user --netns /proc/42/ns/net --map-guest-addr 169.254.1.2");
         let words = [
             "--map-gw",
+            "--pid",
+            "/tmp/pid",
             "-t",
             "8080:80",
             "--trace",

@@ -2,7 +2,7 @@
 //! A running uplink program: started, awaited, stopped.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write as _};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -167,9 +167,19 @@ impl Starting {
         }
     }
 
+    /// What is left to do once the interface is there.
     fn publish(&mut self) -> Result<(), UplinkError> {
-        let Plan::Slirp4netns(options, _, forwards) = &self.plan else {
-            return Ok(());
+        let (options, forwards) = match &self.plan {
+            Plan::Slirp4netns(options, _, forwards) => (options, forwards),
+            Plan::Pasta(plan) => {
+                if let Some(path) = &plan.pid_file {
+                    let pid = self.running.child.id();
+                    let file = File::create(path);
+                    let written = file.and_then(|mut file| writeln!(file, "{pid}"));
+                    written.called(|| format!("write({path:?})")).ignored();
+                }
+                return Ok(());
+            }
         };
         let published = publish_by_slirp4netns(forwards, options.network.container());
         published.map_err(|error| {

@@ -383,11 +383,14 @@ fn reasons_against_every_program() {
         tun: &device,
     };
     let reason = |kinds| choose(&search(kinds)).map_err(|reason| reason.to_string());
-    let missing = format!("{} does not exist", device.display());
+    let missing = format!(
+        "{} does not exist (as root: modprobe tun)",
+        device.display()
+    );
     assert_eq!(
         reason(&Kind::ALL),
         Err(format!(
-            "pasta and slirp4netns are not installed; {missing}"
+            "pasta and slirp4netns are not installed (package passt or slirp4netns); {missing}"
         ))
     );
     let program = stand_in(directory.path(), Kind::Slirp4netns, "");
@@ -396,6 +399,6 @@ fn reasons_against_every_program() {
     assert_eq!(reason(&Kind::ALL), Ok(program));
     assert_eq!(
         reason(&[Kind::Pasta]),
-        Err("pasta is not installed".to_owned())
+        Err("pasta is not installed (package passt)".to_owned())
     );
 }

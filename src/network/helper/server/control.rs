@@ -119,6 +119,10 @@ impl Server {
                 }
                 None => refused(not_attached(&container)),
             },
+            Request::NameServers { network, servers } => {
+                self.set_name_servers(&network, &servers);
+                (Reply::Done, Vec::new())
+            }
             Request::Detach { container } => {
                 if let Some(number) = self.number_of(&container) {
                     self.detach(number);
@@ -294,6 +298,21 @@ impl Server {
         }
         self.tell_names(number);
         Ok(())
+    }
+
+    fn set_name_servers(&mut self, network: &str, servers: &[IpAddr]) {
+        let containers = self.containers.iter().map(|(number, _)| number);
+        for number in containers.collect::<Vec<_>>() {
+            let Some(container) = self.containers.get_mut(number) else {
+                continue;
+            };
+            let mut networks = container.plan.networks.iter_mut();
+            if let Some(its) = networks.find(|one| one.id == network) {
+                its.dns_servers = servers.to_vec();
+                self.tell_names(number);
+                self.tell_change(number);
+            }
+        }
     }
 
     /// The monitor keeps what the next helper needs to know.
