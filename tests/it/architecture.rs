@@ -302,6 +302,19 @@ fn every_room_of_the_tree_is_in_the_table() {
     }
 }
 
+/// A file that nobody names is not compiled, and its tests never run.
+#[test]
+fn every_file_of_the_end_to_end_tests_is_named() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let main = fs::read_to_string(directory.join("main.rs")).unwrap();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let named = main.contains(&format!("mod {name};"));
+        assert!(named || name == "main", "{}", path.display());
+    }
+}
+
 #[test]
 fn every_file_names_its_licence_and_says_what_it_is() {
     for source in tree() {

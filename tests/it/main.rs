@@ -42,6 +42,7 @@ mod registry;
 mod restart;
 mod rm;
 mod run;
+mod secrets;
 mod stop;
 mod support;
 mod system;
