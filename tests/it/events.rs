@@ -79,7 +79,6 @@ const COUNT: usize = 60;
 
 #[test]
 fn a_follower_misses_nothing_of_a_log_that_is_shortened() {
-    const COUNT: usize = 60;
     if tool() != Tool::Coracle {
         return;
     }

@@ -34,10 +34,8 @@ fn a_container_becomes_unhealthy_and_healthy_again() {
     let last = "{{range .State.Health.Log}}{{.ExitCode}} {{.Output}}{{end}}";
     let log = sandbox.ok(["inspect", "--format", last, "web"]);
     assert!(log.ends_with("1 looked"), "{log}");
-    sandbox
-        .run(["healthcheck", "run", "web"])
-        .expect(1)
-        .says("unhealthy");
+    let outcome = sandbox.run(["healthcheck", "run", "web"]).expect(1);
+    assert_eq!(outcome.out(), "unhealthy");
     sandbox.ok(["exec", "web", "rm", "/bad"]);
     sandbox.ok(["wait", "--condition", "healthy", "web"]);
     assert_eq!(sandbox.ok(["healthcheck", "run", "web"]), "");
@@ -89,10 +87,8 @@ fn a_check_that_takes_too_long_is_killed_with_what_it_has_started() {
     ];
     let script = "trap : CHLD; echo up; while :; do sleep 0.1; done";
     start(&sandbox, "web", &flags, script);
-    sandbox
-        .run(["healthcheck", "run", "web"])
-        .expect(1)
-        .says("unhealthy");
+    let outcome = sandbox.run(["healthcheck", "run", "web"]).expect(1);
+    assert_eq!(outcome.out(), "unhealthy");
     let output = sandbox.ok(["inspect", "--format", "{{.State.Health.Log}}", "web"]);
     assert!(
         output.contains("begun") && output.contains("exceeded timeout"),

@@ -71,7 +71,7 @@ fn stop_and_rm_end_the_pause_before_a_restart() {
     wait_pause(&sandbox, "web");
     let status = sandbox.ok(["ps", "-a", "--format", "{{.Status}}"]);
     assert!(status.starts_with("Restarting (3)"), "{status}");
-    sandbox.run(["rm", "web"]).expect(125);
+    sandbox.run(["rm", "web"]).expect(2);
     assert_eq!(sandbox.ok(["stop", "web"]), "web");
     assert_eq!(sandbox.field("web", ".State.Status"), "exited");
     assert_eq!(sandbox.field("web", ".State.ConmonPid"), "0");
