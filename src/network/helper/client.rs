@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -103,6 +103,9 @@ pub fn directory(run_root: &Path) -> PathBuf {
     run_root.join("net")
 }
 
+/// How long the monitors may take to come to a new helper.
+const COMING: Duration = Duration::from_millis(500);
+
 impl Client {
     /// Connects with the helper, starting it if there is none. The caller lives in the user's
     /// holder namespace and in the host's network, and is single-threaded; it need not wait for
@@ -175,7 +178,8 @@ impl Client {
             Age::Older => {}
             Age::Silent => return Err(HelperError::NoSuccession),
         }
-        let bridges = if old.members()?.is_empty() {
+        let members = old.members()?;
+        let bridges = if members.is_empty() {
             None
         } else {
             Some(old.namespace()?)
@@ -183,7 +187,25 @@ impl Client {
         old.ask(&Request::Retire, &[])?;
         // Until its sockets are free.
         while let Ok(Some(_)) = protocol::receive::<Reply>(old.as_fd()) {}
-        Self::begin(&directory, bridges.as_ref().map(AsFd::as_fd), cgroup)
+        let new = Self::begin(&directory, bridges.as_ref().map(AsFd::as_fd), cgroup)?;
+        new.await_members(&members);
+        Ok(new)
+    }
+
+    /// Gives the monitors of the older helper's containers a moment to come: before they have,
+    /// nobody finds their names. One that does not come holds nobody up for long.
+    fn await_members(&self, awaited: &[Member]) {
+        let deadline = Instant::now() + COMING;
+        let has_come = |came: &[Member], one: &Member| {
+            came.iter().any(|member| member.container == one.container)
+        };
+        while Instant::now() < deadline {
+            match self.members() {
+                Ok(came) if awaited.iter().all(|one| has_come(&came, one)) => return,
+                Ok(_) => std::thread::sleep(Duration::from_millis(2)),
+                Err(_) => return,
+            }
+        }
     }
 
     fn refuse_older(&self) -> Result<(), HelperError> {
