@@ -14,6 +14,7 @@ mod attendant;
 mod bridges;
 mod default_mounts;
 mod error;
+mod health_clock;
 mod life;
 mod ports;
 mod prepare;

@@ -44,13 +44,14 @@ fn is_containers(name: &str, linux: &Linux) -> bool {
     namespaces.any(|namespace| namespace.typ() == kind)
 }
 
-/// What the engine asks for on its own, one group that may ping: where the container has no /proc
-/// of its own to write it in, inside of another container, only that is missing.
+/// What the engine asks for on its own, groups that may ping and low ports: where the container has
+/// no /proc of its own to write it in, inside of another container, only that is missing.
 fn is_engines(name: &str, value: &str) -> bool {
-    let one = value
-        .split_once(' ')
-        .is_some_and(|(first, last)| first == last);
-    name == "net.ipv4.ping_group_range" && one
+    match name {
+        "net.ipv4.ping_group_range" => value.starts_with("0 "),
+        "net.ipv4.ip_unprivileged_port_start" => value == "0",
+        _ => false,
+    }
 }
 
 /// Writes every parameter of the spec below the /proc of `root`.

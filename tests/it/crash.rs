@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::network::until_ended;
 use crate::support::host::own_cgroup;
 use crate::support::process::PATIENCE;
 use crate::support::sandbox::IMAGE;
@@ -133,7 +134,9 @@ fn what_shares_the_hosts_pids_is_found_after_its_monitor_was_killed() {
         .run(["rm", "-f", "web"])
         .expect(0)
         .says("2 processes that it left running were ended");
-    assert!(processes.into_iter().all(is_gone));
+    for pid in processes {
+        until_ended(Some(pid));
+    }
     assert_nothing_left(&sandbox);
 }
 

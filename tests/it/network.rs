@@ -92,8 +92,8 @@ fn helper(sandbox: &Sandbox) -> Option<Pid> {
     .map(Pid::from_raw)
 }
 
-/// Waits for the end of a helper that has no container any more.
-fn until_ended(helper: Option<Pid>) {
+/// Waits for the end of a process that has nothing to live for any more.
+pub(crate) fn until_ended(helper: Option<Pid>) {
     // None, when it was quicker than the look at the processes.
     let Some(process) = helper.and_then(|pid| Pidfd::open(pid.as_raw()).ok()) else {
         return;
@@ -103,7 +103,7 @@ fn until_ended(helper: Option<Pid>) {
     assert_eq!(
         poll(&mut ends, patience),
         Ok(1),
-        "it outlives its last container"
+        "it outlives what it was for"
     );
 }
 

@@ -2,11 +2,9 @@
 //! Health checks: one check of a container, by its user or by its monitor's clock, what it says of
 //! the container's health, and what is done about that.
 
-mod by_clock;
 mod judgement;
 mod probe;
 
-pub(super) use by_clock::ClockProbe;
 pub use judgement::Finding;
 
 use judgement::{Circumstances, Judgement, judge};

@@ -15,12 +15,12 @@ use nix::unistd::setsid;
 
 use super::attendant::StartAttendant;
 use super::bridges::Bridges;
+use super::health_clock::ClockProbe;
 use super::life::{Life, copies};
 use super::prepared::{Prepared, Waiter};
 use crate::engine::Dialect;
 use crate::engine::cgroup::{ContainerCgroup, of_network_helper};
 use crate::engine::events::as_it_is_called_now;
-use crate::engine::health::ClockProbe;
 use crate::engine::pipes::{Input, piped};
 use crate::engine::{connect, host, secret};
 use crate::monitor::protocol::AttachedStreams;
