@@ -326,7 +326,7 @@ fn mounts_take_the_words_of_the_specification() {
              touch /closed/x 2>&1; pwd; cat /proc/sys/kernel/domainname"
         )))
         .edit(|spec| {
-            spec["process"]["cwd"] = json!("/work/dir");
+            spec["process"]["cwd"] = json!("/some/dir");
             spec["domainname"] = json!("a.domain");
             let mut add = |to: &str, source: &str, options: &[&str]| {
                 let kind = if source == "tmpfs" { "tmpfs" } else { "bind" };
@@ -343,7 +343,7 @@ fn mounts_take_the_words_of_the_specification() {
         });
     let outcome = bundle.shell("rt run t").expect(0);
     let wanted = "of the hostof the host\nfile\n/strict rw,nosuid,nodev\n/closed ro,relatime\n\
-                  of the hosttouch: /closed/x: Read-only file system\n/work/dir\na.domain\n";
+                  of the hosttouch: /closed/x: Read-only file system\n/some/dir\na.domain\n";
     assert_eq!(outcome.stdout, wanted);
     // The root is closed, and the places that were missing are inside of it.
     assert!(bundle.sandbox.path("b/rootfs/made/for/it").exists());
