@@ -359,13 +359,13 @@ fn the_kernel_shares_as_the_specification_says() {
     let script =
         "cut -d' ' -f19,41 /proc/self/stat; ionice -p 1; grep -c ' local ' /proc/self/numa_maps";
     bundle.edit(runs(script)).edit(|spec| {
-        spec["process"]["scheduler"] = json!({"policy": "SCHED_BATCH", "nice": 5});
+        spec["process"]["scheduler"] = json!({"policy": "SCHED_BATCH", "nice": 19});
         spec["process"]["ioPriority"] = json!({"class": "IOPRIO_CLASS_BE", "priority": 6});
         spec["linux"]["memoryPolicy"] = json!({"mode": "MPOL_LOCAL"});
     });
     let shown = bundle.shell("rt run t").stdout;
     let lines: Vec<&str> = shown.lines().collect();
-    assert_eq!(lines[..2], ["5 3", "best-effort: prio 6"], "{shown}");
+    assert_eq!(lines[..2], ["19 3", "best-effort: prio 6"], "{shown}");
     if fs::exists("/proc/self/numa_maps").unwrap() {
         assert_ne!(lines[2], "0", "{shown}");
     }

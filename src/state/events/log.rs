@@ -18,7 +18,7 @@ use crate::sys::{Called, Ignored, SysResult, fs as sys_fs};
 pub const LOG_BYTES_MAX: u64 = 1_000_000;
 
 /// How long the writers that still have the old log open may take.
-const LATE_WRITERS: Duration = Duration::from_millis(100);
+const LATE_WRITERS: Duration = Duration::from_millis(500);
 
 /// Where events go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,10 +100,11 @@ fn append(path: &Path, lines: &[u8], bytes_max: u64) -> SysResult<()> {
     let metadata = file
         .metadata()
         .called(|| format!("fstat({})", path.display()))?;
-    let is_full = bytes_max > 0 && metadata.len() + lines.len() as u64 > bytes_max;
+    let bytes_before = bytes_max.saturating_sub(lines.len() as u64);
+    let is_full = bytes_max > 0 && metadata.len() > bytes_before;
     if is_full {
         // One that cannot be shortened grows.
-        shorten(path).ok();
+        shorten(path, bytes_before).ok();
     }
     if is_full || metadata.nlink() == 0 {
         file = open(path)?;
@@ -129,10 +130,11 @@ fn open(path: &Path) -> SysResult<File> {
     file.called(|| format!("open({})", path.display()))
 }
 
-/// Replaces the log by its newer half. Whoever is at it already does it for all.
-fn shorten(path: &Path) -> io::Result<()> {
+/// Replaces a log of more than `bytes_max` by its newer half. Whoever is at it already does it for
+/// all: their new log, which they still add late lines to, is not shortened once more.
+fn shorten(path: &Path, bytes_max: u64) -> io::Result<()> {
     let old = File::open(path)?;
-    if old.try_lock().is_err() || !is_at(&old, path)? {
+    if old.try_lock().is_err() || !is_at(&old, path)? || old.metadata()?.len() <= bytes_max {
         return Ok(());
     }
     let mut temporary = path.as_os_str().to_owned();
@@ -198,3 +200,22 @@ pub const ROTATION_BEGINS: &str = "begin";
 
 /// What follows is new.
 const ROTATION_ENDS: &str = "end";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_who_found_it_full_shorten_it_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("events.log");
+        let event = lines(&[Event::new(Kind::Volume, Action::Create)]);
+        fs::write(&path, event.repeat(100)).unwrap();
+        let bytes_max = (event.len() * 90) as u64;
+        shorten(&path, bytes_max).unwrap();
+        let once = fs::read(&path).unwrap();
+        assert!(once.len() as u64 <= bytes_max);
+        shorten(&path, bytes_max).unwrap();
+        assert_eq!(once, fs::read(&path).unwrap());
+    }
+}
