@@ -210,7 +210,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("events.log");
         let event = lines(&[Event::new(Kind::Volume, Action::Create)]);
-        fs::write(&path, event.repeat(100)).unwrap();
+        open(&path).unwrap().write_all(&event.repeat(100)).unwrap();
         let bytes_max = (event.len() * 90) as u64;
         shorten(&path, bytes_max).unwrap();
         let once = fs::read(&path).unwrap();
