@@ -47,6 +47,11 @@ fn what_a_container_changed_is_told_exported_and_committed() {
     assert!(!changes.contains("/proc"), "{changes}");
     let json: Value = serde_json::from_str(&sandbox.ok(["diff", "--format", "json", "c"])).unwrap();
     assert_eq!(json["deleted"], serde_json::json!(["/etc/os-release"]));
+    // By its name, also where an image's id begins with that.
+    let image = sandbox.ok(["images", "-q", IMAGE]);
+    sandbox.ok(["rename", "c", &image[..2]]);
+    assert_eq!(sandbox.ok(["diff", &image[..2]]), changes);
+    sandbox.ok(["rename", &image[..2], "c"]);
 
     let path = sandbox.path("c.tar");
     sandbox.ok(["export", "-o", &path.to_string_lossy(), "c"]);

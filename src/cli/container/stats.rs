@@ -2,6 +2,7 @@
 //! `stats` and `pod stats`: what containers use of the machine, once or again and again.
 
 use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use super::which::without_slash;
@@ -184,7 +185,7 @@ fn show(
             .collect();
         let mut text = render(&rows, flags.format.as_deref(), dialect)?;
         let is_one_look_of_docker = dialect == Dialect::Docker && flags.no_stream;
-        if !(flags.no_reset || is_one_look_of_docker) {
+        if !flags.no_reset && !is_one_look_of_docker && io::stdout().is_terminal() {
             text.insert_str(0, CLEAR);
         }
         context.ui.raw(text.as_bytes())?;

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use super::error::FilesError;
-use crate::engine::Engine;
 use crate::engine::roots::RootSource;
+use crate::engine::{Dialect, Engine};
 use crate::state::StateError;
 use crate::state::record::ContainerRecord;
 use crate::storage::StorageError;
@@ -25,7 +25,8 @@ pub struct DiffRequest {
 /// What kind of things a comparison is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiffSubject {
-    /// Images, and containers where no image has the name.
+    /// Images, and containers where no image has the name; what can be the beginning of an image's
+    /// id, and docker's words, name a container first.
     Any,
     /// Containers.
     Container,
@@ -98,6 +99,7 @@ impl Engine {
         match subject {
             DiffSubject::Container => self.container_stack(name),
             DiffSubject::Image => self.image_stack(name),
+            DiffSubject::Any if self.means_container(name)? => self.container_stack(name),
             DiffSubject::Any => match self.image_stack(name) {
                 Err(FilesError::Storage(StorageError::NoSuchImage { .. })) => {
                     match self.container_stack(name) {
@@ -111,6 +113,17 @@ impl Engine {
                 result => result,
             },
         }
+    }
+
+    /// Whether `name` is a container's, and not to be looked for among images at first.
+    fn means_container(&self, name: &str) -> Result<bool, FilesError> {
+        let can_be_id = name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if self.dialect == Dialect::Podman && !can_be_id {
+            return Ok(false);
+        }
+        let store = self.store()?;
+        let id = store.resolve(name);
+        Ok(id.is_ok_and(|id| store.is_called(&id, name)))
     }
 
     fn image_stack(&self, name: &str) -> Result<Stack, FilesError> {
