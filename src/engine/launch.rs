@@ -16,6 +16,7 @@ mod default_mounts;
 mod error;
 mod health_clock;
 mod life;
+mod passwd;
 mod ports;
 mod prepare;
 mod prepared;

@@ -35,6 +35,7 @@ pub mod maps;
 pub mod names;
 pub mod namespaces;
 pub mod network;
+pub mod notify;
 pub mod oci_runtime;
 pub(crate) mod pattern;
 pub mod pause;

@@ -188,6 +188,10 @@ pub struct ContainerRequest {
     pub preserve_fd: Vec<i32>,
     /// `--tz`.
     pub timezone: Option<String>,
+    /// `--sdnotify`.
+    pub sdnotify: NotifyMode,
+    /// `NOTIFY_SOCKET` of who made it, unless nobody is to be notified.
+    pub notify_socket: Option<PathBuf>,
     /// `--umask`.
     pub umask: Option<String>,
     /// `--env-host`: the caller's environment is part of `env` already.
@@ -263,6 +267,44 @@ pub enum SecretPlace {
         /// The variable.
         target: String,
     },
+}
+
+/// Who tells a service manager that the container is ready (`--sdnotify`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NotifyMode {
+    /// It does itself.
+    #[default]
+    Container,
+    /// The monitor, as soon as the container runs.
+    Conmon,
+    /// The monitor, once the container is healthy.
+    Healthy,
+    /// Nobody.
+    Ignore,
+}
+
+impl NotifyMode {
+    /// The mode of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "container" => Some(Self::Container),
+            "conmon" => Some(Self::Conmon),
+            "healthy" => Some(Self::Healthy),
+            "ignore" => Some(Self::Ignore),
+            _ => None,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::Conmon => "conmon",
+            Self::Healthy => "healthy",
+            Self::Ignore => "ignore",
+        }
+    }
 }
 
 /// `--rootfs PATH[:O][:idmap]`.

@@ -32,6 +32,7 @@ mod look;
 mod manifest;
 mod network;
 mod network_world;
+mod notify;
 mod oci;
 mod overlay_fuse;
 mod peers;

@@ -200,7 +200,7 @@ impl CreateArgs {
             ..ContainerRequest::default()
         };
         let mut notices = Vec::new();
-        let notified = caller.variable("NOTIFY_SOCKET").is_some();
+        let notified = caller.variable("NOTIFY_SOCKET");
         check_isolation(self.isolation.as_deref())?;
         self.lifecycle
             .fill(&mut request, caller.dialect, notified)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::engine::Dialect;
-use crate::state::record::ContainerRequest;
+use crate::state::record::{ContainerRequest, NotifyMode};
 
 /// Flags about the life of the container.
 #[derive(Debug, Default, Args)]
@@ -79,23 +79,24 @@ pub(crate) enum LifecycleError {
     NegativeRetries,
     #[error("invalid restart policy: may specify retries at most once")]
     RetriesTwice,
-    #[error("--sdnotify {mode}: not supported yet")]
-    NotifyNotYet { mode: String },
     #[error("invalid sdnotify value \"{mode}\": must be container, conmon, healthy or ignore")]
     Notify { mode: String },
 }
 
 impl LifecycleArgs {
-    /// Writes what these flags ask for into `request`; `notified` says whether a service manager
-    /// waits for word of the container (`NOTIFY_SOCKET`).
+    /// Writes what these flags ask for into `request`; `notified` is the socket of a service
+    /// manager that waits for word of the container (`NOTIFY_SOCKET`).
     pub(crate) fn fill(
         self,
         request: &mut ContainerRequest,
         dialect: Dialect,
-        notified: bool,
+        notified: Option<&str>,
     ) -> Result<(), LifecycleError> {
         self.check(dialect)?;
-        check_notify(self.sdnotify.as_deref(), notified)?;
+        request.sdnotify = notify_mode(self.sdnotify.as_deref())?;
+        let notified = notified.filter(|socket| !socket.is_empty());
+        let notified = notified.filter(|_| request.sdnotify != NotifyMode::Ignore);
+        request.notify_socket = notified.map(PathBuf::from);
         request.attach = self
             .attach
             .iter()
@@ -196,18 +197,13 @@ fn check_retries(policy: &str, retries: &str) -> Result<(), LifecycleError> {
     }
 }
 
-/// Without a service manager that waits, nobody is to be notified and every mode is the same.
-fn check_notify(mode: Option<&str>, notified: bool) -> Result<(), LifecycleError> {
-    match mode {
-        None | Some("ignore") => Ok(()),
-        Some("container" | "conmon" | "healthy") if !notified => Ok(()),
-        Some(mode @ ("container" | "conmon" | "healthy")) => Err(LifecycleError::NotifyNotYet {
-            mode: mode.to_owned(),
-        }),
-        Some(mode) => Err(LifecycleError::Notify {
-            mode: mode.to_owned(),
-        }),
-    }
+fn notify_mode(name: Option<&str>) -> Result<NotifyMode, LifecycleError> {
+    let Some(name) = name else {
+        return Ok(NotifyMode::default());
+    };
+    NotifyMode::parse(name).ok_or_else(|| LifecycleError::Notify {
+        mode: name.to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -216,7 +212,7 @@ mod tests {
 
     fn fill(args: LifecycleArgs, dialect: Dialect) -> Result<ContainerRequest, String> {
         let mut request = ContainerRequest::default();
-        args.fill(&mut request, dialect, false)
+        args.fill(&mut request, dialect, None)
             .map(|()| request)
             .map_err(|error| error.to_string())
     }
@@ -305,8 +301,8 @@ mod tests {
         for (args, message) in cases {
             assert_eq!(fill(args, Dialect::Podman).unwrap_err(), message);
         }
-        assert_eq!(check_notify(Some("conmon"), false), Ok(()));
-        assert!(check_notify(Some("conmon"), true).is_err());
-        assert!(check_notify(Some("bogus"), false).is_err());
+        assert_eq!(notify_mode(Some("conmon")), Ok(NotifyMode::Conmon));
+        assert_eq!(notify_mode(None), Ok(NotifyMode::Container));
+        assert!(notify_mode(Some("bogus")).is_err());
     }
 }

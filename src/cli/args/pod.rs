@@ -110,7 +110,7 @@ impl PodCreateArgs {
         let mut lifecycle = LifecycleArgs::default();
         lifecycle.restart = self.restart;
         lifecycle
-            .fill(&mut request, caller.dialect, false)
+            .fill(&mut request, caller.dialect, None)
             .map_err(Failure::tool)?;
         let mut namespaces = NamespaceArgs::default();
         namespaces.cgroup_parent = self.cgroup_parent;

@@ -26,13 +26,13 @@ pub(crate) struct Events {
     /// Format the output using a Go template, or as JSON
     #[arg(long)]
     format: Option<String>,
-    /// Do not truncate the output
+    /// Do not truncate the output (default true)
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = boolean)]
     no_trunc: Option<bool>,
     /// Show all events created since TIMESTAMP
     #[arg(long, value_name = "TIMESTAMP", allow_hyphen_values = true)]
     since: Option<String>,
-    /// Stream events and do not exit when returning the last known event
+    /// Stream events and do not exit when returning the last known event (default true)
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = boolean)]
     stream: Option<bool>,
     /// Show all events until TIMESTAMP

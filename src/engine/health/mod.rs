@@ -110,8 +110,13 @@ impl Engine {
             start_period: self.is_in_start_period(settings, &now, &health),
             ended: has_ended(&now, observed),
         };
+        let before = health.status.clone();
         let judgement = judge(&mut health, settings, result, circumstances);
         store.write_health(id, &health)?;
+        if before != health.status && health.status == "healthy" {
+            // A manager that is gone waits for nothing.
+            crate::engine::notify::tell_healthy(&record.request).ignored();
+        }
         tell(store, record, settings, &health);
         drop(lock);
         Ok(Some(judgement))

@@ -65,6 +65,8 @@ pub(super) struct Config {
     passwd: bool,
     #[serde(rename = "SdNotifyMode,sdNotifyMode,omitempty")]
     sd_notify_mode: &'static str,
+    #[serde(rename = "SdNotifySocket,sdNotifySocket,omitempty")]
+    sd_notify_socket: String,
     #[serde(rename = "ExposedPorts,ExposedPorts,omitempty")]
     exposed_ports: Keys,
 }
@@ -148,7 +150,12 @@ pub(super) fn config(subject: &Subject<'_>) -> Config {
         timeout: request.timeout_seconds.unwrap_or(0),
         stop_timeout: resolved.stop_timeout_seconds,
         passwd: !request.no_passwd,
-        sd_notify_mode: "container",
+        sd_notify_mode: request.sdnotify.name(),
+        sd_notify_socket: request
+            .notify_socket
+            .as_ref()
+            .map(|path| path.display().to_string())
+            .unwrap_or_default(),
         exposed_ports: Keys::of(port_keys(&resolved.exposed_ports)),
     }
 }

@@ -43,6 +43,14 @@ pub enum PrepareError {
         /// What is wrong with it.
         reason: String,
     },
+    /// `--sdnotify`.
+    #[error("make the notify socket in {}", path.display())]
+    NotifySocket {
+        /// The container's run directory.
+        path: PathBuf,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
     /// `--network`, `--add-host`.
     #[error(transparent)]
     Connect(#[from] ConnectError),

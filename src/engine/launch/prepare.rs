@@ -18,6 +18,7 @@ use oci_spec::runtime::Spec;
 
 use super::default_mounts;
 use super::error::PrepareError;
+use super::passwd::passwd_policy;
 use super::ports::{give_sockets, ping_groups};
 use super::prepared::Prepared;
 use super::time_zone::local_time;
@@ -27,6 +28,7 @@ use crate::engine::connect::{self, ConnectError, Connection, Reached};
 use crate::engine::maps::{Caller, ContainerIds, container_ids};
 use crate::engine::namespaces::{self, Namespaces};
 use crate::engine::network::{self, JoinNetworkError};
+use crate::engine::notify::{self, OwnSocket};
 use crate::engine::pod::pause;
 use crate::engine::roots::{self, Circumstances, EngineChoice, RootPlan, RootSource};
 use crate::engine::secret::{self, SecretFile};
@@ -39,8 +41,7 @@ use crate::network::activation::Activation;
 use crate::network::helper::client::Listener;
 use crate::runtime::idmap::{HolderMap, Reach, is_mapped};
 use crate::runtime::launch::{
-    CallerInside, GroupPolicy, Join, Launch, MapWriter, PasswdPolicy, Root, StageFailure,
-    UserChoice, WorkdirPolicy,
+    GroupPolicy, Join, Launch, MapWriter, Root, UserChoice, WorkdirPolicy,
 };
 use crate::runtime::mounts::target::{self, Links, TargetKind};
 use crate::runtime::seccomp::{self, Host, Profile};
@@ -72,20 +73,7 @@ impl Engine {
             None => container_ids(&record.request, &holder, &caller, single)?,
         };
         let namespaces = namespaces::resolve(&record.request, store)?;
-        let given = Circumstances {
-            choice: engine_choice(&record),
-            ids: &ids.maps,
-            reach: holder.reach,
-            volatile: record.request.auto_remove,
-            fuse: roots::fuse_opens(),
-        };
-        let (root, notice) = roots::plan(&source, &directory, given);
-        if matches!(root.root, Root::Kernel(_)) && !ids.maps.hold_caller() {
-            return Err(PrepareError::NeedsFuse);
-        }
-        if let Some(text) = notice {
-            report.warning(text);
-        }
+        let root = root_plan(&record, &source, &directory, (&ids, &holder), report)?;
         warn_of_single_id(&record, &holder, report);
         let record = with_possible_oom_score(record, report);
         // Before anything is taken that would have to be given back.
@@ -104,7 +92,12 @@ impl Engine {
             make_places(&root, &record)?;
         }
         let listener = listen_on(&run_directory)?;
-        let (mounts, filling) = self.mounts_to_make(&record)?;
+        let (mut mounts, filling) = self.mounts_to_make(&record)?;
+        let notify = notify::listen(&record.request, &run_directory).map_err(|source| {
+            let path = run_directory.clone();
+            PrepareError::NotifySocket { path, source }
+        })?;
+        mounts.extend(notify.as_ref().map(OwnSocket::mount));
         let given = self.secrets_of(&record)?;
         let secrets = secret::write_files(&record, &given, &run_directory)?;
         let joined_monitor = namespaces.monitor;
@@ -121,7 +114,10 @@ impl Engine {
             (&given, &secrets),
         )?;
         give_sockets(&mut launch, &record, &activation)?;
+        let variables = notify.as_ref().map(|_| OwnSocket::variable());
+        add_variables(&mut launch.spec, variables.as_slice());
         let prepared = Prepared {
+            notify,
             joined_monitor,
             dirs: self.dirs.clone(),
             dialect: self.dialect,
@@ -234,6 +230,31 @@ fn recorded_ids(recorded: &RecordedMaps) -> ContainerIds {
         maps: slices::maps_of(recorded),
         kept: None,
     }
+}
+
+/// What serves the root.
+fn root_plan(
+    record: &ContainerRecord,
+    source: &RootSource,
+    directory: &Path,
+    (ids, holder): (&ContainerIds, &HolderMap),
+    report: &dyn Report,
+) -> Result<RootPlan, PrepareError> {
+    let given = Circumstances {
+        choice: engine_choice(record),
+        ids: &ids.maps,
+        reach: holder.reach,
+        volatile: record.request.auto_remove,
+        fuse: roots::fuse_opens(),
+    };
+    let (root, notice) = roots::plan(source, directory, given);
+    if matches!(root.root, Root::Kernel(_)) && !ids.maps.hold_caller() {
+        return Err(PrepareError::NeedsFuse);
+    }
+    if let Some(text) = notice {
+        report.warning(text);
+    }
+    Ok(root)
 }
 
 fn engine_choice(record: &ContainerRecord) -> EngineChoice {
@@ -460,69 +481,6 @@ fn preserved_fds(request: &ContainerRequest) -> Vec<i32> {
     } else {
         request.preserve_fd.clone()
     }
-}
-
-fn passwd_policy(
-    record: &ContainerRecord,
-    ids: &ContainerIds,
-    caller: &Caller,
-) -> Result<PasswdPolicy, StageFailure> {
-    let request = &record.request;
-    if request.no_passwd || (request.read_only && request.passwd_entry.is_none()) {
-        return Ok(PasswdPolicy::Keep);
-    }
-    let needed = ids.kept.is_some()
-        || !record.resolved.user.is_empty()
-        || request.passwd_entry.is_some()
-        || request.group_entry.is_some()
-        || !request.host_users.is_empty();
-    if !needed {
-        return Ok(PasswdPolicy::Keep);
-    }
-    Ok(PasswdPolicy::Complete {
-        passwd_entry: request.passwd_entry.clone(),
-        group_entry: request.group_entry.clone(),
-        host_lines: host_lines(&request.host_users)?,
-        caller: ids.kept.map(|(uid, gid)| CallerInside {
-            name: caller.name.clone(),
-            uid,
-            gid,
-            home: shows(record, &caller.home).then(|| caller.home.clone()),
-        }),
-    })
-}
-
-/// Whether a mount of the user's shows `directory`.
-fn shows(record: &ContainerRecord, directory: &str) -> bool {
-    let mut mounts = record.mounts().iter();
-    mounts.any(|mount| {
-        let place = Path::new(&mount.container_path);
-        place.parent().is_some() && Path::new(directory).starts_with(place)
-    })
-}
-
-/// The host's lines for `--hostuser`, by name or number.
-fn host_lines(users: &[String]) -> Result<Vec<String>, StageFailure> {
-    let passwd = match users {
-        [] => String::new(),
-        _ => fs::read_to_string("/etc/passwd").unwrap_or_default(),
-    };
-    let find = |user: &String| {
-        let names = |line: &&str| {
-            let mut fields = line.split(':');
-            let name = fields.next();
-            name == Some(user) || fields.nth(1) == Some(user)
-        };
-        passwd
-            .lines()
-            .find(names)
-            .map(str::to_owned)
-            .ok_or_else(|| {
-                let message = format!("--hostuser {user}: the host has no such user");
-                StageFailure::with_code(126, message)
-            })
-    };
-    users.iter().map(find).collect()
 }
 
 /// The filter of a container with this bounding set; the profile that everybody uses costs

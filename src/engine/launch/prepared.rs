@@ -11,6 +11,7 @@ use crate::engine::cgroup::{self, ContainerCgroup, Wanted};
 use crate::engine::connect::Connection;
 use crate::engine::events::as_it_is_called_now;
 use crate::engine::network;
+use crate::engine::notify::OwnSocket;
 use crate::engine::roots::FuseRoot;
 use crate::engine::secret::SecretFile;
 use crate::engine::volume::{self, Filling};
@@ -41,6 +42,8 @@ pub(super) struct Prepared {
     /// Any directory: the root is attached over it in the container's own mount namespace.
     pub(super) mountpoint: PathBuf,
     pub(super) listener: Option<OwnedFd>,
+    /// The socket by which it speaks to a service manager.
+    pub(super) notify: Option<OwnSocket>,
     pub(super) connection: Connection,
     /// Set where another program may connect the container if the bridges cannot: nobody asked
     /// for them.

@@ -21,6 +21,7 @@ use super::prepared::{Prepared, Waiter};
 use crate::engine::Dialect;
 use crate::engine::cgroup::{ContainerCgroup, of_network_helper};
 use crate::engine::events::as_it_is_called_now;
+use crate::engine::notify::{self, OwnSocket};
 use crate::engine::pipes::{Input, piped};
 use crate::engine::{connect, host, secret};
 use crate::monitor::protocol::AttachedStreams;
@@ -38,7 +39,7 @@ use crate::runtime::userns::{UsernsError, chain};
 use crate::state::connection::ConnectionPlan;
 use crate::state::events::{Action, Event};
 use crate::state::health::Health;
-use crate::state::record::{ContainerRecord, ContainerState};
+use crate::state::record::{ContainerRecord, ContainerState, ProcessIdentity};
 use crate::state::store::Store;
 use crate::sys::channel::Channel;
 use crate::sys::process::{close_all_but, exit_now};
@@ -107,6 +108,7 @@ fn start(
     kept.extend(prepared.listener.as_ref().map(AsRawFd::as_raw_fd));
     kept.extend(prepared.cgroup.get().map(|cgroup| cgroup.fd.as_raw_fd()));
     kept.extend(&prepared.launch.preserved_fds);
+    kept.extend(prepared.notify.as_ref().map(OwnSocket::number));
     kept.extend(holder.descriptor());
     kept.extend(prepared.listener_numbers());
     call(|| close_all_but(&kept))?;
@@ -127,6 +129,8 @@ fn start(
     let attach = client.map(|_| Action::Attach);
     let actions = [Action::Init, Action::Start].into_iter().chain(attach);
     emit(prepared, &store, actions);
+    // Nobody waits where nobody listens: the container runs all the same.
+    notify::tell_start(&prepared.record.request).ignored();
     let pid = started.run.pid;
     call(|| line.send(format!("s{pid}").as_bytes(), None))?;
     Ok((store, listeners, started))
@@ -156,6 +160,11 @@ pub(super) fn start_run(
         root_server: None,
         earlier,
     };
+    if let Some(socket) = &prepared.notify {
+        let (pid, pidfd) = call(|| socket.start_relay())?;
+        let identity = call(|| ProcessIdentity::of(pid))?;
+        attendant.helpers.push((identity, pidfd));
+    }
     let spawned = spawn(
         &prepared.launch,
         program_io,

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `--sdnotify`: what a service manager hears of a container.
+
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::support::sandbox::IMAGE;
+use crate::support::{Sandbox, requires};
+
+const SCRIPT: &str = "echo \"[$NOTIFY_SOCKET]\"; exec sleep 1000";
+
+/// What systemd would be.
+struct Manager {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl Manager {
+    fn of(sandbox: &Sandbox) -> Self {
+        let path = sandbox.path("manager");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let patience = Some(Duration::from_secs(30));
+        socket.set_read_timeout(patience).unwrap();
+        Self { socket, path }
+    }
+
+    fn hears(&self) -> String {
+        let mut buffer = [0; 200];
+        let length = self.socket.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    }
+
+    fn starts(&self, sandbox: &Sandbox, mode: &str, flags: &[&str]) -> String {
+        let first = ["run", "-d", "--network=none", "--name", mode, "--sdnotify"];
+        let words = [
+            &first[..],
+            &[mode],
+            flags,
+            &["--", IMAGE, "sh", "-c", SCRIPT],
+        ];
+        let call = sandbox.call(words.concat());
+        call.env("NOTIFY_SOCKET", &self.path).run().expect(0);
+        sandbox.wait_log(mode, "]");
+        sandbox.ok(["logs", mode])
+    }
+}
+
+#[test]
+fn the_service_manager_hears_of_the_monitor() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let manager = Manager::of(&sandbox);
+    let main = |name: &str| format!("MAINPID={}", sandbox.field(name, ".State.ConmonPid"));
+
+    assert_eq!(manager.starts(&sandbox, "conmon", &[]), "[]");
+    assert_eq!(manager.hears(), format!("{}\nREADY=1", main("conmon")));
+
+    let flags = ["--health-cmd", "test -e /good", "--health-interval=100ms"];
+    assert_eq!(manager.starts(&sandbox, "healthy", &flags), "[]");
+    assert_eq!(manager.hears(), main("healthy"));
+    sandbox.ok(["exec", "healthy", "touch", "/good"]);
+    assert_eq!(manager.hears(), "READY=1");
+
+    assert_eq!(manager.starts(&sandbox, "ignore", &[]), "[]");
+    let inside = manager.starts(&sandbox, "container", &[]);
+    assert_eq!(inside, "[/run/notify/notify.sock]");
+    // Nothing was said of the one that is to be ignored.
+    assert_eq!(manager.hears(), main("container"));
+    // The container's own socket, by the way that its program has to it.
+    let pid = sandbox.field("container", ".State.Pid");
+    let socket = Path::new("/proc")
+        .join(pid)
+        .join("root/run/notify/notify.sock");
+    let container = UnixDatagram::unbound().unwrap();
+    container
+        .send_to(b"MAINPID=1\nREADY=1\nFDSTORE=1", &socket)
+        .unwrap();
+    assert_eq!(manager.hears(), "READY=1");
+}
