@@ -236,6 +236,17 @@ fn networks_are_joined_and_left_while_a_container_runs() {
     sandbox.ok(["network", "disconnect", "front", "web"]);
     assert_eq!(inside(&sandbox, "front", ask_both), "none\nnone");
     assert!(ask(port).starts_with("from "), "by the other network");
+    let way = sandbox.ok(["exec", "web", "sh", "-c", "ip route | grep default"]);
+    let gateway = sandbox.ok([
+        "network",
+        "inspect",
+        "--format",
+        "{{range .Subnets}}{{.Gateway}}{{end}}",
+        "back",
+    ]);
+    assert_eq!(way.trim(), format!("default via {gateway} dev eth1"));
+    kill(helper(&sandbox).unwrap(), Signal::SIGKILL).unwrap();
+    assert!(ask(port).starts_with("from "), "of another helper");
     if !nix::unistd::geteuid().is_root() {
         let address = sandbox.ok(["exec", "web", "hostname", "-i"]);
         let url = format!("http://{address}/cgi-bin/who");

@@ -85,8 +85,6 @@ struct Container {
     ports: Vec<u32>,
     /// The client that attached it: its monitor.
     client: Option<u32>,
-    /// How many interfaces it has had.
-    interfaces_made: usize,
 }
 
 /// One of a container's interfaces.

@@ -12,7 +12,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use super::firewall::{self, CAUGHT, Echo, Hold, PORTS_TABLE};
 use crate::network::netlink::nft::{self, TableFamily};
 use crate::network::netlink::{Message, Protocol, Socket, route};
-use crate::network::plan::{Attachment, NetworkPlan, Prefix};
+use crate::network::plan::{Attachment, ConnectionPlan, NetworkPlan, Prefix};
 use crate::sys::{Called, Ignored, SysError, SysResult};
 
 /// The table of routes for what was caught.
@@ -208,7 +208,7 @@ impl Topology {
         attachment: &Attachment,
         outer: &str,
         namespace: BorrowedFd<'_>,
-        default_route: DefaultRoute,
+        ways: &[WayOut],
     ) -> SysResult<()> {
         self.admit(attachment, outer);
         if if_nametoindex(outer).is_ok() {
@@ -229,7 +229,22 @@ impl Topology {
             mtu: network.mtu.unwrap_or(DEFAULT_MTU),
         });
         self.routes.request(&[veth])?;
-        self.inside(namespace, || configure(network, attachment, default_route))
+        self.inside(namespace, || configure(network, attachment, ways))
+    }
+
+    /// Sends what leaves a container by `ways` from now on.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub(super) fn lead(&self, namespace: BorrowedFd<'_>, ways: &[WayOut]) -> SysResult<()> {
+        if ways.is_empty() {
+            return Ok(());
+        }
+        self.inside(namespace, || {
+            let routes = ways.iter().map(WayOut::route);
+            Socket::open(Protocol::Route)?.request(&routes.collect::<SysResult<Vec<_>>>()?)
+        })
     }
 
     /// Removes an interface and its other end.
@@ -292,13 +307,42 @@ pub(super) enum Ensured {
     Known,
 }
 
-/// Whether an attachment brings the container's way out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DefaultRoute {
-    /// It does, unless its network has none.
-    Here,
-    /// Another does.
-    Elsewhere,
+/// Where what leaves a container goes, of one family of addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WayOut {
+    interface: String,
+    gateway: IpAddr,
+}
+
+impl WayOut {
+    fn route(&self) -> SysResult<Message> {
+        let index = index_of(&self.interface)?;
+        Ok(route::add_default_route(index, self.gateway))
+    }
+}
+
+/// For each family of addresses the first gateway, in the order in which the networks were joined.
+pub(super) fn ways_out(plan: &ConnectionPlan) -> Vec<WayOut> {
+    let gateways = plan.attachments.iter().flat_map(|attachment| {
+        let network = plan.network_of(attachment);
+        let network = network.filter(|network| !network.internal);
+        let subnets = network.map_or(&[][..], |network| &network.subnets);
+        let gateways = subnets.iter().filter_map(|subnet| subnet.gateway);
+        let has = |gateway: &IpAddr| {
+            let mut addresses = attachment.addresses.iter();
+            addresses.any(|prefix| prefix.address.is_ipv4() == gateway.is_ipv4())
+        };
+        gateways.filter(has).map(|gateway| WayOut {
+            interface: attachment.interface.clone(),
+            gateway,
+        })
+    });
+    let gateways = gateways.collect::<Vec<_>>();
+    let of = |like: &IpAddr| {
+        let mut gateways = gateways.iter();
+        gateways.find(|way| way.gateway.is_ipv4() == like.is_ipv4())
+    };
+    FAMILIES.iter().filter_map(of).cloned().collect()
 }
 
 fn join(namespace: BorrowedFd<'_>) -> SysResult<()> {
@@ -310,37 +354,18 @@ fn index_of(interface: &str) -> SysResult<u32> {
 }
 
 /// In the container's namespace.
-fn configure(
-    network: &NetworkPlan,
-    attachment: &Attachment,
-    default_route: DefaultRoute,
-) -> SysResult<()> {
+fn configure(network: &NetworkPlan, attachment: &Attachment, ways: &[WayOut]) -> SysResult<()> {
     let mut routes = Socket::open(Protocol::Route)?;
     let index = index_of(&attachment.interface)?;
     let mut messages = vec![route::set_up("lo"), route::set_up(&attachment.interface)];
     let addresses = attachment.addresses.iter();
     messages.extend(addresses.map(|address| route::add_address(index, *address)));
-    if default_route == DefaultRoute::Here && !network.internal {
-        messages.extend(default_routes(network, attachment, index));
+    for way in ways {
+        messages.push(way.route()?);
     }
     let further = network.routes.iter();
     messages.extend(further.map(|(to, by)| route::add_route(index, *to, *by)));
     routes.request(&messages)
-}
-
-/// For each family that the container has an address of, the first gateway.
-fn default_routes(network: &NetworkPlan, attachment: &Attachment, index: u32) -> Vec<Message> {
-    let gateways = network.subnets.iter().filter_map(|subnet| subnet.gateway);
-    let gateway = |like: &IpAddr| gateways.clone().find(|way| way.is_ipv4() == like.is_ipv4());
-    let has = |like: &IpAddr| {
-        let mut addresses = attachment.addresses.iter();
-        addresses.any(|prefix| prefix.address.is_ipv4() == like.is_ipv4())
-    };
-    let families = FAMILIES.iter().filter(|like| has(like));
-    families
-        .filter_map(gateway)
-        .map(|gateway| route::add_default_route(index, gateway))
-        .collect()
 }
 
 /// Loopback, the way of what is caught, and the settings without which it does not work.
@@ -392,23 +417,97 @@ fn bridge_mac(id: &str) -> [u8; 6] {
     [0x0a, byte(0), byte(2), byte(4), byte(6), byte(8)]
 }
 
-/// The name of an interface's end in the bridge: at most 15 bytes, and no two the same.
-pub(super) fn outer_name(container: &str, interface_number: usize) -> String {
-    format!(
-        "v{}n{interface_number}",
-        container.get(..10).unwrap_or(container)
-    )
+/// The name of an interface's end in the bridge: at most 15 bytes, no two the same, and for the next
+/// helper what it was for the last.
+pub(super) fn outer_name(container: &str, inner: &str) -> String {
+    let head = |length| container.get(..length).unwrap_or(container);
+    let number = inner.strip_prefix("eth").filter(|number| {
+        (1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    match number {
+        Some(number) => format!("v{}n{number}", head(10)),
+        None => format!("v{}x{:09x}", head(4), digest(container, inner) >> 28),
+    }
+}
+
+/// FNV-1a of both.
+fn digest(container: &str, inner: &str) -> u64 {
+    let bytes = container.bytes().chain([0]).chain(inner.bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::plan::Subnet;
 
     #[test]
     fn names_fit_into_the_kernels_limit() {
         let id = "0123456789abcdef";
-        assert_eq!(outer_name(id, 3), "v0123456789n3");
-        assert!(outer_name(id, 999).len() <= 15);
+        assert_eq!(outer_name(id, "eth3"), "v0123456789n3");
+        let inner = ["eth999", "eth1000", "eth", "ethx", "lan", "lan0"];
+        let outer = inner.map(|inner| outer_name(id, inner));
+        assert!(outer.iter().all(|name| name.len() <= 15), "{outer:?}");
+        let distinct = outer.iter().collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(distinct.len(), inner.len());
         assert_eq!(bridge_mac(id), [0x0a, 0x01, 0x23, 0x45, 0x67, 0x89]);
+    }
+
+    fn subnet(gateway: Option<&str>) -> Subnet {
+        Subnet {
+            network: "10.0.0.0/8".parse().unwrap(),
+            gateway: gateway.map(|gateway| gateway.parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn the_way_out_is_by_the_first_network_that_leads_there() {
+        let network = |id: &str, gateways: &[Option<&str>], internal| NetworkPlan {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            bridge: id.to_owned(),
+            subnets: gateways.iter().map(|gateway| subnet(*gateway)).collect(),
+            ipv6: false,
+            internal,
+            mtu: None,
+            isolate: false,
+            dns_enabled: false,
+            dns_servers: Vec::new(),
+            routes: Vec::new(),
+        };
+        let attachment = |network: &str, interface: &str, addresses: &[&str]| Attachment {
+            network: network.to_owned(),
+            interface: interface.to_owned(),
+            addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+            mac: "02:00:00:00:00:01".parse().unwrap(),
+            aliases: Vec::new(),
+        };
+        let way = |interface: &str, gateway: &str| WayOut {
+            interface: interface.to_owned(),
+            gateway: gateway.parse().unwrap(),
+        };
+        let mut plan = ConnectionPlan {
+            networks: vec![
+                network("inner", &[Some("10.1.0.1")], true),
+                network("none", &[None], false),
+                network("four", &[Some("10.3.0.1")], false),
+                network("both", &[Some("10.4.0.1"), Some("fd04::1")], false),
+            ],
+            attachments: vec![
+                attachment("inner", "eth0", &["10.1.0.2/24"]),
+                attachment("none", "eth1", &["10.2.0.2/24"]),
+                attachment("four", "eth2", &["10.3.0.2/24"]),
+                attachment("both", "lan", &["10.4.0.2/24", "fd04::2/64"]),
+            ],
+            ..ConnectionPlan::default()
+        };
+        let six = way("lan", "fd04::1");
+        assert_eq!(ways_out(&plan), [way("eth2", "10.3.0.1"), six.clone()]);
+        plan.attachments.remove(2);
+        assert_eq!(ways_out(&plan), [way("lan", "10.4.0.1"), six]);
+        plan.attachments.pop();
+        assert_eq!(ways_out(&plan), []);
     }
 }

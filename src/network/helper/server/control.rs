@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use super::super::events::{Token, Watch};
 use super::super::names;
 use super::super::protocol::{self, Member, Reply, Request, borrow};
-use super::super::topology::{DefaultRoute, Ensured, outer_name};
+use super::super::topology::{Ensured, WayOut, outer_name, ways_out};
 use super::super::version::Version;
 use super::{Container, Interface, Port, Server, Stage};
 use crate::network::dns::Asker;
@@ -188,7 +188,6 @@ impl Server {
             interfaces: Vec::new(),
             ports: Vec::new(),
             client: Some(client),
-            interfaces_made: 0,
         });
         let container = self.containers.get(number).expect("it was just added");
         let process = container.process.as_fd();
@@ -216,13 +215,13 @@ impl Server {
             else {
                 continue;
             };
-            let outer = outer_name(&container.id, container.interfaces_made);
-            container.interfaces_made += 1;
-            let default_route = if container.plan.attachments.is_empty() {
-                DefaultRoute::Here
-            } else {
-                DefaultRoute::Elsewhere
-            };
+            let outer = outer_name(&container.id, &attachment.interface);
+            let known = ways_out(&container.plan);
+            if container.plan.network_of(&attachment).is_none() {
+                container.plan.networks.push(network.clone());
+            }
+            container.plan.attachments.push(attachment.clone());
+            let ways = new_ways(&known, &container.plan);
             if let Some(other) = self.topology.make_way(network)? {
                 self.names.remove_network(&other);
             }
@@ -235,19 +234,15 @@ impl Server {
             }
             let namespace = container.namespace.as_fd();
             self.topology
-                .plug(network, &attachment, &outer, namespace, default_route)?;
+                .plug(network, &attachment, &outer, namespace, &ways)?;
             for prefix in &attachment.addresses {
                 self.owners.insert(prefix.address, number);
             }
             container.interfaces.push(Interface {
                 network: network.id.clone(),
                 outer,
-                addresses: attachment.addresses.clone(),
+                addresses: attachment.addresses,
             });
-            if container.plan.network_of(&attachment).is_none() {
-                container.plan.networks.push(network.clone());
-            }
-            container.plan.attachments.push(attachment);
         }
         self.tell_names(number);
         Ok(())
@@ -281,6 +276,7 @@ impl Server {
         let Some(container) = self.containers.get_mut(number) else {
             return Ok(());
         };
+        let known = ways_out(&container.plan);
         container.plan.networks.retain(|each| each.id != network);
         container
             .plan
@@ -297,7 +293,11 @@ impl Server {
             self.topology.unplug(&interface.outer)?;
         }
         self.tell_names(number);
-        Ok(())
+        let Some(container) = self.containers.get(number) else {
+            return Ok(());
+        };
+        let ways = new_ways(&known, &container.plan);
+        self.topology.lead(container.namespace.as_fd(), &ways)
     }
 
     fn set_name_servers(&mut self, network: &str, servers: &[IpAddr]) {
@@ -402,6 +402,13 @@ impl Server {
             }
         }
     }
+}
+
+/// Those of `plan` that are not among `known`.
+fn new_ways(known: &[WayOut], plan: &ConnectionPlan) -> Vec<WayOut> {
+    let mut ways = ways_out(plan);
+    ways.retain(|way| !known.contains(way));
+    ways
 }
 
 fn gateways_of(network: &NetworkPlan) -> impl Iterator<Item = IpAddr> + '_ {
