@@ -5,8 +5,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::network::netlink::nft::{
-    AddressFamily, Chain, ChainKind, Comparison, Expression, Field, Hook, KeyPart, Refusal,
-    Register, Set, Table, TableFamily, Verdict, interface_key, set_mark,
+    AddressFamily, Chain, Comparison, Expression, Field, Hook, KeyPart, Refusal, Register, Set,
+    Table, TableFamily, Verdict, interface_key, set_mark,
 };
 use crate::network::plan::{NetworkPlan, Prefix};
 
@@ -100,7 +100,6 @@ pub(super) fn catching(networks: &[&NetworkPlan], hold: Hold, echo: Echo) -> Tab
     };
     let chain = |name: &str, priority, rules| Chain {
         name: name.to_owned(),
-        kind: ChainKind::Filter,
         hook: Hook::Prerouting,
         priority,
         rules,
@@ -131,11 +130,22 @@ fn hold_rules(networks: &[&NetworkPlan], hold: Hold) -> Vec<Rule> {
         Load(Field::InputInterface, One),
         Lookup("bridges".to_owned(), IsNot),
     ];
+    // Most packets are neither.
+    let no_tcp = [
+        Load(Field::TransportProtocol, One),
+        Compare(IsNot, vec![TCP]),
+    ];
+    let later = [
+        Load(Field::TcpFlags, One),
+        Mask(vec![SYN | ACK]),
+        Compare(IsNot, vec![SYN]),
+    ];
     let mut rules = vec![
+        rule([&no_tcp, &accept]),
+        rule([&later, &accept]),
         rule([&outside, &accept]),
         rule([&from_any("internal"), &accept]),
         rule([
-            &protocol(TCP),
             &kind(RTN_LOCAL),
             &is(Field::DestinationPort, &53_u16.to_be_bytes()),
             &accept,
@@ -149,16 +159,11 @@ fn hold_rules(networks: &[&NetworkPlan], hold: Hold) -> Vec<Rule> {
     for network in subnets(networks) {
         rules.push(rule([&not_local, &within(network), &accept]));
     }
-    let first = [
-        Load(Field::TcpFlags, One),
-        Mask(vec![SYN | ACK]),
-        Compare(Is, vec![SYN]),
-    ];
     let queue = match hold {
         Hold::Queue => End(Verdict::Queue(0)),
         Hold::OldQueue | Hold::Nothing => Expression::OldQueue(0),
     };
-    rules.push(rule([&protocol(TCP), &first, &[queue]]));
+    rules.push(vec![queue]);
     rules
 }
 
@@ -338,7 +343,6 @@ pub(super) fn sending() -> Table {
         sets: sets.map(|set| set.with(Vec::new())).to_vec(),
         chains: vec![Chain {
             name: "senders".to_owned(),
-            kind: ChainKind::Filter,
             hook: Hook::Prerouting,
             priority: -300,
             rules,

@@ -9,8 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::errno::Errno;
 
 use crate::network::netlink::nft::{
-    self, AddressFamily, Chain, ChainKind, Comparison, Expression, Field, Hook, Register, Table,
-    TableFamily, Translation,
+    self, Chain, Checksum, Comparison, Expression, Field, Hook, Register, Table, TableFamily,
 };
 use crate::network::netlink::{Protocol, Socket};
 use crate::sys::SysResult;
@@ -71,6 +70,8 @@ pub(super) fn sockets_inside() -> SysResult<Sockets> {
     Ok(sockets)
 }
 
+/// Exchanges the ports of what is sent to the name server, and of its answers. Nothing else of the
+/// container is touched: translation by the kernel would have it keep track of every connection.
 fn redirection(datagrams: u16, listener: u16) -> Table {
     const TCP: u8 = 6;
     const UDP: u8 = 17;
@@ -80,27 +81,38 @@ fn redirection(datagrams: u16, listener: u16) -> Table {
             Expression::Compare(Comparison::Is, value.to_vec()),
         ]
     };
-    let rule = |protocol: u8, port: u16| {
-        let mut rule = is(Field::V4Destination, &ADDRESS.octets()).to_vec();
+    let rule = |address, port, protocol: u8, from: u16, to: u16| {
+        let mut rule = is(address, &ADDRESS.octets()).to_vec();
         rule.extend(is(Field::TransportProtocol, &[protocol]));
-        rule.extend(is(Field::DestinationPort, &PORT.to_be_bytes()));
+        rule.extend(is(port, &from.to_be_bytes()));
         rule.extend([
-            Expression::Value(Register::One, ADDRESS.octets().to_vec()),
-            Expression::Value(Register::Two, port.to_be_bytes().to_vec()),
-            Expression::Translate(Translation::Destination, AddressFamily::V4),
+            Expression::Value(Register::One, to.to_be_bytes().to_vec()),
+            match protocol {
+                TCP => Expression::Store(port, Checksum::Tcp),
+                _ => Expression::Store(port, Checksum::Udp),
+            },
         ]);
         rule
     };
+    let there = |protocol, port| {
+        let (address, field) = (Field::V4Destination, Field::DestinationPort);
+        rule(address, field, protocol, PORT, port)
+    };
+    let back = |protocol, port| rule(Field::V4Source, Field::SourcePort, protocol, port, PORT);
     Table {
         family: TableFamily::Ip,
         name: "coracle_names".to_owned(),
         sets: Vec::new(),
         chains: vec![Chain {
             name: "output".to_owned(),
-            kind: ChainKind::Nat,
             hook: Hook::Output,
             priority: -100,
-            rules: vec![rule(UDP, datagrams), rule(TCP, listener)],
+            rules: vec![
+                there(UDP, datagrams),
+                back(UDP, datagrams),
+                there(TCP, listener),
+                back(TCP, listener),
+            ],
         }],
     }
 }

@@ -118,6 +118,13 @@ impl Relay {
         !self.unfinished.is_empty()
     }
 
+    /// Nothing has happened for a while: gives memory back.
+    pub(super) fn rest(&mut self) {
+        if self.is_empty() {
+            self.pipes.clear();
+        }
+    }
+
     /// Joins `near`, which stands, with `far`, which is being connected; `owner` is a container.
     /// Neither waits with small pieces for a full packet (`TCP_NODELAY`), which may never come.
     ///
@@ -140,8 +147,11 @@ impl Relay {
         });
         self.shares.add(owner);
         let flow = self.flows.get(number).expect("it was just added");
-        let far = flow.far.socket.as_fd();
+        let (near, far) = (flow.near.socket.as_fd(), flow.far.socket.as_fd());
         let watched = events.watch(far, Watch::Changes, Token::Far(number));
+        // Who has connected has often sent something already: that is told now.
+        let watched =
+            watched.and_then(|()| events.watch(near, Watch::Changes, Token::Near(number)));
         if watched.is_err() {
             self.remove(number);
         }
@@ -149,31 +159,25 @@ impl Relay {
     }
 
     /// Something happened to one side of a connection.
-    pub(super) fn handle(&mut self, events: &Events, event: Event) {
+    pub(super) fn handle(&mut self, event: Event) {
         let (Token::Near(number) | Token::Far(number)) = event.token else {
             return;
         };
         let Some(flow) = self.flows.get_mut(number) else {
             return;
         };
-        if matches!(event.token, Token::Near(_)) {
-            flow.near.note(event);
-        } else {
-            flow.far.note(event);
+        match event.token {
+            Token::Near(_) => flow.near.note(event),
+            _ => flow.far.note(event),
         }
         if flow.connecting {
-            if !event.writable() {
+            if event.failed() {
+                return self.break_off(number);
+            }
+            if !flow.far.writable {
                 return;
             }
             flow.connecting = false;
-            let near = flow.near.socket.as_fd();
-            let watch = || events.watch(near, Watch::Changes, Token::Near(number));
-            if event.failed() || watch().is_err() {
-                return self.break_off(number);
-            }
-            // Who has connected has often sent something already.
-            flow.near.readable = true;
-            flow.near.writable = true;
         }
         self.move_on(number);
     }
@@ -204,9 +208,6 @@ impl Relay {
     /// All events of a round are done.
     pub(super) fn settle(&mut self) {
         self.flows.settle();
-        if self.flows.len() == 0 {
-            self.pipes.clear();
-        }
     }
 
     fn move_on(&mut self, number: u32) {
@@ -226,8 +227,11 @@ impl Relay {
     }
 
     fn remove(&mut self, number: u32) -> Option<Flow> {
-        let flow = self.flows.remove(number)?;
+        let mut flow = self.flows.remove(number)?;
         self.shares.remove(flow.owner);
+        for side in [&mut flow.near, &mut flow.far] {
+            self.pipes.give_back(side.pipe.take(), side.held);
+        }
         Some(flow)
     }
 
@@ -269,7 +273,7 @@ fn pump(pipes: &mut Pipes, from: &mut Side, to: &mut Side) -> Turn {
         }
     }
     if from.held == 0 {
-        pipes.give_back(from.pipe.take());
+        pipes.give_back(from.pipe.take(), 0);
         if from.ended && !from.told {
             socket::end(to.socket.as_fd(), Shutdown::Write);
             from.told = true;

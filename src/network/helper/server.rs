@@ -133,7 +133,7 @@ impl Server {
         deadlines.into_iter().flatten().min().map(left)
     }
 
-    fn wait(&self) -> SysResult<Vec<Event>> {
+    fn wait(&mut self) -> SysResult<Vec<Event>> {
         let timeout = self.time_left();
         if timeout.is_some_and(|timeout| timeout <= QUIET_AFTER) {
             return self.events.wait(timeout);
@@ -142,6 +142,7 @@ impl Server {
         if !events.is_empty() {
             return Ok(events);
         }
+        self.relay.rest();
         self.events.wait_with_little_memory(self.time_left())?;
         self.events.wait(Some(Duration::ZERO))
     }
@@ -153,7 +154,7 @@ impl Server {
             Token::Process(number) => self.detach(number),
             Token::CaughtTcp(place) => self.take_caught(place),
             Token::Port(number) => self.serve_port(number),
-            Token::Near(_) | Token::Far(_) => self.relay.handle(&self.events, event),
+            Token::Near(_) | Token::Far(_) => self.relay.handle(event),
             Token::Queue => self.take_held(),
             Token::Held(number) => self.end_try(number),
             Token::CaughtUdp(place) => self.take_caught_datagrams(place),

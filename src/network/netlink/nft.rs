@@ -31,15 +31,6 @@ pub enum Hook {
     Input,
 }
 
-/// What a chain is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChainKind {
-    /// Letting through and catching.
-    Filter,
-    /// Translating addresses.
-    Nat,
-}
-
 /// A table, replaced as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
@@ -82,8 +73,6 @@ pub struct Set {
 pub struct Chain {
     /// Its name.
     pub name: String,
-    /// What it is for.
-    pub kind: ChainKind,
     /// Where it is called.
     pub hook: Hook,
     /// Its place among the chains of the hook.
@@ -177,13 +166,13 @@ pub enum Refusal {
     PortUnreachable,
 }
 
-/// What an address is translated to.
+/// Where a packet's checksum is, which changes with what it covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Translation {
-    /// Of the destination.
-    Destination,
-    /// Of the source.
-    Source,
+pub enum Checksum {
+    /// TCP's.
+    Tcp,
+    /// UDP's.
+    Udp,
 }
 
 /// One step of a rule; a rule ends where a comparison does not hold.
@@ -204,8 +193,8 @@ pub enum Expression {
     /// Gives the packet to the socket at the address in register one and the port in register
     /// two, whatever its destination is.
     Catch(AddressFamily),
-    /// Translates to the address in register one and the port in register two.
-    Translate(Translation, AddressFamily),
+    /// Puts what is in the first register into the packet.
+    Store(Field, Checksum),
     /// Refuses.
     Refuse(Refusal),
     /// Gives the packet to the queue with this number by the older `NFQUEUE`.

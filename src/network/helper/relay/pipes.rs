@@ -58,17 +58,18 @@ impl Pipes {
         Ok(pipe)
     }
 
-    pub(super) fn give_back(&mut self, pipe: Option<Pipe>) {
+    /// `held` is what is left in it.
+    pub(super) fn give_back(&mut self, pipe: Option<Pipe>, held: usize) {
         let Some(pipe) = pipe else { return };
         self.taken -= 1;
-        if self.kept.len() < KEPT {
+        if held == 0 && self.kept.len() < KEPT {
             self.kept.push(pipe);
         }
     }
 
+    /// Keeps none.
     pub(super) fn clear(&mut self) {
         self.kept = Vec::new();
-        self.taken = 0;
     }
 }
 
@@ -84,4 +85,20 @@ fn make(large: bool) -> Result<Pipe, Errno> {
         write,
         slots: (bytes / PAGE_BYTES).max(1),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_empty_ones_are_kept_and_all_are_counted() {
+        let mut pipes = Pipes::new();
+        let taken = [0, 1, 0].map(|held| (pipes.take().unwrap(), held));
+        assert_eq!(pipes.taken(), 3);
+        for (pipe, held) in taken {
+            pipes.give_back(Some(pipe), held);
+        }
+        assert_eq!((pipes.taken(), pipes.kept.len()), (0, 2));
+    }
 }

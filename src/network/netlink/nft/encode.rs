@@ -3,8 +3,8 @@
 
 use super::super::{CREATE, EXCLUSIVE, Message, REQUEST};
 use super::{
-    AddressFamily, Chain, ChainKind, Comparison, Expression, Field, Hook, KeyPart, Refusal,
-    Register, SUBSYSTEM, Set, Table, TableFamily, Translation, Verdict,
+    AddressFamily, Chain, Checksum, Comparison, Expression, Field, Hook, KeyPart, Refusal,
+    Register, SUBSYSTEM, Set, Table, TableFamily, Verdict,
 };
 
 const NEW_TABLE: u16 = 0;
@@ -134,10 +134,6 @@ fn new_chain(table: &Table, chain: &Chain) -> Message {
         Hook::Output => 3,
         Hook::Postrouting => 4,
     };
-    let kind = match chain.kind {
-        ChainKind::Filter => "filter",
-        ChainKind::Nat => "nat",
-    };
     message
         .text(1, &table.name)
         .text(3, &chain.name)
@@ -147,7 +143,7 @@ fn new_chain(table: &Table, chain: &Chain) -> Message {
                 .network_number(2, chain.priority.cast_unsigned());
         })
         .network_number(5, ACCEPT)
-        .text(7, kind);
+        .text(7, "filter");
     message
 }
 
@@ -233,7 +229,7 @@ impl Expression {
             Self::Compare(..) => "cmp",
             Self::Lookup(..) => "lookup",
             Self::Catch(_) => "tproxy",
-            Self::Translate(..) => "nat",
+            Self::Store(..) => "payload",
             Self::Refuse(_) => "reject",
             Self::OldQueue(_) => "target",
             Self::End(Verdict::Queue(_)) => "queue",
@@ -275,13 +271,7 @@ impl Expression {
                     .network_number(2, Register::One.number())
                     .network_number(3, Register::Two.number());
             }
-            Self::Translate(translation, family) => {
-                let kind = u32::from(*translation == Translation::Destination);
-                to.network_number(1, kind)
-                    .network_number(2, protocol_number(*family))
-                    .network_number(3, Register::One.number())
-                    .network_number(5, Register::Two.number());
-            }
+            Self::Store(field, checksum) => store(*field, *checksum, to),
             Self::Refuse(refusal) => refuse(*refusal, to),
             Self::OldQueue(number) => old_queue(*number, to),
             Self::End(Verdict::Queue(number)) => {
@@ -323,6 +313,26 @@ fn load(field: Field, register: Register, to: &mut Message) {
                 .network_number(3, FIB_DESTINATION_ON_INPUT);
         }
     }
+}
+
+/// `NFT_PAYLOAD_CSUM_INET`.
+const INTERNET_CHECKSUM: u32 = 1;
+
+fn store(field: Field, checksum: Checksum, to: &mut Message) {
+    let Place::Payload(base, offset, length) = field.place() else {
+        // The kernel refuses what names no place.
+        return;
+    };
+    let sum_offset = match checksum {
+        Checksum::Tcp => 16,
+        Checksum::Udp => 6,
+    };
+    to.network_number(2, base)
+        .network_number(3, offset)
+        .network_number(4, length)
+        .network_number(5, Register::One.number())
+        .network_number(6, INTERNET_CHECKSUM)
+        .network_number(7, sum_offset);
 }
 
 fn refuse(refusal: Refusal, to: &mut Message) {

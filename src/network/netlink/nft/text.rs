@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{
-    AddressFamily, ChainKind, Comparison, Expression, Field, Hook, KeyPart, Refusal, Register, Set,
-    Table, TableFamily, Translation, Verdict,
+    AddressFamily, Comparison, Expression, Field, Hook, KeyPart, Refusal, Register, Set, Table,
+    TableFamily, Verdict,
 };
 
 /// The table as text.
@@ -22,10 +22,6 @@ pub fn text(table: &Table) -> String {
         text.push_str(&set_text(set));
     }
     for chain in &table.chains {
-        let kind = match chain.kind {
-            ChainKind::Filter => "filter",
-            ChainKind::Nat => "nat",
-        };
         let hook = match chain.hook {
             Hook::Prerouting => "prerouting",
             Hook::Input => "input",
@@ -35,7 +31,7 @@ pub fn text(table: &Table) -> String {
         let (name, priority) = (&chain.name, chain.priority);
         writeln!(
             text,
-            "\tchain {name} {{\n\t\ttype {kind} hook {hook} priority {priority}; policy accept;"
+            "\tchain {name} {{\n\t\ttype filter hook {hook} priority {priority}; policy accept;"
         )
         .expect("writing to a string cannot fail");
         for rule in &chain.rules {
@@ -132,8 +128,13 @@ fn rule_text(rule: &[Expression]) -> String {
                 values[place].clone_from(value);
             }
             Expression::SetMark(mark) => words.push(format!("meta mark set {mark}")),
-            Expression::Catch(_) | Expression::Translate(..) => {
-                words.push(target_text(expression, &values));
+            Expression::Catch(family) => words.push(target_text(*family, &values)),
+            Expression::Store(field, _) => {
+                words.push(format!(
+                    "{} set {}",
+                    name_of(*field),
+                    value_text(*field, &values[0])
+                ));
             }
             Expression::Refuse(refusal) => words.push(refusal_text(*refusal).to_owned()),
             Expression::OldQueue(number) => words.push(format!("xt target NFQUEUE # {number}")),
@@ -145,18 +146,15 @@ fn rule_text(rule: &[Expression]) -> String {
     words.join(" ")
 }
 
-fn target_text(expression: &Expression, values: &[Vec<u8>; 3]) -> String {
+fn target_text(family: AddressFamily, values: &[Vec<u8>; 3]) -> String {
     let port = values[1]
         .iter()
         .fold(0, |port, byte| port << 8 | u32::from(*byte));
     let address = address_text(&values[0]);
-    let word = match expression {
-        Expression::Catch(AddressFamily::V4) => "tproxy ip to",
-        Expression::Catch(AddressFamily::V6) => return format!("tproxy ip6 to [{address}]:{port}"),
-        Expression::Translate(Translation::Source, _) => "snat to",
-        _ => "dnat to",
-    };
-    format!("{word} {address}:{port}")
+    match family {
+        AddressFamily::V4 => format!("tproxy ip to {address}:{port}"),
+        AddressFamily::V6 => format!("tproxy ip6 to [{address}]:{port}"),
+    }
 }
 
 const fn not(comparison: Comparison) -> &'static str {
