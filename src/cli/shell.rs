@@ -390,7 +390,7 @@ impl Shell {
     /// An engine that calls the runtime reads its log.
     fn log(&self, failure: &Failure) {
         if let Ok(flags) = RuntimeFlags::read(&self.runtime_flags) {
-            flags.log(&failure.message);
+            flags.log_error(&failure.message);
         }
     }
 

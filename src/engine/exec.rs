@@ -333,6 +333,7 @@ impl Engine {
             container_filter(&target.record, &security, &bounding)?.into()
         };
         let session = Session {
+            personality: None,
             container: target.pidfd.as_fd(),
             pid: target.pid,
             process: self.session_process(&target.record, request, &security, &given),

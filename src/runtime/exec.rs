@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl;
 use nix::unistd::{Gid, Uid, setresgid, setresuid};
-use oci_spec::runtime::Process;
+use oci_spec::runtime::{LinuxPersonality, Process};
 
 use super::entrance::below_reaper;
 use super::handshake::{self, FromInit};
@@ -33,6 +33,8 @@ pub struct Session<'l> {
     pub pid: i32,
     /// Program, environment, rights.
     pub process: Process,
+    /// The machine that it is shown.
+    pub personality: Option<&'l LinuxPersonality>,
     /// Who runs it.
     pub user: UserChoice,
     /// Whether groups can be set.
@@ -209,6 +211,7 @@ fn become_program(
         session.process.user().umask().unwrap_or(0o022),
     ));
     schedule::apply(&session.process, None)?;
+    session.personality.map_or(Ok(()), schedule::show_machine)?;
     let rights = Rights {
         identity: &identity,
         groups: session.groups,

@@ -173,7 +173,8 @@ fn start_later(
     let mut kept = program.launch.preserved_fds.clone();
     kept.extend(program.own.map(OwnBinary::number));
     let starter = lifecycle::wait_for_start(lifecycle, line, &kept)?;
-    let hooks = || lifecycle::run_start_hooks(lifecycle, &program.launch.spec, hosts_pid);
+    let spec = &program.launch.spec;
+    let hooks = || lifecycle::run_start_hooks(lifecycle, spec, hosts_pid, &environment);
     let mut hand_over = |listener| lifecycle::send_listener(&starter, &listener);
     let failure = match become_program(program, &mut hand_over, hooks) {
         Ok(never) => match never {},

@@ -79,16 +79,18 @@ pub(super) fn run_create_hooks(
     Ok(pid)
 }
 
-/// Runs the hooks that come before the program, inside.
+/// Runs the hooks that come before the program, inside, with the program's environment.
 pub(super) fn run_start_hooks(
     lifecycle: &Lifecycle,
     spec: &Spec,
     pid: i32,
+    environment: &[String],
 ) -> Result<(), StageFailure> {
     let hooks = spec.hooks().as_ref();
     let hooks = hooks.and_then(|hooks| hooks.start_container().as_ref());
     let state = with_pid(&lifecycle.state, pid);
-    hooks::run(hooks, "startContainer", &state, ContainerState::Created)
+    let point = ("startContainer", ContainerState::Created);
+    hooks::run_with(hooks, point, &state, Some(environment))
 }
 
 /// The state of the container with its process.

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a spec says of processors, disks and memory nodes: computed here, set on the stage that
+//! What a spec says of processors, disks, memory nodes and the machine that is shown: computed here, set on the stage that
 //! becomes the program, which keeps it over exec.
 
 use oci_spec::runtime::{
-    IOPriorityClass, Linux, LinuxIOPriority, LinuxMemoryPolicy, LinuxSchedulerFlag,
-    LinuxSchedulerPolicy, MemoryPolicyFlagType, MemoryPolicyModeType, Process, Scheduler,
+    IOPriorityClass, Linux, LinuxIOPriority, LinuxMemoryPolicy, LinuxPersonality,
+    LinuxPersonalityDomain, LinuxSchedulerFlag, LinuxSchedulerPolicy, MemoryPolicyFlagType,
+    MemoryPolicyModeType, Process, Scheduler,
 };
 
 use super::launch::StageFailure;
 use crate::sys::SysResult;
-use crate::sys::schedule::{Schedule, set_io_priority, set_memory_policy, set_schedule};
+use crate::sys::schedule::{
+    LINUX_32, Schedule, set_io_priority, set_memory_policy, set_personality, set_schedule,
+};
 
 /// More nodes than any kernel is built for.
 const NODES: usize = 1 << 10;
@@ -34,7 +37,28 @@ pub(super) fn apply(process: &Process, linux: Option<&Linux>) -> Result<(), Stag
         let (mode, nodes) = memory_policy(wanted)?;
         set("linux.memoryPolicy", set_memory_policy(mode, &nodes))?;
     }
-    Ok(())
+    let personality = linux.and_then(|linux| linux.personality().as_ref());
+    personality.map_or(Ok(()), show_machine)
+}
+
+/// Sets the execution domain, also for a session: it is no property of the container's that a
+/// process could join.
+///
+/// # Errors
+///
+/// What cannot be had, by name.
+pub(super) fn show_machine(wanted: &LinuxPersonality) -> Result<(), StageFailure> {
+    if let Some(flag) = wanted.flags().iter().flatten().next() {
+        return Err(StageFailure::setup(format!(
+            "linux.personality.flags {flag:?}: there are none"
+        )));
+    }
+    let domain = match wanted.domain() {
+        LinuxPersonalityDomain::PerLinux => 0,
+        LinuxPersonalityDomain::PerLinux32 => LINUX_32,
+    };
+    set_personality(domain)
+        .map_err(|error| StageFailure::setup(format!("linux.personality: {error}")))
 }
 
 fn schedule(wanted: &Scheduler) -> Result<Schedule, StageFailure> {

@@ -38,6 +38,20 @@ struct SchedAttr {
     period: u64,
 }
 
+/// The kernel's PER_LINUX32: programs are shown a machine of 32 bits.
+pub const LINUX_32: libc::c_ulong = 8;
+
+/// Sets the calling thread's execution domain.
+///
+/// # Errors
+///
+/// personality(2)'s.
+pub fn set_personality(domain: libc::c_ulong) -> SysResult<()> {
+    // SAFETY: personality(2) takes a number.
+    let done = unsafe { libc::personality(domain) };
+    named(done.into(), || format!("personality({domain:#x})"))
+}
+
 /// Sets the calling thread's scheduler.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use nix::sys::termios::{OutputFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
 use super::{Called, SysResult};
 
@@ -36,6 +36,18 @@ impl Drop for RawMode {
         // What was typed ahead stays for the shell; a terminal that is gone needs no mode.
         tcsetattr(&self.terminal, SetArg::TCSANOW, &self.former).ok();
     }
+}
+
+/// Keeps the terminal of `master` from putting a carriage return before each line feed of its
+/// programs' output.
+///
+/// # Errors
+///
+/// ENOTTY when it is no terminal.
+pub fn end_lines_plainly(master: impl AsFd) -> SysResult<()> {
+    let mut mode = tcgetattr(&master).called(|| "tcgetattr([terminal])")?;
+    mode.output_flags.remove(OutputFlags::ONLCR);
+    tcsetattr(&master, SetArg::TCSANOW, &mode).called(|| "tcsetattr([terminal], -onlcr)")
 }
 
 /// Rows and columns of a terminal.

@@ -373,3 +373,84 @@ fn the_kernel_shares_as_the_specification_says() {
     let refused = bundle.shell("rt run t").expect(1).stderr;
     assert!(refused.contains("linux.memoryPolicy.nodes"), "{refused}");
 }
+
+#[test]
+fn what_a_spec_asks_in_vain_is_told_and_not_refused() {
+    requires!("userns");
+    let bundle = Bundle::new();
+    bundle
+        .edit(runs("grep -c CapAmb:.*0000020$ /proc/self/status"))
+        .edit(|spec| {
+            let sets = &mut spec["process"]["capabilities"];
+            sets["bounding"] = json!(["CAP_KILL", "CAP_CHOWN", "CAP_OF_TOMORROW"]);
+            sets["permitted"] = json!(["CAP_KILL", "CAP_CHOWN"]);
+            sets["inheritable"] = json!(["CAP_KILL"]);
+            sets["ambient"] = json!(["CAP_KILL", "CAP_CHOWN"]);
+            // As without a path.
+            for namespace in spec["linux"]["namespaces"].as_array_mut().unwrap() {
+                namespace["path"] = json!("");
+            }
+        });
+    let shown = bundle.shell("rt run t; rt --log log run t; cat log 1>&2");
+    let shown = shown.expect(0);
+    assert_eq!(shown.stdout, "1\n1\n");
+    for words in [
+        "warning: ignoring unknown or unavailable capabilities: CAP_OF_TOMORROW\n",
+        "warning: can't raise ambient capability CAP_CHOWN: it is not in the inheritable set\n",
+        " level=warning msg=\"can't raise ambient capability CAP_CHOWN",
+    ] {
+        assert_eq!(shown.stderr.matches(words).count(), 1, "{}", shown.stderr);
+    }
+    let rootfs = bundle.sandbox.path("b/rootfs");
+    fs::remove_dir(rootfs.join("proc")).unwrap();
+    std::os::unix::fs::symlink("tmp", rootfs.join("proc")).unwrap();
+    let refused = bundle.shell("rt run t").expect(1).stderr;
+    assert!(
+        refused.contains("mount proc on /proc: it must be mounted on ordinary directory"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn hooks_have_the_environment_and_say_why() {
+    requires!("userns");
+    let bundle = Bundle::new();
+    let hook = |script: &str| json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]);
+    bundle.edit(runs("true")).edit(|spec| {
+        spec["process"]["env"] = json!(["PATH=/bin:/usr/bin", "ONE=two"]);
+        spec["hooks"] = json!({"startContainer": hook("test $ONE$HOME = two/root")});
+    });
+    bundle.shell("rt run t").expect(0);
+    bundle.edit(|spec| {
+        spec["process"]["terminal"] = json!(true);
+        spec["hooks"] = json!({"startContainer": hook("cat /no/such/file")});
+    });
+    let told = bundle.shell("rt run t </dev/null").expect(1).stderr;
+    assert!(
+        told.contains("exit code 1: cat: ") && told.contains("/no/such/file"),
+        "{told}"
+    );
+}
+
+#[test]
+fn sessions_and_terminals_are_as_with_other_runtimes() {
+    requires!("userns");
+    let bundle = Bundle::new();
+    bundle.edit(|spec| {
+        spec["process"]["args"] = json!(["sh", "-c", "uname -m; echo end"]);
+        spec["linux"]["personality"] = json!({"domain": "LINUX32", "flags": []});
+    });
+    // Somebody who reads a pipe wants lines, whatever the program has.
+    assert_eq!(
+        bundle.shell("rt run t </dev/null").expect(0).stdout,
+        "i686\nend\n"
+    );
+    let process = json!({"user": {"uid": 0, "gid": 0}, "cwd": "/", "args": ["uname", "-m"]});
+    fs::write(bundle.sandbox.path("b/p"), process.to_string()).unwrap();
+    bundle.edit(runs("sleep 1000"));
+    let script = "rt run -d t </dev/null >/dev/null 2>&1; rt exec --process /dev/fd/3 t 3<p\n\
+                  rt exec --pid-file /no/such/pid t true 2>/dev/null; echo $?\n\
+                  rt kill t KILL; while rt state t | grep -q running; do :; done\n\
+                  rt kill t 2>/dev/null; echo $?; rt kill --all t; echo $?; rt delete t";
+    assert_eq!(bundle.shell(script).expect(0).stdout, "i686\n255\n1\n0\n");
+}

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::{RuntimeCall, RuntimeCommand, exit_code};
 use crate::cli::CommandResult;
+use crate::engine::Report as _;
 use crate::engine::bundle::{CreateRequest, Ended, Force, Stay, Wiring};
 use crate::runtime::lifecycle::{Keyring, Pivot};
 
@@ -92,7 +93,7 @@ impl RuntimeCommand for Create {
     const ABOUT: &'static str = "Make a container from a bundle, without starting its program";
 
     fn run(self, call: &RuntimeCall) -> CommandResult {
-        call.runtime.create(&self.flags.request())?;
+        call.runtime.create(&self.flags.request(), call)?;
         Ok(0)
     }
 }
@@ -121,9 +122,12 @@ impl RuntimeCommand for Run {
             Stay::Foreground
         };
         let request = self.flags.request();
-        let ended = call.runtime.run(&request, stay)?;
+        let ended = call.runtime.run(&request, stay, call)?;
         if let (Ended::WithCode(_), false) = (ended, self.keep) {
-            call.warn(call.runtime.delete(&request.id, Force::Yes)?);
+            let warnings = call.runtime.delete(&request.id, Force::Yes)?;
+            for text in &warnings {
+                call.warning(text);
+            }
         }
         Ok(exit_code(ended))
     }

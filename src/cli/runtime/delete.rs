@@ -3,6 +3,7 @@
 
 use super::{RuntimeCall, RuntimeCommand};
 use crate::cli::CommandResult;
+use crate::engine::Report as _;
 use crate::engine::bundle::Force;
 
 /// Flags of `delete`.
@@ -22,7 +23,10 @@ impl RuntimeCommand for Delete {
 
     fn run(self, call: &RuntimeCall) -> CommandResult {
         let force = if self.force { Force::Yes } else { Force::No };
-        call.warn(call.runtime.delete(&self.id, force)?);
+        let warnings = call.runtime.delete(&self.id, force)?;
+        for text in &warnings {
+            call.warning(text);
+        }
         Ok(0)
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::create::WiringFlags;
 use super::{RuntimeCall, RuntimeCommand, exit_code};
 use crate::cli::{CommandResult, Failure};
-use crate::engine::bundle::{ProcessSource, SessionRequest, Stay};
+use crate::engine::bundle::{BundleError, ProcessSource, SessionRequest, Stay};
 
 /// Flags of `exec`.
 #[derive(Debug, clap::Args)]
@@ -102,7 +102,20 @@ impl RuntimeCommand for Exec {
             wiring: self.wiring.wiring(),
             into_paused: self.ignore_paused,
         };
-        Ok(exit_code(call.runtime.exec(&request, stay)?))
+        let ended = call.runtime.exec(&request, stay, call);
+        Ok(exit_code(ended.map_err(of_session)?))
+    }
+}
+
+/// A session that did not begin must not look like a program that ended with 1: 255, as with the
+/// other runtimes.
+fn of_session(error: BundleError) -> Failure {
+    match Failure::from(error) {
+        failure if failure.code == 1 => Failure {
+            code: 255,
+            ..failure
+        },
+        failure => failure,
     }
 }
 

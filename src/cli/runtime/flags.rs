@@ -86,7 +86,11 @@ impl RuntimeFlags {
         let root = std::path::absolute(&root)
             .map_err(|error| Failure::tool(format_args!("--root {}: {error}", root.display())))?;
         let runtime = Runtime { root, cgroups };
-        Ok(RuntimeCall { runtime, ui: Ui })
+        Ok(RuntimeCall {
+            runtime,
+            ui: Ui,
+            flags: self.clone(),
+        })
     }
 
     /// An engine that asked for a log waits for what is written there.
@@ -106,15 +110,32 @@ impl RuntimeFlags {
 
     /// Adds an error to the log that the caller asked for: engines show that to the user. Without
     /// one, or where it cannot be written, standard error has it all the same.
-    pub(crate) fn log(&self, message: &str) {
-        let Some(path) = &self.log else { return };
+    pub(crate) fn log_error(&self, message: &str) {
+        self.log("error", message);
+    }
+
+    /// Adds a line to the log that the caller asked for.
+    pub(super) fn log(&self, level: &str, message: &str) -> Logged {
+        let Some(path) = &self.log else {
+            return Logged::No;
+        };
         let now = Timestamp::now();
         let line = if self.log_format == "json" {
-            json!({"level": "error", "msg": message, "time": now.to_string()}).to_string()
+            json!({"level": level, "msg": message, "time": now.to_string()}).to_string()
         } else {
-            format!("time=\"{now}\" level=error msg={message:?}")
+            format!("time=\"{now}\" level={level} msg={message:?}")
         };
         let opened = OpenOptions::new().append(true).create(true).open(path);
-        drop(opened.and_then(|mut file| writeln!(file, "{line}")));
+        match opened.and_then(|mut file| writeln!(file, "{line}")) {
+            Ok(()) => Logged::Yes,
+            Err(_) => Logged::No,
+        }
     }
+}
+
+/// Whether a line is in the caller's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Logged {
+    Yes,
+    No,
 }

@@ -14,10 +14,12 @@ mod state;
 mod update;
 
 use super::{CommandResult, Entry, Failure};
+use crate::engine::Report;
 use crate::engine::bundle::{BundleError, Ended, Runtime};
 use crate::output::ui::Ui;
 use crate::runtime::userns::chain;
 
+use flags::Logged;
 pub(crate) use flags::{RuntimeFlags, definition};
 
 /// The name of the group.
@@ -64,14 +66,20 @@ pub(crate) struct RuntimeCall {
     pub(crate) runtime: Runtime,
     /// Standard output and standard error.
     pub(crate) ui: Ui,
+    /// As typed.
+    pub(crate) flags: RuntimeFlags,
 }
 
-impl RuntimeCall {
-    fn warn(&self, warnings: Vec<String>) {
-        for warning in warnings {
-            self.ui.note(format_args!("warning: {warning}"));
+/// What an engine that asked for a log finds there is not said again on standard error, which may
+/// be the program's.
+impl Report for RuntimeCall {
+    fn warning(&self, text: &str) {
+        if self.flags.log("warning", text) == Logged::No {
+            self.ui.note(format_args!("warning: {text}"));
         }
     }
+
+    fn progress(&self, _text: &str) {}
 }
 
 impl From<BundleError> for Failure {

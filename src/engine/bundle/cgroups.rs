@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs};
-use oci_spec::runtime::{Linux, LinuxResources};
+use oci_spec::runtime::{Linux, LinuxNamespaceType, LinuxResources};
 use serde::{Deserialize, Serialize};
 
 use super::{BundleError, CgroupManager};
@@ -250,20 +250,35 @@ impl Cgroups {
 }
 
 /// Sets the limits of `resources`. Where the caller has cgroups of v1 they are not set, as those
-/// are another's to divide.
+/// are another's to divide; the value says so then.
 pub(super) fn limit(
     cgroups: &Cgroups,
     id: &str,
     resources: &LinuxResources,
-) -> Result<(), BundleError> {
+) -> Result<Option<String>, BundleError> {
     match cgroup::hold_resources(&cgroups.unified, resources) {
-        Err(LimitError::Lacking { .. }) if !cgroups.legacy.is_empty() => Ok(()),
+        Err(LimitError::Lacking { .. }) if !cgroups.legacy.is_empty() => {
+            let why = "those of cgroup v1 are not set by this runtime";
+            Ok(Some(format!("limits of container {id} are ignored: {why}")))
+        }
         Err(error) => Err(BundleError::Cgroup {
             id: id.to_owned(),
             reason: chain(&error),
         }),
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(None),
     }
+}
+
+/// What to tell the user of a container whose processes nothing holds together.
+pub(super) fn scattered(cgroups: &Cgroups, linux: &Linux) -> Option<String> {
+    let mut namespaces = linux.namespaces().iter().flatten();
+    let own_ids = namespaces
+        .any(|namespace| namespace.typ() == LinuxNamespaceType::Pid && namespace.path().is_none());
+    (!own_ids && *cgroups == Cgroups::default()).then(|| {
+        "a container with neither a cgroup nor a pid namespace of its own: not all of its \
+         processes can be found to be killed. Such configuration is strongly discouraged"
+            .to_owned()
+    })
 }
 
 /// Whether processes stand still.

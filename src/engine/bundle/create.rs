@@ -11,12 +11,13 @@ use nix::unistd::geteuid;
 use oci_spec::runtime::{ContainerState, Process, Spec};
 
 use super::cgroup_mounts;
-use super::cgroups::{Cgroups, hierarchies, limit};
+use super::cgroups::{Cgroups, hierarchies, limit, scattered};
 use super::document::Document;
 use super::foreground::{Ended, Foreground};
 use super::launch::launch;
 use super::records::{Directory, Record, START_SOCKET};
 use super::{BundleError, CreateRequest, Force, Runtime, Stay, Wiring, console};
+use crate::engine::Report;
 use crate::runtime::hooks;
 use crate::runtime::launch::{ProgramIo, StageFailure};
 use crate::runtime::lifecycle::{Lifecycle, MAKING_NAME, with_pid};
@@ -34,6 +35,25 @@ pub(super) struct Created {
     pub(super) lock: DirectoryLock,
 }
 
+/// What the caller gives.
+struct Asked {
+    document: Document,
+    /// The descriptors that the program gets.
+    preserved: Vec<i32>,
+}
+
+impl Asked {
+    /// Reads the spec, then lets go of the caller's descriptors: one of them may be its file.
+    fn read(request: &CreateRequest) -> Result<Self, BundleError> {
+        let document = Document::read(&request.bundle, request.config.as_deref())?;
+        let preserved = keep_wired(&request.wiring, sockets_of_caller())?;
+        Ok(Self {
+            document,
+            preserved,
+        })
+    }
+}
+
 impl Runtime {
     /// Makes a container and leaves its init stage behind, waiting for `start`.
     ///
@@ -42,9 +62,9 @@ impl Runtime {
     /// # Errors
     ///
     /// See [`BundleError`]; nothing of the container is left then.
-    pub fn create(&self, request: &CreateRequest) -> Result<(), BundleError> {
-        let preserved = keep_wired(&request.wiring, sockets_of_caller())?;
-        let created = self.create_for(request, Stay::Detached, preserved);
+    pub fn create(&self, request: &CreateRequest, told: &dyn Report) -> Result<(), BundleError> {
+        let asked = Asked::read(request)?;
+        let created = self.create_for(request, asked, Stay::Detached, told);
         created.map(drop)
     }
 
@@ -53,13 +73,18 @@ impl Runtime {
     /// # Errors
     ///
     /// See [`BundleError`].
-    pub fn run(&self, request: &CreateRequest, stay: Stay) -> Result<Ended, BundleError> {
-        let preserved = keep_wired(&request.wiring, sockets_of_caller())?;
+    pub fn run(
+        &self,
+        request: &CreateRequest,
+        stay: Stay,
+        told: &dyn Report,
+    ) -> Result<Ended, BundleError> {
+        let asked = Asked::read(request)?;
         let held = match stay {
             Stay::Foreground => Some(Foreground::hold()?),
             Stay::Detached => None,
         };
-        let Created { spawned, lock } = self.create_for(request, stay, preserved)?;
+        let Created { spawned, lock } = self.create_for(request, asked, stay, told)?;
         drop(lock);
         let started = self.start(&request.id);
         started.inspect_err(|_| drop(self.delete(&request.id, Force::Yes)))?;
@@ -73,11 +98,18 @@ impl Runtime {
     fn create_for(
         &self,
         request: &CreateRequest,
+        asked: Asked,
         stay: Stay,
-        preserved: Vec<i32>,
+        told: &dyn Report,
     ) -> Result<Created, BundleError> {
         let directory = self.directory(&request.id)?;
-        let mut document = Document::read(&request.bundle, request.config.as_deref())?;
+        let Asked {
+            mut document,
+            preserved,
+        } = asked;
+        for text in &document.warnings {
+            told.warning(text);
+        }
         if !geteuid().is_root() {
             document.add_user_namespace();
         }
@@ -85,7 +117,7 @@ impl Runtime {
         let terminal = document.spec.process().as_ref().and_then(Process::terminal);
         console::check(&request.wiring, terminal == Some(true), stay)?;
         let lock = directory.make()?;
-        let made = self.make(request, &document, &directory, preserved);
+        let made = self.make(request, &document, &directory, preserved, told);
         match made {
             Ok(spawned) => Ok(Created { spawned, lock }),
             Err(error) => {
@@ -104,6 +136,7 @@ impl Runtime {
         document: &Document,
         directory: &Directory,
         preserved: Vec<i32>,
+        told: &dyn Report,
     ) -> Result<Spawned, BundleError> {
         let spec = &document.spec;
         let linux = spec.linux().as_ref().expect("the document was checked");
@@ -131,7 +164,14 @@ impl Runtime {
         record.cgroups = Cgroups::make(linux, &request.id, self.cgroups)?;
         directory.write(&record)?;
         if let Some(resources) = linux.resources() {
-            limit(&record.cgroups, &request.id, resources)?;
+            let ignored = limit(&record.cgroups, &request.id, resources)?;
+            if let Some(text) = &ignored {
+                told.warning(text);
+            }
+        }
+        let scattered = scattered(&record.cgroups, linux);
+        if let Some(text) = &scattered {
+            told.warning(text);
         }
         cgroup_mounts::resolve(&mut launch.spec, &record.cgroups, &hierarchies());
         let io = streams(spec)?;

@@ -7,9 +7,10 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Linux, LinuxNamespace, LinuxNamespaceType, Process, Spec};
+use serde_json::Value;
 
-use super::BundleError;
 use super::records::file;
+use super::{BundleError, privileges};
 
 /// Larger documents are no specs.
 const LARGEST_BYTES: u64 = 16 << 20;
@@ -20,6 +21,8 @@ pub(super) struct Document {
     pub(super) spec: Spec,
     pub(super) bundle: PathBuf,
     pub(super) rootfs: PathBuf,
+    /// What is not as it was asked for.
+    pub(super) warnings: Vec<String>,
 }
 
 /// Reads a JSON file of others.
@@ -34,6 +37,22 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T
     })
 }
 
+/// Reads a `process` section that stands alone, with what is not as it was asked for.
+pub(super) fn read_process(path: &Path) -> Result<(Process, Vec<String>), BundleError> {
+    let mut value: Value = read_json(path)?;
+    let mut warnings = privileges::drop_unknown(&mut value);
+    let mut process: Process = parse(path, value)?;
+    warnings.extend(privileges::drop_ambient(&mut process));
+    Ok((process, warnings))
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &Path, value: Value) -> Result<T, BundleError> {
+    serde_json::from_value(value).map_err(|source| BundleError::Form {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 impl Document {
     /// Reads the bundle at `bundle`, with its spec perhaps elsewhere.
     pub(super) fn read(bundle: &Path, config: Option<&Path>) -> Result<Self, BundleError> {
@@ -42,8 +61,11 @@ impl Document {
             Some(path) => std::path::absolute(path).map_err(|source| file(path, source))?,
             None => bundle.join("config.json"),
         };
-        let spec: Spec = read_json(&path)?;
-        Self::of(spec, bundle)
+        let mut value: Value = read_json(&path)?;
+        let unknown = value.get_mut("process").map(privileges::drop_unknown);
+        let mut document = Self::of(parse(&path, value)?, bundle)?;
+        document.warnings.splice(0..0, unknown.unwrap_or_default());
+        Ok(document)
     }
 
     /// Gives the container a user namespace if it has none: nobody but root can make the others
@@ -78,6 +100,7 @@ impl Document {
         let root = root.ok_or_else(|| wrong("root is missing"))?.path().clone();
         let rootfs = bundle.join(root);
         make_absolute(&mut spec, &bundle);
+        make_unnamed_new(&mut spec);
         if spec.process().is_none() {
             // It may be created, and not started.
             let mut process = Process::default();
@@ -87,10 +110,16 @@ impl Document {
             check_process(&spec)?;
         }
         check(&spec)?;
+        let mut warnings = Vec::new();
+        if let Some(mut process) = spec.process().clone() {
+            warnings = privileges::drop_ambient(&mut process);
+            spec.set_process(Some(process));
+        }
         Ok(Self {
             spec,
             bundle,
             rootfs,
+            warnings,
         })
     }
 }
@@ -116,6 +145,20 @@ fn make_absolute(spec: &mut Spec, bundle: &Path) {
         }
     }
     spec.set_mounts(Some(mounts));
+}
+
+/// A namespace with an empty path is a new one, as without a path: engines write both.
+fn make_unnamed_new(spec: &mut Spec) {
+    let Some(mut linux) = spec.linux().clone() else {
+        return;
+    };
+    let mut namespaces = linux.namespaces().clone().unwrap_or_default();
+    for namespace in &mut namespaces {
+        let path = namespace.path().clone();
+        namespace.set_path(path.filter(|path| !path.as_os_str().is_empty()));
+    }
+    linux.set_namespaces(Some(namespaces));
+    spec.set_linux(Some(linux));
 }
 
 fn check(spec: &Spec) -> Result<(), BundleError> {

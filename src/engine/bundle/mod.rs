@@ -22,6 +22,7 @@ mod error;
 mod features;
 mod foreground;
 mod launch;
+mod privileges;
 mod processes;
 mod records;
 mod session;

@@ -10,11 +10,12 @@ use nix::sys::signal::SIGKILL;
 use oci_spec::runtime::{Capability, ContainerState, LinuxCapabilities, Process, Spec};
 
 use super::create::{keep_wired, own_streams, streams};
-use super::document::read_json;
+use super::document::read_process;
 use super::foreground::{Ended, Foreground};
 use super::records::Status;
 use super::verbs::refused;
 use super::{BundleError, Runtime, Stay, Wiring, console, launch};
+use crate::engine::Report;
 use crate::runtime::exec::{Running, Session, start};
 use crate::runtime::launch::{GroupPolicy, UserChoice};
 use crate::runtime::lifecycle::with_pid;
@@ -65,8 +66,12 @@ impl Runtime {
     /// # Errors
     ///
     /// [`BundleError::State`] when the container does not run; why the program does not.
-    pub fn exec(&self, request: &SessionRequest, stay: Stay) -> Result<Ended, BundleError> {
-        let preserved = keep_wired(&request.wiring, 0)?;
+    pub fn exec(
+        &self,
+        request: &SessionRequest,
+        stay: Stay,
+        told: &dyn Report,
+    ) -> Result<Ended, BundleError> {
         let (directory, record, status) = self.find(&request.id)?;
         match status {
             Status::Running | Status::Created => {}
@@ -75,11 +80,17 @@ impl Runtime {
                 return Err(refused("exec in", &record, status));
             }
         }
+        let mut spec = directory.read_spec()?;
+        // A descriptor of the caller's may be named as the file.
+        let (process, warnings) = process(&spec, &request.process)?;
+        for text in &warnings {
+            told.warning(text);
+        }
+        spec.set_process(Some(process));
+        let preserved = keep_wired(&request.wiring, 0)?;
         let Some((pid, container)) = record.open()? else {
             return Err(refused("exec in", &record, Status::Stopped));
         };
-        let mut spec = directory.read_spec()?;
-        spec.set_process(Some(process(&spec, &request.process)?));
         let filter = launch::filter(&spec)?;
         let terminal = spec.process().as_ref().and_then(Process::terminal);
         console::check(&request.wiring, terminal == Some(true), stay)?;
@@ -92,7 +103,9 @@ impl Runtime {
             Stay::Detached => None,
         };
         let cgroup = record.cgroups.open();
+        let linux = spec.linux().as_ref();
         let session = Session {
+            personality: linux.and_then(|linux| linux.personality().as_ref()),
             container: container.as_fd(),
             pid,
             process: spec.process().clone().expect("it was just set"),
@@ -133,8 +146,8 @@ fn hand_out(
     console::write_pid(wiring, running.pid)
 }
 
-/// The process section of a session.
-fn process(spec: &Spec, source: &ProcessSource) -> Result<Process, BundleError> {
+/// The process section of a session, with what of it is not as it was asked for.
+fn process(spec: &Spec, source: &ProcessSource) -> Result<(Process, Vec<String>), BundleError> {
     let ProcessSource::Words {
         args,
         cwd,
@@ -149,7 +162,7 @@ fn process(spec: &Spec, source: &ProcessSource) -> Result<Process, BundleError> 
         let ProcessSource::File(path) = source else {
             unreachable!("there are two sources");
         };
-        return read_json(path);
+        return read_process(path);
     };
     let mut process = spec.process().clone().unwrap_or_default();
     process.set_args(Some(args.clone()));
@@ -180,7 +193,7 @@ fn process(spec: &Spec, source: &ProcessSource) -> Result<Process, BundleError> 
         process.set_no_new_privileges(Some(true));
     }
     add_capabilities(&mut process, capabilities)?;
-    Ok(process)
+    Ok((process, Vec::new()))
 }
 
 fn add_capabilities(process: &mut Process, names: &[String]) -> Result<(), BundleError> {

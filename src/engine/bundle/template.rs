@@ -80,7 +80,8 @@ fn mounts() -> Value {
 }
 
 /// A user namespace with the caller as root; the group of terminals is not in it, and the host's
-/// network has no /sys of its own.
+/// network has no /sys of its own: the host's is closed with what is mounted in it, the user's
+/// cgroups for one (CVE-2023-25809).
 fn for_caller(spec: &mut Value) {
     let map = |id: u32| json!([{"containerID": 0, "hostID": id, "size": 1}]);
     let linux = &mut spec["linux"];
@@ -99,7 +100,7 @@ fn for_caller(spec: &mut Value) {
     for mount in mounts.iter_mut() {
         if mount["destination"] == "/sys" {
             *mount = json!({"destination": "/sys", "type": "none", "source": "/sys",
-                "options": ["rbind", "nosuid", "noexec", "nodev", "ro"]});
+                "options": ["rbind", "nosuid", "noexec", "nodev", "rro"]});
         }
         if let Some(options) = mount["options"].as_array_mut() {
             options.retain(|option| option != "gid=5");

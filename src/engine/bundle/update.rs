@@ -68,7 +68,10 @@ impl Runtime {
             id: id.to_owned(),
             reason: error.to_string(),
         })?;
-        limit(&record.cgroups, id, &new)?;
+        if let Some(reason) = limit(&record.cgroups, id, &new)? {
+            let id = id.to_owned();
+            return Err(BundleError::Cgroup { id, reason });
+        }
         linux.set_resources(Some(new));
         directory.write_spec(&spec)
     }

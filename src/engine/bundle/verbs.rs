@@ -86,9 +86,10 @@ impl Runtime {
         let (directory, record, status) = self.find(id)?;
         let not_running = || BundleError::NotRunning { id: id.to_owned() };
         if whom == AmongOthers::All {
+            // Of none that is left each got it, as with runc.
             let spec = directory.read_spec()?;
             if status == Status::Stopped && processes::end_together(&spec) {
-                return Err(not_running());
+                return Ok(());
             }
             processes::signal_all(&record, &spec, signal);
             return Ok(());

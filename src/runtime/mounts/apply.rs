@@ -38,6 +38,17 @@ pub enum MountError {
     /// A link of the image leads there.
     #[error("{} cannot be mounted over: it leads into the container's /proc", .0.display())]
     InsideProc(PathBuf),
+    /// An image puts a link where a file system of the kernel's belongs (CVE-2019-19921).
+    #[error(
+        "mount {what} on {}: it must be mounted on ordinary directory, and there is a link",
+        container_path.display()
+    )]
+    Link {
+        /// The file system type.
+        what: String,
+        /// Where.
+        container_path: PathBuf,
+    },
     /// Any other refusal.
     #[error("mount {what} on {}: {source}", container_path.display())]
     Refused {
@@ -139,7 +150,14 @@ pub fn apply(
         (links, _) => links,
     };
     let filled = first_use(op, root, mount.as_fd()).map_err(refused)?;
-    let place = target::open_or_make(root, &op.container_path, kind, links).map_err(refused)?;
+    let place = target::open_or_make(root, &op.container_path, kind, links);
+    let place = place.map_err(|error| match (&op.source, error.errno) {
+        (MountSource::New { .. }, Errno::ELOOP) => MountError::Link {
+            what: what.clone(),
+            container_path: op.container_path.clone(),
+        },
+        _ => refused(error),
+    })?;
     if links == Links::Follow && is_proc(place.as_fd()) {
         return Err(MountError::InsideProc(op.container_path.clone()));
     }

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Capabilities that a spec asks for and that cannot be had: left out with a warning, as other
+//! runtimes do it, since engines write lists for kernels that are newer than the host's.
+
+use oci_spec::runtime::{Capabilities, Capability, Process};
+use serde_json::Value;
+
+/// Takes names that nobody knows out of a `process` section.
+pub(super) fn drop_unknown(process: &mut Value) -> Vec<String> {
+    let sets = process
+        .get_mut("capabilities")
+        .and_then(Value::as_object_mut);
+    let mut unknown: Vec<String> = Vec::new();
+    for set in sets.into_iter().flat_map(|sets| sets.values_mut()) {
+        let Some(names) = set.as_array_mut() else {
+            continue;
+        };
+        names.retain(|name| {
+            let Some(name) = name.as_str().filter(|name| !is_known(name)) else {
+                return true;
+            };
+            if !unknown.iter().any(|before| before == name) {
+                unknown.push(name.to_owned());
+            }
+            false
+        });
+    }
+    let told = (!unknown.is_empty()).then(|| {
+        let names = unknown.join(", ");
+        format!("ignoring unknown or unavailable capabilities: {names}")
+    });
+    told.into_iter().collect()
+}
+
+fn is_known(name: &str) -> bool {
+    let bare = name.strip_prefix("CAP_").unwrap_or(name);
+    bare.parse::<Capability>().is_ok()
+}
+
+/// Takes ambient capabilities away that are not inheritable: the kernel has none.
+pub(super) fn drop_ambient(process: &mut Process) -> Vec<String> {
+    let Some(mut sets) = process.capabilities().clone() else {
+        return Vec::new();
+    };
+    let inheritable = sets.inheritable().clone().unwrap_or_default();
+    let ambient = sets.ambient().clone().unwrap_or_default();
+    let (kept, gone): (Capabilities, Capabilities) = ambient
+        .into_iter()
+        .partition(|one| inheritable.contains(one));
+    if gone.is_empty() {
+        return Vec::new();
+    }
+    sets.set_ambient(Some(kept));
+    process.set_capabilities(Some(sets));
+    let mut names: Vec<String> = gone.iter().map(ToString::to_string).collect();
+    names.sort_unstable();
+    let told = |name: String| {
+        format!("can't raise ambient capability CAP_{name}: it is not in the inheritable set")
+    };
+    names.into_iter().map(told).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_nobody_has_is_left_out() {
+        let mut process = json!({
+            "user": {"uid": 0, "gid": 0}, "cwd": "/",
+            "capabilities": {
+                "bounding": ["CAP_NEW", "CAP_KILL", "NEW_CAP"],
+                "effective": ["CAP_NEW"],
+                "inheritable": ["CAP_KILL"],
+                "ambient": ["CAP_KILL", "CAP_CHOWN"],
+            },
+        });
+        let wanted = "ignoring unknown or unavailable capabilities: CAP_NEW, NEW_CAP";
+        assert_eq!(drop_unknown(&mut process), [wanted]);
+        let mut process: Process = serde_json::from_value(process).unwrap();
+        let wanted = "can't raise ambient capability CAP_CHOWN: it is not in the inheritable set";
+        assert_eq!(drop_ambient(&mut process), [wanted]);
+        let sets = serde_json::to_value(process.capabilities()).unwrap();
+        let left = json!(["KILL"]);
+        let names = |set: &str| sets[set].to_string().replace("CAP_", "");
+        assert_eq!(names("bounding"), left.to_string());
+        assert_eq!(names("ambient"), left.to_string());
+        assert_eq!(sets["effective"], json!([]));
+        assert_eq!(drop_ambient(&mut process), Vec::<String>::new());
+    }
+}
