@@ -373,10 +373,10 @@ fn health_of(
     let asked = request.health.clone().unwrap_or_default();
     let of_image = image.healthcheck.as_ref();
     let settings = HealthSettings::resolve(&asked, of_image).filter(|_| !request.no_healthcheck);
-    match (settings, asked.on_failure) {
+    match (settings, asked.on_failure.unwrap_or_default()) {
         (None, OnFailure::Kill | OnFailure::Restart | OnFailure::Stop) => {
             Err(CreateError::NothingToFail {
-                action: asked.on_failure.word(),
+                action: asked.on_failure.unwrap_or_default().word(),
             })
         }
         (settings, _) => Ok(settings),

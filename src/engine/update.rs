@@ -5,15 +5,19 @@ use nix::libc;
 use nix::unistd::geteuid;
 
 use super::error::EngineError;
+use super::health::{ChangeError, HealthChange};
 use super::limits::{self, LimitError};
 use super::selection::{Chosen, ItemResult, Selection};
 use super::{Engine, cgroup};
+use crate::monitor::protocol::{self, Request};
 use crate::runtime::launch::StageFailure;
 use crate::state::atomic::Durability;
+use crate::state::health::Health;
 use crate::state::id::ContainerId;
 use crate::state::limits::Limits;
 use crate::state::record::{ContainerRecord, Ulimit};
 use crate::state::store::Store;
+use crate::sys::Ignored;
 use crate::sys::process::rlimit;
 
 /// What becomes different; what is `None` or empty stays as it is.
@@ -21,6 +25,8 @@ use crate::sys::process::rlimit;
 pub struct Changes {
     /// What it may use of the machine.
     pub limits: Limits,
+    /// How its health is told.
+    pub health: HealthChange,
     /// The restart policy, as typed.
     pub restart: Option<String>,
     /// Variables of its next start.
@@ -57,6 +63,12 @@ fn change(store: &Store, id: &ContainerId, changes: &Changes) -> Result<(), Engi
     let _lock = store.lock(id)?;
     let mut record = store.load(id)?;
     apply(&mut record, changes);
+    let had_check = record.resolved.health.is_some();
+    let refused = |error: ChangeError| EngineError::Update {
+        id: id.clone(),
+        source: StageFailure::setup(error.to_string()),
+    };
+    changes.health.apply(&mut record).map_err(refused)?;
     let failed = |error: LimitError| EngineError::Update {
         id: id.clone(),
         source: StageFailure::from(error),
@@ -66,7 +78,15 @@ fn change(store: &Store, id: &ContainerId, changes: &Changes) -> Result<(), Engi
     if observed.is_up() && !changes.limits.is_empty() {
         cgroup::change(&state.cgroup_path, &record.id, &record.request).map_err(failed)?;
     }
-    Ok(store.replace_record(&record, Durability::Synced)?)
+    store.replace_record(&record, Durability::Synced)?;
+    if observed.is_up() && changes.health != HealthChange::Keep {
+        if !had_check {
+            store.write_health(id, &Health::starting())?;
+        }
+        // A monitor that has just ended, or is older than this request, keeps its clock.
+        protocol::command(&store.dirs().container_run(id), &Request::CheckAnew).ignored();
+    }
+    Ok(())
 }
 
 fn apply(record: &mut ContainerRecord, changes: &Changes) {

@@ -17,6 +17,9 @@ pub trait Probe: fmt::Debug {
     /// The pause before the first check of a run; `None` where nobody checks by the clock.
     fn first(&self) -> Option<Duration>;
 
+    /// Learns how the health is told from now on.
+    fn reload(&mut self);
+
     /// Begins a check; the value is a descriptor of the child that makes it.
     fn begin(&mut self) -> Option<OwnedFd>;
 

@@ -190,6 +190,18 @@ impl Monitor {
         }
     }
 
+    fn check_anew(&mut self) {
+        let present = &mut self.present;
+        let Some(probe) = present.probe.as_mut() else {
+            return;
+        };
+        probe.reload();
+        present.checks = match self.phase {
+            Phase::Resting => None,
+            Phase::Running => Checks::start(probe.as_ref()),
+        };
+    }
+
     pub(super) fn watch_clients(&mut self) {
         if let Some(listener) = &self.listener
             && self.clients.len() < CLIENTS_MAX
@@ -437,6 +449,10 @@ impl Monitor {
             }
             Ok(Request::Resize(size)) => self.resize(size),
             Ok(Request::Signal { signal, intent }) => self.signal(signal, intent),
+            Ok(Request::CheckAnew) => {
+                self.check_anew();
+                Reply::Done
+            }
             Ok(Request::ReopenLog) => {
                 self.log.reopen();
                 Reply::Done

@@ -53,6 +53,8 @@ pub enum Request {
     FollowLog,
     /// Opens the log file anew, for who moved it away; answered by [`Reply::Done`].
     ReopenLog,
+    /// Reads anew how the container's health is told, and checks it; answered by [`Reply::Done`].
+    CheckAnew,
     /// Asks for a pidfd of the container's first process; it comes with [`Reply::Done`].
     Pidfd,
 }

@@ -31,7 +31,7 @@ pub struct HealthRequest {
     /// `--health-startup-*`.
     pub startup: Option<StartupCheck>,
     /// `--health-on-failure`.
-    pub on_failure: OnFailure,
+    pub on_failure: Option<OnFailure>,
     /// `--health-log-destination`.
     pub log_destination: Option<String>,
     /// `--health-max-log-count`.
@@ -140,7 +140,7 @@ impl HealthSettings {
         Some(Self {
             check,
             startup: asked.startup.clone(),
-            on_failure: asked.on_failure,
+            on_failure: asked.on_failure.unwrap_or_default(),
             log_destination: asked
                 .log_destination
                 .clone()

@@ -98,3 +98,28 @@ fn a_check_that_takes_too_long_is_killed_with_what_it_has_started() {
     assert!(!processes.contains("777"), "{processes}");
     sandbox.ok(["rm", "-f", "-t", "0", "web"]);
 }
+
+#[test]
+fn a_running_container_is_given_another_check() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    start(&sandbox, "web", &[], "exec sleep 1000");
+    sandbox
+        .run(["update", "--health-retries=5", "web"])
+        .expect(125)
+        .says("healthcheck command is not set");
+    let check = "--health-cmd=test ! -e /bad";
+    sandbox.ok(["update", check, "--health-interval=1h", "web"]);
+    sandbox.ok(["wait", "--condition", "healthy", "web"]);
+    sandbox.ok(["exec", "web", "touch", "/bad"]);
+    let often = ["--health-interval=100ms", "--health-retries=2"];
+    sandbox.ok([&["update"], &often[..], &["web"]].concat());
+    sandbox.ok(["wait", "--condition", "unhealthy", "web"]);
+    sandbox.ok(["update", "--no-healthcheck", "web"]);
+    let test = sandbox.field("web", ".Config.Healthcheck.Test");
+    assert_eq!(test, "[NONE]");
+    sandbox
+        .run(["healthcheck", "run", "web"])
+        .expect(125)
+        .says("has no defined healthcheck");
+}

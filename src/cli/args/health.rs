@@ -3,6 +3,7 @@
 
 use clap::Args;
 
+use crate::engine::health::{HealthChange, StartupChange};
 use crate::engine::quantity::parse_duration;
 use crate::oci::Healthcheck;
 use crate::state::health::{HealthRequest, Interval, OnFailure, StartupCheck};
@@ -59,11 +60,20 @@ pub(crate) struct HealthArgs {
     health_timeout: Option<String>,
 }
 
+/// What `--no-healthcheck` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checks {
+    Allowed,
+    Disabled,
+}
+
 /// What is wrong with a flag about health checks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HealthError {
     #[error("cannot specify both --no-healthcheck and --{flag}")]
     NoneAndSome { flag: &'static str },
+    #[error("cannot specify both --no-healthcheck and other HealthCheck flags")]
+    NoneAndOthers,
     #[error("must define a healthcheck command for all healthchecks")]
     NoCommand,
     #[error("invalid healthcheck-{flag}: time: invalid duration \"{text}\"")]
@@ -99,6 +109,25 @@ impl HealthArgs {
         Ok(())
     }
 
+    /// What these flags change about a container that is there.
+    pub(crate) fn change(mut self, checks: Checks) -> Result<HealthChange, HealthError> {
+        let startup = StartupChange {
+            test: command(self.health_startup_cmd.take().as_deref())?,
+            interval: duration("interval", self.health_startup_interval.take().as_deref())?,
+            timeout: timeout(self.health_startup_timeout.take().as_deref())?,
+            retries: self.health_startup_retries.take().map(i64::from),
+            successes: self.health_startup_success.take(),
+        };
+        let check = self.request()?;
+        let nothing = check == HealthRequest::default() && startup == StartupChange::default();
+        match (checks, nothing) {
+            (Checks::Allowed, true) => Ok(HealthChange::Keep),
+            (Checks::Allowed, false) => Ok(HealthChange::of(check, startup)),
+            (Checks::Disabled, true) => Ok(HealthChange::Disable),
+            (Checks::Disabled, false) => Err(HealthError::NoneAndOthers),
+        }
+    }
+
     fn request(self) -> Result<HealthRequest, HealthError> {
         if self.health_retries == Some(0) {
             return Err(HealthError::Retries);
@@ -115,10 +144,10 @@ impl HealthArgs {
         if start_period.is_some_and(|period| period < 0) {
             return Err(HealthError::StartPeriod);
         }
-        let startup = match self.health_startup_cmd.as_deref() {
-            Some(command) if !command.is_empty() => Some(StartupCheck {
+        let startup = match command(self.health_startup_cmd.as_deref())? {
+            Some(test) => Some(StartupCheck {
                 check: Healthcheck {
-                    test: words(command)?,
+                    test,
                     interval: duration("interval", self.health_startup_interval.as_deref())?
                         .unwrap_or(THIRTY_SECONDS),
                     timeout: timeout(self.health_startup_timeout.as_deref())?
@@ -128,13 +157,10 @@ impl HealthArgs {
                 },
                 successes: self.health_startup_success.unwrap_or(0),
             }),
-            _ => None,
+            None => None,
         };
         Ok(HealthRequest {
-            test: match self.health_cmd.as_deref() {
-                None | Some("") => None,
-                Some(command) => Some(words(command)?),
-            },
+            test: command(self.health_cmd.as_deref())?,
             interval,
             timeout: timeout(self.health_timeout.as_deref())?,
             start_period,
@@ -170,16 +196,18 @@ fn timeout(text: Option<&str>) -> Result<Option<i64>, HealthError> {
     Ok(timeout)
 }
 
-fn action(word: Option<&str>) -> Result<OnFailure, HealthError> {
-    match word {
-        None | Some("" | "none") => Ok(OnFailure::None),
-        Some("kill") => Ok(OnFailure::Kill),
-        Some("restart") => Ok(OnFailure::Restart),
-        Some("stop") => Ok(OnFailure::Stop),
-        Some(action) => Err(HealthError::Action {
-            action: action.to_owned(),
-        }),
-    }
+fn action(word: Option<&str>) -> Result<Option<OnFailure>, HealthError> {
+    Ok(match word {
+        None => None,
+        Some("" | "none") => Some(OnFailure::None),
+        Some("kill") => Some(OnFailure::Kill),
+        Some("restart") => Some(OnFailure::Restart),
+        Some("stop") => Some(OnFailure::Stop),
+        Some(action) => {
+            let action = action.to_owned();
+            return Err(HealthError::Action { action });
+        }
+    })
 }
 
 fn destination(path: String) -> Result<String, HealthError> {
@@ -200,6 +228,12 @@ fn destination(path: String) -> Result<String, HealthError> {
         return Err(refuse("it is no directory".to_owned()));
     }
     Ok(absolute.to_string_lossy().into_owned())
+}
+
+/// An empty one is none.
+fn command(text: Option<&str>) -> Result<Option<Vec<String>>, HealthError> {
+    let text = text.filter(|text| !text.is_empty());
+    text.map(words).transpose()
 }
 
 /// A line for a shell, a list of words as JSON, or an image's `CMD …`, `CMD-SHELL …` and `NONE`.
@@ -263,7 +297,7 @@ mod tests {
         let health = request.health.unwrap();
         assert_eq!(health.interval, Some(Interval::Disabled));
         assert_eq!(health.timeout, Some(60_000_000_000));
-        assert_eq!(health.on_failure, OnFailure::Stop);
+        assert_eq!(health.on_failure, Some(OnFailure::Stop));
     }
 
     #[test]

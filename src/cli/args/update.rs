@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::create::Caller;
 use super::environment::EnvironmentArgs;
+use super::health::{Checks, HealthArgs};
 use super::lifecycle::check_restart_policy;
 use super::process::ulimits;
 use super::resources::ResourceArgs;
@@ -18,6 +19,11 @@ pub(crate) struct UpdateArgs {
     /// Set environment variables of the container's next start
     #[arg(long, short)]
     env: Vec<String>,
+    #[command(flatten)]
+    health: HealthArgs,
+    /// Disable healthchecks on the container
+    #[arg(long)]
+    no_healthcheck: bool,
     #[command(flatten)]
     resources: ResourceArgs,
     /// Restart policy to apply when the container exits
@@ -40,8 +46,14 @@ impl UpdateArgs {
             .fill(&mut request, &caller.env)
             .map_err(Failure::tool)?;
         check_restart_policy(self.restart.as_deref()).map_err(Failure::tool)?;
+        let checks = if self.no_healthcheck {
+            Checks::Disabled
+        } else {
+            Checks::Allowed
+        };
         let changes = Changes {
             limits,
+            health: self.health.change(checks).map_err(Failure::tool)?,
             restart: self.restart,
             env: request.env,
             unset_env: self.unsetenv,

@@ -2,9 +2,11 @@
 //! Health checks: one check of a container, by its user or by its monitor's clock, what it says of
 //! the container's health, and what is done about that.
 
+mod change;
 mod judgement;
 mod probe;
 
+pub use change::{ChangeError, HealthChange, StartupChange};
 pub use judgement::Finding;
 
 use judgement::{Circumstances, Judgement, judge};

@@ -12,6 +12,7 @@ use crate::monitor::Probe;
 use crate::oci::Healthcheck;
 use crate::state::dirs::Dirs;
 use crate::state::health::HealthSettings;
+use crate::state::id::ContainerId;
 use crate::state::record::ContainerRecord;
 use crate::sys::Ignored;
 use crate::sys::process::{
@@ -28,38 +29,37 @@ const STARTUP: i32 = 11;
 #[derive(Debug)]
 pub(in crate::engine) struct ClockProbe {
     engine: Engine,
-    record: ContainerRecord,
-    settings: HealthSettings,
+    id: ContainerId,
+    settings: Option<HealthSettings>,
 }
 
 impl ClockProbe {
-    /// Of a container that has a check which is made by the clock.
-    pub(in crate::engine) fn of(
-        record: &ContainerRecord,
-        dirs: &Dirs,
-        dialect: Dialect,
-    ) -> Option<Self> {
-        let settings = record.resolved.health.clone()?;
-        Some(Self {
+    /// Of a container, which may be given a check while it runs.
+    pub(in crate::engine) fn of(record: &ContainerRecord, dirs: &Dirs, dialect: Dialect) -> Self {
+        Self {
             engine: Engine {
                 dirs: dirs.clone(),
                 dialect,
                 runtime_flags: Vec::new(),
                 external: None,
             },
-            record: record.clone(),
-            settings,
-        })
+            id: record.id.clone(),
+            settings: record.resolved.health.clone(),
+        }
+    }
+
+    pub(in crate::engine) fn has_check(&self) -> bool {
+        self.settings.is_some()
     }
 
     fn check(&self) -> i32 {
         // Nobody can be told; who looks sees that nothing was found.
-        drop(self.engine.check_health(&self.record.id));
+        drop(self.engine.check_health(&self.id));
         let Ok(store) = self.engine.store() else {
             return USUAL;
         };
-        let health = store.read_health(&self.record.id);
-        if self.settings.startup.is_some() && !health.startup_passed {
+        let health = store.read_health(&self.id);
+        if self.startup().is_some() && !health.startup_passed {
             STARTUP
         } else if health.status == "starting" {
             STARTING
@@ -69,7 +69,7 @@ impl ClockProbe {
     }
 
     fn startup(&self) -> Option<&Healthcheck> {
-        let startup = self.settings.startup.as_ref();
+        let startup = self.settings.as_ref()?.startup.as_ref();
         startup.map(|startup| &startup.check)
     }
 }
@@ -77,7 +77,8 @@ impl ClockProbe {
 impl Probe for ClockProbe {
     /// Podman checks at once, docker after the first interval.
     fn first(&self) -> Option<Duration> {
-        let check = self.startup().unwrap_or(&self.settings.check);
+        let check = &self.settings.as_ref()?.check;
+        let check = self.startup().unwrap_or(check);
         let code = if self.startup().is_some() {
             STARTUP
         } else {
@@ -87,6 +88,13 @@ impl Probe for ClockProbe {
             _ if check.interval <= 0 => None,
             Dialect::Podman => Some(Duration::ZERO),
             Dialect::Docker => Some(self.next(code)),
+        }
+    }
+
+    fn reload(&mut self) {
+        let read = self.engine.store().map(|store| store.load(&self.id));
+        if let Ok(Ok(record)) = read {
+            self.settings = record.resolved.health;
         }
     }
 
@@ -105,7 +113,9 @@ impl Probe for ClockProbe {
     }
 
     fn next(&self, code: i32) -> Duration {
-        let check = &self.settings.check;
+        let Some(HealthSettings { check, .. }) = &self.settings else {
+            return Duration::MAX;
+        };
         let nanoseconds = match (code, self.startup()) {
             (STARTUP, Some(startup)) => startup.interval,
             (STARTING, _) if check.start_interval > 0 && check.start_period > 0 => {

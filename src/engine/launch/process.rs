@@ -172,20 +172,25 @@ pub(super) fn start_run(
         prepared.cgroup.get().map(|cgroup| cgroup.fd.as_fd()),
         &mut attendant,
     )?;
-    if prepared.record.resolved.health.is_some() {
+    let mut probe = ClockProbe::of(&prepared.record, &prepared.dirs, prepared.dialect);
+    if earlier.restart_count > 0 {
+        // It may have been given another check since.
+        probe.reload();
+    }
+    if probe.has_check() {
         // One that cannot be written reads as if nothing were known, which is so.
         drop(store.write_health(&prepared.record.id, &Health::starting()));
     }
     let state = attendant.record_running(spawned.pid)?;
     write_pid_files(prepared, spawned.pid)?;
-    Ok(started(prepared, spawned, io, attendant, state))
+    Ok(started(prepared, spawned, io, (attendant, probe), state))
 }
 
 fn started(
     prepared: &Prepared,
     spawned: Spawned,
     io: ContainerIo,
-    attendant: StartAttendant<'_>,
+    (attendant, probe): (StartAttendant<'_>, ClockProbe),
     state: ContainerState,
 ) -> Started {
     let plan = attendant.bridges.as_ref().map(Bridges::plan);
@@ -205,8 +210,7 @@ fn started(
             .bridges
             .map(|bridges| Box::new(bridges) as Box<dyn Lifeline>),
         memory_events: cgroup.and_then(ContainerCgroup::memory_events),
-        probe: ClockProbe::of(&prepared.record, &prepared.dirs, prepared.dialect)
-            .map(|probe| Box::new(probe) as Box<dyn Probe>),
+        probe: Some(Box::new(probe)),
     };
     Started { run, state, plan }
 }
