@@ -2,6 +2,7 @@
 //! What the package is built from: how many packages, from where, under which licences. `deny.toml`
 //! says the same to cargo-deny, which takes longer to install than everything here to build.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -32,19 +33,37 @@ struct Package {
     source: Option<String>,
 }
 
+fn locked(path: &str) -> Vec<toml::Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let mut lock: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
+    lock["package"].as_array_mut().map(std::mem::take).unwrap()
+}
+
 fn locked_packages() -> Vec<Package> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
-    let lock: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
     let text = |package: &toml::Value, key: &str| package.get(key)?.as_str().map(str::to_owned);
-    lock["package"]
-        .as_array()
-        .unwrap()
+    locked("Cargo.lock")
         .iter()
         .map(|package| Package {
             name: text(package, "name").unwrap(),
             source: text(package, "source"),
         })
         .collect()
+}
+
+/// The fuzzers are built apart, by hand: a lock that lags behind would stop them.
+#[test]
+fn the_fuzzers_lock_the_same_dependencies() {
+    let dependencies = |path: &str| {
+        let is_ours = |package: &toml::Value| package["name"].as_str() == Some("coracle");
+        let own = locked(path).into_iter().find(is_ours).unwrap();
+        let names = own["dependencies"].as_array().unwrap().clone();
+        let name = |text: &toml::Value| text.as_str().unwrap().split(' ').next().map(str::to_owned);
+        names.iter().filter_map(name).collect::<BTreeSet<String>>()
+    };
+    let missing = &dependencies("Cargo.lock") - &dependencies("tests/fuzz/Cargo.lock");
+    // What only tests use is not built there.
+    let of_tests = ["clap_mangen", "insta", "proptest", "tempfile"].map(str::to_owned);
+    assert_eq!(&missing - &BTreeSet::from(of_tests), BTreeSet::new());
 }
 
 #[test]
