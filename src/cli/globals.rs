@@ -79,6 +79,9 @@ pub(crate) struct Inherited {
     /// Events backend to use ("file"|"none")
     #[arg(long)]
     pub(crate) events_backend: Option<String>,
+    /// Directory of hooks that containers get, in place of the usual ones
+    #[arg(long, value_name = "DIR")]
+    pub(crate) hooks_dir: Vec<PathBuf>,
     /// Log messages above specified level (trace, debug, info, warn, warning, error, fatal, panic)
     #[arg(long)]
     pub(crate) log_level: Option<String>,

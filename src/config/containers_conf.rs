@@ -118,6 +118,8 @@ pub struct EngineSection {
     pub events_logfile_path: Option<String>,
     /// The size at which the log of events is shortened, such as `1m`.
     pub events_logfile_max_size: Option<String>,
+    /// Directories of hooks, in place of the usual ones.
+    pub hooks_dir: Option<Vec<String>>,
     /// Where layers are unpacked from archives; `storage` is the store itself.
     pub image_copy_tmp_dir: Option<String>,
     /// `docker`: docker's words and defaults (a key of coracle's own).
@@ -248,6 +250,7 @@ impl ContainersConf {
         from.text("events_logger", &mut into.events_logger);
         from.text("events_logfile_path", &mut into.events_logfile_path);
         from.size("events_logfile_max_size", &mut into.events_logfile_max_size);
+        from.texts("hooks_dir", &mut into.hooks_dir);
         from.text("image_copy_tmp_dir", &mut into.image_copy_tmp_dir);
         from.text("mode", &mut into.mode);
         from.texts("network_cmd_options", &mut into.network_cmd_options);

@@ -15,6 +15,7 @@ mod bridges;
 mod default_mounts;
 mod error;
 mod health_clock;
+mod hooks;
 mod life;
 mod passwd;
 mod ports;

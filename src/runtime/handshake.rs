@@ -6,7 +6,7 @@
 //! init  -> monitor   Console(fd)   the master of the container's terminal
 //! init  -> monitor   Filled        a volume has what the image has at its path
 //! init  -> monitor   Warning       what the user should know, in words
-//! init  -> monitor   Mounted       (with a lifecycle) the mounts are made
+//! init  -> monitor   Mounted       (with hooks, or a lifecycle) the mounts are made
 //! init  -> monitor   Ready         (with a lifecycle) all is made; it waits for its start
 //! init  -> monitor   Failure       why it could not go on, as JSON; the stage ends
 //! monitor -> init    Source(fd)    a mount source that the stage cannot open, with its path

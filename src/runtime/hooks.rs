@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use oci_spec::runtime::{ContainerState, Hook, State};
+use oci_spec::runtime::{ContainerState, Hook, Spec, State};
 
 use super::launch::StageFailure;
 use crate::sys::child::spawn;
@@ -62,6 +62,25 @@ pub fn run_with(
         })?;
     }
     Ok(())
+}
+
+/// Runs those that come when the container is made and its program is not: `state` has its process.
+///
+/// # Errors
+///
+/// See [`run`].
+pub fn run_at_creation(spec: &Spec, state: &State) -> Result<(), StageFailure> {
+    let Some(hooks) = spec.hooks() else {
+        return Ok(());
+    };
+    let status = ContainerState::Creating;
+    run(hooks.prestart().as_ref(), "prestart", state, status)?;
+    run(
+        hooks.create_runtime().as_ref(),
+        "createRuntime",
+        state,
+        status,
+    )
 }
 
 /// Runs hooks that nothing depends on any more: one that fails keeps none of the others. The value

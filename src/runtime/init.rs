@@ -96,10 +96,10 @@ fn prepare_and_exec(
         }
         ProgramIo::Streams { .. } => None,
     };
-    let hosts_pid = match &launch.lifecycle {
-        Some(lifecycle) => {
+    let hosts_pid = match &launch.hook_state {
+        Some(state) => {
             ToInit::Network.wait(line)?;
-            lifecycle::run_create_hooks(lifecycle, &launch.spec, line)?
+            lifecycle::run_create_hooks(state, &launch.spec, line)?
         }
         None => 0,
     };
@@ -115,7 +115,7 @@ fn prepare_and_exec(
         identity.home = home.unwrap_or(identity.home);
     }
     passwd::complete(&launch.passwd, &identity, &workdir, root.as_fd())?;
-    if launch.lifecycle.is_none() {
+    if launch.hook_state.is_none() {
         ToInit::Network.wait(line)?;
     }
     hide()?;
@@ -131,7 +131,11 @@ fn prepare_and_exec(
         fewer_files,
     };
     let Some(lifecycle) = &launch.lifecycle else {
-        return become_program(&started, &mut |_nobody_asks| Ok(()), || Ok(()));
+        let hooks = || {
+            let environment = environment_of(process, &identity);
+            lifecycle::run_start_hooks(launch, hosts_pid, &environment)
+        };
+        return become_program(&started, &mut |_nobody_asks| Ok(()), hooks);
     };
     drop(console);
     start_later(&started, lifecycle, hosts_pid, line)
@@ -173,8 +177,7 @@ fn start_later(
     let mut kept = program.launch.preserved_fds.clone();
     kept.extend(program.own.map(OwnBinary::number));
     let starter = lifecycle::wait_for_start(lifecycle, line, &kept)?;
-    let spec = &program.launch.spec;
-    let hooks = || lifecycle::run_start_hooks(lifecycle, spec, hosts_pid, &environment);
+    let hooks = || lifecycle::run_start_hooks(program.launch, hosts_pid, &environment);
     let mut hand_over = |listener| lifecycle::send_listener(&starter, &listener);
     let failure = match become_program(program, &mut hand_over, hooks) {
         Ok(never) => match never {},

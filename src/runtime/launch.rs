@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use oci_spec::runtime::Spec;
+use oci_spec::runtime::{Spec, State};
 use serde::{Deserialize, Serialize};
 
 use super::idmap::IdMaps;
@@ -48,6 +48,8 @@ pub struct Launch {
     pub local_time: Option<LocalTime>,
     /// Descriptors after 2 that stay open for the program.
     pub preserved_fds: Vec<i32>,
+    /// What the hooks of the spec are told, without process id and status; `None` has no hooks.
+    pub hook_state: Option<State>,
     /// The life of a container whose program is started by a later command.
     pub lifecycle: Option<Lifecycle>,
 }

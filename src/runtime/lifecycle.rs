@@ -17,7 +17,7 @@ use oci_spec::runtime::{ContainerState, Spec, State};
 use super::handshake::{self, FromInit};
 use super::hooks;
 use super::init::call;
-use super::launch::StageFailure;
+use super::launch::{Launch, StageFailure};
 use crate::sys::channel::Channel;
 use crate::sys::process::close_all_but;
 use crate::sys::{Called, SysResult};
@@ -31,8 +31,6 @@ pub const MAKING_NAME: &std::ffi::CStr = c"coracle:making";
 /// What the init stage of such a container needs to know.
 #[derive(Debug)]
 pub struct Lifecycle {
-    /// What its hooks are told, without process id and status.
-    pub state: State,
     /// Where the start is waited for.
     pub listener: OwnedFd,
     /// How the root is entered.
@@ -67,30 +65,31 @@ pub(super) fn wants_keyring(lifecycle: Option<&Lifecycle>) -> bool {
 /// Between the mounts and the way in: the host's hooks run, then those that belong into the
 /// container's namespaces with the host's tree. Returns the stage's process id on the host.
 pub(super) fn run_create_hooks(
-    lifecycle: &Lifecycle,
+    state: &State,
     spec: &Spec,
     line: &Channel,
 ) -> Result<i32, StageFailure> {
     let pid = handshake::wait_hooked(line)?;
     let hooks = spec.hooks().as_ref();
     let hooks = hooks.and_then(|hooks| hooks.create_container().as_ref());
-    let state = with_pid(&lifecycle.state, pid);
+    let state = with_pid(state, pid);
     hooks::run(hooks, "createContainer", &state, ContainerState::Creating)?;
     Ok(pid)
 }
 
 /// Runs the hooks that come before the program, inside, with the program's environment.
 pub(super) fn run_start_hooks(
-    lifecycle: &Lifecycle,
-    spec: &Spec,
+    launch: &Launch,
     pid: i32,
     environment: &[String],
 ) -> Result<(), StageFailure> {
-    let hooks = spec.hooks().as_ref();
+    let Some(state) = &launch.hook_state else {
+        return Ok(());
+    };
+    let hooks = launch.spec.hooks().as_ref();
     let hooks = hooks.and_then(|hooks| hooks.start_container().as_ref());
-    let state = with_pid(&lifecycle.state, pid);
     let point = ("startContainer", ContainerState::Created);
-    hooks::run_with(hooks, point, &state, Some(environment))
+    hooks::run_with(hooks, point, &with_pid(state, pid), Some(environment))
 }
 
 /// The state of the container with its process.

@@ -210,6 +210,8 @@ pub struct ContainerRequest {
     pub runtime: Option<String>,
     /// `--default-mounts-file`: in place of mounts.conf.
     pub default_mounts_file: Option<PathBuf>,
+    /// `--hooks-dir`, or what containers.conf names: in place of the usual directories.
+    pub hooks_dirs: Vec<PathBuf>,
     /// `--storage-opt engine=…`.
     pub storage_engine: Option<String>,
     /// `--systemd`: `true`, `false`, `always`.

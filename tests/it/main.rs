@@ -22,6 +22,7 @@ mod exec;
 mod files;
 mod generated;
 mod health;
+mod hooks;
 mod ids;
 mod images;
 mod lifecycle;

@@ -131,6 +131,8 @@ pub(crate) struct Caller {
     pub(crate) network_driver: Option<String>,
     /// The file that they name in place of mounts.conf.
     pub(crate) default_mounts_file: Option<PathBuf>,
+    /// Directories of hooks that they name, or containers.conf does.
+    pub(crate) hooks_dirs: Vec<PathBuf>,
     /// Defaults of containers.conf.
     pub(crate) conf: ContainersSection,
 }
@@ -144,6 +146,8 @@ impl Caller {
         let env = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
+        let conf = context.engine.containers_conf();
+        let conf = conf.map_err(|error| Failure::from_error(125, &error))?;
         Ok(Self {
             dialect: context.engine.dialect,
             env,
@@ -156,14 +160,10 @@ impl Caller {
             argv: context.call.argv.clone(),
             storage_engine: context.globals.storage_engine().map(str::to_owned),
             default_mounts_file: context.globals.inherited.default_mounts_file.clone(),
+            hooks_dirs: hooks_dirs(context, conf.engine.hooks_dir.as_deref()),
             runtime: context.globals.inherited.runtime.clone(),
             network_driver: context.globals.inherited.network_driver.clone(),
-            conf: context
-                .engine
-                .containers_conf()
-                .map_err(|error| Failure::from_error(125, &error))?
-                .containers
-                .clone(),
+            conf: conf.containers.clone(),
         })
     }
 
@@ -177,6 +177,16 @@ impl Caller {
         let (_, value) = self.env.iter().find(|(known, _)| known == name)?;
         Some(value.as_str()).filter(|value| !value.is_empty())
     }
+}
+
+/// What the flags name goes before what containers.conf names.
+fn hooks_dirs(context: &Context, configured: Option<&[String]>) -> Vec<PathBuf> {
+    let named = &context.globals.inherited.hooks_dir;
+    if named.is_empty() {
+        let configured = configured.unwrap_or_default();
+        return configured.iter().map(PathBuf::from).collect();
+    }
+    named.clone()
 }
 
 impl CreateArgs {
@@ -197,6 +207,7 @@ impl CreateArgs {
             storage_engine: caller.storage_engine.clone(),
             runtime: caller.runtime.clone(),
             default_mounts_file: caller.default_mounts_file.clone(),
+            hooks_dirs: caller.hooks_dirs.clone(),
             ..ContainerRequest::default()
         };
         let mut notices = Vec::new();
@@ -269,7 +280,7 @@ fn make_absolute(request: &mut ContainerRequest, current_dir: &Path) {
         &mut request.monitor_pidfile,
         &mut request.default_mounts_file,
     ];
-    for path in files.into_iter().flatten() {
+    for path in files.into_iter().flatten().chain(&mut request.hooks_dirs) {
         *path = current_dir.join(&path);
     }
     if let Some(file) = request.hosts_file.as_mut().filter(|file| *file != "none") {
@@ -354,6 +365,7 @@ mod tests {
             runtime: None,
             network_driver: None,
             default_mounts_file: None,
+            hooks_dirs: Vec::new(),
             conf: ContainersSection::default(),
         }
     }

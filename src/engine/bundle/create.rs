@@ -8,7 +8,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use nix::sys::prctl;
 use nix::unistd::geteuid;
-use oci_spec::runtime::{ContainerState, Process, Spec};
+use oci_spec::runtime::{Process, Spec};
 
 use super::cgroup_mounts;
 use super::cgroups::{Cgroups, hierarchies, limit, scattered};
@@ -155,12 +155,11 @@ impl Runtime {
         directory.write(&record)?;
         let listener = Channel::listen_in(&directory.path, START_SOCKET)?;
         let lifecycle = Lifecycle {
-            state: record.state(),
             listener,
             pivot: request.pivot,
             keyring: request.keyring,
         };
-        let mut launch = launch(document, lifecycle, preserved)?;
+        let mut launch = launch(document, (lifecycle, record.state()), preserved)?;
         record.cgroups = Cgroups::make(linux, &request.id, self.cgroups)?;
         directory.write(&record)?;
         if let Some(resources) = linux.resources() {
@@ -281,18 +280,7 @@ impl Attendant for Creation<'_> {
     }
 
     fn mounted(&mut self, pid: i32) -> Result<(), StageFailure> {
-        let Some(wanted) = self.spec.hooks() else {
-            return Ok(());
-        };
-        let state = with_pid(&self.record.state(), pid);
-        let status = ContainerState::Creating;
-        hooks::run(wanted.prestart().as_ref(), "prestart", &state, status)?;
-        hooks::run(
-            wanted.create_runtime().as_ref(),
-            "createRuntime",
-            &state,
-            status,
-        )
+        hooks::run_at_creation(self.spec, &with_pid(&self.record.state(), pid))
     }
 
     fn serve_root(&mut self, device: OwnedFd) -> SysResult<()> {

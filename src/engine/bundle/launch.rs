@@ -4,7 +4,7 @@
 use std::fs;
 
 use nix::unistd::{getegid, geteuid};
-use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, Spec};
+use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, Spec, State};
 
 use super::BundleError;
 use super::document::Document;
@@ -20,7 +20,7 @@ use crate::runtime::subid::holder_map;
 /// The launch of a bundle.
 pub(super) fn launch(
     document: &Document,
-    lifecycle: Lifecycle,
+    (lifecycle, hook_state): (Lifecycle, State),
     preserved: Vec<i32>,
 ) -> Result<Launch, BundleError> {
     let spec = &document.spec;
@@ -42,6 +42,7 @@ pub(super) fn launch(
         passwd: PasswdPolicy::Keep,
         local_time: None,
         preserved_fds: preserved,
+        hook_state: Some(hook_state),
         lifecycle: Some(lifecycle),
     })
 }

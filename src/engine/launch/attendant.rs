@@ -84,6 +84,10 @@ impl Attendant for StartAttendant<'_> {
         Ok(())
     }
 
+    fn mounted(&mut self, pid: i32) -> Result<(), StageFailure> {
+        self.prepared.run_runtime_hooks(pid)
+    }
+
     fn serve_root(&mut self, device: OwnedFd) -> SysResult<()> {
         let Some(root) = &self.prepared.fuse else {
             return Ok(());

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use crate::config::hooks_d::HookError;
 use crate::engine::connect::ConnectError;
 use crate::engine::limits::LimitError;
 use crate::engine::maps::MapError;
@@ -43,6 +44,9 @@ pub enum PrepareError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file of hooks.d.
+    #[error(transparent)]
+    Hook(#[from] HookError),
     /// `--sdnotify`.
     #[error("make the notify socket in {}", path.display())]
     NotifySocket {

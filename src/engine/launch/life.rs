@@ -169,6 +169,7 @@ impl<'p> Life<'p> {
 
 impl Conduct for Life<'_> {
     fn record_exit(&mut self, report: &ExitReport) -> Next {
+        self.prepared.run_poststop_hooks();
         self.lock();
         self.emit_exit(report);
         let now = self.read();

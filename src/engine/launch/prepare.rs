@@ -18,6 +18,7 @@ use oci_spec::runtime::Spec;
 
 use super::default_mounts;
 use super::error::PrepareError;
+use super::hooks;
 use super::passwd::passwd_policy;
 use super::ports::{give_sockets, ping_groups};
 use super::prepared::Prepared;
@@ -114,6 +115,7 @@ impl Engine {
             (&given, &secrets),
         )?;
         give_sockets(&mut launch, &record, &activation)?;
+        hooks::give(&mut launch, &record, &run_directory)?;
         let variables = notify.as_ref().map(|_| OwnSocket::variable());
         add_variables(&mut launch.spec, variables.as_slice());
         let prepared = Prepared {
@@ -447,6 +449,7 @@ fn launch(
             None => None,
         },
         preserved_fds: preserved_fds(&record.request),
+        hook_state: None,
         lifecycle: None,
     })
 }

@@ -183,6 +183,9 @@ pub(super) fn start_run(
     }
     let state = attendant.record_running(spawned.pid)?;
     write_pid_files(prepared, spawned.pid)?;
+    for words in prepared.run_poststart_hooks(spawned.pid) {
+        drop(line.send(format!("w{words}").as_bytes(), None));
+    }
     Ok(started(prepared, spawned, io, (attendant, probe), state))
 }
 
