@@ -19,9 +19,8 @@ use super::rights::{self, Excess, FewerFiles, Rights};
 use super::user::{self, Identity};
 use super::{schedule, session};
 use crate::sys::channel::Channel;
-use crate::sys::process::{
-    CloneRequest, Forked, clone3, close_on_exec_all_but, exit_now, new_session_keyring,
-};
+use crate::sys::process::{CloneRequest, close_on_exec_all_but, new_session_keyring};
+use crate::sys::vfork::run_in_our_memory;
 use crate::sys::{Called, Ignored, SysResult};
 
 /// What is executed in a running container.
@@ -66,28 +65,34 @@ pub struct Running {
 pub fn start(session: &Session<'_>, io: ProgramIo) -> Result<Running, StageFailure> {
     let own = OwnBinary::open();
     let (ours, theirs) = call(Channel::pair)?;
-    match call(|| clone3(&CloneRequest::default()))? {
-        Forked::Child => {
-            drop(ours);
-            if let Err(failure) = enter_and_fork(session, &io, &theirs, own.as_ref()) {
-                handshake::send_failure(&theirs, &failure);
-            }
-            exit_now(0)
+    let dumpable = prctl::get_dumpable().unwrap_or(true);
+    let mut enter = || {
+        if let Err(failure) = enter_and_fork(session, &io, &theirs, own.as_ref()) {
+            handshake::send_failure(&theirs, &failure);
         }
-        Forked::Parent { pid, .. } => {
-            drop(theirs);
-            drop(io);
-            let outcome = listen(&ours);
-            nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).ignored();
-            outcome
-        }
-    }
+        0
+    };
+    let entered = call(|| run_in_our_memory(&CloneRequest::default(), &mut enter));
+    // Nobody inside shares our memory any more.
+    prctl::set_dumpable(dumpable).ignored();
+    drop(theirs);
+    drop(io);
+    let outcome = listen(&ours);
+    reap(entered?);
+    outcome
 }
 
+fn reap(pid: i32) {
+    nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).ignored();
+}
+
+/// What is said until nobody is left to say anything: the program runs then, or has failed, which
+/// it says before its process id is told.
 fn listen(line: &Channel) -> Result<Running, StageFailure> {
     let mut pid = None;
     let mut console = None;
     let mut listener = None;
+    let mut failed = None;
     loop {
         let mut message = call(|| line.receive())?;
         if message.bytes == b"l" {
@@ -107,27 +112,29 @@ fn listen(line: &Channel) -> Result<Running, StageFailure> {
             | FromInit::Mounted
             | FromInit::Ready
             | FromInit::Warning(_) => {}
-            FromInit::Failure(failure) => {
-                if let Some(pid) = pid {
-                    nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).ignored();
-                }
-                return Err(failure);
-            }
-            FromInit::Closed => {
-                let gone = || StageFailure::setup("the session ended before its program ran");
-                return Ok(Running {
-                    pid: pid.ok_or_else(gone)?,
-                    console,
-                    listener,
-                });
-            }
+            FromInit::Failure(failure) => failed = Some(failure),
+            FromInit::Closed => break,
         }
     }
+    if let Some(failure) = failed {
+        if let Some(pid) = pid {
+            reap(pid);
+        }
+        return Err(failure);
+    }
+    let gone = || StageFailure::setup("the session ended before its program ran");
+    Ok(Running {
+        pid: pid.ok_or_else(gone)?,
+        console,
+        listener,
+    })
 }
 
 /// Joins the namespaces in one call, then forks the program as a sibling, so that the caller is
-/// its parent and it is inside the pid namespace. The cgroup namespace comes after the fork: from
-/// inside it the kernel lets nobody enter the cgroup who comes from outside of it (nsdelegate).
+/// its parent and it is inside the pid namespace. Both work on the caller's memory, into which
+/// nobody inside can look from before the first of them enters until both have left it. The cgroup
+/// namespace comes after the fork: from inside it the kernel lets nobody enter the cgroup who comes
+/// from outside of it (nsdelegate).
 fn enter_and_fork(
     session: &Session<'_>,
     io: &ProgramIo,
@@ -153,19 +160,18 @@ fn enter_and_fork(
         sibling: true,
         cgroup: session.cgroup,
     };
-    match call(|| clone3(&request))? {
-        Forked::Parent { pid, .. } => call(|| line.send(format!("p{pid}").as_bytes(), None)),
-        Forked::Child => {
-            let joined = cgroups.as_ref().map_or(Ok(()), join_cgroup_namespace);
-            let become_program = || become_program(session, ids, io, line, own);
-            let failure = match joined.and_then(|()| become_program()) {
-                Ok(never) => match never {},
-                Err(failure) => failure,
-            };
-            handshake::send_failure(line, &failure);
-            exit_now(i32::from(failure.code))
-        }
-    }
+    let mut run_program = || {
+        let joined = cgroups.as_ref().map_or(Ok(()), join_cgroup_namespace);
+        let become_program = || become_program(session, ids, io, line, own);
+        let failure = match joined.and_then(|()| become_program()) {
+            Ok(never) => match never {},
+            Err(failure) => failure,
+        };
+        handshake::send_failure(line, &failure);
+        i32::from(failure.code)
+    };
+    let pid = call(|| run_in_our_memory(&request, &mut run_program))?;
+    call(|| line.send(format!("p{pid}").as_bytes(), None))
 }
 
 fn open_cgroup_namespace(pid: i32) -> Result<std::fs::File, StageFailure> {

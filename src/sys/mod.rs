@@ -27,6 +27,7 @@ pub mod signals;
 pub mod socket;
 pub mod stream;
 pub mod tty;
+pub mod vfork;
 pub mod xattr;
 
 pub use error::{Called, Ignored, SysError, SysResult};

@@ -58,6 +58,29 @@ pub fn set_domain_name(name: &str) -> SysResult<()> {
 /// namespace.
 pub fn clone3(request: &CloneRequest<'_>) -> SysResult<Forked> {
     let mut pidfd: RawFd = -1;
+    let arguments = clone_arguments(request, &raw mut pidfd);
+    // SAFETY: without CLONE_VM the child runs on its own copy of this stack; `arguments` and
+    // `pidfd` live through the call. Callers are single-threaded (module documentation).
+    let pid = unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw const arguments,
+            size_of::<libc::clone_args>(),
+        )
+    };
+    match Errno::result(pid) {
+        Err(errno) => Err(clone_error(&arguments, errno)),
+        Ok(0) => Ok(Forked::Child),
+        Ok(pid) => {
+            // SAFETY: CLONE_PIDFD stored a descriptor that is ours alone.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            let pid = i32::try_from(pid).expect("process ids are int");
+            Ok(Forked::Parent { pid, pidfd })
+        }
+    }
+}
+
+pub(super) fn clone_arguments(request: &CloneRequest<'_>, pidfd: *mut RawFd) -> libc::clone_args {
     let mut flags = request.namespaces | libc::CLONE_PIDFD as u64;
     let mut exit_signal = libc::SIGCHLD as u64;
     if request.sibling {
@@ -69,9 +92,9 @@ pub fn clone3(request: &CloneRequest<'_>) -> SysResult<Forked> {
         flags |= CLONE_INTO_CGROUP;
         cgroup = u64::from(fd.as_raw_fd().cast_unsigned());
     }
-    let arguments = libc::clone_args {
+    libc::clone_args {
         flags,
-        pidfd: &raw mut pidfd as u64,
+        pidfd: pidfd as u64,
         child_tid: 0,
         parent_tid: 0,
         exit_signal,
@@ -81,26 +104,11 @@ pub fn clone3(request: &CloneRequest<'_>) -> SysResult<Forked> {
         set_tid: 0,
         set_tid_size: 0,
         cgroup,
-    };
-    // SAFETY: without CLONE_VM the child runs on its own copy of this stack; `arguments` and
-    // `pidfd` live through the call. Callers are single-threaded (module documentation).
-    let pid = unsafe {
-        libc::syscall(
-            libc::SYS_clone3,
-            &raw const arguments,
-            size_of::<libc::clone_args>(),
-        )
-    };
-    match Errno::result(pid) {
-        Err(errno) => Err(SysError::new(format!("clone3({flags:#x})"), errno)),
-        Ok(0) => Ok(Forked::Child),
-        Ok(pid) => {
-            // SAFETY: CLONE_PIDFD stored a descriptor that is ours alone.
-            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-            let pid = i32::try_from(pid).expect("process ids are int");
-            Ok(Forked::Parent { pid, pidfd })
-        }
     }
+}
+
+pub(super) fn clone_error(arguments: &libc::clone_args, errno: Errno) -> SysError {
+    SysError::new(format!("clone3({:#x})", arguments.flags), errno)
 }
 
 /// Ends the process at once: no destructors, no exit handlers. For forked children.
