@@ -92,6 +92,19 @@ pub fn answer(
     }
 }
 
+/// Whether a container that is not here yet may have the name that `packet` asks for: nobody knows
+/// it, and it is not one of the world's, which have dots.
+pub fn may_come(packet: &[u8], table: &Table, container: &str) -> bool {
+    let Ok(query) = Query::parse(packet) else {
+        return false;
+    };
+    match table.find(container, &query.name) {
+        Found::Known(_) => false,
+        Found::Missing => true,
+        Found::Foreign => !query.name.contains('.'),
+    }
+}
+
 fn told(packet: &[u8], malformed: Malformed) -> Answer {
     reply_to_malformed(packet, malformed).map_or(Answer::Silence, Answer::Reply)
 }

@@ -2,36 +2,32 @@
 //! Moves packets between containers, the table and the host's servers. One descriptor tells when
 //! there is something to do; nothing here waits.
 
+mod early;
+mod forwarding;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use early::EarlyQueries;
+use forwarding::Waiting;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::answer::{Answer, Transport, answer};
-use super::message::{Code, Query, is_refusal, set_id};
+use super::answer::{Answer, Transport, answer, may_come};
 use super::stream::{Condition, Stream};
 use super::table::Table;
 use super::upstream::HostServers;
 use crate::network::plan::ConnectionPlan;
-use crate::sys::process::random_bytes;
-use crate::sys::socket::{Family, Kind, accept, connect_to, receive_from, send_to};
+use crate::sys::socket::{Family, Kind, accept, receive_from, send_to};
 use crate::sys::{Called, Ignored, SysResult};
 
-/// Queries that wait for the host's servers, of all containers and of one.
-const WAITING_MAX: usize = 1024;
-const WAITING_OF_ONE_MAX: usize = 128;
 /// Connections, of all containers and of one.
 const STREAMS_MAX: usize = 256;
 const STREAMS_OF_ONE_MAX: usize = 64;
 /// How long a connection may stand.
 const STREAM_TIME: Duration = Duration::from_secs(20);
-/// After this another server is asked as well.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// After this nobody is waited for.
-const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// Datagrams that are taken from one socket before others have their turn.
 const BATCH: usize = 64;
 /// The longest datagram.
@@ -57,6 +53,7 @@ pub struct NameServer {
     waiting: HashMap<u64, Waiting>,
     table: Table,
     host: HostServers,
+    early: EarlyQueries,
     /// The next number of an entry or of a query.
     next: u64,
     /// How many queries there were.
@@ -86,24 +83,6 @@ enum Entry {
     },
 }
 
-/// A query that the host's servers were asked.
-#[derive(Debug)]
-struct Waiting {
-    container: String,
-    query: Query,
-    packet: Vec<u8>,
-    servers: Vec<SocketAddr>,
-    /// How many of them were asked.
-    asked: usize,
-    entries: Vec<u64>,
-    back: Back,
-    /// When the next one is asked.
-    patience: Instant,
-    ends: Instant,
-    /// What a server said that knew nothing.
-    refusal: Option<Vec<u8>>,
-}
-
 /// The way back.
 #[derive(Debug, Clone, Copy)]
 enum Back {
@@ -124,15 +103,23 @@ impl NameServer {
             waiting: HashMap::new(),
             table: Table::default(),
             host: HostServers::of(resolv_conf),
+            early: EarlyQueries::default(),
             next: 0,
             turn: 0,
             buffer: Vec::new(),
         })
     }
 
+    /// There are containers that this server does not know yet: those who ask for a name that may
+    /// be theirs wait so long.
+    pub fn expect_containers(&mut self, within: Duration) {
+        self.early = EarlyQueries::until(Instant::now() + within);
+    }
+
     /// Adds a container, or changes what it is in.
     pub fn set_container(&mut self, container: &str, plan: &ConnectionPlan) {
         self.table.set(container, plan);
+        self.early.look_again();
     }
 
     /// Forgets a container and closes its sockets.
@@ -188,7 +175,7 @@ impl NameServer {
             | Entry::Server { .. }
             | Entry::ServerStream { .. } => None,
         });
-        queries.chain(streams).min()
+        queries.chain(streams).chain(self.early.deadline()).min()
     }
 
     /// Does what there is to do; `sockets` belong to the host's network.
@@ -199,6 +186,7 @@ impl NameServer {
                 self.handle(event.data(), sockets);
             }
         }
+        self.answer_early(sockets);
         self.expire(sockets);
         if self.waiting.is_empty() && self.waiting.capacity() > BATCH {
             self.waiting.shrink_to_fit();
@@ -249,24 +237,43 @@ impl NameServer {
                 continue;
             };
             let packet = &buffer[..received.length];
-            self.turn = self.turn.wrapping_add(1);
-            match answer(
-                packet,
-                &self.table,
-                &container,
-                Transport::Datagram,
-                self.turn,
-            ) {
-                Answer::Silence => {}
-                // Who has no room asks again.
-                Answer::Reply(reply) => send_to(socket.as_fd(), &reply, from, None).ignored(),
-                Answer::Forward { query, servers } => {
-                    let back = Back::Datagram(number, from);
-                    self.forward(container, *query, packet.to_vec(), servers, back, sockets);
-                }
+            let back = Back::Datagram(number, from);
+            if self.early.is_open() && may_come(packet, &self.table, &container) {
+                self.early.keep(container, packet.to_vec(), back);
+                continue;
             }
+            self.answer_datagram(container, packet, back, sockets);
         }
         self.buffer = buffer;
+    }
+
+    fn answer_datagram(
+        &mut self,
+        container: String,
+        packet: &[u8],
+        back: Back,
+        sockets: HostSockets<'_>,
+    ) {
+        self.turn = self.turn.wrapping_add(1);
+        let transport = Transport::Datagram;
+        match answer(packet, &self.table, &container, transport, self.turn) {
+            Answer::Silence => {}
+            Answer::Reply(reply) => self.send_back(back, &reply),
+            Answer::Forward { query, servers } => {
+                self.forward(container, *query, packet.to_vec(), servers, back, sockets);
+            }
+        }
+    }
+
+    /// Answers those who asked for what was not here yet.
+    fn answer_early(&mut self, sockets: HostSockets<'_>) {
+        for one in self.early.take_due() {
+            if self.early.is_open() && may_come(&one.packet, &self.table, &one.container) {
+                self.early.keep(one.container, one.packet, one.back);
+            } else {
+                self.answer_datagram(one.container, &one.packet, one.back, sockets);
+            }
+        }
     }
 
     fn take_connections(&mut self, number: u64) {
@@ -335,194 +342,6 @@ impl NameServer {
         if condition == Condition::Ended && !self.waiting.values().any(waits) {
             self.close(number);
         }
-    }
-
-    fn forward(
-        &mut self,
-        container: String,
-        query: Query,
-        packet: Vec<u8>,
-        servers: Vec<SocketAddr>,
-        back: Back,
-        sockets: HostSockets<'_>,
-    ) {
-        let of_one = |one: &&Waiting| one.container == container;
-        let full = self.waiting.len() >= WAITING_MAX
-            || self.waiting.values().filter(of_one).count() >= WAITING_OF_ONE_MAX;
-        let servers = if servers.is_empty() {
-            self.host.now().to_vec()
-        } else {
-            servers
-        };
-        if full || servers.is_empty() {
-            let reply = query.reply(Code::ServFail, &[], usize::from(u16::MAX));
-            self.send_back(back, &reply);
-            return;
-        }
-        let now = Instant::now();
-        let number = self.number();
-        let waiting = Waiting {
-            container,
-            query,
-            packet,
-            servers,
-            asked: 0,
-            entries: Vec::new(),
-            back,
-            patience: now,
-            ends: now + ANSWER_TIME,
-            refusal: None,
-        };
-        self.waiting.insert(number, waiting);
-        self.ask_next(number, sockets);
-    }
-
-    /// Asks the next server, or gives up when there is none left and nobody is waited for.
-    fn ask_next(&mut self, number: u64, sockets: HostSockets<'_>) {
-        loop {
-            let Some(waiting) = self.waiting.get_mut(&number) else {
-                return;
-            };
-            let Some(server) = waiting.servers.get(waiting.asked).copied() else {
-                waiting.patience = waiting.ends;
-                if waiting.entries.is_empty() {
-                    self.give_up(number);
-                }
-                return;
-            };
-            waiting.asked += 1;
-            waiting.patience = Instant::now() + PATIENCE;
-            if let Ok(entry) = self.ask(number, server, sockets) {
-                if let Some(waiting) = self.waiting.get_mut(&number) {
-                    waiting.entries.push(entry);
-                }
-                return;
-            }
-        }
-    }
-
-    fn ask(&mut self, number: u64, server: SocketAddr, sockets: HostSockets<'_>) -> SysResult<u64> {
-        let waiting = &self.waiting[&number];
-        let family = Family::of(server.ip());
-        match waiting.back {
-            Back::Datagram(..) => {
-                // A socket of its own for each: nobody guesses its port and the number.
-                let socket = sockets(family, Kind::Datagram)?;
-                connect_to(socket.as_fd(), server)?;
-                let id = u16::from_ne_bytes(random_bytes());
-                let mut packet = waiting.packet.clone();
-                set_id(&mut packet, id);
-                nix::unistd::write(&socket, &packet).called(|| format!("send({server})"))?;
-                let entry = Entry::Server {
-                    query: number,
-                    id,
-                    socket,
-                };
-                self.add(entry, EpollFlags::EPOLLIN)
-            }
-            Back::Stream(_) => {
-                let socket = sockets(family, Kind::Stream)?;
-                connect_to(socket.as_fd(), server)?;
-                let mut stream = Stream::new(socket);
-                stream.put(&waiting.packet);
-                let entry = Entry::ServerStream {
-                    query: number,
-                    stream,
-                };
-                self.add(entry, changes())
-            }
-        }
-    }
-
-    fn take_reply(&mut self, entry: u64, sockets: HostSockets<'_>) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.resize(DATAGRAM_BYTES, 0);
-        if let Some(Entry::Server { query, id, socket }) = self.entries.get(&entry) {
-            let (number, id) = (*query, *id);
-            // ECONNREFUSED: nobody serves there.
-            match nix::unistd::read(socket, &mut buffer) {
-                Ok(length) => {
-                    let packet = &buffer[..length];
-                    let answers = |one: &Waiting| one.query.is_answered_by(packet, id);
-                    // Anything else is somebody's who only guesses.
-                    if self.waiting.get(&number).is_some_and(answers) {
-                        self.take_answer(number, entry, packet.to_vec(), sockets);
-                    }
-                }
-                Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => {}
-                Err(_) => self.lose(number, entry, sockets),
-            }
-        }
-        self.buffer = buffer;
-    }
-
-    fn take_stream_reply(&mut self, entry: u64, sockets: HostSockets<'_>) {
-        let Some(Entry::ServerStream { query, stream }) = self.entries.get_mut(&entry) else {
-            return;
-        };
-        let number = *query;
-        let ended = stream.flush() == Condition::Ended || stream.fill() == Condition::Ended;
-        let reply = stream.take();
-        match (reply, self.waiting.get(&number)) {
-            (Some(packet), Some(one)) if one.query.is_answered_by(&packet, one.query.id()) => {
-                self.take_answer(number, entry, packet, sockets);
-            }
-            (Some(_), _) => self.lose(number, entry, sockets),
-            (None, _) if ended => self.lose(number, entry, sockets),
-            (None, _) => {}
-        }
-    }
-
-    /// A server has said something: its word is passed on, unless another one may know better.
-    fn take_answer(
-        &mut self,
-        number: u64,
-        entry: u64,
-        mut packet: Vec<u8>,
-        sockets: HostSockets<'_>,
-    ) {
-        let Some(waiting) = self.waiting.get_mut(&number) else {
-            return;
-        };
-        set_id(&mut packet, waiting.query.id());
-        if is_refusal(&packet) {
-            waiting.refusal = Some(packet);
-            self.lose(number, entry, sockets);
-            return;
-        }
-        let back = waiting.back;
-        self.forget(number);
-        self.send_back(back, &packet);
-    }
-
-    /// From this server nothing more is to be hoped for.
-    fn lose(&mut self, number: u64, entry: u64, sockets: HostSockets<'_>) {
-        self.close(entry);
-        if let Some(waiting) = self.waiting.get_mut(&number) {
-            waiting.entries.retain(|one| *one != entry);
-            self.ask_next(number, sockets);
-        }
-    }
-
-    fn give_up(&mut self, number: u64) {
-        let Some(waiting) = self.forget(number) else {
-            return;
-        };
-        let fail = || {
-            waiting
-                .query
-                .reply(Code::ServFail, &[], usize::from(u16::MAX))
-        };
-        let reply = waiting.refusal.clone().unwrap_or_else(fail);
-        self.send_back(waiting.back, &reply);
-    }
-
-    fn forget(&mut self, number: u64) -> Option<Waiting> {
-        let waiting = self.waiting.remove(&number)?;
-        for entry in &waiting.entries {
-            self.close(*entry);
-        }
-        Some(waiting)
     }
 
     fn send_back(&mut self, back: Back, reply: &[u8]) {

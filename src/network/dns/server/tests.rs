@@ -146,3 +146,37 @@ fn a_host_without_servers_asks_nobody() {
     // Nobody but the file says whom to ask.
     assert!(!room.directory.path().join("resolv.conf").exists());
 }
+
+/// "No such name" would be believed while the containers of an older helper come one by one.
+#[test]
+fn names_that_come_later_are_waited_for() {
+    let mut room = room(&[upstream(3)]);
+    room.server.expect_containers(Duration::from_secs(2));
+    let client = room.asking();
+    let mut reply = [0; 512];
+    client.set_nonblocking(true).unwrap();
+    client.send(&query(9, "db", 1, None)).unwrap();
+    // The others are not kept from their answers.
+    assert_eq!(room.ask(&query(8, "example.com", 1, None))[3] & 0xf, 3);
+    assert_eq!(room.ask(&query(8, "web", 1, None))[3] & 0xf, 0);
+    assert!(client.recv(&mut reply).is_err());
+    let mut plan = plan(&["db"], &[], &[("front", "10.1.0.3/24")]);
+    plan.dns_servers = Vec::new();
+    room.server.set_container("c2", &plan);
+    assert!(
+        room.server
+            .deadline()
+            .is_some_and(|now| now <= Instant::now())
+    );
+    let mut length = 0;
+    room.work(|| {
+        length = client.recv(&mut reply).unwrap_or(0);
+        length > 0
+    });
+    assert_eq!(
+        (reply[1], &reply[length - 4..length]),
+        (9, &[10, 1, 0, 3][..])
+    );
+    // One that nobody has is told in the end.
+    assert_eq!(room.ask(&query(7, "nobody", 1, None))[3] & 0xf, 3);
+}

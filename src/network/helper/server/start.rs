@@ -39,6 +39,9 @@ pub(super) const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// Descriptors that are not connections: ports, containers, and those who ask for names.
 const OTHER_DESCRIPTORS: u64 = 1536;
 
+/// How long the containers of the helper before this one may take to come.
+const COME_BACK_WITHIN: Duration = Duration::from_secs(2);
+
 /// How long clients are told why there is no helper.
 const REFUSES_FOR: Duration = Duration::from_secs(2);
 
@@ -123,7 +126,10 @@ impl Server {
         for (place, listener) in (0..).zip(&caught_udp) {
             watch_listener(&events, listener, Token::CaughtUdp(place))?;
         }
-        let names = NameServer::new(PathBuf::from(RESOLV_CONF))?;
+        let mut names = NameServer::new(PathBuf::from(RESOLV_CONF))?;
+        if let Origin::Inherited(_) = origin {
+            names.expect_containers(COME_BACK_WITHIN);
+        }
         events.watch(names.as_fd(), Watch::Readable, Token::Names(0))?;
         confinement::drop_rights()?;
         confinement::leave_files(Path::new(RESOLV_CONF));
