@@ -26,7 +26,7 @@ use super::terminal::{DetachKeys, size_of};
 use super::{Dialect, Engine, cgroup};
 use crate::monitor::protocol::AttachedStreams;
 use crate::runtime::exec::{Running, Session, start};
-use crate::runtime::launch::{Filter, GroupPolicy, ProgramIo, StageFailure, UserChoice};
+use crate::runtime::launch::{Filter, GroupPolicy, LineEnds, ProgramIo, StageFailure, UserChoice};
 use crate::state::StateError;
 use crate::state::events::{Action, Event};
 use crate::state::id::ContainerId;
@@ -416,7 +416,8 @@ fn streams(request: &ExecRequest) -> SysResult<(ProgramIo, Endpoint)> {
     if request.tty {
         let size = |fd: BorrowedFd<'_>| size_of(fd).map(|size| (size.rows, size.columns));
         let size = size(std::io::stdin().as_fd()).or_else(|| size(std::io::stdout().as_fd()));
-        return Ok((ProgramIo::Terminal { size }, none));
+        let lines = LineEnds::Screen;
+        return Ok((ProgramIo::Terminal { size, lines }, none));
     }
     let (program, ours) = piped(Input::of(request.interactive))?;
     let endpoint = Endpoint::Pipes {

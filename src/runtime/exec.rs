@@ -200,8 +200,8 @@ fn become_program(
         .into();
     let identity = identify(session, &slash)?;
     let console = match io {
-        ProgramIo::Terminal { size } => {
-            let console = call(|| session::make_console(slash.as_fd(), *size))?;
+        ProgramIo::Terminal { size, lines } => {
+            let console = call(|| session::make_console(slash.as_fd(), (*size, *lines)))?;
             call(|| handshake::send_console(line, &console.master))?;
             Some(console)
         }
@@ -333,6 +333,7 @@ fn differing_namespaces(pid: i32) -> Result<CloneFlags, StageFailure> {
         ("ipc", CloneFlags::CLONE_NEWIPC),
         ("uts", CloneFlags::CLONE_NEWUTS),
         ("cgroup", CloneFlags::CLONE_NEWCGROUP),
+        ("time", super::time::flag()),
     ];
     let link = |process: &str, kind: &str| -> SysResult<PathBuf> {
         let path = format!("/proc/{process}/ns/{kind}");
@@ -340,8 +341,13 @@ fn differing_namespaces(pid: i32) -> Result<CloneFlags, StageFailure> {
     };
     let mut flags = CloneFlags::empty();
     for (kind, flag) in kinds {
+        let own = link("self", kind);
+        // A kernel before 5.6 has no time namespaces.
+        if kind == "time" && own.is_err() {
+            continue;
+        }
         let theirs = call(|| link(&pid.to_string(), kind))?;
-        if theirs != call(|| link("self", kind))? {
+        if theirs != call(|| own)? {
             flags |= flag;
         }
     }

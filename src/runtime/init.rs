@@ -30,7 +30,7 @@ use super::program::{self, Others, OwnBinary};
 use super::rights::{self, Excess, FewerFiles, Rights};
 use super::rootfs::Fallback;
 use super::user::{self, Identity};
-use super::{devices, localtime, passwd, reaper, rootfs, schedule, session, sysctl};
+use super::{devices, localtime, passwd, reaper, rootfs, schedule, session, sysctl, time};
 use crate::sys::channel::Channel;
 use crate::sys::mount::MountAttr;
 use crate::sys::process::{close_on_exec_all_but, exit_now, new_session_keyring, set_domain_name};
@@ -88,8 +88,8 @@ fn prepare_and_exec(
     }
     let MadeRoot { root, given } = make_root(launch, linux, (mountpoint, &mut sources), line)?;
     let console = match io {
-        ProgramIo::Terminal { size } => {
-            let console = call(|| session::make_console(root.as_fd(), *size))?;
+        ProgramIo::Terminal { size, lines } => {
+            let console = call(|| session::make_console(root.as_fd(), (*size, *lines)))?;
             call(|| handshake::send_console(line, &console.master))?;
             call(|| devices::bind_console(root.as_fd(), &console.slave))?;
             Some(console)
@@ -242,7 +242,7 @@ fn become_root(launch: &Launch) -> Result<(), StageFailure> {
 /// Every capability that this kernel can know of here.
 const ALL_RIGHTS: u64 = (1 << super::capability::NAMES.len()) - 1;
 
-/// What is set in fresh namespaces: the cgroup root, the host name, the loopback device.
+/// What is set in fresh namespaces: the cgroup root, the host name, the loopback device, clocks.
 fn enter_namespaces(spec: &Spec, linux: &Linux) -> Result<(), StageFailure> {
     if makes(linux, LinuxNamespaceType::Cgroup) {
         call(|| unshare(CloneFlags::CLONE_NEWCGROUP).called(|| "unshare(CLONE_NEWCGROUP)"))?;
@@ -260,7 +260,7 @@ fn enter_namespaces(spec: &Spec, linux: &Linux) -> Result<(), StageFailure> {
     if makes(linux, LinuxNamespaceType::Network) {
         call(pty::loopback_up)?;
     }
-    Ok(())
+    time::enter(linux)
 }
 
 fn host_name_refused(name: &str, errno: Errno) -> StageFailure {

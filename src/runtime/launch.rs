@@ -223,7 +223,18 @@ pub enum ProgramIo {
     Terminal {
         /// Rows and columns, when known.
         size: Option<(u16, u16)>,
+        /// How lines of its output end.
+        lines: LineEnds,
     },
+}
+
+/// How lines end that a program writes to its terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineEnds {
+    /// As a screen needs them, with a carriage return.
+    Screen,
+    /// As the program wrote them.
+    Plain,
 }
 
 /// Why a container or a session in it could not start, as it travels from the stage that saw it

@@ -27,5 +27,6 @@ pub mod session;
 pub mod spawn;
 pub mod subid;
 pub mod sysctl;
+mod time;
 pub mod user;
 pub mod userns;

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod};
-use nix::unistd::{Gid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchown, isatty, setsid};
+use nix::unistd::{Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchown, isatty, setsid};
 
-use super::launch::{ProgramIo, StageFailure};
+use super::launch::{LineEnds, ProgramIo, StageFailure};
 use super::mounts::target::{self, Links};
 use super::user::Identity;
 use crate::sys::pty::{open_peer, set_controlling};
@@ -32,13 +32,16 @@ pub struct Console {
 /// What opening /dev/pts/ptmx and its other end says.
 pub fn make_console(
     root: std::os::fd::BorrowedFd<'_>,
-    size: Option<(u16, u16)>,
+    (size, lines): (Option<(u16, u16)>, LineEnds),
 ) -> SysResult<Console> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY;
     let master = target::open_with(root, Path::new("/dev/pts/ptmx"), flags, Links::Refuse)?;
     let slave = open_peer(master.as_fd())?;
     if let Some((rows, columns)) = size {
         tty::set_size(master.as_fd(), rows, columns)?;
+    }
+    if lines == LineEnds::Plain {
+        tty::end_lines_plainly(&slave)?;
     }
     Ok(Console { master, slave })
 }
@@ -102,7 +105,7 @@ fn give(stream: &OwnedFd, identity: &Identity) {
         _ => false,
     };
     if ours && identity.uid != 0 {
-        let owner = (Uid::from_raw(identity.uid), Gid::from_raw(identity.gid));
-        fchown(stream, Some(owner.0), Some(owner.1)).ignored();
+        // Of a terminal the group stays the one of terminals, which may write to it.
+        fchown(stream, Some(Uid::from_raw(identity.uid)), None).ignored();
     }
 }

@@ -332,7 +332,7 @@ fn join_namespaces(spec: &Spec, joined: Join) -> Result<(), StageFailure> {
         }
     }
     for Opened { kind, path, file } in &opened {
-        let flag = CloneFlags::from_bits_truncate(*kind as i32);
+        let flag = CloneFlags::from_bits_retain(*kind as i32);
         setup(|| setns(file, flag).called(|| format!("setns({})", path.display())))?;
     }
     Ok(())
@@ -365,7 +365,7 @@ fn open_paths(spec: &Spec) -> Result<Vec<Opened<'_>>, StageFailure> {
 }
 
 /// Flags for clone3: every new namespace but the cgroup one, which must be made after the process
-/// is in its cgroup.
+/// is in its cgroup, and that of time, whose clocks are set first.
 fn new_namespaces(launch: &Launch) -> u64 {
     let namespaces = launch
         .spec
@@ -379,7 +379,7 @@ fn new_namespaces(launch: &Launch) -> u64 {
     let flags = fresh
         .map(oci_spec::runtime::LinuxNamespace::typ)
         .filter(|kind| match kind {
-            LinuxNamespaceType::Cgroup => false,
+            LinuxNamespaceType::Cgroup | LinuxNamespaceType::Time => false,
             LinuxNamespaceType::User => launch.maps_by != MapWriter::Nobody,
             _ => true,
         });

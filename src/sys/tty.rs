@@ -38,16 +38,16 @@ impl Drop for RawMode {
     }
 }
 
-/// Keeps the terminal of `master` from putting a carriage return before each line feed of its
+/// Keeps `terminal` from putting a carriage return before each line feed of its
 /// programs' output.
 ///
 /// # Errors
 ///
 /// ENOTTY when it is no terminal.
-pub fn end_lines_plainly(master: impl AsFd) -> SysResult<()> {
-    let mut mode = tcgetattr(&master).called(|| "tcgetattr([terminal])")?;
+pub fn end_lines_plainly(terminal: impl AsFd) -> SysResult<()> {
+    let mut mode = tcgetattr(&terminal).called(|| "tcgetattr([terminal])")?;
     mode.output_flags.remove(OutputFlags::ONLCR);
-    tcsetattr(&master, SetArg::TCSANOW, &mode).called(|| "tcsetattr([terminal], -onlcr)")
+    tcsetattr(&terminal, SetArg::TCSANOW, &mode).called(|| "tcsetattr([terminal], -onlcr)")
 }
 
 /// Rows and columns of a terminal.

@@ -395,7 +395,7 @@ fn what_a_spec_asks_in_vain_is_told_and_not_refused() {
     let shown = shown.expect(0);
     assert_eq!(shown.stdout, "1\n1\n");
     for words in [
-        "warning: ignoring unknown or unavailable capabilities: CAP_OF_TOMORROW\n",
+        "warning: ignoring unknown or unavailable capabilities: [CAP_OF_TOMORROW]\n",
         "warning: can't raise ambient capability CAP_CHOWN: it is not in the inheritable set\n",
         " level=warning msg=\"can't raise ambient capability CAP_CHOWN",
     ] {
@@ -445,12 +445,21 @@ fn sessions_and_terminals_are_as_with_other_runtimes() {
         bundle.shell("rt run t </dev/null").expect(0).stdout,
         "i686\nend\n"
     );
-    let process = json!({"user": {"uid": 0, "gid": 0}, "cwd": "/", "args": ["uname", "-m"]});
+    let offsets = "uname -m; tr -s ' ' ' ' < /proc/self/timens_offsets";
+    let process = json!({"cwd": "/", "args": ["sh", "-c", offsets]});
     fs::write(bundle.sandbox.path("b/p"), process.to_string()).unwrap();
-    bundle.edit(runs("sleep 1000"));
+    bundle.edit(runs("sleep 1000")).edit(|spec| {
+        let time = json!({"type": "time"});
+        spec["linux"]["namespaces"]
+            .as_array_mut()
+            .unwrap()
+            .push(time);
+        spec["linux"]["timeOffsets"] = json!({"monotonic": {"secs": 7, "nanosecs": 9}});
+    });
     let script = "rt run -d t </dev/null >/dev/null 2>&1; rt exec --process /dev/fd/3 t 3<p\n\
                   rt exec --pid-file /no/such/pid t true 2>/dev/null; echo $?\n\
                   rt kill t KILL; while rt state t | grep -q running; do :; done\n\
-                  rt kill t 2>/dev/null; echo $?; rt kill --all t; echo $?; rt delete t";
-    assert_eq!(bundle.shell(script).expect(0).stdout, "i686\n255\n1\n0\n");
+                  rt kill t 0 2>&1; rt kill --all t; echo $?; rt delete t";
+    let wanted = "i686\nmonotonic 7 9\nboottime 0 0\n255\nError: container not running: t\n0\n";
+    assert_eq!(bundle.shell(script).expect(0).stdout, wanted);
 }

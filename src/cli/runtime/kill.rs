@@ -25,7 +25,11 @@ impl RuntimeCommand for Kill {
     const ABOUT: &'static str = "Send a signal to the first process of a container";
 
     fn run(self, call: &RuntimeCall) -> CommandResult {
-        let signal = signal::parse(&self.signal)?;
+        // That of kill(2), which asks whether there is somebody.
+        let signal = match self.signal.as_str() {
+            "0" => 0,
+            typed => signal::parse(typed)?,
+        };
         let whom = if self.all {
             AmongOthers::All
         } else {

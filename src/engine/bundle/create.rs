@@ -2,6 +2,7 @@
 //! `create` and `run`: everything up to the program, in the caller's own process.
 
 use std::fs;
+use std::io::IsTerminal as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
@@ -19,7 +20,7 @@ use super::records::{Directory, Record, START_SOCKET};
 use super::{BundleError, CreateRequest, Force, Runtime, Stay, Wiring, console};
 use crate::engine::Report;
 use crate::runtime::hooks;
-use crate::runtime::launch::{ProgramIo, StageFailure};
+use crate::runtime::launch::{LineEnds, ProgramIo, StageFailure};
 use crate::runtime::lifecycle::{Lifecycle, MAKING_NAME, with_pid};
 use crate::runtime::rights::raise_limits;
 use crate::runtime::spawn::{Attendant, Spawned, spawn};
@@ -173,7 +174,7 @@ impl Runtime {
             told.warning(text);
         }
         cgroup_mounts::resolve(&mut launch.spec, &record.cgroups, &hierarchies());
-        let io = streams(spec)?;
+        let io = streams(spec, &request.wiring)?;
         spec.process().iter().for_each(raise_limits);
         let cgroup = record.cgroups.open();
         let mut attendant = Creation {
@@ -219,13 +220,20 @@ pub(super) fn keep_wired(wiring: &Wiring, sockets: u32) -> SysResult<Vec<i32>> {
 }
 
 /// A terminal made inside, or the caller's own streams.
-pub(super) fn streams(spec: &Spec) -> SysResult<ProgramIo> {
+pub(super) fn streams(spec: &Spec, wiring: &Wiring) -> SysResult<ProgramIo> {
     let process = spec.process().as_ref();
     if process.and_then(Process::terminal) == Some(true) {
         let wanted = process.and_then(Process::console_size);
         let cells = |count: u64| u16::try_from(count).unwrap_or(u16::MAX);
         let size = wanted.map(|size| (cells(size.height()), cells(size.width())));
-        return Ok(ProgramIo::Terminal { size });
+        // Who reads a pipe of ours wants lines; who gets the master sets what it likes.
+        let carried = wiring.console_socket.is_none() && !std::io::stdout().is_terminal();
+        let lines = if carried {
+            LineEnds::Plain
+        } else {
+            LineEnds::Screen
+        };
+        return Ok(ProgramIo::Terminal { size, lines });
     }
     own_streams()
 }

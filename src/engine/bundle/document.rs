@@ -40,10 +40,19 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T
 /// Reads a `process` section that stands alone, with what is not as it was asked for.
 pub(super) fn read_process(path: &Path) -> Result<(Process, Vec<String>), BundleError> {
     let mut value: Value = read_json(path)?;
+    name_user(&mut value);
     let mut warnings = privileges::drop_unknown(&mut value);
     let mut process: Process = parse(path, value)?;
     warnings.extend(privileges::drop_ambient(&mut process));
     Ok((process, warnings))
+}
+
+/// A `process` section that names no user means root.
+fn name_user(process: &mut Value) {
+    if let Some(process) = process.as_object_mut() {
+        let root = || serde_json::json!({"uid": 0, "gid": 0});
+        process.entry("user").or_insert_with(root);
+    }
 }
 
 fn parse<T: serde::de::DeserializeOwned>(path: &Path, value: Value) -> Result<T, BundleError> {
@@ -62,7 +71,10 @@ impl Document {
             None => bundle.join("config.json"),
         };
         let mut value: Value = read_json(&path)?;
-        let unknown = value.get_mut("process").map(privileges::drop_unknown);
+        let unknown = value.get_mut("process").map(|process| {
+            name_user(process);
+            privileges::drop_unknown(process)
+        });
         let mut document = Self::of(parse(&path, value)?, bundle)?;
         document.warnings.splice(0..0, unknown.unwrap_or_default());
         Ok(document)
@@ -191,6 +203,26 @@ fn check(spec: &Spec) -> Result<(), BundleError> {
     if kinds.windows(2).any(|pair| pair[0].typ() == pair[1].typ()) {
         return Err(wrong("a kind of namespace is listed twice"));
     }
+    let clocks = linux
+        .time_offsets()
+        .as_ref()
+        .is_some_and(|set| !set.is_empty());
+    let mut namespaces = linux.namespaces().iter().flatten();
+    let is_new_time = |namespace: &LinuxNamespace| {
+        namespace.typ() == LinuxNamespaceType::Time && namespace.path().is_none()
+    };
+    if clocks && !namespaces.any(is_new_time) {
+        return Err(wrong(
+            "linux.timeOffsets need a time namespace that is made for them",
+        ));
+    }
+    if linux
+        .net_devices()
+        .as_ref()
+        .is_some_and(|set| !set.is_empty())
+    {
+        return Err(wrong("linux.netDevices is not supported"));
+    }
     if linux.intel_rdt().is_some() {
         return Err(wrong("linux.intelRdt is not supported"));
     }
@@ -267,6 +299,11 @@ mod tests {
                 r#"{"domainname": "a", "linux": {"namespaces": [{"type": "mount"}, {"type": "uts"}],
                     "sysctl": {"kernel.domainname": "b"}}}"#,
                 "set the same",
+            ),
+            (
+                r#"{"linux": {"namespaces": [{"type": "mount"}, {"type": "time", "path": "/p"}],
+                    "timeOffsets": {"boottime": {"secs": 1}}}}"#,
+                "a time namespace that is made",
             ),
             (
                 r#"{"linux": {"namespaces": []}}"#,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Staying with a program: its terminal is pumped, signals go to it, and its exit code is ours.
 
-use std::io::IsTerminal as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -14,8 +13,8 @@ use crate::engine::attach::{
 };
 use crate::engine::terminal::DetachKeys;
 use crate::monitor::protocol::AttachedStreams;
+use crate::sys::Called as _;
 use crate::sys::pidfd::Pidfd;
-use crate::sys::{Called as _, Ignored as _, tty};
 
 /// How a command that started a program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +40,6 @@ impl Foreground {
     pub(super) fn carry(self, pid: i32, console: Option<OwnedFd>) -> Result<u8, BundleError> {
         let process = Pidfd::open(pid)?;
         let (endpoint, master) = if let Some(master) = console {
-            if !std::io::stdout().is_terminal() {
-                // What engines and suites read from a pipe, as the other runtimes have it. A
-                // program that ended at once may have taken its terminal with it.
-                tty::end_lines_plainly(&master).ignored();
-            }
             let copy = master.try_clone().called(|| "dup(terminal)")?;
             (Endpoint::Terminal { master }, Some(copy))
         } else {

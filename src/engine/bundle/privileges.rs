@@ -26,8 +26,9 @@ pub(super) fn drop_unknown(process: &mut Value) -> Vec<String> {
         });
     }
     let told = (!unknown.is_empty()).then(|| {
-        let names = unknown.join(", ");
-        format!("ignoring unknown or unavailable capabilities: {names}")
+        // In runc's words, which suites look for.
+        let names = unknown.join(" ");
+        format!("ignoring unknown or unavailable capabilities: [{names}]")
     });
     told.into_iter().collect()
 }
@@ -77,7 +78,7 @@ mod tests {
                 "ambient": ["CAP_KILL", "CAP_CHOWN"],
             },
         });
-        let wanted = "ignoring unknown or unavailable capabilities: CAP_NEW, NEW_CAP";
+        let wanted = "ignoring unknown or unavailable capabilities: [CAP_NEW NEW_CAP]";
         assert_eq!(drop_unknown(&mut process), [wanted]);
         let mut process: Process = serde_json::from_value(process).unwrap();
         let wanted = "can't raise ambient capability CAP_CHOWN: it is not in the inheritable set";

@@ -95,7 +95,7 @@ impl Runtime {
         let terminal = spec.process().as_ref().and_then(Process::terminal);
         console::check(&request.wiring, terminal == Some(true), stay)?;
         let io = match terminal {
-            Some(true) => streams(&spec)?,
+            Some(true) => streams(&spec, &request.wiring)?,
             Some(false) | None => own_streams()?,
         };
         let held = match stay {

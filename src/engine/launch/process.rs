@@ -32,7 +32,7 @@ use crate::monitor::{
 use crate::network::helper::client::{Client, Listener};
 use crate::runtime::holder_ahead::HolderAhead;
 use crate::runtime::idmap::IdMapping;
-use crate::runtime::launch::{ProgramIo, StageFailure};
+use crate::runtime::launch::{LineEnds, ProgramIo, StageFailure};
 use crate::runtime::rights::raise_limits;
 use crate::runtime::spawn::{Spawned, spawn};
 use crate::runtime::userns::{UsernsError, chain};
@@ -283,6 +283,7 @@ fn open_streams(prepared: &Prepared) -> SysResult<(ProgramIo, ContainerIo)> {
         return Ok((
             ProgramIo::Terminal {
                 size: prepared.terminal_size,
+                lines: LineEnds::Screen,
             },
             nothing,
         ));
