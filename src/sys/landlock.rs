@@ -13,6 +13,8 @@ use super::{SysError, SysResult};
 const RIGHTS_OF_VERSION: [u32; 5] = [13, 14, 15, 15, 16];
 /// `LANDLOCK_ACCESS_FS_READ_FILE`.
 const READ_FILE: u64 = 1 << 2;
+/// `LANDLOCK_ACCESS_FS_REMOVE_DIR`.
+const REMOVE_DIRECTORY: u64 = 1 << 4;
 /// From this version on a thread can be kept from processes outside, by two bits.
 const SCOPES_SINCE: usize = 6;
 /// `LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET` and `LANDLOCK_SCOPE_SIGNAL`.
@@ -44,13 +46,17 @@ pub enum Kept {
 }
 
 /// From now on the calling thread, and those that it starts, open no file but for reading beneath
-/// `readable` (files or directories), and neither signal nor reach by abstract sockets any process
-/// that is not so confined, as far as the kernel can do that. The thread has `no_new_privs`.
+/// `readable` (files or directories), remove nothing but empty directories beneath `thinned`, and
+/// neither signal nor reach by abstract sockets any process that is not so confined, as far as the
+/// kernel can do that. The thread has `no_new_privs`.
 ///
 /// # Errors
 ///
 /// EPERM without `no_new_privs`, E2BIG under too many layers.
-pub fn read_only_beneath(readable: &[BorrowedFd<'_>]) -> SysResult<Kept> {
+pub fn read_only_beneath(
+    readable: &[BorrowedFd<'_>],
+    thinned: Option<BorrowedFd<'_>>,
+) -> SysResult<Kept> {
     let Some(version) = version() else {
         return Ok(Kept::Unknown);
     };
@@ -63,7 +69,10 @@ pub fn read_only_beneath(readable: &[BorrowedFd<'_>]) -> SysResult<Kept> {
     // An older kernel takes the part that it knows, and any takes zeroes behind that.
     let made = create(&ruleset)?;
     for place in readable {
-        allow_reading(&made, *place)?;
+        allow(&made, *place, READ_FILE)?;
+    }
+    if let Some(place) = thinned {
+        allow(&made, place, REMOVE_DIRECTORY)?;
     }
     restrict_self(&made)?;
     Ok(Kept::Yes)
@@ -98,9 +107,9 @@ fn create(ruleset: &Ruleset) -> SysResult<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
-fn allow_reading(ruleset: &OwnedFd, place: BorrowedFd<'_>) -> SysResult<()> {
+fn allow(ruleset: &OwnedFd, place: BorrowedFd<'_>, rights: u64) -> SysResult<()> {
     let rule = PathBeneath {
-        allowed: READ_FILE,
+        allowed: rights,
         parent: place.as_raw_fd(),
     };
     // SAFETY: `rule` is alive during the call and has the layout of its kind.
@@ -143,15 +152,19 @@ mod tests {
     fn only_what_was_named_can_be_read() {
         let room = tempfile::tempdir().unwrap();
         let place = room.path().to_owned();
-        let (open, closed) = (place.join("open"), place.join("closed"));
-        for directory in [&open, &closed] {
-            fs::create_dir(directory).unwrap();
+        let [open, closed, thinned] = ["open", "closed", "thinned"].map(|name| place.join(name));
+        for directory in [&open, &closed, &thinned] {
+            fs::create_dir_all(directory.join("empty")).unwrap();
             File::create(directory.join("file")).unwrap();
         }
+        let (inside, beside) = (thinned.join("empty"), open.join("empty"));
         let confined = std::thread::spawn(move || {
             nix::sys::prctl::set_no_new_privs().unwrap();
             let directory = File::open(&open).unwrap();
-            if read_only_beneath(&[directory.as_fd()]).unwrap() == Kept::Unknown {
+            let thinned = File::open(&thinned).unwrap();
+            let readable = [directory.as_fd()];
+            let kept = read_only_beneath(&readable, Some(thinned.as_fd())).unwrap();
+            if kept == Kept::Unknown {
                 return;
             }
             let denied = |path: &std::path::Path, write: bool| {
@@ -162,6 +175,7 @@ mod tests {
             assert!(denied(&open.join("file"), true));
             assert!(denied(&closed.join("file"), false));
             assert!(fs::read_dir(&open).is_err());
+            assert!(fs::remove_dir(&inside).is_ok() && fs::remove_dir(&beside).is_err());
             let mut program = std::process::Command::new("/bin/true");
             assert!(program.arg0("x").status().is_err());
         });

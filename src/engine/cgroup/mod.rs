@@ -16,6 +16,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
+use crate::network::helper;
 use crate::state::id::ContainerId;
 use crate::state::record::ContainerRequest;
 use crate::sys::{Called, SysError, SysResult};
@@ -85,7 +86,7 @@ fn path_of(id: &ContainerId) -> Option<String> {
 /// A cgroup for the network helper, which serves all of the user's containers: as high in the tree
 /// as it may be made. In that of whoever started it first, it would end with that. None where there
 /// is no such place.
-pub(super) fn of_network_helper() -> Option<OwnedFd> {
+pub(super) fn of_network_helper() -> Option<helper::Cgroup> {
     let mounted = mount_point()?;
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = Path::new(own_path(&own)?.trim_start_matches('/'));
@@ -94,14 +95,18 @@ pub(super) fn of_network_helper() -> Option<OwnedFd> {
     above.into_iter().find_map(|place| {
         let directory = mounted.join(place).join("coracle-network");
         match fs::create_dir(&directory) {
-            // The last helper left it.
+            // The last helper was killed, or is in it.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             made => made.ok()?,
         }
         // Another user's cannot be joined.
         let procs = directory.join("cgroup.procs");
         OpenOptions::new().write(true).open(procs).ok()?;
-        File::open(&directory).ok().map(OwnedFd::from)
+        Some(helper::Cgroup {
+            directory: File::open(&directory).ok()?.into(),
+            path: directory,
+            origin: mounted.join(own),
+        })
     })
 }
 

@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{dup2_stdin, dup2_stdout, setsid};
 
+use super::cgroup::Cgroup;
 use super::protocol::{self, LISTENERS_MAX, Member, Reply, Request, SOCKET_NAME};
 use super::version::Version;
 use super::{INHERIT, ROLE};
@@ -96,7 +97,10 @@ enum Age {
 }
 
 /// Makes the cgroup of a new helper, if there is a place for one.
-pub type Cgroup = fn() -> Option<OwnedFd>;
+pub type MakeCgroup = fn() -> Option<Cgroup>;
+
+/// How often it is made: the last helper may just be removing it.
+const CGROUP_TRIES: u32 = 3;
 
 /// Where the helper's socket and lock are.
 pub fn directory(run_root: &Path) -> PathBuf {
@@ -118,7 +122,7 @@ impl Client {
     pub fn start(
         run_root: &Path,
         namespace: Option<BorrowedFd<'_>>,
-        cgroup: Cgroup,
+        cgroup: MakeCgroup,
     ) -> Result<Self, HelperError> {
         let directory = directory(run_root);
         let mut private = DirBuilder::new();
@@ -138,13 +142,11 @@ impl Client {
     fn begin(
         directory: &Path,
         namespace: Option<BorrowedFd<'_>>,
-        cgroup: Cgroup,
+        cgroup: MakeCgroup,
     ) -> Result<Self, HelperError> {
         remove_file(directory.join(SOCKET_NAME)).ignored();
         let listener = fdpass::listen_for_messages_in(directory, SOCKET_NAME)?;
         let connection = fdpass::connect_for_messages_in(directory, SOCKET_NAME)?;
-        let cgroup = cgroup();
-        let cgroup = cgroup.as_ref().map(AsFd::as_fd);
         spawn(directory, listener.as_fd(), namespace, cgroup)?;
         Ok(Self {
             connection,
@@ -159,7 +161,7 @@ impl Client {
     /// # Errors
     ///
     /// [`HelperError::NoSuccession`].
-    pub fn current(self, run_root: &Path, cgroup: Cgroup) -> Result<Self, HelperError> {
+    pub fn current(self, run_root: &Path, cgroup: MakeCgroup) -> Result<Self, HelperError> {
         match (self.helper, self.age()) {
             (Helper::Own, _) | (Helper::Found, Ok(Age::Current)) => Ok(self),
             (Helper::Found, Ok(Age::Older | Age::Silent)) => Self::succeed(run_root, cgroup),
@@ -167,7 +169,7 @@ impl Client {
         }
     }
 
-    fn succeed(run_root: &Path, cgroup: Cgroup) -> Result<Self, HelperError> {
+    fn succeed(run_root: &Path, cgroup: MakeCgroup) -> Result<Self, HelperError> {
         let directory = directory(run_root);
         let _lock = lock(&directory)?;
         let Some(old) = Self::connect(run_root)? else {
@@ -431,7 +433,7 @@ fn spawn(
     directory: &Path,
     listener: BorrowedFd<'_>,
     namespace: Option<BorrowedFd<'_>>,
-    cgroup: Option<BorrowedFd<'_>>,
+    cgroup: MakeCgroup,
 ) -> SysResult<()> {
     match clone3(&CloneRequest::default())? {
         Forked::Parent { pid, pidfd } => {
@@ -440,22 +442,41 @@ fn spawn(
             Ok(())
         }
         Forked::Child => {
-            let into = CloneRequest {
-                cgroup,
-                ..CloneRequest::default()
-            };
-            // A cgroup that cannot be joined after all is done without.
-            let forked = clone3(&into).or_else(|_refused| clone3(&CloneRequest::default()));
-            if matches!(forked, Ok(Forked::Child)) {
-                become_helper(directory, listener, namespace);
-            }
+            fork_into(cgroup, |cgroup| {
+                become_helper(directory, listener, namespace, cgroup);
+            });
             exit_now(0)
         }
     }
 }
 
+/// Forks into the cgroup; the new process alone becomes what is asked, and knows its cgroup: none
+/// where there is no place for one, or it cannot be joined after all.
+fn fork_into(make: MakeCgroup, become_it: impl FnOnce(Option<&Cgroup>)) {
+    for _ in 0..CGROUP_TRIES {
+        let Some(cgroup) = make() else { break };
+        let into = CloneRequest {
+            cgroup: Some(cgroup.directory.as_fd()),
+            ..CloneRequest::default()
+        };
+        match clone3(&into) {
+            Ok(Forked::Child) => return become_it(Some(&cgroup)),
+            Ok(Forked::Parent { .. }) => return,
+            Err(_) => {}
+        }
+    }
+    if matches!(clone3(&CloneRequest::default()), Ok(Forked::Child)) {
+        become_it(None);
+    }
+}
+
 /// Does not return but for a failure, of which clients hear by the end of their connection.
-fn become_helper(directory: &Path, listener: BorrowedFd<'_>, namespace: Option<BorrowedFd<'_>>) {
+fn become_helper(
+    directory: &Path,
+    listener: BorrowedFd<'_>,
+    namespace: Option<BorrowedFd<'_>>,
+    cgroup: Option<&Cgroup>,
+) {
     setsid().ignored();
     restore_signal_defaults();
     // The socket and the namespace travel as standard input and output.
@@ -469,6 +490,10 @@ fn become_helper(directory: &Path, listener: BorrowedFd<'_>, namespace: Option<B
         && dup2_stdout(namespace).is_ok()
     {
         words.push(text(INHERIT.as_bytes()));
+    }
+    for (word, path) in cgroup.iter().flat_map(|cgroup| cgroup.words()) {
+        words.push(text(word.as_bytes()));
+        words.push(text(path.as_os_str().as_encoded_bytes()));
     }
     close_all_but(&[0, 1, 2]).ignored();
     drop(exec_path(c"/proc/self/exe", &words, &[]));

@@ -6,7 +6,7 @@
 mod filter;
 
 use std::fs::{self, File};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -39,13 +39,14 @@ const NET_ADMIN: u32 = 12;
 const SYS_ADMIN: u32 = 21;
 
 /// Lets the calling thread read the host's list of name servers, wherever that may be, and no
-/// other file. A kernel without Landlock leaves files to their owners and modes.
-pub(super) fn leave_files(resolv_conf: &Path) {
+/// other file, and remove empty directories of `thinned`. A kernel without Landlock leaves files to
+/// their owners and modes.
+pub(super) fn leave_files(resolv_conf: &Path, thinned: Option<BorrowedFd<'_>>) {
     let places = places_of(resolv_conf);
     let opened: Vec<OwnedFd> = places.iter().filter_map(|path| place(path)).collect();
     let readable: Vec<_> = opened.iter().map(|place| place.as_fd()).collect();
     // A host that has it and refuses it is like one that has none.
-    landlock::read_only_beneath(&readable).ignored();
+    landlock::read_only_beneath(&readable, thinned).ignored();
 }
 
 /// Where programs that change the list put it. The list is replaced by rename, so a rule for the
@@ -100,7 +101,7 @@ mod tests {
     fn a_confined_thread_gets_nowhere() {
         let tries = || {
             prctl::set_no_new_privs().unwrap();
-            leave_files(Path::new("/etc/resolv.conf"));
+            leave_files(Path::new("/etc/resolv.conf"), None);
             load_filter(filter::PROGRAM, FilterFlags::NONE).unwrap();
             let errno = |result: std::io::Result<()>| result.err().and_then(|e| e.raw_os_error());
             let run = std::process::Command::new("/bin/true").status();

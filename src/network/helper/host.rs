@@ -72,7 +72,7 @@ impl Host {
         let work = move || {
             // Sockets of the host take no right over the user's namespace.
             caps::set(0, 0, 0).ignored();
-            confinement::leave_files(&resolv_conf);
+            confinement::leave_files(&resolv_conf, None);
             drop(resolv_conf);
             while let Ok(wish) = asked.recv() {
                 if grant(&wish, &given).is_none() {

@@ -12,6 +12,7 @@
 //! first of a connection. Nothing is written to a disk: who is attached is the set of process
 //! descriptors that the helper watches, and when the last of these ends, so does it.
 
+mod cgroup;
 pub mod client;
 mod confinement;
 mod datagrams;
@@ -29,6 +30,7 @@ mod slab;
 mod topology;
 mod version;
 
+pub use cgroup::Cgroup;
 pub use server::main;
 pub use topology::probe;
 
@@ -37,3 +39,6 @@ pub const ROLE: &str = "network-helper";
 
 /// The word that says that standard output is the namespace of a helper that has died.
 const INHERIT: &str = "--inherit";
+
+/// The words before the cgroup that the helper has for itself, and the one it was started from.
+const CGROUP: [&str; 2] = ["--cgroup", "--from-cgroup"];

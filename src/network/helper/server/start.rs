@@ -14,6 +14,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::prctl;
 
 use super::super::INHERIT;
+use super::super::cgroup::Exit;
 use super::super::confinement;
 use super::super::datagrams::Datagrams;
 use super::super::events::{Events, Token, Watch};
@@ -52,16 +53,26 @@ pub fn main(argv: &[OsString]) -> ExitCode {
     let Ok((control, origin)) = taken(inherits) else {
         return ExitCode::FAILURE;
     };
+    let exit = Exit::prepared(argv);
     for signal in [libc::SIGHUP, libc::SIGPIPE, libc::SIGINT, libc::SIGTERM] {
         signals::ignore(signal).ignored();
     }
     signals::unblock_all().ignored();
     // Nothing is executed here, whoever may come to rule this process.
     prctl::set_no_new_privs().ignored();
+    let code = serve(control, &origin, exit.as_ref());
+    // Nobody can come any more.
+    if let Some(exit) = exit {
+        exit.take();
+    }
+    code
+}
+
+fn serve(control: OwnedFd, origin: &Origin, exit: Option<&Exit>) -> ExitCode {
     let started = control
         .try_clone()
         .called(|| "fcntl(F_DUPFD_CLOEXEC)")
-        .and_then(|control| Server::start(control, &origin));
+        .and_then(|control| Server::start(control, origin, exit));
     match started {
         Ok(server) => {
             // The server closes its own when it retires.
@@ -96,7 +107,7 @@ fn taken(inherits: bool) -> SysResult<(OwnedFd, Origin)> {
 }
 
 impl Server {
-    fn start(control: OwnedFd, origin: &Origin) -> SysResult<Self> {
+    fn start(control: OwnedFd, origin: &Origin, exit: Option<&Exit>) -> SysResult<Self> {
         let descriptors_max = raise_descriptors();
         // This thread is about to leave the host's network; the other one stays.
         let host = Host::start(Path::new(RESOLV_CONF))?;
@@ -132,7 +143,7 @@ impl Server {
         }
         events.watch(names.as_fd(), Watch::Readable, Token::Names(0))?;
         confinement::drop_rights()?;
-        confinement::leave_files(Path::new(RESOLV_CONF));
+        confinement::leave_files(Path::new(RESOLV_CONF), exit.map(Exit::parent));
         host.wait()?;
         confinement::close_in()?;
         Ok(Self {
