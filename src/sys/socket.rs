@@ -4,7 +4,7 @@
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -132,6 +132,45 @@ pub fn tell_local_address(socket: BorrowedFd<'_>, family: Family) -> SysResult<(
     }
 }
 
+/// A socket that gets every echo request of this network namespace and sends from any address.
+/// With each it tells the address that was asked; the packet of IPv4 comes with its header.
+///
+/// # Errors
+///
+/// EPERM without CAP_NET_RAW and CAP_NET_ADMIN over the namespace.
+pub fn open_for_echo(family: Family) -> SysResult<OwnedFd> {
+    let (domain, protocol) = match family {
+        Family::V4 => (AddressFamily::Inet, SockProtocol::Icmp),
+        Family::V6 => (AddressFamily::Inet6, SockProtocol::IcmpV6),
+    };
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let made = socket(domain, SockType::Raw, flags, protocol)
+        .called(|| format!("socket({domain:?}, SOCK_RAW)"))?;
+    // A bit that is set keeps a type of message out.
+    match family {
+        Family::V4 => set_value(
+            made.as_fd(),
+            SOL_RAW,
+            ICMP_FILTER,
+            !(1_u32 << ECHO_REQUEST.0),
+        )?,
+        Family::V6 => {
+            let mut filter = [u32::MAX; 8];
+            filter[usize::from(ECHO_REQUEST.1 / 32)] = !(1 << (ECHO_REQUEST.1 % 32));
+            set_value(made.as_fd(), libc::IPPROTO_ICMPV6, ICMPV6_FILTER, filter)?;
+        }
+    }
+    set_transparent(made.as_fd(), family)?;
+    tell_local_address(made.as_fd(), family)?;
+    Ok(made)
+}
+
+const SOL_RAW: libc::c_int = 255;
+const ICMP_FILTER: libc::c_int = 1;
+const ICMPV6_FILTER: libc::c_int = 1;
+/// The type of an echo request of IPv4, and of IPv6.
+pub const ECHO_REQUEST: (u8, u8) = (8, 128);
+
 /// Marks the packets of a socket.
 ///
 /// # Errors
@@ -147,7 +186,16 @@ fn set_number(
     name: libc::c_int,
     value: libc::c_int,
 ) -> SysResult<()> {
-    let length = libc::socklen_t::try_from(size_of::<libc::c_int>()).expect("four");
+    set_value(socket, level, name, value)
+}
+
+fn set_value<T: Copy + std::fmt::Debug>(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: T,
+) -> SysResult<()> {
+    let length = libc::socklen_t::try_from(size_of::<T>()).expect("small");
     // SAFETY: `value` is alive during the call and as long as `length` says.
     let done = unsafe {
         libc::setsockopt(
@@ -160,7 +208,7 @@ fn set_number(
     };
     Errno::result(done)
         .map(drop)
-        .called(|| format!("setsockopt({level}, {name}, {value})"))
+        .called(|| format!("setsockopt({level}, {name}, {value:?})"))
 }
 
 /// Closing the socket resets its connection instead of ending it in order.

@@ -134,26 +134,37 @@ import time; time.sleep(60)
 ' >/dev/null 2>&1 &
 unshare -n sh -c 'touch apart
     until ip addr add 10.55.0.2/24 dev w1; do sleep 0.1; done; ip link set w1 up
-    until [ -e go ]; do sleep 0.1; done
+    ip addr add fd55::2/64 dev w1 nodad; until [ -e go ]; do sleep 0.1; done
+    for i in 1 2 3; do echo x | busybox nc -u -w 1 10.55.0.1 8081; done
     until grep -s from said.new; do sleep 0.1
         printf "GET /cgi-bin/who HTTP/1.0\r\n\r\n" | busybox nc -w 5 10.55.0.1 8080 | tail -n 1 >said.new
     done; mv said.new said' >/dev/null 2>&1 &
 client=$!; until [ -e apart ]; do sleep 0.1; done
 ip link add w0 type veth peer name w1 netns $client && ip addr add 10.55.0.1/24 dev w0 &&
-    ip link set w0 up && echo nameserver 127.0.0.2 >resolv && mount --bind resolv /etc/resolv.conf"#;
+    ip addr add fd55::1/64 dev w0 nodad && ip link set w0 up &&
+    echo 0 0 >/proc/sys/net/ipv4/ping_group_range && echo nameserver 127.0.0.2 >resolv && mount --bind resolv /etc/resolv.conf"#;
 
 #[test]
 fn a_host_without_a_way_out_changes_its_name_servers_and_has_clients() {
     requires!("userns,unprivileged");
     let script = format!(
         r#""$@" import -q small.tar small >/dev/null
-        "$@" run -d --name web -p 8080:80 small sh -c '{}' >/dev/null
+        "$@" network create --ipv6 both >/dev/null
+        "$@" run -d --name web --network both -p 8080:80 -p 8081:81/udp small sh -c '{}' >/dev/null
         for server in 127.0.0.2 127.0.0.3; do
             echo nameserver $server >resolv
             "$@" exec web nslookup elsewhere | sed -n 's/^Address: 10/10/p'
         done
         touch go
+        "$@" exec -d web nc -u -l -p 81
         until [ -e said ]; do sleep 0.1; done; cat said
+        for i in 1 2 3 4 5 6 7 8 9 0; do
+            "$@" exec web grep -q :0051.0200370A /proc/net/udp && echo datagrams too && break
+        done
+        for to in 10.55.0.2 fd55::2 10.55.0.1 gateway 10.55.0.3; do
+            [ $to != gateway ] || to=$("$@" exec web ip route | sed -n "s/^default via \\([^ ]*\\).*/\\1/p")
+            "$@" exec web ping -c 1 -W 2 $to >/dev/null 2>&1 && echo echo || echo silence
+        done
         "$@" rm -f -t 0 web >/dev/null"#,
         SERVER
             .replace('\'', "\"")
@@ -162,5 +173,7 @@ fn a_host_without_a_way_out_changes_its_name_servers_and_has_clients() {
     );
     let sandbox = Sandbox::new();
     let outcome = sandbox.nested_in("-UrmCn", WORLD, &script).expect(0);
-    assert_eq!(outcome.out(), "10.9.9.1\n10.9.9.2\nfrom 10.55.0.2");
+    let seen = "10.9.9.1\n10.9.9.2\nfrom 10.55.0.2\ndatagrams too";
+    let echoes = "echo\necho\necho\necho\nsilence";
+    assert_eq!(outcome.out(), format!("{seen}\n{echoes}"));
 }

@@ -16,6 +16,7 @@ mod cgroup;
 pub mod client;
 mod confinement;
 mod datagrams;
+mod echoes;
 mod events;
 mod firewall;
 mod host;

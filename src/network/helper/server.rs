@@ -2,6 +2,7 @@
 //! The helper at work: one loop over everything that can happen.
 
 mod control;
+mod echo;
 mod inbound;
 mod outbound;
 mod retirement;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use self::outbound::Tries;
 use super::datagrams::Datagrams;
+use super::echoes::Echoes;
 use super::events::{Event, Events, Token, Watch};
 use super::host::Host;
 use super::relay::Relay;
@@ -47,6 +49,7 @@ struct Server {
     relay: Relay,
     tries: Tries,
     datagrams: Datagrams,
+    echoes: Echoes,
     names: NameServer,
     clients: Slab<OwnedFd>,
     containers: Slab<Container>,
@@ -127,6 +130,7 @@ impl Server {
             self.ends_at,
             self.tries.deadline(),
             self.datagrams.deadline(),
+            self.echoes.deadline(),
             self.names.deadline(),
         ];
         let left = |at: Instant| at.saturating_duration_since(Instant::now());
@@ -161,7 +165,8 @@ impl Server {
             Token::NearDatagrams(number) => self.datagrams.pass_from_near(number),
             Token::FarDatagrams(number) => self.datagrams.pass_from_far(number),
             Token::Names(_) => self.answer_names(),
-            Token::Echo(_) | Token::EchoReply(_) => {}
+            Token::Echo(place) => self.take_echoes(place),
+            Token::EchoReply(number) => self.pass_echo(number),
         }
     }
 
@@ -174,6 +179,8 @@ impl Server {
             self.answer_names();
         }
         self.datagrams.settle();
+        self.echoes.sweep();
+        self.echoes.settle();
         self.clients.settle();
         self.containers.settle();
         self.ports.settle();

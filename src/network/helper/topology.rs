@@ -86,6 +86,11 @@ impl Topology {
         if matches!(origin, Origin::New) {
             prepare_namespace(&mut routes)?;
         }
+        let echo = match (echo, leave_echoes(echo)) {
+            (Echo::Relayed, Ok(())) => Echo::Relayed,
+            // What cannot be kept from answering itself would answer for everybody.
+            (Echo::Refused, _) | (Echo::Relayed, Err(_)) => Echo::Refused,
+        };
         let mut topology = Self {
             namespace: own_namespace()?,
             routes,
@@ -103,6 +108,11 @@ impl Topology {
     /// The namespace, for whoever looks into it.
     pub(super) fn namespace(&self) -> BorrowedFd<'_> {
         self.namespace.as_fd()
+    }
+
+    /// Whether echo requests are caught.
+    pub(super) const fn echo(&self) -> Echo {
+        self.echo
     }
 
     /// How first packets are held.
@@ -372,14 +382,7 @@ fn configure(network: &NetworkPlan, attachment: &Attachment, ways: &[WayOut]) ->
 fn prepare_namespace(routes: &mut Socket) -> SysResult<()> {
     // Forwarding stays off: no packet goes from one network to another, or past the rules.
     for (path, value) in SETTINGS {
-        // What is not there needs no setting.
-        if fs::exists(path).unwrap_or(false) {
-            File::options()
-                .write(true)
-                .open(path)
-                .and_then(|mut file| std::io::Write::write_all(&mut file, value.as_bytes()))
-                .called(|| format!("write({path}, {value})"))?;
-        }
+        set(path, value)?;
     }
     routes.request(&[
         route::set_up("lo"),
@@ -393,6 +396,28 @@ fn prepare_namespace(routes: &mut Socket) -> SysResult<()> {
     ];
     routes.request(&v6).ignored();
     Ok(())
+}
+
+/// What is not there needs no setting.
+fn set(path: &str, value: &str) -> SysResult<()> {
+    if !fs::exists(path).unwrap_or(false) {
+        return Ok(());
+    }
+    File::options()
+        .write(true)
+        .open(path)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, value.as_bytes()))
+        .called(|| format!("write({path}, {value})"))
+}
+
+/// Whether the kernel answers echo requests.
+fn leave_echoes(echo: Echo) -> SysResult<()> {
+    let value = match echo {
+        Echo::Relayed => "1",
+        Echo::Refused => "0",
+    };
+    set("/proc/sys/net/ipv4/icmp_echo_ignore_all", value)?;
+    set("/proc/sys/net/ipv6/icmp/echo_ignore_all", value)
 }
 
 /// With netfilter called from the bridge, the packets of a caught connection would lose their

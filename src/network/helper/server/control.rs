@@ -393,6 +393,7 @@ impl Server {
         self.relay.end_of(number);
         self.tries.end_of(number);
         self.datagrams.end_of(number);
+        self.echoes.end_of(number);
         for interface in container.interfaces {
             // The interface itself goes with the container's namespace: removing it here would
             // hold everybody up for ten milliseconds.

@@ -302,7 +302,7 @@ impl Server {
         let streams = self.relay.descriptors() + self.tries.shares.total();
         let free = self
             .descriptors_max
-            .saturating_sub(streams + 2 * self.datagrams.len());
+            .saturating_sub(streams + 2 * self.datagrams.len() + self.echoes.len());
         let of_one = self.descriptors_max / 2;
         free > 2 && self.relay.count_of(owner) < of_one - of_one / 16
     }

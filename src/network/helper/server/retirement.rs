@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use super::super::datagrams::Datagrams;
+use super::super::echoes::Echoes;
 use super::outbound::Tries;
 use super::start::RESOLV_CONF;
 use super::{Server, Stage};
@@ -21,6 +22,7 @@ impl Server {
         self.caught_udp.clear();
         self.tries = Tries::new(None);
         self.datagrams = Datagrams::new();
+        self.echoes = Echoes::none();
         if let Ok(nobodys) = NameServer::new(PathBuf::from(RESOLV_CONF)) {
             self.names = nobodys;
         }

@@ -17,6 +17,7 @@ use super::super::INHERIT;
 use super::super::cgroup::Exit;
 use super::super::confinement;
 use super::super::datagrams::Datagrams;
+use super::super::echoes::Echoes;
 use super::super::events::{Events, Token, Watch};
 use super::super::firewall::{CATCH_PORT, Echo, Hold};
 use super::super::host::Host;
@@ -109,9 +110,14 @@ fn taken(inherits: bool) -> SysResult<(OwnedFd, Origin)> {
 impl Server {
     fn start(control: OwnedFd, origin: &Origin, exit: Option<&Exit>) -> SysResult<Self> {
         let descriptors_max = raise_descriptors();
-        // This thread is about to leave the host's network; the other one stays.
+        // The host's network says whether its users may ask for an echo.
+        let echo = match socket::open(Family::V4, Kind::Ping) {
+            Ok(_allowed) => Echo::Relayed,
+            Err(_) => Echo::Refused,
+        };
+        // This thread is about to leave that network; the other one stays.
         let host = Host::start(Path::new(RESOLV_CONF))?;
-        let mut topology = Topology::enter(origin, Hold::Queue, Echo::Refused)?;
+        let mut topology = Topology::enter(origin, Hold::Queue, echo)?;
         let events = Events::new()?;
         let queue = match topology.hold() {
             Hold::Queue | Hold::OldQueue => Queue::open().ok(),
@@ -122,6 +128,10 @@ impl Server {
             // Rules that wait for nobody would hold everything.
             None => topology.hold_nothing()?,
         }
+        let echoes = match topology.echo() {
+            Echo::Relayed => Echoes::open(&events)?,
+            Echo::Refused => Echoes::none(),
+        };
         watch_listener(&events, &control, Token::Control)?;
         let caught_tcp = vec![
             catch(IpAddr::V4(Ipv4Addr::LOCALHOST))?,
@@ -154,6 +164,7 @@ impl Server {
             relay: Relay::new(),
             tries: Tries::new(queue),
             datagrams: Datagrams::new(),
+            echoes,
             names,
             clients: Slab::new(),
             containers: Slab::new(),
