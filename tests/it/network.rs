@@ -56,15 +56,21 @@ pub(crate) fn web(sandbox: &Sandbox, port: u16) {
 
 /// What the server says to a client on the host.
 pub(crate) fn ask(port: u16) -> String {
-    let mut said = String::new();
+    let said = answer(port);
+    let at = said.find("from ").expect("the server's answer");
+    said[at..].trim().to_owned()
+}
+
+/// All that is answered on a port, until the connection ends or breaks.
+pub(crate) fn answer(port: u16) -> String {
+    let mut said = Vec::new();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
         .write_all(b"GET /cgi-bin/who HTTP/1.0\r\n\r\n")
         .unwrap();
-    stream.read_to_string(&mut said).unwrap();
-    let at = said.find("from ").expect("the server's answer");
-    said[at..].trim().to_owned()
+    drop(stream.read_to_end(&mut said));
+    String::from_utf8_lossy(&said).into_owned()
 }
 
 /// A script in a container of a network.

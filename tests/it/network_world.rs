@@ -6,10 +6,13 @@
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use crate::network::{SERVER, ask, free_port, web};
+use crate::network::{SERVER, answer, ask, free_port, web};
+use crate::support::process::PATIENCE;
 use crate::support::sandbox::IMAGE;
-use crate::support::{Sandbox, requires};
+use crate::support::{Sandbox, host, requires};
 
 /// The first of so many ports in a row that nobody has.
 fn free_row(count: u16) -> u16 {
@@ -114,6 +117,55 @@ fn a_network_comes_and_goes_under_traffic() {
     assert_eq!(links, "eth0\nlo");
 }
 
+/// Asks for the address of `web` whenever the last answer is too old.
+const PROXY: &str = "daemon off; master_process off; error_log stderr; pid /tmp/pid; events {}
+http {
+    access_log off; client_body_temp_path /tmp/1; proxy_temp_path /tmp/2;
+    fastcgi_temp_path /tmp/3; uwsgi_temp_path /tmp/4; scgi_temp_path /tmp/5;
+    server {
+        listen 80; resolver 127.0.0.11 ipv6=off; proxy_connect_timeout 1s;
+        location / { set $name web; proxy_pass http://$name; }
+    }
+}";
+
+#[test]
+fn nginx_finds_a_server_that_comes_back_under_another_address() {
+    requires!("userns,nginx");
+    let sandbox = Sandbox::with_image();
+    let (direct, proxied) = (free_port(), free_port());
+    web(&sandbox, direct);
+    let configuration = sandbox.file("proxy.conf", PROXY);
+    let publish = format!("127.0.0.1:{proxied}:80");
+    let nginx = host::nginx().expect("it is required");
+    let mut run: Vec<_> = ["run", "-d", "--name", "proxy", "--network", "front", "-p"].into();
+    let volumes = ["/usr", "/lib", "/lib64"].map(|place| format!("{place}:{place}:ro"));
+    let own = [
+        format!("{configuration}:/proxy.conf:ro"),
+        format!("{nginx}:/nginx:ro"),
+    ];
+    run.push(&publish);
+    run.extend(volumes.iter().chain(&own).flat_map(|one| ["-v", one]));
+    sandbox.ok(run
+        .into_iter()
+        .chain([IMAGE, "/nginx", "-c", "/proxy.conf"]));
+    let until = Instant::now() + PATIENCE;
+    let served = || {
+        while !answer(proxied).contains("from ") {
+            assert!(Instant::now() < until, "{}", answer(proxied));
+            sleep(Duration::from_millis(100));
+        }
+    };
+    served();
+    let address = || sandbox.ok(["exec", "web", "hostname", "-i"]);
+    let first = address();
+    sandbox.ok(["stop", "-t", "0", "web"]);
+    let taken = ["run", "-d", "--network", "front", "--ip", &first, IMAGE];
+    sandbox.ok(taken.iter().chain(&["sleep", "1000"]));
+    sandbox.ok(["start", "web"]);
+    assert_ne!(address(), first);
+    served();
+}
+
 /// A host with loopback alone, two name servers, and a client in another network namespace.
 const WORLD: &str = r#"ip link set lo up
 python3 -c '
@@ -135,14 +187,34 @@ import time; time.sleep(60)
 unshare -n sh -c 'touch apart
     until ip addr add 10.55.0.2/24 dev w1; do sleep 0.1; done; ip link set w1 up
     ip addr add fd55::2/64 dev w1 nodad; until [ -e go ]; do sleep 0.1; done
-    for i in 1 2 3; do echo x | busybox nc -u -w 1 10.55.0.1 8081; done
     until grep -s from said.new; do sleep 0.1
         printf "GET /cgi-bin/who HTTP/1.0\r\n\r\n" | busybox nc -w 5 10.55.0.1 8080 | tail -n 1 >said.new
-    done; mv said.new said' >/dev/null 2>&1 &
+    done; mv said.new said
+    python3 -c "
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(1)
+said = None
+while not said:
+    s.sendto(b\"x\", (\"10.55.0.1\", 8081))
+    try:
+        said = s.recv(99).decode()
+    except socket.timeout:
+        pass
+open(\"echoed.new\", \"w\").write(said + \"\\n\")"; mv echoed.new echoed
+    i=0; until [ -e over ] || [ $((i += 1)) = 600 ]; do sleep 0.1; done' >/dev/null 2>&1 &
 client=$!; until [ -e apart ]; do sleep 0.1; done
 ip link add w0 type veth peer name w1 netns $client && ip addr add 10.55.0.1/24 dev w0 &&
     ip addr add fd55::1/64 dev w0 nodad && ip link set w0 up &&
     echo 0 0 >/proc/sys/net/ipv4/ping_group_range && echo nameserver 127.0.0.2 >resolv && mount --bind resolv /etc/resolv.conf"#;
+
+/// Says by datagrams which address a client has.
+const ECHO: &str = r#"import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 81))
+while True:
+    client = s.recvfrom(99)[1]
+    s.sendto(("datagrams from " + client[0]).encode(), client)"#;
 
 #[test]
 fn a_host_without_a_way_out_changes_its_name_servers_and_has_clients() {
@@ -150,21 +222,20 @@ fn a_host_without_a_way_out_changes_its_name_servers_and_has_clients() {
     let script = format!(
         r#""$@" import -q small.tar small >/dev/null
         "$@" network create --ipv6 both >/dev/null
-        "$@" run -d --name web --network both -p 8080:80 -p 8081:81/udp small sh -c '{}' >/dev/null
+        "$@" run -d --name web --network both --cap-add NET_RAW -v /usr:/usr:ro \
+            -v /lib:/lib:ro -v /lib64:/lib64:ro -p 8080:80 -p 8081:81/udp small sh -c '{}' >/dev/null
         for server in 127.0.0.2 127.0.0.3; do
             echo nameserver $server >resolv
             "$@" exec web nslookup elsewhere | sed -n 's/^Address: 10/10/p'
         done
         touch go
-        "$@" exec -d web nc -u -l -p 81
-        until [ -e said ]; do sleep 0.1; done; cat said
-        for i in 1 2 3 4 5 6 7 8 9 0; do
-            "$@" exec web grep -q :0051.0200370A /proc/net/udp && echo datagrams too && break
-        done
+        "$@" exec -d web python3 -c '{ECHO}' >/dev/null
+        for file in said echoed; do until [ -e $file ]; do sleep 0.1; done; cat $file; done
         for to in 10.55.0.2 fd55::2 10.55.0.1 gateway 10.55.0.3; do
             [ $to != gateway ] || to=$("$@" exec web ip route | sed -n "s/^default via \\([^ ]*\\).*/\\1/p")
-            "$@" exec web ping -c 1 -W 2 $to >/dev/null 2>&1 && echo echo || echo silence
+            "$@" exec web ping -c 3 -W 1 $to >/dev/null 2>&1 && echo echo || echo silence
         done
+        touch over
         "$@" rm -f -t 0 web >/dev/null"#,
         SERVER
             .replace('\'', "\"")
@@ -173,7 +244,7 @@ fn a_host_without_a_way_out_changes_its_name_servers_and_has_clients() {
     );
     let sandbox = Sandbox::new();
     let outcome = sandbox.nested_in("-UrmCn", WORLD, &script).expect(0);
-    let seen = "10.9.9.1\n10.9.9.2\nfrom 10.55.0.2\ndatagrams too";
+    let seen = "10.9.9.1\n10.9.9.2\nfrom 10.55.0.2\ndatagrams from 10.55.0.2";
     let echoes = "echo\necho\necho\necho\nsilence";
     assert_eq!(outcome.out(), format!("{seen}\n{echoes}"));
 }

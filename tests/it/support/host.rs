@@ -39,9 +39,11 @@ pub(crate) enum Need {
     Peers,
     /// A root file system of Debian, as a tar.
     Debian,
+    /// The program nginx.
+    Nginx,
 }
 
-const NEEDS: [(&str, Need); 13] = [
+const NEEDS: [(&str, Need); 14] = [
     ("userns", Need::Userns),
     ("fuse", Need::Fuse),
     ("overlay", Need::Overlay),
@@ -55,6 +57,7 @@ const NEEDS: [(&str, Need); 13] = [
     ("registry", Need::Registry),
     ("peers", Need::Peers),
     ("debian", Need::Debian),
+    ("nginx", Need::Nginx),
 ];
 
 /// Whether the test must end as a skip because of `needs`, names between commas, or because the
@@ -89,7 +92,16 @@ pub(crate) fn has(need: Need) -> bool {
 
 /// The tar of a Debian root file system.
 pub(crate) fn debian() -> Option<String> {
-    let path = std::env::var("CORACLE_TEST_DEBIAN").ok()?;
+    named_by("CORACLE_TEST_DEBIAN")
+}
+
+/// The program nginx, which runs with the host's libraries.
+pub(crate) fn nginx() -> Option<String> {
+    named_by("CORACLE_TEST_NGINX")
+}
+
+fn named_by(variable: &str) -> Option<String> {
+    let path = std::env::var(variable).ok()?;
     Path::new(&path).is_file().then_some(path)
 }
 
@@ -155,6 +167,7 @@ fn probe(need: Need) -> bool {
             .iter()
             .all(|program| works(program, &["--version"])),
         Need::Debian => debian().is_some(),
+        Need::Nginx => nginx().is_some_and(|nginx| works(&nginx, &["-v"])),
     }
 }
 
@@ -172,6 +185,7 @@ fn explain(need: Need) -> &'static str {
         Need::Slirp4netns => "the program slirp4netns does not run",
         Need::Registry => "the program docker-registry does not run",
         Need::Peers => "skopeo, buildah or podman does not run",
+        Need::Nginx => "CORACLE_TEST_NGINX names no nginx that runs; tests/run finds one",
         Need::Debian => "CORACLE_TEST_DEBIAN names no tar of a Debian; tests/run makes one",
     }
 }
