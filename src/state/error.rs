@@ -7,9 +7,20 @@ use super::dirs::RootKind;
 use super::id::{ContainerId, PodId};
 use crate::sys::SysError;
 
+/// A file system without extended attributes of users.
+#[derive(Debug, thiserror::Error)]
+#[error("the file system of {} keeps no extended attributes of users", data_root.display())]
+pub struct NoXattrs {
+    /// The store.
+    pub data_root: PathBuf,
+}
+
 /// What can go wrong with what is on disk. The words that scripts search for are podman's.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
+    /// A user with one id has the owners of files noted beside them.
+    #[error("note the owners of files, as a user with one id must")]
+    Owners(#[from] NoXattrs),
     /// Neither a name nor the beginning of an id.
     #[error("no container with name or ID \"{name}\" found: no such container")]
     NoSuchContainer {

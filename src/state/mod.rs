@@ -27,4 +27,4 @@ pub mod tree;
 pub mod volume_check;
 pub mod volumes;
 
-pub use error::StateError;
+pub use error::{NoXattrs, StateError};

@@ -69,3 +69,21 @@ fn a_session_without_a_run_directory_has_one_of_its_own() {
         ])
         .run();
 }
+
+/// A file system without extended attributes, for a user who has one id and so notes owners there.
+#[test]
+fn a_store_that_cannot_note_owners_is_named_with_its_cure() {
+    requires!("userns");
+    if tool() != Tool::Coracle {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let script = "for i in 'import -q small.tar small' 'run --rm --rootfs /:O true'; do \
+                  \"$@\" $i; echo $?; done";
+    let outcome = sandbox.nested("mount -t ramfs none s && chmod 777 s", script);
+    let outcome = outcome.expect(0);
+    assert_eq!(outcome.stdout, "125\n125\n", "{}", outcome.stderr);
+    let count = |words: &str| outcome.stderr.matches(words).count();
+    let told = (count("keeps no extended attributes"), count("graphroot"));
+    assert_eq!(told, (2, 2), "{}", outcome.stderr);
+}

@@ -5,11 +5,13 @@
 use std::error::Error;
 
 use super::namespaces::explain_userns;
+use super::{Cure, Lack};
 use crate::engine::error::EngineError;
 use crate::engine::launch::{PrepareError, StartError};
 use crate::engine::run::RunError;
 use crate::runtime::launch::StageFailure;
 use crate::runtime::userns::UsernsError;
+use crate::state::NoXattrs;
 
 /// The lines to print below an error; none where the host has no part in it.
 pub fn hints(error: &(dyn Error + 'static)) -> Vec<String> {
@@ -17,6 +19,11 @@ pub fn hints(error: &(dyn Error + 'static)) -> Vec<String> {
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<UsernsError>() {
             return explain_userns(error).hints();
+        }
+        if let Some(NoXattrs { data_root }) = error.downcast_ref() {
+            let (data_root, kind) = (data_root.clone(), "");
+            let lack = Lack::StoreWithoutXattrs { data_root, kind };
+            return lack.cures().iter().map(Cure::sentence).collect();
         }
         if let Some(failure) = stage_of(error) {
             return failure.hints.clone();

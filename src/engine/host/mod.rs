@@ -22,6 +22,7 @@ pub use hints::hints;
 pub use lack::{By, Cure, Lack};
 pub(super) use namespaces::explain_userns;
 pub use namespaces::why_no_user_namespace;
+pub(in crate::engine) use store::check_xattrs;
 
 /// What is looked at, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

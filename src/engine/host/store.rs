@@ -5,12 +5,14 @@ use std::fs::{self, File};
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::sys::statfs::statfs;
 
 use super::{Feature, Finding, Lack};
 use crate::runtime::userns::chain;
 use crate::state::dirs::Dirs;
 use crate::state::store::Store;
+use crate::state::{NoXattrs, StateError};
 use crate::sys::random::random_bytes;
 use crate::sys::xattr;
 
@@ -100,6 +102,23 @@ fn file_system(path: &Path) -> (&'static str, Kind) {
             ("an unknown file system", Kind::Local),
             |(_, name, kind)| (name, *kind),
         )
+}
+
+/// Whether the owners of files can be noted in the store, which a user with one id needs.
+///
+/// # Errors
+///
+/// [`StateError::Owners`].
+pub(in crate::engine) fn check_xattrs(data_root: &Path) -> Result<(), StateError> {
+    let refused = File::open(data_root).is_ok_and(|directory| {
+        let place = xattr::Place::Descriptor(directory.as_fd());
+        xattr::get(place, c"user.coracle.trial", &mut []) == Err(Errno::EOPNOTSUPP)
+    });
+    if refused {
+        let data_root = data_root.to_owned();
+        return Err(NoXattrs { data_root }.into());
+    }
+    Ok(())
 }
 
 fn keeps_xattrs(scratch: &Path) -> bool {

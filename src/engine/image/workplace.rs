@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, host};
 use crate::runtime::idmap::{HolderMap, Reach};
 use crate::runtime::subid::holder_map;
 use crate::runtime::userns::{chain, run_mapped};
@@ -48,10 +48,13 @@ impl Engine {
         let map = holder_map();
         Ok(match map.reach {
             // Owners are metadata, which mean the same under any map.
-            Reach::Single => Box::new(InPlace {
-                ownership: Ownership::Metadata,
-                id_map: String::new(),
-            }),
+            Reach::Single => {
+                host::check_xattrs(&self.dirs.data_root)?;
+                Box::new(InPlace {
+                    ownership: Ownership::Metadata,
+                    id_map: String::new(),
+                })
+            }
             Reach::All => Box::new(InPlace {
                 ownership: Ownership::Mapped,
                 id_map: map.fingerprint(),

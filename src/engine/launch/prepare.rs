@@ -26,12 +26,13 @@ use super::time_zone::local_time;
 use crate::config::containers_conf::ContainersConf;
 use crate::engine::cgroup::{self, Home, Wanted};
 use crate::engine::connect::{self, ConnectError, Connection, Reached};
+use crate::engine::host;
 use crate::engine::maps::{Caller, ContainerIds, container_ids};
 use crate::engine::namespaces::{self, Namespaces};
 use crate::engine::network::{self, JoinNetworkError};
 use crate::engine::notify::{self, OwnSocket};
 use crate::engine::pod::pause;
-use crate::engine::roots::{self, Circumstances, EngineChoice, RootPlan, RootSource};
+use crate::engine::roots::{self, Circumstances, EngineChoice, Owners, RootPlan, RootSource};
 use crate::engine::secret::{self, SecretFile};
 use crate::engine::slices;
 use crate::engine::spec::{SecurityOptions, SpecContext, bounding_set, runtime_spec};
@@ -252,6 +253,13 @@ fn root_plan(
     let (root, notice) = roots::plan(source, directory, given);
     if matches!(root.root, Root::Kernel(_)) && !ids.maps.hold_caller() {
         return Err(PrepareError::NeedsFuse);
+    }
+    let serves = matches!(root.root, Root::Fuse(_));
+    if let Some(fuse) = root.fuse.as_ref().filter(|_| serves)
+        && fuse.owners != Owners::OnFiles
+    {
+        // Of `containers/ID`.
+        host::check_xattrs(directory.ancestors().nth(2).unwrap_or(directory))?;
     }
     if let Some(text) = notice {
         report.warning(text);
