@@ -278,6 +278,10 @@ const PING_GROUPS: &str = "net.ipv4.ping_group_range";
 /// From which port on everybody may listen.
 const LOW_PORTS: &str = "net.ipv4.ip_unprivileged_port_start";
 
+/// How TCP finds out how much the network takes. Whom a container speaks with is on this machine,
+/// and speaks with the world as the host does: to send at a measured pace would only cost time.
+const CONGESTION: &str = "net.ipv4.tcp_congestion_control";
+
 /// ping works for everyone and low ports bind for everyone inside, as people expect of a
 /// container that is a machine of its own.
 fn sysctls(record: &ContainerRecord, context: &SpecContext) -> HashMap<String, String> {
@@ -286,6 +290,7 @@ fn sysctls(record: &ContainerRecord, context: &SpecContext) -> HashMap<String, S
     if *context.source(LinuxNamespaceType::Network) == NamespaceSource::Private {
         values.insert(PING_GROUPS.to_owned(), format!("{first} {last}"));
         values.insert(LOW_PORTS.to_owned(), "0".to_owned());
+        values.insert(CONGESTION.to_owned(), "reno".to_owned());
     }
     values.extend(
         record

@@ -44,12 +44,14 @@ fn is_containers(name: &str, linux: &Linux) -> bool {
     namespaces.any(|namespace| namespace.typ() == kind)
 }
 
-/// What the engine asks for on its own, groups that may ping and low ports: where the container has
-/// no /proc of its own to write it in, inside of another container, only that is missing.
+/// What the engine asks for on its own, groups that may ping, low ports and the pace of TCP: where
+/// the container has no /proc of its own to write it in, inside of another container, only that is
+/// missing.
 fn is_engines(name: &str, value: &str) -> bool {
     match name {
         "net.ipv4.ping_group_range" => value.starts_with("0 "),
         "net.ipv4.ip_unprivileged_port_start" => value == "0",
+        "net.ipv4.tcp_congestion_control" => value == "reno",
         _ => false,
     }
 }
