@@ -19,7 +19,9 @@ use super::rights::{self, Excess, FewerFiles, Rights};
 use super::user::{self, Identity};
 use super::{schedule, session};
 use crate::sys::channel::Channel;
-use crate::sys::process::{CloneRequest, close_on_exec_all_but, new_session_keyring};
+use crate::sys::process::{
+    CloneRequest, Forked, clone3, close_on_exec_all_but, exit_now, new_session_keyring,
+};
 use crate::sys::vfork::run_in_our_memory;
 use crate::sys::{Called, Ignored, SysResult};
 
@@ -66,13 +68,15 @@ pub fn start(session: &Session<'_>, io: ProgramIo) -> Result<Running, StageFailu
     let own = OwnBinary::open();
     let (ours, theirs) = call(Channel::pair)?;
     let dumpable = prctl::get_dumpable().unwrap_or(true);
-    let mut enter = || {
-        if let Err(failure) = enter_and_fork(session, &io, &theirs, own.as_ref()) {
+    let enter = |memory| {
+        if let Err(failure) = enter_and_fork(session, &io, &theirs, (own.as_ref(), memory)) {
             handshake::send_failure(&theirs, &failure);
         }
         0
     };
-    let entered = call(|| run_in_our_memory(&CloneRequest::default(), &mut enter));
+    let memory = memory_for(session.pid);
+    let mut enter = || enter(memory);
+    let entered = call(|| run_in(memory, &CloneRequest::default(), &mut enter));
     // Nobody inside shares our memory any more.
     prctl::set_dumpable(dumpable).ignored();
     drop(theirs);
@@ -80,6 +84,37 @@ pub fn start(session: &Session<'_>, io: ProgramIo) -> Result<Running, StageFailu
     let outcome = listen(&ours);
     reap(entered?);
     outcome
+}
+
+/// Whose memory the two processes of a session work on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    Callers,
+    Own,
+}
+
+/// The caller's costs nothing, but only a process that has its own can change its clocks.
+fn memory_for(container: i32) -> Memory {
+    let clocks = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/time")).ok();
+    if clocks(&container.to_string()) == clocks("self") {
+        Memory::Callers
+    } else {
+        Memory::Own
+    }
+}
+
+fn run_in(
+    memory: Memory,
+    request: &CloneRequest<'_>,
+    work: &mut dyn FnMut() -> i32,
+) -> SysResult<i32> {
+    match memory {
+        Memory::Callers => run_in_our_memory(request, work),
+        Memory::Own => match clone3(request)? {
+            Forked::Child => exit_now(work()),
+            Forked::Parent { pid, .. } => Ok(pid),
+        },
+    }
 }
 
 fn reap(pid: i32) {
@@ -94,11 +129,7 @@ fn listen(line: &Channel) -> Result<Running, StageFailure> {
     let mut listener = None;
     let mut failed = None;
     loop {
-        let mut message = call(|| line.receive())?;
-        if message.bytes == b"l" {
-            listener = message.fd.take();
-            continue;
-        }
+        let message = call(|| line.receive())?;
         if let Some(text) = message.bytes.strip_prefix(b"p") {
             pid = std::str::from_utf8(text)
                 .ok()
@@ -107,6 +138,7 @@ fn listen(line: &Channel) -> Result<Running, StageFailure> {
         }
         match handshake::decode(message) {
             FromInit::Console(master) => console = Some(master),
+            FromInit::Listener(fd) => listener = Some(fd),
             FromInit::Device(_)
             | FromInit::Filled(_)
             | FromInit::Mounted
@@ -139,7 +171,7 @@ fn enter_and_fork(
     session: &Session<'_>,
     io: &ProgramIo,
     line: &Channel,
-    own: Option<&OwnBinary>,
+    (own, memory): (Option<&OwnBinary>, Memory),
 ) -> Result<(), StageFailure> {
     call(|| prctl::set_dumpable(false).called(|| "prctl(PR_SET_DUMPABLE)"))?;
     let program = below_reaper(session.pid);
@@ -170,7 +202,7 @@ fn enter_and_fork(
         handshake::send_failure(line, &failure);
         i32::from(failure.code)
     };
-    let pid = call(|| run_in_our_memory(&request, &mut run_program))?;
+    let pid = call(|| run_in(memory, &request, &mut run_program))?;
     call(|| line.send(format!("p{pid}").as_bytes(), None))
 }
 
@@ -229,7 +261,7 @@ fn become_program(
     let arguments = session.process.args().as_deref().unwrap_or_default();
     let find = || program::find(arguments, &environment, own, Others::Everywhere);
     let program = rights::take(&rights, find, &mut |listener| {
-        line.send(b"l", Some(listener.as_fd()))
+        handshake::send_listener(line, &listener)
     })?;
     reset_signals();
     fewer_files.map_or(Ok(()), FewerFiles::apply)?;

@@ -7,6 +7,7 @@
 //! init  -> monitor   Filled        a volume has what the image has at its path
 //! init  -> monitor   Warning       what the user should know, in words
 //! init  -> monitor   Mounted       (with hooks, or a lifecycle) the mounts are made
+//! init  -> monitor   Listener(fd)  (with a lifecycle) the listener of the system call filter
 //! init  -> monitor   Ready         (with a lifecycle) all is made; it waits for its start
 //! init  -> monitor   Failure       why it could not go on, as JSON; the stage ends
 //! monitor -> init    Source(fd)    a mount source that the stage cannot open, with its path
@@ -41,6 +42,8 @@ pub enum FromInit {
     Warning(String),
     /// The mounts are made, and it waits for the host's hooks.
     Mounted,
+    /// The listener of the system call filter.
+    Listener(OwnedFd),
     /// All is made, and it waits for its start elsewhere.
     Ready,
     /// Why it could not go on.
@@ -112,6 +115,15 @@ pub fn wait_hooked(line: &Channel) -> Result<i32, StageFailure> {
     let pid = words.bytes.strip_prefix(b"h").map(String::from_utf8_lossy);
     pid.and_then(|pid| pid.parse().ok())
         .ok_or_else(|| StageFailure::setup(MONITOR_ENDED))
+}
+
+/// Sends the listener of the system call filter, which holds for the sender from now on.
+///
+/// # Errors
+///
+/// sendmsg(2)'s.
+pub fn send_listener(line: &Channel, listener: &OwnedFd) -> SysResult<()> {
+    line.send(b"l", Some(listener.as_fd()))
 }
 
 /// Says that all is made.
@@ -210,6 +222,7 @@ pub fn decode(message: Message) -> FromInit {
     match (message.bytes.split_first(), message.fd) {
         (Some((b'd', _)), Some(fd)) => FromInit::Device(fd),
         (Some((b'c', _)), Some(fd)) => FromInit::Console(fd),
+        (Some((b'l', [])), Some(fd)) => FromInit::Listener(fd),
         (Some((b'v', path)), _) => FromInit::Filled(PathBuf::from(OsStr::from_bytes(path))),
         (Some((b'w', words)), _) => FromInit::Warning(String::from_utf8_lossy(words).into_owned()),
         (Some((b'm', [])), _) => FromInit::Mounted,

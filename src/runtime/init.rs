@@ -18,7 +18,8 @@ use oci_spec::runtime::{Linux, LinuxNamespaceType, Process, Spec};
 use super::devices::Nodes;
 use super::handshake::{self, ToInit};
 use super::launch::{
-    GroupPolicy, Launch, MapWriter, ProgramIo, Root, StageFailure, UserChoice, WorkdirPolicy,
+    GroupPolicy, Launch, Listener, MapWriter, ProgramIo, Root, StageFailure, UserChoice,
+    WorkdirPolicy,
 };
 use super::lifecycle::{self, Lifecycle, Pivot};
 use super::mounts::apply::{self, Filled, Mask, Shown};
@@ -135,7 +136,8 @@ fn prepare_and_exec(
             let environment = environment_of(process, &identity);
             lifecycle::run_start_hooks(launch, hosts_pid, &environment)
         };
-        return become_program(&started, &mut |_nobody_asks| Ok(()), hooks);
+        let found = take_rights(&started, &mut |_nobody_asks| Ok(()))?;
+        return become_program(&started, &found, hooks);
     };
     drop(console);
     start_later(&started, lifecycle, hosts_pid, line)
@@ -176,10 +178,19 @@ fn start_later(
     }
     let mut kept = program.launch.preserved_fds.clone();
     kept.extend(program.own.map(OwnBinary::number));
+    // An agent that is asked gets its listener from who makes the container, as with the other
+    // runtimes; any other filter comes as late as can be.
+    let early = match program.launch.seccomp.listener {
+        Listener::Wanted => Some(take_rights(program, &mut |listener| {
+            handshake::send_listener(line, &listener)
+        })?),
+        Listener::Nobody => None,
+    };
+    kept.extend(early.as_ref().and_then(program::Program::number));
     let starter = lifecycle::wait_for_start(lifecycle, line, &kept)?;
     let hooks = || lifecycle::run_start_hooks(program.launch, hosts_pid, &environment);
-    let mut hand_over = |listener| lifecycle::send_listener(&starter, &listener);
-    let failure = match become_program(program, &mut hand_over, hooks) {
+    let found = early.map_or_else(|| take_rights(program, &mut |_nobody_asks| Ok(())), Ok);
+    let failure = match found.and_then(|found| become_program(program, &found, hooks)) {
         Ok(never) => match never {},
         Err(failure) => failure,
     };
@@ -444,11 +455,11 @@ fn identify(launch: &Launch, process: &Process, root: &OwnedFd) -> Result<Identi
     }
 }
 
-fn become_program(
+/// Takes the program's rights and finds it.
+fn take_rights(
     program: &Program<'_>,
     asked: &mut dyn FnMut(OwnedFd) -> SysResult<()>,
-    hooks: impl FnOnce() -> Result<(), StageFailure>,
-) -> Result<Never, StageFailure> {
+) -> Result<program::Program, StageFailure> {
     let Program {
         launch,
         process,
@@ -477,15 +488,23 @@ fn become_program(
     let environment = environment_of(process, identity);
     let arguments = process.args().as_deref().unwrap_or_default();
     let find = || program::find(arguments, &environment, program.own, others(launch));
-    let found = rights::take(&rights, find, asked)?;
+    rights::take(&rights, find, asked)
+}
+
+fn become_program(
+    program: &Program<'_>,
+    found: &program::Program,
+    hooks: impl FnOnce() -> Result<(), StageFailure>,
+) -> Result<Never, StageFailure> {
     hooks()?;
-    if launch.lifecycle.is_none() {
+    if program.launch.lifecycle.is_none() {
         // Changing ids clears it once more.
         call(|| prctl::set_pdeathsig(Signal::SIGKILL).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
     }
     reset_signals();
     program.fewer_files.map_or(Ok(()), FewerFiles::apply)?;
-    Err(program::become_program(&found, &environment))
+    let environment = environment_of(program.process, program.identity);
+    Err(program::become_program(found, &environment))
 }
 
 /// Who else can change what the program's path leads to: whoever has the root too, or something
@@ -545,10 +564,11 @@ pub(super) fn environment_of(process: &Process, identity: &Identity) -> Vec<Stri
     environment.reverse();
     environment.retain(|pair| {
         let name = pair.split_once('=').map_or(pair.as_str(), |(name, _)| name);
-        pair != "HOME=" && seen.insert(name.to_owned())
+        seen.insert(name.to_owned())
     });
     environment.reverse();
-    if !seen.contains("HOME") {
+    environment.retain(|pair| pair != "HOME=");
+    if !environment.iter().any(|pair| pair.starts_with("HOME=")) {
         let home = if identity.home.is_empty() {
             "/"
         } else {

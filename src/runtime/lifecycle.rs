@@ -5,7 +5,6 @@
 //!
 //! ```text
 //! start -> init   s          go on
-//! init  -> start  l(fd)      the listener of the system call filter
 //! init  -> start  f<json>    why the program does not run; the stage ends
 //! ```
 
@@ -18,9 +17,9 @@ use super::handshake::{self, FromInit};
 use super::hooks;
 use super::init::call;
 use super::launch::{Launch, StageFailure};
+use crate::sys::Called as _;
 use crate::sys::channel::Channel;
 use crate::sys::process::close_all_but;
-use crate::sys::{Called, SysResult};
 
 /// The name of the stage while it waits: a program has another one from its exec on.
 pub const WAITING_NAME: &std::ffi::CStr = c"coracle:init";
@@ -130,32 +129,15 @@ pub(super) fn wait_for_start(
     }
 }
 
-/// Hands the listener of the filter to who starts the container.
-pub(super) fn send_listener(starter: &Channel, listener: &OwnedFd) -> SysResult<()> {
-    starter.send(b"l", Some(listener.as_fd()))
-}
-
-/// Starts the program of the stage that listens at `socket`. A listener of its filter is handed to
-/// `listener`.
+/// Starts the program of the stage that listens at `socket`.
 ///
 /// # Errors
 ///
-/// Why it does not run; what `listener` said.
-pub fn start(
-    starter: &Channel,
-    listener: &mut dyn FnMut(OwnedFd) -> Result<(), StageFailure>,
-) -> Result<(), StageFailure> {
+/// Why it does not run.
+pub fn start(starter: &Channel) -> Result<(), StageFailure> {
     call(|| starter.send(b"s", None))?;
-    loop {
-        let message = call(|| starter.receive())?;
-        if let (b"l", Some(fd)) = (&message.bytes[..], &message.fd) {
-            let fd = call(|| fd.try_clone().called(|| "dup(seccomp listener)"))?;
-            listener(fd)?;
-            continue;
-        }
-        return match handshake::decode(message) {
-            FromInit::Failure(failure) => Err(failure),
-            _ => Ok(()),
-        };
+    match handshake::decode(call(|| starter.receive())?) {
+        FromInit::Failure(failure) => Err(failure),
+        _ => Ok(()),
     }
 }

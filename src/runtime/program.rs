@@ -36,6 +36,16 @@ pub struct Program {
     way: Way,
 }
 
+impl Program {
+    /// The number of its descriptor, if it is executed by one.
+    pub(super) fn number(&self) -> Option<RawFd> {
+        match &self.way {
+            Way::Path(_) => None,
+            Way::Descriptor(file) => Some(file.as_raw_fd()),
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Way {
     Path(CString),

@@ -60,6 +60,15 @@ pub trait Attendant {
         Ok(())
     }
 
+    /// The filter of the stage `pid` asks whoever has `listener` from now on.
+    ///
+    /// # Errors
+    ///
+    /// Why nobody would answer.
+    fn asked(&mut self, _pid: i32, _listener: &OwnedFd) -> Result<(), StageFailure> {
+        Ok(())
+    }
+
     /// Starts the server of the FUSE root whose requests come from `device`.
     ///
     /// # Errors
@@ -158,6 +167,7 @@ fn attend(
             FromInit::Device(device) => setup(|| attendant.serve_root(device))?,
             FromInit::Console(master) => console = Some(master),
             FromInit::Filled(path) => attendant.filled(&path),
+            FromInit::Listener(listener) => attendant.asked(pid, &listener)?,
             FromInit::Warning(words) => attendant.warn(&words),
             FromInit::Mounted => {
                 attendant.mounted(pid)?;
@@ -186,6 +196,7 @@ fn early_failure(line: &Channel) -> Option<StageFailure> {
             FromInit::Device(_)
             | FromInit::Console(_)
             | FromInit::Filled(_)
+            | FromInit::Listener(_)
             | FromInit::Mounted
             | FromInit::Ready
             | FromInit::Warning(_) => {}

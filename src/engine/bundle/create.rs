@@ -9,7 +9,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use nix::sys::prctl;
 use nix::unistd::geteuid;
-use oci_spec::runtime::{Process, Spec};
+use oci_spec::runtime::{ContainerState, Process, Spec};
 
 use super::cgroup_mounts;
 use super::cgroups::{Cgroups, hierarchies, limit, scattered};
@@ -289,6 +289,11 @@ impl Attendant for Creation<'_> {
 
     fn mounted(&mut self, pid: i32) -> Result<(), StageFailure> {
         hooks::run_at_creation(self.spec, &with_pid(&self.record.state(), pid))
+    }
+
+    fn asked(&mut self, pid: i32, listener: &OwnedFd) -> Result<(), StageFailure> {
+        let state = with_pid(&self.record.state(), pid);
+        console::send_listener(self.spec, &state, (pid, ContainerState::Creating), listener)
     }
 
     fn serve_root(&mut self, device: OwnedFd) -> SysResult<()> {

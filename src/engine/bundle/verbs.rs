@@ -9,7 +9,7 @@ use oci_spec::runtime::{ContainerState, Spec};
 
 use super::cgroups::Frozen;
 use super::records::{Directory, Record, START_SOCKET, Status};
-use super::{BundleError, Runtime, console, processes};
+use super::{BundleError, Runtime, processes};
 use crate::runtime::hooks;
 use crate::runtime::lifecycle::{self, with_pid};
 use crate::sys::channel::Channel;
@@ -58,11 +58,7 @@ impl Runtime {
         let pid = record.process.map_or(0, |process| process.pid);
         let state = with_pid(&record.state(), pid);
         let starter = Channel::connect_in(&directory.path, START_SOCKET)?;
-        let started = lifecycle::start(&starter, &mut |listener| {
-            // What agents are used to: other runtimes send it before anything else is said.
-            let status = ContainerState::Creating;
-            console::send_listener(&spec, &state, (pid, status), &listener)
-        });
+        let started = lifecycle::start(&starter);
         drop(fs::remove_file(directory.path.join(START_SOCKET)));
         started.inspect_err(|_| end(&record))?;
         let hooks = spec
