@@ -15,6 +15,7 @@
 //!          ├─ oci                        names, digests, image documents
 //!          └─ sys                        the only unsafe code
 //! overlay_fuse ── layer_format ── sys    our FUSE overlay, a hidden role of the binary
+//! quadlet                                files become services, as a generator of systemd
 //! ```
 //!
 //! # The processes of `coracle run`
@@ -40,6 +41,7 @@ pub mod network;
 pub mod oci;
 pub mod output;
 pub mod overlay_fuse;
+pub mod quadlet;
 pub mod registry;
 pub mod runtime;
 pub mod state;

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::ExitCode;
 
 use coracle::engine::launch::install_overlay_server;
@@ -16,6 +17,7 @@ const ROLES: &[(&str, Role)] = &[
         coracle::network::helper::ROLE,
         coracle::network::helper::main,
     ),
+    (coracle::quadlet::ROLE, coracle::quadlet::main),
 ];
 
 /// Takes argv, the program's name first.
@@ -26,6 +28,11 @@ fn main() -> ExitCode {
     let role = argv
         .get(1)
         .and_then(|word| ROLES.iter().find(|(name, _)| word == name));
+    // By the name of a link, as systemd calls its generators.
+    let name = argv.first().map(Path::new).and_then(Path::file_name);
+    if name.is_some_and(|name| coracle::quadlet::is_generator(&name.to_string_lossy())) {
+        return coracle::quadlet::main(&argv);
+    }
     install_overlay_server(serve_root);
     match role {
         Some((_, main)) => main(&argv),

@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "monitor",
             "network",
             "overlay_fuse",
+            "quadlet",
             "runtime",
             "sys",
         ],
@@ -75,6 +76,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("state", &["oci", "sys"]),
     ("layer_format", &["oci", "sys"]),
     ("overlay_fuse", &["layer_format", "sys"]),
+    ("quadlet", &[]),
     ("oci", &["sys"]),
     ("sys", &[]),
 ];

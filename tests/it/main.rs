@@ -40,6 +40,7 @@ mod peers;
 mod pods;
 mod ps;
 mod pull;
+mod quadlet;
 mod registry;
 mod restart;
 mod rm;

@@ -30,6 +30,9 @@ pub(crate) struct Create {
     /// Image of the infra container, in place of the built-in program
     #[arg(long, value_name = "IMAGE")]
     infra_image: Option<String>,
+    /// Write the process id of the infra container's monitor to the file
+    #[arg(long, value_name = "FILE")]
+    infra_conmon_pidfile: Option<PathBuf>,
     /// Name of the infra container
     #[arg(long, value_name = "NAME")]
     infra_name: Option<String>,
@@ -148,6 +151,7 @@ impl Create {
         }
         let mut container = self.infra_flags.into_request(caller)?;
         container.name = self.infra_name.filter(|name| !name.is_empty());
+        container.monitor_pidfile = self.infra_conmon_pidfile;
         if let Some(command) = self.infra_command.filter(|_| has_infra) {
             container.entrypoint = Some(words_of(&command));
         }
