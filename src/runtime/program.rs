@@ -120,7 +120,7 @@ pub fn find(
         .iter()
         .map(|word| c_string(word))
         .collect::<Result<Vec<_>, _>>()?;
-    let resolved = resolve_interpreters(file, words.clone(), name, own)?;
+    let resolved = resolve_interpreters((&path, file), words.clone(), name, own)?;
     let safe = own.is_some_and(OwnBinary::is_out_of_reach) || stays(&path, others);
     if safe && resolved.looked == Looked::Everywhere {
         let way = Way::Path(c_string(&path)?);
@@ -249,12 +249,12 @@ enum Looked {
 }
 
 fn resolve_interpreters(
-    file: OwnedFd,
+    (path, file): (&str, OwnedFd),
     words: Vec<CString>,
     name: &str,
     own: Option<&OwnBinary>,
 ) -> Result<Resolved, StageFailure> {
-    let (mut file, mut words) = (file, words);
+    let (mut path, mut file, mut words) = (path.to_owned(), file, words);
     for _ in 0..DEEPEST_INTERPRETER {
         refuse_own_binary(&file, name, own)?;
         let start = start_of(&file);
@@ -280,10 +280,11 @@ fn resolve_interpreters(
         })?;
         let mut before = vec![c_string(&interpreter)?];
         before.extend(argument.as_deref().map(c_string).transpose()?);
-        // The script's own path takes the place of the word it was called by.
-        before.push(c_string(&script_path(&file, name))?);
+        // The path at which the script was found takes the place of the word that it was called
+        // by; links in it are not followed, for some scripts are many programs.
+        before.push(c_string(&path)?);
         before.extend(words.into_iter().skip(1));
-        (file, words) = (next, before);
+        (path, file, words) = (interpreter, next, before);
     }
     Err(denied(name, Errno::ELOOP))
 }
@@ -323,19 +324,6 @@ fn parse_interpreter(start: &[u8]) -> Option<(String, Option<String>)> {
         None => (line, None),
     };
     (!interpreter.is_empty()).then(|| (interpreter.to_owned(), argument))
-}
-
-/// The path that the interpreter is given to open the script.
-fn script_path(file: &OwnedFd, name: &str) -> String {
-    use std::os::fd::AsRawFd;
-    if name.contains('/') {
-        return name.to_owned();
-    }
-    let link = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
-    link.map_or_else(
-        |_| name.to_owned(),
-        |path| path.to_string_lossy().into_owned(),
-    )
 }
 
 fn c_string(text: &str) -> Result<CString, StageFailure> {
@@ -409,6 +397,23 @@ mod tests {
         let refused = find(&arguments, &[], own.as_ref(), Others::Nowhere).unwrap_err();
         assert_eq!(refused.code, 126);
         assert!(refused.message.contains("own binary"), "{refused}");
+    }
+
+    #[test]
+    fn a_script_is_called_by_the_name_of_its_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let script = directory.path().join("wrapper");
+        #[expect(clippy::disallowed_methods, reason = "a file of the test's own")]
+        std::fs::write(&script, "#!/bin/sh -e\n").unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&script, mode).unwrap();
+        std::os::unix::fs::symlink("wrapper", directory.path().join("psql")).unwrap();
+        let environment = [format!("PATH={}", directory.path().display())];
+        let words = ["psql", "--version"].map(str::to_owned);
+        let found = find(&words, &environment, None, Others::Everywhere).unwrap();
+        let path = directory.path().join("psql").display().to_string();
+        let wanted = ["/bin/sh", "-e", &path, "--version"].map(|word| c_string(word).unwrap());
+        assert_eq!(found.arguments, wanted);
     }
 
     #[test]
