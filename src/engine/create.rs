@@ -2,23 +2,23 @@
 //! Making a container: what the user asked for becomes a record, with everything resolved that
 //! does not depend on the moment of a start.
 
+mod error;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+pub use error::CreateError;
 use jiff::Timestamp;
 
 use super::error::EngineError;
 use super::image_source::{ImageFacts, PinnedImage};
-use super::limits::{self, LimitError};
-use super::maps::MapError;
-use super::network::NetworkFailure;
-use super::pod::{JoinError, Membership};
+use super::limits;
+use super::pod::Membership;
 use super::remove::{RemoveOptions, Running};
 use super::selection::{Missing, Scope, Selection};
-use super::signal::{self, SignalError};
-use super::spec::{SecurityError, SecurityOptions};
-use super::volume::VolumeFailure;
+use super::signal;
+use super::spec::SecurityOptions;
 use super::{Dialect, Engine, Report};
 use crate::config::ConfigError;
 use crate::config::containers_conf::ContainersConf;
@@ -29,10 +29,8 @@ use crate::state::atomic::Durability;
 use crate::state::health::{HealthSettings, OnFailure};
 use crate::state::id::ContainerId;
 use crate::state::record::{ContainerRecord, ContainerRequest, Resolved};
-use crate::state::secrets::{GivenSecret, SecretError, Secrets};
+use crate::state::secrets::{GivenSecret, Secrets};
 use crate::state::store::{ContainerLock, Store};
-use crate::storage::StorageError;
-use crate::sys::SysError;
 use crate::sys::process::random_bytes;
 
 /// The PATH of a container whose image has none.
@@ -41,102 +39,6 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 const STOP_TIMEOUT_SECONDS: u64 = 10;
 /// Generated names that are tried before giving up.
 const NAME_ATTEMPTS: u32 = 32;
-
-/// Why a container could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum CreateError {
-    /// The store refused.
-    #[error(transparent)]
-    State(StateError),
-    /// Another container has the name, in the words that scripts search for.
-    #[error("creating container storage: {0}, or use --replace to instruct Podman to do so.")]
-    NameInUse(StateError),
-    /// `-v`, `--mount type=volume`, `--volumes-from`.
-    #[error(transparent)]
-    Volume(#[from] VolumeFailure),
-    /// `--network`.
-    #[error(transparent)]
-    Network(#[from] NetworkFailure),
-    /// Limits that fit nowhere.
-    #[error(transparent)]
-    Limit(#[from] LimitError),
-    /// `--userns auto`.
-    #[error(transparent)]
-    Map(#[from] MapError),
-    /// `--health-on-failure` of a container without a check.
-    #[error("cannot set on-failure action to {action} without a health check")]
-    NothingToFail {
-        /// The action.
-        action: &'static str,
-    },
-    /// The lock on the ids of containers.
-    #[error("reserve ids for the container")]
-    Reserve(#[source] SysError),
-    /// A container of another tool has the name: `rm` could not tell which one is meant.
-    #[error(
-        "creating container storage: the container name \"{name}\" is already in use by {id}. You \
-         have to remove that container to be able to reuse that name: that name is already in use \
-         by an external entity, or use --replace to instruct Podman to do so."
-    )]
-    ExternalName {
-        /// The name.
-        name: String,
-        /// The container that has it.
-        id: ContainerId,
-    },
-    /// The configuration cannot be read.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The container of the same name could not be removed (`--replace`).
-    #[error(transparent)]
-    Replace(#[from] EngineError),
-    /// The image is not there or cannot be used.
-    #[error(transparent)]
-    Image(#[from] StorageError),
-    /// A root file system that is none.
-    #[error("rootfs {}: {reason}", path.display())]
-    Rootfs {
-        /// As typed.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Neither the image nor the command line names a program.
-    #[error("no command or entrypoint provided, and no CMD or ENTRYPOINT from image")]
-    NoCommand,
-    /// `--security-opt`.
-    #[error(transparent)]
-    Security(#[from] SecurityError),
-    /// `--pod`.
-    #[error(transparent)]
-    Pod(#[from] JoinError),
-    /// `--stop-signal`.
-    #[error(transparent)]
-    Signal(#[from] SignalError),
-    /// A log driver that is not there.
-    #[error("running container create option: invalid log driver: {0}")]
-    LogDriver(String),
-    /// `--secret`.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    /// `--cidfile`.
-    #[error("container ID file {}: {reason}", path.display())]
-    CidFile {
-        /// As typed.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
-
-impl From<StateError> for CreateError {
-    fn from(error: StateError) -> Self {
-        match error {
-            StateError::NameInUse { .. } => Self::NameInUse(error),
-            other => Self::State(other),
-        }
-    }
-}
 
 impl Engine {
     /// Makes a container from `request`; it does not run.

@@ -12,7 +12,7 @@ use nix::unistd::{Whence, fdatasync, fsync, lseek};
 
 use super::Durability;
 use super::backing::Spot;
-use super::copy_up::{Content, write_all};
+use super::content::{Content, write_all};
 use super::nodes::{Body, Data, NodeId};
 use super::overlay::{Overlay, UPPER};
 

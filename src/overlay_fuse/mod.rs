@@ -54,6 +54,7 @@
 mod attributes;
 mod backing;
 pub mod command_line;
+mod content;
 mod copy_up;
 mod create;
 mod data;

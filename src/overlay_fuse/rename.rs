@@ -8,7 +8,7 @@ use nix::fcntl::{RenameFlags, renameat2};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::backing::Name;
-use super::copy_up::Content;
+use super::content::Content;
 use super::merge::{Depth, Entry};
 use super::nodes::{Link, NodeId};
 use super::overlay::{Overlay, UpperDirectory};

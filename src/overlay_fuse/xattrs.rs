@@ -10,7 +10,7 @@ use std::ffi::{CStr, CString};
 use nix::errno::Errno;
 
 use super::Xattrs;
-use super::copy_up::Content;
+use super::content::Content;
 use super::nodes::{Body, NodeId};
 use super::overlay::{Overlay, UPPER};
 use crate::layer_format::is_reserved_xattr;
