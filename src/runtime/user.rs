@@ -64,10 +64,10 @@ pub fn resolve(
     Ok(identity)
 }
 
-/// Who a spec states by numbers; the database adds the home alone.
+/// Who a spec states by numbers; the database adds the home alone. The supplementary groups are
+/// those of the spec: whether the primary one is among them was up to who wrote it.
 pub fn of_numbers(user: &User, passwd: &str) -> Identity {
-    let mut groups = vec![user.gid()];
-    groups.extend(user.additional_gids().iter().flatten());
+    let groups = user.additional_gids().clone().unwrap_or_default();
     let mut lines = passwd.lines().filter_map(PasswdLine::parse);
     let home = lines.find(|line| line.uid == user.uid());
     Identity {
@@ -250,6 +250,18 @@ mod tests {
         ] {
             assert!(ids(user).is_err(), "{user:?}");
         }
+    }
+
+    #[test]
+    fn a_spec_has_the_groups_that_it_lists() {
+        let mut user = User::default();
+        user.set_uid(7);
+        user.set_gid(8);
+        user.set_additional_gids(Some(vec![9, 9]));
+        let identity = of_numbers(&user, "seven:x:7:8::/home/seven:/bin/sh\n");
+        assert_eq!((identity.uid, identity.gid), (7, 8));
+        assert_eq!(identity.groups, [9, 9]);
+        assert_eq!(identity.home, "/home/seven");
     }
 
     #[test]

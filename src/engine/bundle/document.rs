@@ -44,6 +44,7 @@ pub(super) fn read_process(path: &Path) -> Result<(Process, Vec<String>), Bundle
     let mut warnings = privileges::drop_unknown(&mut value);
     let mut process: Process = parse(path, value)?;
     warnings.extend(privileges::drop_ambient(&mut process));
+    privileges::check(&process)?;
     Ok((process, warnings))
 }
 
@@ -125,6 +126,7 @@ impl Document {
         let mut warnings = Vec::new();
         if let Some(mut process) = spec.process().clone() {
             warnings = privileges::drop_ambient(&mut process);
+            privileges::check(&process)?;
             spec.set_process(Some(process));
         }
         Ok(Self {

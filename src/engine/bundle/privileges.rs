@@ -5,6 +5,8 @@
 use oci_spec::runtime::{Capabilities, Capability, Process};
 use serde_json::Value;
 
+use super::BundleError;
+
 /// Takes names that nobody knows out of a `process` section.
 pub(super) fn drop_unknown(process: &mut Value) -> Vec<String> {
     let sets = process
@@ -61,6 +63,25 @@ pub(super) fn drop_ambient(process: &mut Process) -> Vec<String> {
     names.into_iter().map(told).collect()
 }
 
+/// Refuses what capset(2) would: to inherit what the bounding set lacks. The other sets just end
+/// at it.
+pub(super) fn check(process: &Process) -> Result<(), BundleError> {
+    let Some(sets) = process.capabilities() else {
+        return Ok(());
+    };
+    let bounding = sets.bounding().clone().unwrap_or_default();
+    let mut inheritable = sets.inheritable().iter().flatten();
+    match inheritable.find(|one| !bounding.contains(*one)) {
+        None => Ok(()),
+        Some(beyond) => Err(BundleError::Spec {
+            reason: format!(
+                "process.capabilities.inheritable has CAP_{beyond}, which is not in the bounding \
+                 set: Operation not permitted"
+            ),
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -90,5 +111,11 @@ mod tests {
         assert_eq!(names("ambient"), left.to_string());
         assert_eq!(sets["effective"], json!([]));
         assert_eq!(drop_ambient(&mut process), Vec::<String>::new());
+        assert!(check(&process).is_ok());
+        let mut sets = process.capabilities().clone().unwrap();
+        sets.set_bounding(None);
+        process.set_capabilities(Some(sets));
+        let refused = check(&process).unwrap_err().to_string();
+        assert!(refused.contains("inheritable has CAP_KILL"), "{refused}");
     }
 }

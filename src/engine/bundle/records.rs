@@ -7,6 +7,7 @@ use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use oci_spec::runtime::{ContainerState, Spec, State};
@@ -23,6 +24,9 @@ use crate::sys::pidfd::Pidfd;
 
 /// The socket at which the init stage waits.
 pub(super) const START_SOCKET: &str = "start.sock";
+
+/// How long `state` waits for a container that is being made.
+const MADE_WITHIN: Duration = Duration::from_millis(500);
 
 const STATE: &str = "state.json";
 const CONFIG: &str = "config.json";
@@ -147,17 +151,30 @@ impl Runtime {
         };
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         // One that is just being made or removed is not there.
-        let mut rows: Vec<Listed> = names.filter_map(|id| self.state(&id).ok()).collect();
+        let mut rows: Vec<Listed> = names.filter_map(|id| self.listed(&id).ok()).collect();
         rows.sort_by(|one, other| one.id.cmp(&other.id));
         Ok(rows)
     }
 
-    /// What a container is doing.
+    /// What a container is doing. One that is just being made is waited for a moment: other
+    /// runtimes show none before it is created, and their callers look for that. Its own hooks,
+    /// for which nothing changes meanwhile, may ask, too.
     ///
     /// # Errors
     ///
     /// [`BundleError::Missing`].
     pub fn state(&self, id: &str) -> Result<Listed, BundleError> {
+        let deadline = Instant::now() + MADE_WITHIN;
+        loop {
+            let listed = self.listed(id)?;
+            if listed.status != Status::Creating.name() || Instant::now() >= deadline {
+                return Ok(listed);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn listed(&self, id: &str) -> Result<Listed, BundleError> {
         let (directory, record, status) = self.find(id)?;
         let owner = directory.path.metadata().map_or(0, |found| found.uid());
         let lives = status != Status::Stopped;

@@ -429,8 +429,8 @@ impl Change {
             "nosymfollow" => Self::Set(MountAttr::NOSYMFOLLOW),
             "symfollow" => Self::Clear(MountAttr::NOSYMFOLLOW),
             "noatime" => Self::Times(MountAttr::NOATIME),
-            "strictatime" | "norelatime" => Self::Times(MountAttr::STRICTATIME),
-            "atime" | "relatime" | "nostrictatime" => Self::Times(MountAttr::NONE),
+            "strictatime" => Self::Times(MountAttr::STRICTATIME),
+            "atime" | "relatime" | "norelatime" | "nostrictatime" => Self::Times(MountAttr::NONE),
             _ => return None,
         })
     }
@@ -520,7 +520,7 @@ mod tests {
         };
         let (one, all) = (Depth::One, Depth::Recursive);
         let (atime, none) = (MountAttr::ATIME, MountAttr::NONE);
-        let cases: [(&[&str], _); 5] = [
+        let cases: [(&[&str], _); 6] = [
             (
                 &["noatime", "strictatime"],
                 (MountAttr::STRICTATIME, atime, one),
@@ -529,6 +529,8 @@ mod tests {
             (&["rnoatime"], (MountAttr::NOATIME, atime, all)),
             (&["nodiratime", "rdiratime"], (none, none, all)),
             (&["relatime"], (none, atime, one)),
+            // What mount(2) does without either.
+            (&["norelatime"], (none, atime, one)),
         ];
         for (options, wanted) in cases {
             assert_eq!(attrs(options), wanted, "{options:?}");
