@@ -179,14 +179,11 @@ fn enter_and_fork(
         Some((pid, process)) => (*pid, process.as_fd()),
         None => (session.pid, session.container),
     };
-    let flags = differing_namespaces(pid)?;
     let ids = root_ids(pid);
-    let cgroups = flags
-        .contains(CloneFlags::CLONE_NEWCGROUP)
+    let cgroups = is_apart(pid, "cgroup")?
         .then(|| open_cgroup_namespace(pid))
         .transpose()?;
-    let flags = flags - CloneFlags::CLONE_NEWCGROUP;
-    call(|| setns(process, flags).called(|| format!("setns({flags:?})")))?;
+    join_namespaces(process, pid, memory)?;
     let request = CloneRequest {
         namespaces: 0,
         sibling: true,
@@ -204,6 +201,26 @@ fn enter_and_fork(
     };
     let pid = call(|| run_in(memory, &request, &mut run_program))?;
     call(|| line.send(format!("p{pid}").as_bytes(), None))
+}
+
+/// Joins the namespaces of the container, but for the cgroup one. Most containers have all of their
+/// own but the clocks, and are joined without asking for each: where one is ours the kernel refuses
+/// them all.
+fn join_namespaces(process: BorrowedFd<'_>, pid: i32, memory: Memory) -> Result<(), StageFailure> {
+    if memory == Memory::Callers && setns(process, usually_apart()).is_ok() {
+        return Ok(());
+    }
+    let flags = differing_namespaces(pid)? - CloneFlags::CLONE_NEWCGROUP;
+    call(|| setns(process, flags).called(|| format!("setns({flags:?})")))
+}
+
+fn usually_apart() -> CloneFlags {
+    CloneFlags::CLONE_NEWUSER
+        | CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWNET
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWUTS
 }
 
 fn open_cgroup_namespace(pid: i32) -> Result<std::fs::File, StageFailure> {
@@ -367,21 +384,25 @@ fn differing_namespaces(pid: i32) -> Result<CloneFlags, StageFailure> {
         ("cgroup", CloneFlags::CLONE_NEWCGROUP),
         ("time", super::time::flag()),
     ];
-    let link = |process: &str, kind: &str| -> SysResult<PathBuf> {
-        let path = format!("/proc/{process}/ns/{kind}");
-        std::fs::read_link(Path::new(&path)).called(|| format!("readlink({path:?})"))
-    };
     let mut flags = CloneFlags::empty();
     for (kind, flag) in kinds {
-        let own = link("self", kind);
         // A kernel before 5.6 has no time namespaces.
-        if kind == "time" && own.is_err() {
+        if kind == "time" && namespace_of("self", kind).is_err() {
             continue;
         }
-        let theirs = call(|| link(&pid.to_string(), kind))?;
-        if theirs != call(|| own)? {
+        if is_apart(pid, kind)? {
             flags |= flag;
         }
     }
     Ok(flags)
+}
+
+fn is_apart(pid: i32, kind: &str) -> Result<bool, StageFailure> {
+    let theirs = call(|| namespace_of(&pid.to_string(), kind))?;
+    Ok(theirs != call(|| namespace_of("self", kind))?)
+}
+
+fn namespace_of(process: &str, kind: &str) -> SysResult<PathBuf> {
+    let path = format!("/proc/{process}/ns/{kind}");
+    std::fs::read_link(Path::new(&path)).called(|| format!("readlink({path:?})"))
 }
