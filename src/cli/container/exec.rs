@@ -9,6 +9,7 @@ use crate::cli::args::process::check_descriptors;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::exec::{ExecError, ExecRequest};
+use crate::engine::terminal::DetachKeys;
 
 /// Flags of `exec`.
 #[derive(Debug, clap::Args)]
@@ -78,7 +79,11 @@ impl Subcommand for Exec {
             ));
         }
         check_descriptors(self.preserve_fds, &self.preserve_fd).map_err(Failure::tool)?;
-        let keys = context.engine.detach_keys(self.detach_keys.as_deref())?;
+        let keys = match &self.detach_keys {
+            // Without a terminal no keys are typed, and no configuration is read for them.
+            None if !self.tty => DetachKeys::default(),
+            asked => context.engine.detach_keys(asked.as_deref())?,
+        };
         let (which, request) = self.split(context)?;
         let mut chosen = context.engine.select(&which.selection()?)?;
         let one = chosen
