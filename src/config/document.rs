@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use memchr::{memchr_iter, memmem};
+use memchr::memmem;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
@@ -137,15 +137,10 @@ fn without_comments(text: String) -> String {
 }
 
 /// The lines of a file, as bytes: most of a usual one is 25 kB of comments, which every command
-/// goes through.
+/// goes through. Byte by byte, for what searches faster asks the processor first what it can: each
+/// of a dozen questions ends in the hypervisor of a virtual machine (0.025 ms more in all there).
 pub(super) fn lines_of(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut start = 0;
-    let ends = memchr_iter(b'\n', text).chain([text.len()]);
-    ends.map(move |end| {
-        let line = &text[start..end];
-        start = end + 1;
-        line
-    })
+    text.split(|byte| *byte == b'\n')
 }
 
 /// The `*.conf` files of a directory in the order of their names.
