@@ -17,6 +17,7 @@ mod error;
 mod health_clock;
 mod hooks;
 mod life;
+mod overlays;
 mod passwd;
 mod ports;
 mod prepare;

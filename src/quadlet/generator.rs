@@ -253,11 +253,12 @@ fn has_wait_unit() -> bool {
         .any(|place| Path::new(place).join(WAIT_UNIT).exists())
 }
 
-/// Waits until the machine's network is up, with an end of its own.
+/// Waits until the machine's network is up, or the machine without it: where nothing wants
+/// `network-online.target` it never comes.
 fn wait_unit() -> Unit {
     let mut unit = Unit::default().called(WAIT_UNIT, "");
-    let wait =
-        "sh -c 'until systemctl is-active --quiet network-online.target; do sleep 0.5; done'";
+    let wait = "sh -c 'until systemctl --quiet is-active network-online.target || \
+                systemctl is-system-running | grep -qE \"running|degraded\"; do sleep 0.5; done'";
     unit.add("Unit", "Description", "Wait for the network of the machine");
     unit.add("Service", "Type", "oneshot");
     unit.add("Service", "ExecStart", wait);

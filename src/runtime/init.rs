@@ -305,13 +305,14 @@ fn make_root(
     } else {
         Fallback::None
     };
+    let mounts = launch.spec.mounts().as_deref().unwrap_or_default();
+    let plan = plan::plan(mounts).map_err(|error| StageFailure::setup(error.to_string()))?;
+    apply::make_overlays(&plan, sources).map_err(|error| StageFailure::setup(error.to_string()))?;
     let root = rootfs::mount_root(&launch.root, fallback, (mountpoint, sources), &mut serve)
         .map_err(|error| StageFailure::setup(format!("mount the root file system: {error}")))?;
     if let Some(local) = &launch.local_time {
         localtime::set(local, root.as_fd())?;
     }
-    let mounts = launch.spec.mounts().as_deref().unwrap_or_default();
-    let plan = plan::plan(mounts).map_err(|error| StageFailure::setup(error.to_string()))?;
     let mut given = Vec::new();
     for op in &plan {
         let op = without_seal(op);

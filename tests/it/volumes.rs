@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use crate::support::host::{Need, has};
 use crate::support::sandbox::{IMAGE, Tool, tool};
 use crate::support::{Sandbox, requires};
 
@@ -305,4 +306,29 @@ fn the_content_of_a_volume_travels() {
     let nothing = sandbox.run(["volume", "import", "to", &garbage]);
     assert_eq!(nothing.code, 125, "{nothing:?}");
     sandbox.ok(["volume", "rm", "from", "to"]);
+}
+
+#[test]
+fn what_is_changed_over_a_source_is_thrown_away() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    fs::create_dir(sandbox.path("source")).unwrap();
+    sandbox.file("source/file", "theirs");
+    let bind = format!("{}:/bind:O", sandbox.shown("source"));
+    let fill = ["run", "--rm", "--network=none", "-v", "data:/v", IMAGE];
+    let write = ["sh", "-c", "echo theirs > /v/file; chown 7:8 /v; true"];
+    sandbox.ok([&fill[..], &write].concat());
+    let script = "cat /bind/file /v/file; stat -c %u:%g /v; \
+                  echo ours > /bind/file; echo ours > /v/file; mkdir -m 0 /v/new; sleep 0";
+    let first = ["run", "--network=none", "--name=web", "-v", &bind];
+    let rest = ["-v", "data:/v:O", IMAGE, "sh", "-c", script];
+    let owner = if has(Need::Range) { "7:8" } else { "0:0" };
+    let expected = format!("theirstheirs\n{owner}");
+    assert_eq!(sandbox.ok([&first[..], &rest].concat()), expected);
+    assert_eq!(sandbox.ok(["start", "-a", "web"]), expected);
+    assert_eq!(
+        fs::read_to_string(sandbox.path("source/file")).unwrap(),
+        "theirs"
+    );
+    sandbox.ok(["rm", "web"]);
 }

@@ -60,8 +60,6 @@ pub(crate) enum MountError {
     RelativeTarget { path: String },
     #[error(transparent)]
     NoMatch(#[from] NoMatch),
-    #[error("--volume {text}: an overlay over a volume is not supported yet")]
-    OverlayNotYet { text: String },
     #[error("{path}: duplicate mount destination")]
     Duplicate { path: String },
     #[error("unable to translate --shm-size: invalid size: '{text}'")]
@@ -200,12 +198,7 @@ fn volume(text: &str) -> Result<MountRequest, MountError> {
     let kind = match (is_path, options.contains(&"O")) {
         (true, false) => MountKind::Bind,
         (true, true) => MountKind::Overlay,
-        (false, false) => MountKind::Volume,
-        (false, true) => {
-            return Err(MountError::OverlayNotYet {
-                text: text.to_owned(),
-            });
-        }
+        (false, _) => MountKind::Volume,
     };
     Ok(MountRequest {
         kind,

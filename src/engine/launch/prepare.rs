@@ -19,6 +19,7 @@ use oci_spec::runtime::Spec;
 use super::default_mounts;
 use super::error::PrepareError;
 use super::hooks;
+use super::overlays;
 use super::passwd::passwd_policy;
 use super::ports::{give_sockets, ping_groups};
 use super::prepared::Prepared;
@@ -95,6 +96,7 @@ impl Engine {
         }
         let listener = listen_on(&run_directory)?;
         let (mut mounts, filling) = self.mounts_to_make(&record)?;
+        let overlays = overlays::plan(&mut mounts, &directory);
         let notify = notify::listen(&record.request, &run_directory).map_err(|source| {
             let path = run_directory.clone();
             PrepareError::NotifySocket { path, source }
@@ -139,6 +141,7 @@ impl Engine {
             terminal_size: terminal_size(),
             record,
             filling,
+            overlays,
             secrets,
         };
         Ok(prepared)

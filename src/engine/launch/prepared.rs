@@ -6,6 +6,7 @@ use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 
+use super::overlays::ThrowAway;
 use crate::config::containers_conf::ContainersConf;
 use crate::engine::cgroup::{self, ContainerCgroup, Wanted};
 use crate::engine::connect::Connection;
@@ -57,6 +58,8 @@ pub(super) struct Prepared {
     pub(super) terminal_size: Option<(u16, u16)>,
     /// Volumes that this start fills: nobody else may use them before it has.
     pub(super) filling: Filling,
+    /// What is thrown away with each run.
+    pub(super) overlays: Vec<ThrowAway>,
     /// Files of secrets, which still have to be given to those that they are for.
     pub(super) secrets: Vec<SecretFile>,
     /// The monitor of the container whose namespaces are joined.

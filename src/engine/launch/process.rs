@@ -165,6 +165,10 @@ pub(super) fn start_run(
         let identity = call(|| ProcessIdentity::of(pid))?;
         attendant.helpers.push((identity, pidfd));
     }
+    prepared
+        .overlays
+        .iter()
+        .try_for_each(|overlay| call(|| overlay.renew()))?;
     let spawned = spawn(
         &prepared.launch,
         program_io,

@@ -266,8 +266,15 @@ fn user_mount(request: &MountRequest) -> Mount {
         }
         MountKind::Devpts => mount(&request.container_path, "devpts", "devpts", &options),
         MountKind::Ramfs => mount(&request.container_path, "ramfs", "ramfs", &options),
+        MountKind::Overlay => {
+            let source = request.source.replace('\\', "\\\\").replace(':', "\\:");
+            let source = format!("lowerdir={source}");
+            let mut all = vec!["userxattr", &source];
+            all.extend(options.into_iter().filter(|option| *option != "O"));
+            mount(&request.container_path, "overlay", "overlay", &all)
+        }
         // Refused before a record is written, until their features exist.
-        MountKind::Volume | MountKind::Overlay | MountKind::Image => {
+        MountKind::Volume | MountKind::Image => {
             mount(&request.container_path, "tmpfs", "tmpfs", &[])
         }
     }

@@ -82,11 +82,14 @@ impl Engine {
             .mounts()
             .iter()
             .filter(|mount| mount.kind == MountKind::Volume);
-        let names: BTreeSet<&String> = named.map(|mount| &mount.source).collect();
+        let mut names: BTreeMap<&String, bool> = BTreeMap::new();
+        for mount in named {
+            *names.entry(&mount.source).or_default() |= !is_overlay(mount);
+        }
         let mut records = BTreeMap::new();
-        for name in names {
+        for (name, is_written) in names {
             let volume = volumes.load(name)?;
-            let volume = if needs_first_use(&volumes, &volume)? {
+            let volume = if is_written && needs_first_use(&volumes, &volume)? {
                 filling.take(&volumes, name)?
             } else {
                 volume
@@ -101,7 +104,7 @@ impl Engine {
             };
             let mut shown = shown(&volumes, volume, mount)?;
             let locked = filling.locks.iter().any(|lock| lock.name() == mount.source);
-            if locked && Kind::of(&volume.options)? == Kind::Own {
+            if locked && !is_overlay(mount) && Kind::of(&volume.options)? == Kind::Own {
                 shown.options.push(first_use(volume, mount).to_owned());
                 let place = PathBuf::from(&mount.container_path);
                 filling.places.insert(place, mount.source.clone());
@@ -267,6 +270,11 @@ fn is_volume(mount: &MountRequest) -> bool {
     mount.kind == MountKind::Volume
 }
 
+/// Whether the volume stays as it is, empty or not.
+fn is_overlay(mount: &MountRequest) -> bool {
+    mount.options.iter().any(|option| option == "O")
+}
+
 /// What a volume shows, as a mount of another kind.
 fn shown(
     volumes: &Volumes,
@@ -278,9 +286,14 @@ fn shown(
         .filter(|o| !o.starts_with(VOLUME_OPTION))
         .cloned()
         .collect();
+    let directory = if is_overlay(mount) {
+        MountKind::Overlay
+    } else {
+        MountKind::Bind
+    };
     let (kind, source, given) = match Kind::of(&volume.options)? {
-        Kind::Own => (MountKind::Bind, volumes.data(&volume.name), Vec::new()),
-        Kind::Bind { host_path, options } => (MountKind::Bind, host_path, options),
+        Kind::Own => (directory, volumes.data(&volume.name), Vec::new()),
+        Kind::Bind { host_path, options } => (directory, host_path, options),
         Kind::Tmpfs { options } => (MountKind::Tmpfs, PathBuf::new(), options),
     };
     let mut options: Vec<String> = Vec::new();

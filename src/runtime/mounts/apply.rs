@@ -93,6 +93,40 @@ pub enum Shown {
     Host,
 }
 
+/// Makes the overlays of `plan` before the root is there, which may stand over their layers.
+///
+/// # Errors
+///
+/// See [`MountError`].
+pub fn make_overlays(plan: &[MountOp], sources: &mut Sources) -> Result<(), MountError> {
+    for op in plan {
+        let MountSource::New {
+            kind,
+            shown,
+            parameters,
+        } = &op.source
+        else {
+            continue;
+        };
+        if kind == "overlay" {
+            let made = new_filesystem((kind, shown), parameters.iter(), op);
+            let made = made.map_err(|source| MountError::Refused {
+                what: kind.clone(),
+                container_path: op.container_path.clone(),
+                source,
+            })?;
+            sources.add(overlay_name(op), made);
+        }
+    }
+    Ok(())
+}
+
+/// What an overlay that is made is called among the sources.
+fn overlay_name(op: &MountOp) -> PathBuf {
+    let path = op.container_path.strip_prefix("/");
+    Path::new("//overlay").join(path.unwrap_or(&op.container_path))
+}
+
 /// Makes the mount of `op` below `root`; its source may have been opened already.
 ///
 /// # Errors
@@ -128,7 +162,9 @@ pub fn apply(
         } => {
             let mode = mode_of_place(op, root).map_err(refused)?;
             let parameters = parameters.iter().chain(&mode);
-            let mount = new_filesystem((kind, name), parameters, op).or_else(|error| {
+            let made = sources.take(&overlay_name(op)).map(Ok);
+            let mount = made.unwrap_or_else(|| new_filesystem((kind, name), parameters, op));
+            let mount = mount.or_else(|error| {
                 let host = hosts_own(kind).filter(|_| error.errno == Errno::EPERM);
                 let host = host.ok_or(error)?;
                 shown = Shown::Host;
