@@ -52,8 +52,8 @@ fn serve_root(device: OwnedFd, root: &FuseRoot) -> i32 {
             Owners::AsMetadata | Owners::HostIsRoot => Ownership::Metadata,
         },
         squash: match root.owners {
-            Owners::HostIsRoot => Squash::UnmappedToRoot,
-            Owners::OnFiles | Owners::AsMetadata => Squash::None,
+            Owners::AsMetadata | Owners::HostIsRoot => Squash::UnmappedToRoot,
+            Owners::OnFiles => Squash::None,
         },
         durability: if layers.volatile {
             Durability::Volatile

@@ -12,7 +12,7 @@ const DEBIAN: &str = "localhost/debian:12";
 /// owner, size or target, time, and for files their digest. What each container gets of its own
 /// is left out.
 const LISTING: &str = r#"
-own() { find / -xdev -regex '/\(proc\|sys\|dev\|run\|tmp\|etc/\(hosts\|hostname\|resolv.conf\|mtab\)\)' -prune -o "$@"; }
+own() { find / -xdev -regex '/\(proc\|sys\|dev\|run\|tmp\|etc/\(hosts\|hostname\|resolv.conf\|mtab\|apt/apt.conf.d/zz-one-user\)\)' -prune -o "$@"; }
 own -type d -printf '%p\td\t%m\t%U:%G\n' -o -type l -printf '%p\tl\t%U:%G\t%l\n' \
     -o -printf '%p\t%y\t%m\t%U:%G\t%s\t%n\t%T@\n' | sort
 own -type f -print0 | sort -z | xargs -0 sha256sum"#;
@@ -128,4 +128,19 @@ fn a_debian_lives_from_import_to_pull() {
     assert!(before.lines().count() > 5000, "{before}");
     let said = sandbox.ok(["run", "--rm", "--network", "none", &name]);
     assert_eq!(said, "hello from perl");
+}
+
+/// Also where one id is all there is: apt changes to no user of its own then.
+#[test]
+fn apt_installs_a_package() {
+    requires!("userns,debian");
+    let sandbox = Sandbox::new();
+    let archive = host::debian().expect("it is required");
+    sandbox.ok(["import", "-q", &archive, DEBIAN]);
+    let script = "mkdir -p /p/DEBIAN /p/usr/bin && cd /p && printf '%s\\n' 'Package: tiny' \
+        'Version: 1' 'Architecture: all' 'Maintainer: A <a@example.com>' 'Description: a' \
+        >DEBIAN/control && printf '#!/bin/sh\\necho it works\\n' >usr/bin/tiny && \
+        chmod 755 usr/bin/tiny && dpkg-deb -b . /tiny.deb >/dev/null && \
+        apt-get install -y /tiny.deb >/log 2>&1 || cat /log; grep ^E: /log || tiny";
+    assert_eq!(inside(&sandbox, DEBIAN, script), "it works");
 }

@@ -45,6 +45,7 @@ struct Stack {
 /// What a start makes for its own mounts, and so says nothing of what the container did.
 const OWN_PLACES: &[&str] = &[
     "/dev",
+    "/etc/apt/apt.conf.d/zz-one-user",
     "/etc/hostname",
     "/etc/hosts",
     "/etc/mtab",

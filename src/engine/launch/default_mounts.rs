@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The mounts of mounts.conf: each container gets a copy of the files, so that it can change
-//! them and never changes the host's.
+//! them and never changes the host's. And what programs need to know of a container with one id.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::PrepareError;
 use crate::config::mounts_conf::{self, DefaultMount};
+use crate::runtime::idmap::Reach;
+use crate::runtime::launch::Root;
 use crate::state::record::ContainerRequest;
 use crate::sys::Called;
 
@@ -44,6 +46,47 @@ pub(super) fn copy(
         });
     }
     Ok(copies)
+}
+
+/// Read after the image's own settings.
+const APT_SETTINGS: &str = "/etc/apt/apt.conf.d/zz-one-user";
+
+/// apt changes to a user of its own for what it downloads; where there is none it is told not to.
+///
+/// # Errors
+///
+/// What cannot be written.
+pub(super) fn apt_settings(
+    root: &Root,
+    reach: Reach,
+    run_directory: &Path,
+) -> Result<Option<DefaultMount>, PrepareError> {
+    let (Root::Kernel(layers) | Root::Fuse(layers)) = root else {
+        return Ok(None);
+    };
+    let has_apt = || {
+        let mut directories = layers
+            .lower
+            .iter()
+            .map(|lower| lower.join("etc/apt/apt.conf.d"));
+        directories.any(|path| path.symlink_metadata().is_ok_and(|status| status.is_dir()))
+    };
+    if reach != Reach::Single || !has_apt() {
+        return Ok(None);
+    }
+    let path = run_directory.join("apt-settings");
+    let text = "// There is no other user in this container.\nAPT::Sandbox::User \"root\";\n";
+    fs::File::create(&path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .called(|| format!("write({})", path.display()))
+        .map_err(|source| PrepareError::File {
+            path: path.clone(),
+            source,
+        })?;
+    Ok(Some(DefaultMount {
+        host_path: path,
+        container_path: PathBuf::from(APT_SETTINGS),
+    }))
 }
 
 /// Files and directories; links are followed, and what is neither is left out.

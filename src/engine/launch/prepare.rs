@@ -388,6 +388,9 @@ fn launch(
 ) -> Result<Launch, PrepareError> {
     let security = SecurityOptions::parse(&record.request.security_opt)?;
     let shared_shm = shared_shm(&namespaces);
+    let mut default_mounts = default_mounts::copy(&record.request, run_directory)?;
+    let apt = default_mounts::apt_settings(&root.root, holder.reach, run_directory)?;
+    default_mounts.extend(apt);
     let context = SpecContext {
         dialect: engine.dialect,
         namespaces: namespaces.sources,
@@ -397,7 +400,7 @@ fn launch(
         ping_groups: ping_groups(&ids.maps.gids, &holder.maps.gids),
         cgroup2: cgroup::has_cgroup2(),
         host_devices: host_devices(record),
-        default_mounts: default_mounts::copy(&record.request, run_directory)?,
+        default_mounts,
         shared_shm: shared_shm.as_ref().map(|(path, _)| path.clone()),
         mounts,
         secrets: secrets.to_vec(),
