@@ -9,13 +9,16 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs};
-use oci_spec::runtime::{Linux, LinuxNamespaceType, LinuxResources};
+use oci_spec::runtime::{Linux, LinuxCpu, LinuxNamespaceType, LinuxResources};
 use serde::{Deserialize, Serialize};
 
 use super::{BundleError, CgroupManager};
 use crate::engine::cgroup;
 use crate::engine::limits::LimitError;
 use crate::runtime::userns::chain;
+
+/// What the kernel takes as a CPU period; 0 stands for none.
+const CPU_PERIODS: std::ops::RangeInclusive<u64> = 1000..=1_000_000;
 
 /// Where a container's cgroups are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -256,15 +259,22 @@ pub(super) fn limit(
     id: &str,
     resources: &LinuxResources,
 ) -> Result<Option<String>, BundleError> {
+    let refused = |reason: String| BundleError::Cgroup {
+        id: id.to_owned(),
+        reason,
+    };
+    let period = resources.cpu().as_ref().and_then(LinuxCpu::period);
+    if let Some(period) = period.filter(|period| *period != 0 && !CPU_PERIODS.contains(period)) {
+        return Err(refused(format!(
+            "a CPU period of {period} microseconds: the kernel takes 1000 to 1000000"
+        )));
+    }
     match cgroup::hold_resources(&cgroups.unified, resources) {
         Err(LimitError::Lacking { .. }) if !cgroups.legacy.is_empty() => {
             let why = "those of cgroup v1 are not set by this runtime";
             Ok(Some(format!("limits of container {id} are ignored: {why}")))
         }
-        Err(error) => Err(BundleError::Cgroup {
-            id: id.to_owned(),
-            reason: chain(&error),
-        }),
+        Err(error) => Err(refused(chain(&error))),
         Ok(()) => Ok(None),
     }
 }

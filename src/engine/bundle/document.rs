@@ -43,8 +43,10 @@ pub(super) fn read_process(path: &Path) -> Result<(Process, Vec<String>), Bundle
     name_user(&mut value);
     let mut warnings = privileges::drop_unknown(&mut value);
     let mut process: Process = parse(path, value)?;
+    if warnings.is_empty() {
+        privileges::check(&process)?;
+    }
     warnings.extend(privileges::drop_ambient(&mut process));
-    privileges::check(&process)?;
     Ok((process, warnings))
 }
 
@@ -77,7 +79,12 @@ impl Document {
             privileges::drop_unknown(process)
         });
         let mut document = Self::of(parse(&path, value)?, bundle)?;
-        document.warnings.splice(0..0, unknown.unwrap_or_default());
+        let unknown = unknown.unwrap_or_default();
+        // Without those that are unknown the sets need not fit each other any more.
+        if let (true, Some(process)) = (unknown.is_empty(), document.spec.process()) {
+            privileges::check(process)?;
+        }
+        document.warnings.splice(0..0, unknown);
         Ok(document)
     }
 
@@ -126,7 +133,6 @@ impl Document {
         let mut warnings = Vec::new();
         if let Some(mut process) = spec.process().clone() {
             warnings = privileges::drop_ambient(&mut process);
-            privileges::check(&process)?;
             spec.set_process(Some(process));
         }
         Ok(Self {
