@@ -29,7 +29,16 @@ impl Bundle {
             words.push("--rootless");
         }
         sandbox.ok(words);
-        Self { sandbox }
+        let bundle = Self { sandbox };
+        // All of them are called alike, and each would be in the cgroup of that name.
+        let directory = bundle.sandbox.path("");
+        let own = directory
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
+        bundle.edit(|spec| spec["linux"]["cgroupsPath"] = json!(own));
+        bundle
     }
 
     /// Changes the spec.
