@@ -220,7 +220,7 @@ impl Wanted {
             return Err(self.lacking(needed));
         };
         let directory = mounted.join(scope.trim_start_matches('/'));
-        let beside = directory.join(MONITOR);
+        let beside = directory.join(MONITOR.trim_start_matches('/'));
         fs::create_dir(&beside)
             .called(|| format!("mkdir({})", beside.display()))
             .and_then(|()| write(&beside.join("cgroup.procs"), "0"))
@@ -326,22 +326,15 @@ fn out_of_reach(flags: String, lack: Lack) -> LimitError {
     }
 }
 
-/// Where the monitor is in its scope.
-const MONITOR: &str = "monitor";
+/// Where the monitor is, below its scope.
+const MONITOR: &str = "/monitor";
 
-/// Sees to it that this process may start another in the cgroup `path`: systemd moves it into that
-/// scope when it is in another part of the tree, such as a login session.
+/// Sees to it that this process may start another in the cgroup `path`: systemd moves it into the
+/// scope or service of that when it is in another part of the tree, such as a login session.
 pub(in crate::engine) fn come_near(path: &str) -> Result<(), systemd::SystemdError> {
-    let Some((scope, "container")) = path.rsplit_once('/') else {
+    let Some((unit, below)) = unit_of(path) else {
         return Ok(());
     };
-    let unit = scope.rsplit_once('/').map_or(scope, |(_, unit)| unit);
-    let is_scope = Path::new(unit)
-        .extension()
-        .is_some_and(|kind| kind == "scope");
-    if !unit.starts_with("coracle-") || !is_scope {
-        return Ok(());
-    }
     let (Some(mounted), Some(own)) = (mount_point(), own_cgroup()) else {
         return Ok(());
     };
@@ -352,7 +345,19 @@ pub(in crate::engine) fn come_near(path: &str) -> Result<(), systemd::SystemdErr
     if access(&procs, AccessFlags::W_OK).is_ok() {
         return Ok(());
     }
-    systemd::attach(unit, &format!("/{MONITOR}"), std::process::id())
+    systemd::attach(unit, below, std::process::id())
+}
+
+/// The unit of systemd that the container with the cgroup `path` is in, and the place of others
+/// there: a scope of ours, or a service that has started it (`--cgroups split`).
+fn unit_of(path: &str) -> Option<(&str, &'static str)> {
+    let (parent, own) = path.rsplit_once('/')?;
+    let unit = parent.rsplit('/').next()?;
+    match (Path::new(unit).extension()?.to_str()?, own) {
+        ("scope", "container") if unit.starts_with("coracle-") => Some((unit, MONITOR)),
+        ("service", own) if own.starts_with("coracle-") => Some((unit, "")),
+        _ => None,
+    }
 }
 
 /// The nearest cgroup that both are in.
@@ -459,6 +464,25 @@ fn move_aside(directory: &Path) -> SysResult<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_is_in_a_unit_of_systemd() {
+        for (path, unit) in [
+            (
+                "/u/coracle-1.scope/container",
+                Some(("coracle-1.scope", "/monitor")),
+            ),
+            (
+                "/u/app.slice/web.service/coracle-1",
+                Some(("web.service", "")),
+            ),
+            ("/u/session-1.scope/coracle-1", None),
+            ("/u/web.service/other", None),
+            ("/coracle-1", None),
+        ] {
+            assert_eq!(unit_of(path), unit, "{path}");
+        }
+    }
 
     fn wanted(request: &ContainerRequest) -> Wanted {
         Wanted::of(&ContainerId::from_random(&[1; 32]), request).unwrap()
