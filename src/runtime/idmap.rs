@@ -5,6 +5,8 @@
 //! /etc/subuid. A container's map is written in terms of the holder's ids, and every extent of it
 //! must lie inside one extent of the holder's (user_namespaces(7)).
 
+use oci_spec::runtime::LinuxIdMapping;
+
 /// One extent of uid_map(5): `inside outside count`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdMapping {
@@ -14,6 +16,29 @@ pub struct IdMapping {
     pub outside: u32,
     /// Number of ids.
     pub count: u32,
+}
+
+impl From<&LinuxIdMapping> for IdMapping {
+    fn from(mapping: &LinuxIdMapping) -> Self {
+        Self {
+            inside: mapping.container_id(),
+            outside: mapping.host_id(),
+            count: mapping.size(),
+        }
+    }
+}
+
+impl IdMaps {
+    /// What a spec says; nothing is no ids.
+    pub fn of_spec(uids: Option<&Vec<LinuxIdMapping>>, gids: Option<&Vec<LinuxIdMapping>>) -> Self {
+        let list = |list: Option<&Vec<LinuxIdMapping>>| {
+            list.into_iter().flatten().map(IdMapping::from).collect()
+        };
+        Self {
+            uids: list(uids),
+            gids: list(gids),
+        }
+    }
 }
 
 /// User and group map of one namespace.

@@ -4,7 +4,7 @@
 use std::fs;
 
 use nix::unistd::{getegid, geteuid};
-use oci_spec::runtime::{Linux, LinuxIdMapping, LinuxNamespaceType, Spec, State};
+use oci_spec::runtime::{Linux, LinuxNamespaceType, Spec, State};
 
 use super::BundleError;
 use super::document::Document;
@@ -117,29 +117,14 @@ fn writer(maps: &IdMaps, settable: GroupPolicy) -> (MapWriter, GroupPolicy) {
 }
 
 fn wanted_maps(linux: &Linux) -> Result<IdMaps, BundleError> {
-    let extents = |list: &Option<Vec<LinuxIdMapping>>| {
-        let list = list.as_deref().unwrap_or_default();
-        let extent = |each: &LinuxIdMapping| IdMapping {
-            inside: each.container_id(),
-            outside: each.host_id(),
-            count: each.size(),
-        };
-        list.iter().map(extent).collect::<Vec<_>>()
-    };
-    let both = (linux.uid_mappings(), linux.gid_mappings());
-    let empty = |list: &Option<Vec<LinuxIdMapping>>| list.as_ref().is_none_or(Vec::is_empty);
-    if empty(both.0) != empty(both.1) {
-        return Err(BundleError::Spec {
+    let maps = IdMaps::of_spec(linux.uid_mappings().as_ref(), linux.gid_mappings().as_ref());
+    match (maps.uids.is_empty(), maps.gids.is_empty()) {
+        (true, true) => Ok(every_id_of_the_caller()),
+        (false, false) => Ok(maps),
+        _ => Err(BundleError::Spec {
             reason: "linux.uidMappings and linux.gidMappings go together".to_owned(),
-        });
+        }),
     }
-    if empty(both.0) {
-        return Ok(every_id_of_the_caller());
-    }
-    Ok(IdMaps {
-        uids: extents(both.0),
-        gids: extents(both.1),
-    })
 }
 
 /// What a user namespace gets for which the spec says nothing.

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use nix::mount::MsFlags;
-use oci_spec::runtime::{LinuxIdMapping, Mount};
+use oci_spec::runtime::Mount;
 
 use crate::runtime::idmap::{IdMapping, IdMaps};
 use crate::sys::mount::{Depth, MountAttr};
@@ -212,19 +212,7 @@ fn idmap(mount: &Mount) -> Result<Option<Idmap>, PlanError> {
         }
     });
     let asked = asked.next_back();
-    let own = |list: &Option<Vec<LinuxIdMapping>>| {
-        let list = list.as_deref().unwrap_or_default();
-        let extent = |each: &LinuxIdMapping| IdMapping {
-            inside: each.container_id(),
-            outside: each.host_id(),
-            count: each.size(),
-        };
-        list.iter().map(extent).collect::<Vec<_>>()
-    };
-    let maps = IdMaps {
-        uids: own(mount.uid_mappings()),
-        gids: own(mount.gid_mappings()),
-    };
+    let maps = IdMaps::of_spec(mount.uid_mappings().as_ref(), mount.gid_mappings().as_ref());
     let depth = asked.map_or(Depth::One, |(depth, _)| depth);
     let wrong = || PlanError::Idmap(mount.destination().clone());
     let maps = match (asked, maps.uids.is_empty(), maps.gids.is_empty()) {
@@ -561,7 +549,7 @@ mod tests {
             );
         }
         let mut half = mount("/t", "bind", "/x", &[]);
-        half.set_uid_mappings(Some(vec![LinuxIdMapping::default()]));
+        half.set_uid_mappings(Some(vec![oci_spec::runtime::LinuxIdMapping::default()]));
         assert_eq!(plan(&[half]), Err(PlanError::Idmap("/t".into())));
     }
 
