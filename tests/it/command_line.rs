@@ -97,10 +97,6 @@ fn features_that_are_not_there_are_named() {
         ("swarm init", "Error: swarm: coracle runs on one machine"),
         ("run --gpus all x", "Error: --gpus: not supported yet"),
         (
-            "run -v data:/data:O x",
-            "Error: --volume data:/data:O: an overlay over a volume",
-        ),
-        (
             "--url tcp://x ps",
             "Error: --url tcp://x: coracle works on this machine only",
         ),

@@ -2,7 +2,7 @@
 //! `--sdnotify`: what a service manager hears of a container.
 
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::support::sandbox::IMAGE;
@@ -67,11 +67,10 @@ fn the_service_manager_hears_of_the_monitor() {
     assert_eq!(inside, "[/run/notify/notify.sock]");
     // Nothing was said of the one that is to be ignored.
     assert_eq!(manager.hears(), main("container"));
-    // The container's own socket, by the way that its program has to it.
-    let pid = sandbox.field("container", ".State.Pid");
-    let socket = Path::new("/proc")
-        .join(pid)
-        .join("root/run/notify/notify.sock");
+    // The container's own socket, where its mount comes from: no other user of the host looks into
+    // a FUSE root.
+    let id = sandbox.field("container", ".Id");
+    let socket = sandbox.path(&format!("r/c/{}/notify/notify.sock", &id[..16]));
     let container = UnixDatagram::unbound().unwrap();
     container
         .send_to(b"MAINPID=1\nREADY=1\nFDSTORE=1", &socket)
