@@ -288,9 +288,13 @@ fn owners_are_those_of_the_image_whoever_unpacked_it() {
     ];
     let shown = sandbox.ok(run);
     let (map, shown) = shown.split_once("ids\n").unwrap();
+    let has_one_id = map.split_whitespace().last() == Some("1");
     let owner = |uid: u64, gid: u64| {
         if is_mapped(map, uid) && is_mapped(map, gid) {
             format!("{uid}:{gid}")
+        } else if has_one_id && tool() == Tool::Coracle {
+            // Root's to look at: nobody could write a file that is nobody's.
+            "0:0".to_owned()
         } else {
             // What the kernel shows of an id that the container does not have.
             "65534:65534".to_owned()
