@@ -264,6 +264,9 @@ fn a_removal_killed_at_any_moment_is_finished_by_the_next() {
         sandbox.ok(["ps", "-a"]);
         sandbox.ok(["rm", "-f", "-i", "-t", "0", "web"]);
     }
+    // One that was killed when the name was free already: the next is that of another container.
+    sandbox.background("web", &["sleep", "1000"]);
+    sandbox.ok(["rm", "-f", "-t", "0", "web"]);
     assert_nothing_left(&sandbox);
 }
 

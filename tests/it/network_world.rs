@@ -118,7 +118,8 @@ fn a_network_comes_and_goes_under_traffic() {
 }
 
 /// Asks for the address of `web` whenever the last answer is too old.
-const PROXY: &str = "daemon off; master_process off; error_log stderr; pid /tmp/pid; events {}
+const PROXY: &str =
+    "user root; daemon off; master_process off; error_log stderr; pid /tmp/pid; events {}
 http {
     access_log off; client_body_temp_path /tmp/1; proxy_temp_path /tmp/2;
     fastcgi_temp_path /tmp/3; uwsgi_temp_path /tmp/4; scgi_temp_path /tmp/5;
