@@ -207,7 +207,7 @@ impl Engine {
         let place = place.unwrap_or_default();
         let id = place
             .id
-            .unwrap_or_else(|| ContainerId::from_random(&random_bytes()));
+            .unwrap_or_else(|| ContainerId::generate(random_bytes));
         let (entrypoint, command) = program_words(&request, &image.config);
         if entrypoint.is_empty() && command.is_empty() && request.rootfs.is_none() {
             return Err(CreateError::NoCommand);

@@ -26,6 +26,17 @@ impl ContainerId {
         random_bytes().map(|bytes| Self::from_random(&bytes))
     }
 
+    /// A new id from what `random` gives. Its beginning is not all decimal digits: as the name of a
+    /// host that would be taken for a number, and nobody could look it up.
+    pub fn generate(mut random: impl FnMut() -> [u8; 32]) -> Self {
+        loop {
+            let id = Self::from_random(&random());
+            if !id.as_str()[..12].bytes().all(|byte| byte.is_ascii_digit()) {
+                return id;
+            }
+        }
+    }
+
     /// Makes an id of 32 bytes from the kernel's random source.
     pub fn from_random(bytes: &[u8; 32]) -> Self {
         use std::fmt::Write as _;
@@ -66,5 +77,17 @@ impl ContainerId {
 impl fmt::Display for ContainerId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_container_is_called_like_a_number() {
+        let mut bytes = [0x12, 0x1a].into_iter();
+        let id = ContainerId::generate(|| [bytes.next().unwrap(); 32]);
+        assert_eq!(id.as_str(), "1a".repeat(32));
     }
 }

@@ -82,7 +82,7 @@ impl Engine {
             infra: spec
                 .infra
                 .is_some()
-                .then(|| ContainerId::from_random(&random_bytes())),
+                .then(|| ContainerId::generate(random_bytes)),
             id,
         };
         let _making = self.pods().begin(&record.id)?;
