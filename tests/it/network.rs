@@ -66,9 +66,7 @@ pub(crate) fn answer(port: u16) -> String {
     let mut said = Vec::new();
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream
-        .write_all(b"GET /cgi-bin/who HTTP/1.0\r\n\r\n")
-        .unwrap();
+    drop(stream.write_all(b"GET /cgi-bin/who HTTP/1.0\r\n\r\n"));
     drop(stream.read_to_end(&mut said));
     String::from_utf8_lossy(&said).into_owned()
 }
