@@ -96,6 +96,7 @@ fn a_bundle_lives_and_its_hooks_see_it() {
                   rt start web; rt start web 2>&1; rt state web | grep -c '\"status\": \"running\"'\n\
                   rt exec web sh -c 'exit 42'; echo $?; rt exec web nosuch 2>/dev/null; echo $?\n\
                   rt ps -f json web | grep -c $(cat pid); rt list -q; rt delete web 2>&1\n\
+                  until grep -q created out; do sleep 0.01; done\n\
                   rt kill web KILL; while rt state web | grep -q running; do :; done\n\
                   rt kill web 2>&1; rt delete web; rt delete --force web; rt list -q";
     let shown = bundle.shell(script).expect(0).stdout;

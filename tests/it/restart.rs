@@ -44,12 +44,13 @@ fn a_killed_program_comes_back_as_often_as_its_policy_says() {
     start(&sandbox, "web", "on-failure:2", "echo up; exec sleep 1000");
     let monitor = process(&sandbox, "web", ".State.ConmonPid");
     let mut last = Pid::from_raw(0);
-    for count in ["0", "1", "2"] {
+    for (count, ups) in [("0", "up\n"), ("1", "up\nup\n"), ("2", "up\nup\nup\n")] {
         let new_one = |pid: &str| pid != "0" && pid != last.to_string();
         wait_field(&sandbox, "web", ".State.Pid", new_one);
         assert_eq!(sandbox.field("web", ".RestartCount"), count);
         assert_eq!(process(&sandbox, "web", ".State.ConmonPid"), monitor);
         last = process(&sandbox, "web", ".State.Pid");
+        sandbox.wait_log("web", ups);
         kill_and_wait(&[last]);
     }
     assert_eq!(sandbox.ok(["wait", "web"]), "137");
