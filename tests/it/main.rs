@@ -36,6 +36,7 @@ mod network_world;
 mod notify;
 mod oci;
 mod overlay_fuse;
+mod packaging;
 mod peers;
 mod pods;
 mod ps;

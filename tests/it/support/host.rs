@@ -41,9 +41,11 @@ pub(crate) enum Need {
     Debian,
     /// The program nginx.
     Nginx,
+    /// Debian packages of the program under test.
+    Packages,
 }
 
-const NEEDS: [(&str, Need); 14] = [
+const NEEDS: [(&str, Need); 15] = [
     ("userns", Need::Userns),
     ("fuse", Need::Fuse),
     ("overlay", Need::Overlay),
@@ -58,6 +60,7 @@ const NEEDS: [(&str, Need); 14] = [
     ("peers", Need::Peers),
     ("debian", Need::Debian),
     ("nginx", Need::Nginx),
+    ("packages", Need::Packages),
 ];
 
 /// Whether the test must end as a skip because of `needs`, names between commas, or because the
@@ -100,9 +103,14 @@ pub(crate) fn nginx() -> Option<String> {
     named_by("CORACLE_TEST_NGINX")
 }
 
+/// The directory with the Debian packages that `packaging/build` makes.
+pub(crate) fn packages() -> Option<String> {
+    named_by("CORACLE_TEST_PACKAGES")
+}
+
 fn named_by(variable: &str) -> Option<String> {
     let path = std::env::var(variable).ok()?;
-    Path::new(&path).is_file().then_some(path)
+    Path::new(&path).exists().then_some(path)
 }
 
 /// A group that the user is in beside its own.
@@ -168,6 +176,7 @@ fn probe(need: Need) -> bool {
             .all(|program| works(program, &["--version"])),
         Need::Debian => debian().is_some(),
         Need::Nginx => nginx().is_some_and(|nginx| works(&nginx, &["-v"])),
+        Need::Packages => packages().is_some(),
     }
 }
 
@@ -186,6 +195,7 @@ fn explain(need: Need) -> &'static str {
         Need::Registry => "the program docker-registry does not run",
         Need::Peers => "skopeo, buildah or podman does not run",
         Need::Nginx => "CORACLE_TEST_NGINX names no nginx that runs; tests/run finds one",
+        Need::Packages => "CORACLE_TEST_PACKAGES names no packages; tests/run makes them",
         Need::Debian => "CORACLE_TEST_DEBIAN names no tar of a Debian; tests/run makes one",
     }
 }
