@@ -108,11 +108,12 @@ impl Runtime {
             mut document,
             preserved,
         } = asked;
-        for text in &document.warnings {
-            told.warning(text);
-        }
         if !geteuid().is_root() {
             document.add_user_namespace();
+        }
+        document.drop_ungranted()?;
+        for text in &document.warnings {
+            told.warning(text);
         }
         document.hand_over(sockets_of_caller());
         let terminal = document.spec.process().as_ref().and_then(Process::terminal);

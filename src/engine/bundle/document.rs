@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::records::file;
 use super::{BundleError, privileges};
+use crate::sys::{SysResult, caps};
 
 /// Larger documents are no specs.
 const LARGEST_BYTES: u64 = 16 << 20;
@@ -103,6 +104,16 @@ impl Document {
         self.spec.set_linux(Some(linux));
     }
 
+    /// Leaves out the capabilities that this process cannot give.
+    pub(super) fn drop_ungranted(&mut self) -> SysResult<()> {
+        let Some(mut process) = self.spec.process().clone() else {
+            return Ok(());
+        };
+        self.warnings.extend(ungranted(&self.spec, &mut process)?);
+        self.spec.set_process(Some(process));
+        Ok(())
+    }
+
     /// Tells the program of `count` sockets that it gets, as sd_listen_fds(3) looks for them.
     pub(super) fn hand_over(&mut self, count: u32) {
         let Some(process) = self.spec.process().as_ref().filter(|_| count > 0) else {
@@ -142,6 +153,16 @@ impl Document {
             warnings,
         })
     }
+}
+
+/// Takes from a process of a container what this one cannot give it; the value says what. All of it
+/// can be given in a user namespace of one's own.
+pub(super) fn ungranted(spec: &Spec, process: &mut Process) -> SysResult<Option<String>> {
+    let linux = spec.linux().as_ref();
+    if linux.is_some_and(|linux| has(linux, LinuxNamespaceType::User)) {
+        return Ok(None);
+    }
+    Ok(privileges::drop_ungranted(process, caps::permitted()?))
 }
 
 fn wrong(reason: impl Into<String>) -> BundleError {

@@ -6,6 +6,7 @@ use oci_spec::runtime::{Capabilities, Capability, Process};
 use serde_json::Value;
 
 use super::BundleError;
+use crate::runtime::capability::number;
 
 /// Takes names that nobody knows out of a `process` section.
 pub(super) fn drop_unknown(process: &mut Value) -> Vec<String> {
@@ -27,12 +28,45 @@ pub(super) fn drop_unknown(process: &mut Value) -> Vec<String> {
             false
         });
     }
-    let told = (!unknown.is_empty()).then(|| {
-        // In runc's words, which suites look for.
-        let names = unknown.join(" ");
-        format!("ignoring unknown or unavailable capabilities: [{names}]")
-    });
-    told.into_iter().collect()
+    told(&unknown).into_iter().collect()
+}
+
+/// In runc's words, which suites look for.
+fn told(names: &[String]) -> Option<String> {
+    let list = names.join(" ");
+    (!names.is_empty()).then(|| format!("ignoring unknown or unavailable capabilities: [{list}]"))
+}
+
+/// Takes away what is not among `granted`: a container without a user namespace of its own can
+/// have no more than its maker, and root of many a machine for tests has not all there is.
+pub(super) fn drop_ungranted(process: &mut Process, granted: u64) -> Option<String> {
+    let mut sets = process.capabilities().clone()?;
+    let mut gone: Vec<String> = Vec::new();
+    let mut keep = |set: &Option<Capabilities>| {
+        let mut set = set.clone()?;
+        set.retain(|one| {
+            let name = format!("CAP_{one}");
+            let is_granted = number(&name).is_some_and(|number| granted & (1 << number) != 0);
+            if !is_granted && !gone.contains(&name) {
+                gone.push(name);
+            }
+            is_granted
+        });
+        Some(set)
+    };
+    let kept = keep(sets.bounding());
+    sets.set_bounding(kept);
+    let kept = keep(sets.effective());
+    sets.set_effective(kept);
+    let kept = keep(sets.permitted());
+    sets.set_permitted(kept);
+    let kept = keep(sets.inheritable());
+    sets.set_inheritable(kept);
+    let kept = keep(sets.ambient());
+    sets.set_ambient(kept);
+    process.set_capabilities(Some(sets));
+    gone.sort_unstable();
+    told(&gone)
 }
 
 fn is_known(name: &str) -> bool {
@@ -87,6 +121,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_the_maker_has_not_is_left_out() {
+        let sets = |names: &[&str]| {
+            json!({"user": {"uid": 0, "gid": 0}, "cwd": "/",
+                   "capabilities": {"bounding": names, "permitted": names}})
+        };
+        let of = |names: &[&str]| serde_json::from_value::<Process>(sets(names)).unwrap();
+        let mut process = of(&["CAP_CHOWN", "CAP_SYS_RESOURCE"]);
+        let wanted = "ignoring unknown or unavailable capabilities: [CAP_SYS_RESOURCE]";
+        assert_eq!(drop_ungranted(&mut process, 1).as_deref(), Some(wanted));
+        assert_eq!(process, of(&["CAP_CHOWN"]));
+        assert_eq!(drop_ungranted(&mut process, 1), None);
+    }
 
     #[test]
     fn what_nobody_has_is_left_out() {

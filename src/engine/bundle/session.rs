@@ -10,7 +10,7 @@ use nix::sys::signal::SIGKILL;
 use oci_spec::runtime::{Capability, ContainerState, LinuxCapabilities, Process, Spec};
 
 use super::create::{keep_wired, own_streams, streams};
-use super::document::read_process;
+use super::document::{read_process, ungranted};
 use super::foreground::{Ended, Foreground};
 use super::records::Status;
 use super::verbs::refused;
@@ -82,7 +82,8 @@ impl Runtime {
         }
         let mut spec = directory.read_spec()?;
         // A descriptor of the caller's may be named as the file.
-        let (process, warnings) = process(&spec, &request.process)?;
+        let (mut process, mut warnings) = process(&spec, &request.process)?;
+        warnings.extend(ungranted(&spec, &mut process)?);
         for text in &warnings {
             told.warning(text);
         }
