@@ -158,7 +158,8 @@ fn slice_path(slice: &str) -> PathBuf {
 
 impl Cgroups {
     /// Makes the cgroups that a spec asks for, where the caller may. Elsewhere the container stays
-    /// in the caller's.
+    /// in the caller's. One in which others live already is refused, since to pause, limit or
+    /// remove the container would be to do so to them; one that a killed container left is empty.
     pub(super) fn make(
         linux: &Linux,
         id: &str,
@@ -169,7 +170,11 @@ impl Cgroups {
             return Ok(made);
         }
         let wanted = wanted_path(linux, id, manager)?;
-        for hierarchy in hierarchies() {
+        let hierarchies = hierarchies();
+        for hierarchy in &hierarchies {
+            check_free(&hierarchy.mount_point.join(hierarchy.place(&wanted)), id)?;
+        }
+        for hierarchy in hierarchies {
             let below = hierarchy.place(&wanted);
             let directory = hierarchy.mount_point.join(&below);
             if make_all(&hierarchy, &directory).is_err() {
@@ -330,6 +335,22 @@ fn make_all(hierarchy: &Hierarchy, directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// In runc's words: nobody lives there, and nothing that comes would stand still.
+fn check_free(directory: &Path, id: &str) -> Result<(), BundleError> {
+    let mut pids = Vec::new();
+    collect(directory, &mut pids);
+    let frozen = fs::read_to_string(directory.join("cgroup.freeze")).unwrap_or_default();
+    let what = match pids.len() {
+        0 if frozen.trim() != "1" => return Ok(()),
+        0 => "unexpectedly frozen".to_owned(),
+        count => format!("not empty: {count} process(es) found"),
+    };
+    Err(BundleError::Cgroup {
+        id: id.to_owned(),
+        reason: format!("container's cgroup {} is {what}", directory.display()),
+    })
+}
+
 fn collect(directory: &Path, pids: &mut Vec<i32>) {
     let text = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
     pids.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()));
@@ -386,6 +407,28 @@ mod tests {
         );
         assert_eq!(found[0].place(Path::new("/x")), Path::new("x"));
         assert_eq!(found[0].place(Path::new("x")), Path::new("a/b/x"));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "stands for the kernel's files")]
+    fn a_cgroup_in_which_others_live_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let checked = || check_free(&directory.path().join("web"), "web");
+        assert!(checked().is_ok(), "there is none");
+        let inner = directory.path().join("web/inner");
+        fs::create_dir_all(&inner).unwrap();
+        fs::write(inner.join("cgroup.procs"), "").unwrap();
+        assert!(checked().is_ok(), "a killed container left it");
+        let freeze = directory.path().join("web/cgroup.freeze");
+        fs::write(&freeze, "1\n").unwrap();
+        let told = checked().unwrap_err().to_string();
+        assert!(told.ends_with("web is unexpectedly frozen"), "{told}");
+        fs::write(inner.join("cgroup.procs"), "7\n8\n").unwrap();
+        let told = checked().unwrap_err().to_string();
+        assert!(
+            told.ends_with("is not empty: 2 process(es) found"),
+            "{told}"
+        );
     }
 
     #[test]
