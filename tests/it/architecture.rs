@@ -317,6 +317,66 @@ fn every_file_of_the_end_to_end_tests_is_named() {
     }
 }
 
+/// Holes that engines and runtimes had. Each is the name of a test that shows that it is none here.
+const KNOWN_HOLES: &[&str] = &[
+    "2014_8989",  // setgroups in a namespace of one id
+    "2016_9962",  // a process that enters can be looked into
+    "2017_5226",  // TIOCSTI
+    "2018_15664", // cp through a link that is exchanged
+    "2019_5736",  // /proc/self/exe is the runtime
+    "2019_14271", // cp runs code of the container
+    "2019_16884", // a mount over /proc
+    "2019_19921", // a link over /proc
+    "2020_14370", // one container's environment in another
+    "2020_15257", // abstract sockets
+    "2021_20199", // forwarded connections come from 127.0.0.1
+    "2021_30465", // links exchanged under a mount
+    "2022_0492",  // the release agent of cgroup v1
+    "2022_1227",  // top runs code of the container
+    "2022_2989",  // supplementary groups
+    "2022_2990",
+    "2022_36109",
+    "2022_24769", // inheritable capabilities
+    "2022_27650",
+    "2022_29162",
+    "2023_0778",  // an exported volume follows links
+    "2023_25809", // a writable /sys/fs/cgroup
+    "2024_3056",  // a shared /dev/shm
+    "2024_9676",  // passwd is a link or a pipe
+    "2024_21626", // a working directory in /proc/self/fd
+    "2024_45310", // places made through a link
+    "2025_31133", // /dev/null of the image as a mask
+    "2025_52565", // /dev/console of the image
+    "2025_52881", // a false /proc is written to
+    "2026_30892", // users of exec
+    "2026_41579", // /dev is a link
+    "2026_47766",
+];
+
+#[test]
+fn every_known_hole_is_the_name_of_a_test() {
+    let mut names = String::new();
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pending = vec![top.join("src"), top.join("tests/it")];
+    while let Some(directory) = pending.pop() {
+        for entry in fs::read_dir(&directory).expect("the directory is there") {
+            let path = entry.expect("the directory can be read").path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = fs::read_to_string(&path).expect("sources are text");
+                let tests = text.split("#[test]\n").skip(1);
+                names.extend(
+                    tests.filter_map(|test| test.lines().find(|line| line.contains("fn "))),
+                );
+            }
+        }
+    }
+    let has_test = |hole: &&&str| names.contains(&format!("cve_{hole}"));
+    let without: Vec<_> = KNOWN_HOLES.iter().filter(|hole| !has_test(hole)).collect();
+    assert!(without.is_empty(), "no test has their names: {without:?}");
+}
+
 #[test]
 fn every_file_names_its_licence_and_says_what_it_is() {
     for source in tree() {

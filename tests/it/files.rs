@@ -179,7 +179,7 @@ fn files_are_copied_in_every_direction() {
 }
 
 #[test]
-fn a_hostile_container_reaches_nothing_of_the_host_by_cp() {
+fn a_hostile_container_reaches_nothing_of_the_host_by_cp_cve_2018_15664_cve_2019_14271() {
     requires!("userns");
     if tool() != Tool::Coracle {
         return;

@@ -195,7 +195,7 @@ fn a_directory_of_a_group_without_an_id_inside_is_no_obstacle() {
 }
 
 #[test]
-fn one_id_alone_denies_setgroups_and_a_range_does_not() {
+fn one_id_alone_denies_setgroups_and_a_range_does_not_cve_2014_8989() {
     requires!("userns");
     let sandbox = Sandbox::with_image();
     let script = "cat /proc/self/setgroups /proc/self/uid_map";
@@ -242,7 +242,7 @@ fn processes_have_the_name_that_they_were_called_by() {
 }
 
 #[test]
-fn a_container_never_gets_the_engines_binary() {
+fn a_container_never_gets_the_engines_binary_cve_2019_5736_cve_2016_9962() {
     requires!("userns");
     let sandbox = Sandbox::with_image();
     // As `cargo install` leaves it: the caller's own, and so the container's root may write it.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Commands that look: inspect, top, port, info, version, and what their templates can say.
 
-use crate::support::sandbox::IMAGE;
+use crate::support::sandbox::{IMAGE, Tool, tool};
 use crate::support::{Sandbox, requires};
 
 #[test]
@@ -126,7 +126,7 @@ fn a_template_that_does_not_fit_says_where() {
 }
 
 #[test]
-fn top_shows_processes_as_the_container_knows_them() {
+fn top_shows_processes_as_the_container_knows_them_cve_2022_1227() {
     requires!("userns");
     let sandbox = Sandbox::with_image();
     sandbox.ok([
@@ -141,6 +141,10 @@ fn top_shows_processes_as_the_container_knows_them() {
         "1000",
     ]);
     let pid = sandbox.field("web", ".State.Pid");
+    // Programs of the container's are not asked, neither here nor there.
+    let programs = "for p in ps nsenter; do rm -f /bin/$p /usr/bin/$p; \
+                    printf '#!/bin/sh\\ntouch /asked' > /bin/$p; chmod 755 /bin/$p; done";
+    sandbox.ok(["exec", "web", "sh", "-c", programs]);
     let usual = sandbox.ok(["top", "web"]);
     let headings: Vec<&str> = usual.lines().next().unwrap().split_whitespace().collect();
     let expected = [
@@ -160,6 +164,9 @@ fn top_shows_processes_as_the_container_knows_them() {
         "{by_ps}"
     );
     sandbox.run(["top", "web", "-eo", "nosuch"]).expect(125);
+    if tool() == Tool::Coracle {
+        sandbox.ok(["exec", "web", "test", "!", "-e", "/asked"]);
+    }
     sandbox.ok(["rm", "-f", "-t", "0", "web"]);
     let gone = sandbox.run(["top", "web"]).expect(125);
     assert!(gone.stderr.contains("no such container"), "{}", gone.stderr);

@@ -115,7 +115,7 @@ pub(crate) fn until_ended(helper: Option<Pid>) {
 }
 
 #[test]
-fn clients_of_the_host_and_of_the_network_reach_a_server() {
+fn clients_of_the_host_and_of_the_network_reach_a_server_cve_2021_20199() {
     requires!("userns");
     let sandbox = Sandbox::with_image();
     let port = free_port();

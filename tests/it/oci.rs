@@ -473,3 +473,82 @@ fn sessions_and_terminals_are_as_with_other_runtimes() {
     let wanted = "i686\nmonotonic 7 9\nboottime 0 0\n255\nError: container not running: t\n0\n";
     assert_eq!(bundle.shell(script).expect(0).stdout, wanted);
 }
+
+/// Root may show the files of most file systems under other ids; for everybody else, and where the
+/// file system cannot, the mount is refused, for it would show what it must not.
+#[test]
+fn a_mount_shows_other_ids_where_the_kernel_lets_it() {
+    requires!("userns");
+    let bundle = Bundle::new();
+    let data = bundle.sandbox.path("b/data");
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("file"), "of the host").unwrap();
+    let map = |id: u32| json!([{"containerID": 0, "hostID": id, "size": 1}]);
+    let forms = [
+        ("idmap=uids=0-1000-1;gids=0-2000-1", None),
+        ("ridmap=uids=0-1000-1;gids=0-2000-1", None),
+        ("rbind", Some((map(1000), map(2000)))),
+    ];
+    bundle.edit(runs("stat -c %u:%g /data/file; cat /data/file"));
+    for (option, maps) in forms {
+        bundle.edit(|spec| {
+            let mounts = spec["mounts"].as_array_mut().unwrap();
+            mounts.retain(|mount| mount["destination"] != "/data");
+            let mut mount = json!({"destination": "/data", "type": "bind", "source": "data",
+                "options": ["bind", "ro", option]});
+            if let Some((uids, gids)) = maps {
+                mount["uidMappings"] = uids;
+                mount["gidMappings"] = gids;
+            }
+            mounts.push(mount);
+        });
+        let outcome = bundle.shell("rt run t");
+        if outcome.code == 0 && is_root() {
+            assert_eq!(outcome.stdout, "1000:2000\nof the host", "{option}");
+            continue;
+        }
+        let outcome = outcome.expect(1);
+        assert_eq!(outcome.stdout, "", "{option}");
+        let why = "cannot be mapped for /data: that takes the rights of root over its file system";
+        assert!(outcome.stderr.contains(why), "{option}: {outcome:?}");
+    }
+    let rest = bundle.shell("rt list -q; rt state t").expect(1);
+    assert_eq!(rest.stdout, "", "{rest:?}");
+}
+
+/// A bundle without mounts of its own has the /dev of its root: nothing there leads out, neither
+/// for the masks nor for the terminal.
+#[test]
+fn a_dev_of_the_image_masks_and_shows_nothing_else_cve_2025_31133_cve_2025_52565() {
+    requires!("userns");
+    let bundle = Bundle::new();
+    let canary = bundle.sandbox.file("canary", "untouched\n");
+    let secret = bundle.sandbox.path("b/rootfs/etc/secret");
+    fs::write(&secret, "secret\n").unwrap();
+    bundle
+        .edit(runs("cat /etc/secret; echo spoilt > /etc/secret; true"))
+        .edit(|spec| {
+            spec["mounts"] = json!([{"destination": "/proc", "type": "proc", "source": "proc"}]);
+            spec["linux"]["maskedPaths"] = json!(["/etc/secret"]);
+        });
+    let dev = bundle.sandbox.path("b/rootfs/dev");
+    for terminal in [false, true] {
+        bundle.edit(|spec| spec["process"]["terminal"] = json!(terminal));
+        for target in [&*canary, "/etc/secret", "/proc/sys/kernel/hostname"] {
+            for name in ["null", "console", "ptmx", "pts", "tty"] {
+                fs::remove_dir_all(&dev).unwrap();
+                fs::create_dir(&dev).unwrap();
+                std::os::unix::fs::symlink(target, dev.join(name)).unwrap();
+                let outcome = bundle.shell("rt run t </dev/null; rt delete -f t");
+                let case = format!("{name} to {target}, terminal {terminal}: {outcome:?}");
+                assert!(!outcome.stdout.contains("secret"), "{case}");
+                assert_eq!(
+                    fs::read_to_string(&canary).unwrap(),
+                    "untouched\n",
+                    "{case}"
+                );
+                assert_eq!(fs::read_to_string(&secret).unwrap(), "secret\n", "{case}");
+            }
+        }
+    }
+}

@@ -134,7 +134,7 @@ fn the_environment_is_made_of_flags_files_and_defaults() {
 }
 
 #[test]
-fn users_are_found_by_name_and_number() {
+fn users_are_found_by_name_and_number_cve_2022_2989_cve_2022_2990_cve_2022_36109() {
     requires!("userns,range");
     let sandbox = Sandbox::with_image();
     let cases = [

@@ -103,7 +103,7 @@ fn a_log_cannot_be_made_to_lie() {
 }
 
 #[test]
-fn a_variable_is_one_whatever_it_holds() {
+fn a_variable_is_one_whatever_it_holds_cve_2020_14370() {
     requires!("userns");
     let sandbox = Sandbox::with_image();
     let text = "a\nPATH=/evil\n\x1b";

@@ -82,7 +82,7 @@ fn replace_by_link(path: &Path, target: &Path) {
 }
 
 #[test]
-fn dev_proc_and_sys_that_lead_out_of_an_image_lead_nowhere() {
+fn dev_proc_and_sys_that_lead_out_of_an_image_lead_nowhere_cve_2026_41579_cve_2026_47766() {
     requires!("userns");
     let sandbox = Sandbox::new();
     let canary = Canary::new(&sandbox);
@@ -147,7 +147,7 @@ fn files_that_lead_out_of_an_image_lead_nowhere() {
 }
 
 #[test]
-fn no_descriptor_of_ours_or_the_callers_is_a_way_out() {
+fn no_descriptor_of_ours_or_the_callers_is_a_way_out_cve_2024_21626() {
     requires!("userns");
     let sandbox = Sandbox::with_image();
     sandbox.background("web", &["sleep", "1000"]);
@@ -180,7 +180,7 @@ fn no_descriptor_of_ours_or_the_callers_is_a_way_out() {
 }
 
 #[test]
-fn nobody_is_given_a_false_proc() {
+fn nobody_is_given_a_false_proc_cve_2019_16884_cve_2019_19921_cve_2025_52881() {
     requires!("userns");
     let sandbox = Sandbox::with_image();
     fs::create_dir_all(sandbox.path("false/sys/kernel")).unwrap();
@@ -238,7 +238,7 @@ impl Drop for Swapper {
 }
 
 #[test]
-fn mounts_in_a_volume_whose_names_are_exchanged_stay_inside() {
+fn mounts_in_a_volume_whose_names_are_exchanged_stay_inside_cve_2021_30465_cve_2024_45310() {
     requires!("userns");
     let sandbox = Sandbox::with_image();
     let canary = Canary::new(&sandbox);
@@ -295,6 +295,34 @@ fn a_file_that_becomes_a_link_while_a_tmpfs_is_filled_is_not_followed() {
 }
 
 #[test]
+fn an_exported_volume_holds_nothing_from_outside_cve_2023_0778() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let secret = sandbox.file("secret", "the caller's own");
+    let script = "for n in 1 2 3 4 5 6 7 8; do echo public > /v/$n; chmod 666 /v/$n; done; \
+                  chmod 777 /v";
+    run(&sandbox, &["-v", "data:/v"], &["sh", "-c", script])
+        .run()
+        .expect(0);
+    let place = sandbox.ok(["volume", "inspect", "--format", "{{.Mountpoint}}", "data"]);
+    let content = PathBuf::from(place);
+    let links = content.join("links");
+    fs::create_dir(&links).unwrap();
+    let pairs = (1..=8).map(|number| {
+        let link = links.join(number.to_string());
+        symlink(&secret, &link).unwrap();
+        (content.join(number.to_string()), link)
+    });
+    let swapper = Swapper::start(pairs.collect());
+    for _ in 0..20 {
+        let exported = sandbox.run(["volume", "export", "data"]);
+        assert!([0, 125].contains(&exported.code), "{}", exported.stderr);
+        assert!(!exported.stdout.contains("the caller's own"));
+    }
+    drop(swapper);
+}
+
+#[test]
 fn the_host_is_neither_seen_nor_mounted_on() {
     requires!("userns");
     let sandbox = Sandbox::with_image();
@@ -323,7 +351,7 @@ fn the_host_is_neither_seen_nor_mounted_on() {
 }
 
 #[test]
-fn user_databases_of_every_shape_end_in_an_answer() {
+fn user_databases_of_every_shape_end_in_an_answer_cve_2024_9676() {
     requires!("userns");
     let sandbox = Sandbox::new();
     let rootfs = sandbox.rootfs("root");

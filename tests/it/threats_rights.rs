@@ -39,7 +39,7 @@ const CAPABILITIES: &str = "sed -n 's/^Cap[A-Z][a-z]*:[^0-9a-f]*0*\\(.\\)/\\1/p'
                             /proc/self/status | tr '\\n' ' '";
 
 #[test]
-fn capability_sets_are_the_same_in_run_and_exec() {
+fn capability_sets_are_the_same_in_run_and_exec_cve_2022_24769_cve_2022_27650_cve_2022_29162() {
     requires!("userns,range");
     let sandbox = Sandbox::with_image();
     // Inheritable, permitted, effective, bounding, ambient (CVE-2022-24769: nothing inheritable).
@@ -186,7 +186,7 @@ fn the_callers_keys_stay_outside() {
 }
 
 #[test]
-fn nothing_is_typed_into_the_callers_terminal() {
+fn nothing_is_typed_into_the_callers_terminal_cve_2017_5226() {
     requires!("userns");
     let sandbox = Sandbox::with_image();
     let tiocsti = "for (0..2) { open(my $f, '<&=', $_); my $c = 'x'; \
@@ -203,7 +203,7 @@ fn nothing_is_typed_into_the_callers_terminal() {
 }
 
 #[test]
-fn what_the_kernel_shows_is_masked_or_cannot_be_written() {
+fn what_the_kernel_shows_is_masked_or_cannot_be_written_cve_2022_0492_cve_2023_25809() {
     requires!("userns");
     let sandbox = Sandbox::with_image();
     let masked = "for p in acpi kcore keys latency_stats sched_debug scsi timer_list timer_stats \
@@ -231,7 +231,7 @@ fn what_the_kernel_shows_is_masked_or_cannot_be_written() {
         assert!(refused.stderr.lines().count() >= 6, "{}", refused.stderr);
         assert_eq!(run(writable).stdout, "", "{mode:?}");
     }
-    // A release agent of cgroup v1 would run outside (CVE-2022-0492). Root may set one.
+    // A release agent of cgroup v1 would run outside. Root may set one.
     if !host::is_root() {
         let door = "mkdir /c; for k in memory rdma misc pids; do mount -t cgroup -o $k c /c && \
                     echo /agent > /c/release_agent && echo written; umount /c; done 2>/dev/null; true";
@@ -388,7 +388,7 @@ fn sysctls_of_the_host_are_refused() {
 }
 
 #[test]
-fn users_of_exec_are_read_strictly() {
+fn users_of_exec_are_read_strictly_cve_2026_30892() {
     requires!("userns,range");
     let sandbox = Sandbox::with_image();
     sandbox.background("web", &["sleep", "1000"]);
@@ -472,7 +472,7 @@ fn exec_believes_nothing_that_a_container_shows() {
 }
 
 #[test]
-fn a_shared_shm_is_that_of_the_other_container() {
+fn a_shared_shm_is_that_of_the_other_container_cve_2024_3056() {
     requires!("userns");
     let sandbox = Sandbox::with_image();
     fs::create_dir(sandbox.path("private")).unwrap();
@@ -528,7 +528,7 @@ fn signals_of_a_container_end_nothing_outside() {
 }
 
 #[test]
-fn what_belongs_to_a_container_is_the_callers_alone() {
+fn what_belongs_to_a_container_is_the_callers_alone_cve_2020_15257() {
     requires!("userns");
     if tool() != Tool::Coracle {
         return;
