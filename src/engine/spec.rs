@@ -21,6 +21,7 @@ use super::secret::SecretFile;
 use crate::config::mounts_conf::DefaultMount;
 use crate::runtime::capability::{self, DOCKER_ADDS, PODMAN_DEFAULT};
 use crate::state::record::{ContainerRecord, MountRequest};
+use crate::sys::process::{Resource, rlimit};
 
 /// What a spec needs to know besides the record.
 #[derive(Debug, Clone)]
@@ -193,7 +194,7 @@ fn to_set<'n>(names: impl Iterator<Item = &'n str>) -> Capabilities {
 }
 
 /// Limits that a container has as high as they go, with the kernel's numbers.
-const OPEN_ENDED: [(&str, u32); 2] = [
+const OPEN_ENDED: [(&str, Resource); 2] = [
     ("nofile", nix::libc::RLIMIT_NOFILE),
     ("nproc", nix::libc::RLIMIT_NPROC),
 ];
@@ -214,7 +215,7 @@ fn rlimits(record: &ContainerRecord) -> Vec<PosixRlimit> {
         .filter(|(name, _)| !host && !asked(name))
         .map(|(name, resource)| {
             // As much of it as this user has: nobody asked for more.
-            let most = crate::sys::process::rlimit(resource).map_or(GENEROUS, |(_, hard)| hard);
+            let most = rlimit(resource).map_or(GENEROUS, |(_, hard)| hard);
             (name.to_owned(), GENEROUS.min(most), GENEROUS.min(most))
         })
         .collect();

@@ -4,7 +4,6 @@
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
-use nix::fcntl::{RenameFlags, renameat2};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::backing::Name;
@@ -13,6 +12,7 @@ use super::merge::{Depth, Entry};
 use super::nodes::{Link, NodeId};
 use super::overlay::{Overlay, UpperDirectory};
 use crate::layer_format::WhiteoutForm;
+use crate::sys::fs::{self, Renaming};
 
 /// What rename(2) does about a name that is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,12 +212,12 @@ impl Overlay {
         form: WhiteoutForm,
     ) -> nix::Result<()> {
         if source.below && form == WhiteoutForm::Device {
-            match rename_with(source, target, RenameFlags::RENAME_WHITEOUT) {
+            match rename_with(source, target, Renaming::LeaveWhiteout) {
                 Err(Errno::EINVAL | Errno::EPERM) => {}
                 answer => return answer,
             }
         }
-        rename_with(source, target, RenameFlags::empty())?;
+        rename_with(source, target, Renaming::Replace)?;
         if source.below {
             self.work()?.add_whiteout(&source.directory, &source.name)?;
         }
@@ -239,13 +239,19 @@ impl Overlay {
     }
 }
 
-fn rename_with(source: &Party, target: &Party, flags: RenameFlags) -> nix::Result<()> {
+fn rename_with(source: &Party, target: &Party, renaming: Renaming) -> nix::Result<()> {
     let (from, to): (&OwnedFd, &OwnedFd) = (&source.directory, &target.directory);
-    renameat2(from, source.name.as_ref(), to, target.name.as_ref(), flags)
+    fs::rename(
+        from,
+        source.name.as_ref(),
+        to,
+        target.name.as_ref(),
+        renaming,
+    )
 }
 
 fn swap(source: &Party, target: &Party) -> nix::Result<()> {
-    rename_with(source, target, RenameFlags::RENAME_EXCHANGE)
+    rename_with(source, target, Renaming::Exchange)
 }
 
 fn format_dot_wh(name: &Name) -> std::ffi::CString {

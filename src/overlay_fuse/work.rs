@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, RenameFlags, open, renameat, renameat2};
+use nix::fcntl::{AtFlags, OFlag, open, renameat};
 use nix::sys::stat::{Mode, fstat, mkdirat};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 
@@ -16,6 +16,7 @@ use super::OverlayError;
 use super::backing::{Name, open_directory};
 use super::layer::read_directory;
 use crate::layer_format::{WhiteoutForm, write_whiteout};
+use crate::sys::fs::{Renaming, rename};
 
 /// Our corner of the work directory; the kernel's overlay uses `work` and `index` beside it.
 const CORNER: &CStr = c"coracle";
@@ -168,13 +169,7 @@ pub(super) enum Shape {
 
 /// Swaps two names.
 fn exchange(one: &OwnedFd, one_name: &CStr, other: &OwnedFd, other_name: &CStr) -> nix::Result<()> {
-    renameat2(
-        one,
-        one_name,
-        other,
-        other_name,
-        RenameFlags::RENAME_EXCHANGE,
-    )
+    rename(one, one_name, other, other_name, Renaming::Exchange)
 }
 
 fn empty_corner(parent: &OwnedFd) -> nix::Result<OwnedFd> {

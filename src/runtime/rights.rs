@@ -15,7 +15,7 @@ use super::idmap::{is_mapped, parse_map};
 use super::launch::{Filter, GroupPolicy, Listener, StageFailure};
 use super::user::Identity;
 use crate::sys::caps;
-use crate::sys::process::set_rlimit;
+use crate::sys::process::{Resource, rlimit, set_rlimit};
 use crate::sys::seccomp::{load_filter, load_filter_with_listener};
 use crate::sys::{Called, Ignored, SysError, SysResult};
 
@@ -176,7 +176,7 @@ pub fn raise_limits(process: &Process) {
         let Some(resource) = resource_number(&limit.typ().to_string()) else {
             continue;
         };
-        let now = crate::sys::process::rlimit(resource);
+        let now = rlimit(resource);
         if let Ok((soft, hard)) = now
             && hard < limit.hard()
         {
@@ -202,8 +202,8 @@ pub fn limit_resources(
         let Some(resource) = resource_number(&name) else {
             continue;
         };
-        let (now, ceiling) = crate::sys::process::rlimit(resource)
-            .map_err(|error| StageFailure::setup(error.to_string()))?;
+        let (now, ceiling) =
+            rlimit(resource).map_err(|error| StageFailure::setup(error.to_string()))?;
         let (soft, hard) = match excess {
             Excess::Refuse if limit.hard() > ceiling => return Err(above(&name, ceiling)),
             Excess::Refuse | Excess::Clamp => {
@@ -232,7 +232,7 @@ fn refused_limit(name: &str, error: &SysError) -> StageFailure {
     StageFailure::setup(format!("set the limit {name}: {error}"))
 }
 
-fn resource_number(name: &str) -> Option<u32> {
+fn resource_number(name: &str) -> Option<Resource> {
     let order = [
         "RLIMIT_CPU",
         "RLIMIT_FSIZE",
@@ -254,7 +254,7 @@ fn resource_number(name: &str) -> Option<u32> {
     order
         .iter()
         .position(|each| *each == name)
-        .and_then(|at| u32::try_from(at).ok())
+        .and_then(|at| Resource::try_from(at).ok())
 }
 
 #[cfg(test)]

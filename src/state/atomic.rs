@@ -7,8 +7,9 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use nix::fcntl::AT_FDCWD;
 
+use crate::sys::fs::{Renaming, rename as rename_at};
 use crate::sys::random::random_bytes;
 use crate::sys::{Called, SysResult};
 
@@ -136,7 +137,7 @@ pub fn rename(from: &Path, to: &Path) -> SysResult<()> {
 /// removal of the old file under its new name: ext4 starts to write a file to the disk when it is
 /// renamed over another, which takes milliseconds and is of no use here.
 fn exchange(from: &Path, to: &Path) -> SysResult<()> {
-    let swap = || renameat2(AT_FDCWD, from, AT_FDCWD, to, RenameFlags::RENAME_EXCHANGE);
+    let swap = || rename_at(AT_FDCWD, from, AT_FDCWD, to, Renaming::Exchange);
     match swap() {
         Ok(()) => fs::remove_file(from)
             .called(|| format!("rename({}, {})", from.display(), to.display()))

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, RenameFlags, renameat2};
+use nix::fcntl::{AT_FDCWD, OFlag};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -22,6 +22,7 @@ use super::atomic;
 use super::dirs::private_directories;
 use super::locks::{Contention, DirectoryLock};
 use super::tree::remove_tree;
+use crate::sys::fs::{Renaming, rename};
 
 /// As many as loops that run beside each other on a large machine.
 const SPARES_MAX: u32 = 16;
@@ -75,8 +76,8 @@ impl Spares {
         let mut made = false;
         let mut number = 0;
         while number < SPARES_MAX {
-            let flags = RenameFlags::RENAME_NOREPLACE;
-            match renameat2(AT_FDCWD, removed, AT_FDCWD, &self.place(number), flags) {
+            let place = self.place(number);
+            match rename(AT_FDCWD, removed, AT_FDCWD, &place, Renaming::KeepTarget) {
                 Ok(()) => return true,
                 Err(Errno::EEXIST) => number += 1,
                 Err(Errno::ENOENT) if !made => {

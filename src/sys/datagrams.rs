@@ -58,7 +58,7 @@ impl Batch {
                 socket.as_raw_fd(),
                 headers.as_mut_ptr(),
                 most,
-                libc::MSG_DONTWAIT,
+                flags(libc::MSG_DONTWAIT),
                 std::ptr::null_mut(),
             )
         };
@@ -118,7 +118,7 @@ impl Batch {
                     socket.as_raw_fd(),
                     rest.as_mut_ptr(),
                     count,
-                    libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+                    flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL),
                 )
             };
             // One that cannot go keeps the others from nothing.
@@ -164,18 +164,24 @@ fn count_of(headers: &[libc::mmsghdr]) -> libc::c_uint {
 }
 
 fn header(part: &mut libc::iovec) -> libc::mmsghdr {
-    libc::mmsghdr {
-        msg_hdr: libc::msghdr {
-            msg_name: std::ptr::null_mut(),
-            msg_namelen: 0,
-            msg_iov: part,
-            msg_iovlen: 1,
-            msg_control: std::ptr::null_mut(),
-            msg_controllen: 0,
-            msg_flags: 0,
-        },
-        msg_len: 0,
-    }
+    // Field by field: musl has padding between them that has no public name.
+    // SAFETY: numbers and pointers, for which all zeros is "none".
+    let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
+    header.msg_hdr.msg_iov = part;
+    header.msg_hdr.msg_iovlen = 1;
+    header
+}
+
+/// With the type that the C library gives them in calls for many datagrams.
+#[cfg(target_env = "gnu")]
+fn flags(bits: libc::c_int) -> libc::c_int {
+    bits
+}
+
+/// With the type that the C library gives them in calls for many datagrams.
+#[cfg(not(target_env = "gnu"))]
+fn flags(bits: libc::c_int) -> libc::c_uint {
+    bits.cast_unsigned()
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! File system calls that nix does not have.
+//! File system calls that nix does not have, or not with every C library.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
+use nix::NixPath;
 use nix::errno::Errno;
 
 mod request {
@@ -52,4 +53,60 @@ pub fn writers_of(file: BorrowedFd<'_>) -> Writers {
             Writers::None
         }
     }
+}
+
+/// What becomes of the two names of a rename.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renaming {
+    /// What had the new name is gone.
+    Replace,
+    /// Nothing may have the new name.
+    KeepTarget,
+    /// Each has the other's name.
+    Exchange,
+    /// As `Replace`; the old name becomes a whiteout of overlay.
+    LeaveWhiteout,
+}
+
+/// renameat2(2).
+///
+/// # Errors
+///
+/// renameat2(2)'s; the errno is bare since callers go another way where a file system cannot do it.
+pub fn rename<From, To>(
+    from_directory: impl AsFd,
+    from: &From,
+    to_directory: impl AsFd,
+    to: &To,
+    renaming: Renaming,
+) -> nix::Result<()>
+where
+    From: NixPath + ?Sized,
+    To: NixPath + ?Sized,
+{
+    let flags = match renaming {
+        Renaming::Replace => 0,
+        Renaming::KeepTarget => libc::RENAME_NOREPLACE,
+        Renaming::Exchange => libc::RENAME_EXCHANGE,
+        Renaming::LeaveWhiteout => libc::RENAME_WHITEOUT,
+    };
+    let from_directory = from_directory.as_fd().as_raw_fd();
+    let to_directory = to_directory.as_fd().as_raw_fd();
+    let done = from.with_nix_path(|from| {
+        to.with_nix_path(|to| {
+            // Not every C library has a function for it.
+            // SAFETY: both paths end with NUL and are alive during the call.
+            unsafe {
+                libc::syscall(
+                    libc::SYS_renameat2,
+                    from_directory,
+                    from.as_ptr(),
+                    to_directory,
+                    to.as_ptr(),
+                    flags,
+                )
+            }
+        })
+    })??;
+    Errno::result(done).map(drop)
 }

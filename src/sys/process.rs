@@ -212,11 +212,12 @@ pub fn exec_fd(file: BorrowedFd<'_>, arguments: &[CString], environment: &[CStri
     let envp = pointers(environment);
     // SAFETY: both arrays end with NULL and point at NUL-terminated strings that outlive the call.
     unsafe {
-        libc::execveat(
+        libc::syscall(
+            libc::SYS_execveat,
             file.as_raw_fd(),
             c"".as_ptr(),
-            argv.as_ptr().cast(),
-            envp.as_ptr().cast(),
+            argv.as_ptr(),
+            envp.as_ptr(),
             libc::AT_EMPTY_PATH,
         )
     };
@@ -275,12 +276,19 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// Lifts or lowers a resource limit of this process (`RLIMIT_*` numbers of prlimit(2)).
+/// A `RLIMIT_*` number of prlimit(2), with the type that the C library gives it.
+#[cfg(target_env = "gnu")]
+pub type Resource = libc::c_uint;
+/// A `RLIMIT_*` number of prlimit(2), with the type that the C library gives it.
+#[cfg(not(target_env = "gnu"))]
+pub type Resource = libc::c_int;
+
+/// Lifts or lowers a resource limit of this process.
 ///
 /// # Errors
 ///
 /// prlimit(2)'s.
-pub fn set_rlimit(resource: libc::c_uint, soft: u64, hard: u64) -> SysResult<()> {
+pub fn set_rlimit(resource: Resource, soft: u64, hard: u64) -> SysResult<()> {
     let limit = libc::rlimit {
         rlim_cur: soft,
         rlim_max: hard,
@@ -297,7 +305,7 @@ pub fn set_rlimit(resource: libc::c_uint, soft: u64, hard: u64) -> SysResult<()>
 /// # Errors
 ///
 /// prlimit(2)'s.
-pub fn rlimit(resource: libc::c_uint) -> SysResult<(u64, u64)> {
+pub fn rlimit(resource: Resource) -> SysResult<(u64, u64)> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,

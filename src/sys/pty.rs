@@ -7,7 +7,11 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
-use super::{Called, SysError, SysResult};
+use super::{Called, SysResult};
+
+mod request {
+    nix::ioctl_write_ptr_bad!(set_interface_flags, libc::SIOCSIFFLAGS, libc::ifreq);
+}
 
 /// Unlocks the pseudo-terminal of `master` and opens its other end by descriptor, never by path:
 /// a path below the container's /dev/pts could be anything (CVE-2025-52565).
@@ -61,9 +65,6 @@ pub fn loopback_up() -> SysResult<()> {
         *slot = (*byte).cast_signed();
     }
     // SAFETY: SIOCSIFFLAGS reads an ifreq, alive during the call.
-    let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) };
-    match Errno::result(done) {
-        Ok(_) => Ok(()),
-        Err(errno) => Err(SysError::new("ioctl(SIOCSIFFLAGS, lo)", errno)),
-    }
+    let done = unsafe { request::set_interface_flags(socket.as_raw_fd(), &raw const request) };
+    done.map(drop).called(|| "ioctl(SIOCSIFFLAGS, lo)")
 }

@@ -25,7 +25,7 @@ enum Kind {
 }
 
 /// Numbers of statfs(2) with the names that people know.
-const FILE_SYSTEMS: &[(i64, &str, Kind)] = &[
+const FILE_SYSTEMS: &[(u32, &str, Kind)] = &[
     (0xEF53, "ext4", Kind::Local),
     (0x9123_683E, "btrfs", Kind::Local),
     (0x5846_5342, "xfs", Kind::Local),
@@ -94,7 +94,9 @@ fn judge(dirs: &Dirs, scratch: &Path) -> Finding {
 }
 
 fn file_system(path: &Path) -> (&'static str, Kind) {
+    // C libraries differ in the type of the number; all numbers fit into 32 bits.
     let number = statfs(path).map_or(0, |stat| stat.filesystem_type().0);
+    let number = u32::try_from(number).unwrap_or_default();
     FILE_SYSTEMS
         .iter()
         .find(|(known, _, _)| *known == number)
