@@ -47,6 +47,9 @@ const COME_BACK_WITHIN: Duration = Duration::from_secs(2);
 /// How long clients are told why there is no helper.
 const REFUSES_FOR: Duration = Duration::from_secs(2);
 
+/// How long after one of them the others may come.
+const OTHERS_COME_WITHIN: Duration = Duration::from_millis(300);
+
 /// The helper's `main`: standard input is its control socket.
 pub fn main(argv: &[OsString]) -> ExitCode {
     prctl::set_name(c"coracle-net").ignored();
@@ -205,26 +208,52 @@ fn raise_descriptors() -> usize {
     usize::try_from(soft.saturating_sub(OTHER_DESCRIPTORS)).unwrap_or(usize::MAX)
 }
 
-/// Answers those who have come already: they try something else then.
+/// Answers those who have come, and those who come within a moment of the last: the command and
+/// the monitor of one container ask for themselves, and each has to know why, to try something else.
 fn refuse(control: &OwnedFd, words: &str) {
-    let until = Instant::now() + REFUSES_FOR;
     let reply = Reply::Unsupported {
         words: words.to_owned(),
     };
+    let mut until = Instant::now() + REFUSES_FOR;
     while Instant::now() < until {
         match fdpass::accept(control.as_fd()) {
             Ok(Some(client)) => {
-                let request = |client: &OwnedFd| {
-                    let readable = fcntl(client, FcntlArg::F_SETFL(OFlag::empty()));
-                    readable.is_ok()
-                        && protocol::receive::<protocol::Request>(client.as_fd()).is_ok()
-                };
-                if request(&client) {
-                    protocol::send(client.as_fd(), &reply, &[]).ignored();
-                }
-                return;
+                refuse_client(&client, &reply);
+                until = Instant::now() + OTHERS_COME_WITHIN;
             }
             Ok(None) | Err(_) => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+/// Reads the question first: a socket that is closed with something unread resets its peer, whose
+/// answer is lost then.
+fn refuse_client(client: &OwnedFd, reply: &Reply) {
+    let blocking = fcntl(client, FcntlArg::F_SETFL(OFlag::empty()));
+    if blocking.is_ok() && protocol::receive::<protocol::Request>(client.as_fd()).is_ok() {
+        protocol::send(client.as_fd(), reply, &[]).ignored();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::helper::protocol::Request;
+
+    #[test]
+    fn everyone_who_has_come_is_told_why_there_is_no_helper() {
+        let directory = tempfile::tempdir().unwrap();
+        let control = fdpass::listen_for_messages_in(directory.path(), "socket").unwrap();
+        fcntl(&control, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        let come = || fdpass::connect_for_messages_in(directory.path(), "socket").unwrap();
+        let clients = [come(), come(), come()];
+        for client in &clients {
+            protocol::send(client.as_fd(), &Request::Retire, &[]).unwrap();
+        }
+        refuse(&control, "no rules");
+        for client in &clients {
+            let (reply, _) = protocol::receive(client.as_fd()).unwrap().unwrap();
+            assert!(matches!(reply, Reply::Unsupported { words } if words == "no rules"));
         }
     }
 }
