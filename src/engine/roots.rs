@@ -10,6 +10,7 @@ use crate::runtime::idmap::{IdMaps, Reach, is_mapped};
 use crate::runtime::launch::{OverlayLayers, Root};
 use crate::runtime::user;
 use crate::state::tree::remove_tree;
+use crate::storage::Image;
 
 /// What a root is made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -284,6 +285,17 @@ fn make_directory(path: &Path, mode: u32) -> std::io::Result<()> {
         Err(error) => Err(error),
         Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
     }
+}
+
+/// The layers of an image that is mounted by itself, topmost first. An overlay has two at least:
+/// below the image's own is an empty one, `places`.
+pub fn read_only_layers(image: &Image, places: PathBuf) -> Vec<PathBuf> {
+    let layers = image.layers.iter().rev();
+    let mut layers: Vec<PathBuf> = layers.map(|layer| layer.diff_path.clone()).collect();
+    if ensure_places(&places).is_ok() {
+        layers.push(places);
+    }
+    layers
 }
 
 /// The bottom layer of every image's root: empty files and directories in the places that mounts

@@ -31,7 +31,9 @@ use super::program::{self, Others, OwnBinary};
 use super::rights::{self, Excess, FewerFiles, Rights};
 use super::rootfs::Fallback;
 use super::user::{self, Identity};
-use super::{devices, localtime, passwd, reaper, rootfs, schedule, session, sysctl, time};
+use super::{
+    devices, image_mounts, localtime, passwd, reaper, rootfs, schedule, session, sysctl, time,
+};
 use crate::sys::channel::Channel;
 use crate::sys::mount::MountAttr;
 use crate::sys::process::{close_on_exec_all_but, exit_now, new_session_keyring, set_domain_name};
@@ -308,6 +310,7 @@ fn make_root(
     let mounts = launch.spec.mounts().as_deref().unwrap_or_default();
     let plan = plan::plan(mounts).map_err(|error| StageFailure::setup(error.to_string()))?;
     apply::make_overlays(&plan, sources).map_err(|error| StageFailure::setup(error.to_string()))?;
+    image_mounts::make(&plan, sources).map_err(|error| StageFailure::setup(error.to_string()))?;
     let root = rootfs::mount_root(&launch.root, fallback, (mountpoint, sources), &mut serve)
         .map_err(|error| StageFailure::setup(format!("mount the root file system: {error}")))?;
     if let Some(local) = &launch.local_time {

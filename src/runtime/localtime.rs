@@ -85,6 +85,7 @@ fn mount_of(copy: &Path) -> MountOp {
         copy_link: false,
         source_link: LastLink::Followed,
         place_link: LastLink::Followed,
+        beneath: None,
         idmap: None,
         first_use: None,
     }

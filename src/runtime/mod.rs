@@ -9,6 +9,7 @@ pub mod handshake;
 pub mod holder_ahead;
 pub mod hooks;
 pub mod idmap;
+pub mod image_mounts;
 pub mod init;
 pub mod launch;
 pub mod lifecycle;

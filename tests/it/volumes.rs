@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::support::host::{Need, has};
 use crate::support::sandbox::{IMAGE, Tool, tool};
-use crate::support::{Sandbox, requires};
+use crate::support::{Outcome, Sandbox, requires, rootfs};
 
 /// `run --rm --network none` of the small image with one volume; what it prints.
 fn run(sandbox: &Sandbox, flags: &[&str], command: &[&str]) -> String {
@@ -331,4 +331,110 @@ fn what_is_changed_over_a_source_is_thrown_away() {
         "theirs"
     );
     sandbox.ok(["rm", "web"]);
+}
+
+/// `run --rm` of `script` with a mount.
+fn with_mount(sandbox: &Sandbox, mount: &str, script: &str) -> Outcome {
+    let run = ["run", "--rm", "--network", "none", "--mount", mount];
+    sandbox.run([&run[..], &[IMAGE, "sh", "-c", script]].concat())
+}
+
+#[test]
+fn a_part_of_a_volume_is_mounted_and_no_link_leads_out_of_it() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let fill = "mkdir -p /all/a/b; echo deep >/all/a/b/file; ln -s a/b /all/in; \
+                ln -s /root /all/out; ln -s ../../../../../../root /all/up";
+    with_mount(&sandbox, "type=volume,src=data,dst=/all", fill).expect(0);
+    let part = |path: &str| format!("type=volume,src=data,dst=/part,volume-subpath={path}");
+    for path in ["a/b", "in"] {
+        let shown = with_mount(&sandbox, &part(path), "cat /part/file");
+        assert_eq!(shown.expect(0).out(), "deep");
+    }
+    for path in ["out", "up", "nosuch"] {
+        let refused = with_mount(&sandbox, &part(path), "ls /part");
+        assert!(refused.code >= 125, "{path}: {}", refused.stdout);
+        refused.says("does not exist");
+    }
+    for path in ["../a", "/a"] {
+        with_mount(&sandbox, &part(path), "true")
+            .expect(125)
+            .says("subpath must be a relative path within the volume");
+    }
+    let made = part("in");
+    sandbox.ok([
+        "create",
+        "--name",
+        "web",
+        "--network",
+        "none",
+        "--mount",
+        &made,
+        IMAGE,
+        "true",
+    ]);
+    sandbox.ok(["cp", &sandbox.file("new", "new\n"), "web:/part/new"]);
+    let all = with_mount(
+        &sandbox,
+        "type=volume,src=data,dst=/all",
+        "cat /all/a/b/new",
+    );
+    assert_eq!(all.expect(0).out(), "new");
+}
+
+#[test]
+fn an_image_is_mounted_and_what_is_written_to_it_goes() {
+    requires!("userns,overlay");
+    let sandbox = Sandbox::with_image();
+    let shown = with_mount(
+        &sandbox,
+        &format!("type=image,src={IMAGE},dst=/other"),
+        "/other/bin/busybox echo runs; touch /other/file",
+    );
+    let shown = shown.expect(1);
+    assert_eq!(shown.out(), "runs");
+    shown.says("Read-only file system");
+    let writable = format!("type=image,src={IMAGE},dst=/other,rw=true");
+    for _ in 0..2 {
+        let script = "test ! -e /other/file && echo new >/other/file && cat /other/file";
+        let shown = with_mount(&sandbox, &writable, script);
+        assert_eq!(shown.expect(0).out(), "new");
+    }
+    with_mount(
+        &sandbox,
+        "type=image,src=localhost/nosuch,dst=/other",
+        "true",
+    )
+    .expect(125)
+    .says("localhost/nosuch");
+    // One that is mounted is in use.
+    let archive = sandbox.file("small.tar", "");
+    fs::write(&archive, rootfs::tar()).unwrap();
+    sandbox.ok([
+        "import",
+        "-q",
+        "-c",
+        "ENV other=yes",
+        &archive,
+        "localhost/other",
+    ]);
+    let other = "type=image,src=localhost/other,dst=/other";
+    sandbox.ok([
+        "create",
+        "--name",
+        "web",
+        "--network",
+        "none",
+        "--mount",
+        other,
+        IMAGE,
+        "true",
+    ]);
+    let mounts = "{{range .Mounts}}{{.Type}} {{.Destination}} {{.RW}}{{end}}";
+    let mounts = sandbox.ok(["container", "inspect", "--format", mounts, "web"]);
+    assert_eq!(mounts, "image /other false");
+    sandbox
+        .run(["rmi", "localhost/other"])
+        .expect(2)
+        .says("image used by");
 }

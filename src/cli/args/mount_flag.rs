@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The grammar of `--mount type=…,source=…,target=…`.
 
+use std::path::{Component, Path};
+
 use super::mount_options::{self, OptionError};
 use crate::cli::pflag::parse_bool;
 use crate::state::record::{MountKind, MountRequest};
@@ -26,6 +28,10 @@ pub(crate) enum MountFlagError {
     Value { text: String },
     #[error("relabel mount option must be 'private' or 'shared': invalid mount option")]
     Relabel,
+    #[error("must set source and destination for image volume")]
+    NoImage,
+    #[error("subpath must be a relative path within the volume")]
+    Subpath,
     #[error("host directory cannot be empty: must provide an argument for option")]
     EmptySource,
     #[error("invalid container path \"{path}\", must be an absolute path")]
@@ -76,7 +82,8 @@ fn kind(name: &str) -> Result<MountKind, MountFlagError> {
         "ramfs" => Ok(MountKind::Ramfs),
         "devpts" => Ok(MountKind::Devpts),
         "volume" => Ok(MountKind::Volume),
-        "image" | "artifact" => Err(MountFlagError::NotYet {
+        "image" => Ok(MountKind::Image),
+        "artifact" => Err(MountFlagError::NotYet {
             kind: name.to_owned(),
         }),
         other => Err(MountFlagError::Kind {
@@ -121,7 +128,7 @@ struct Mount {
     target: Option<String>,
     access: bool,
     options: Vec<String>,
-    /// `volume-opt=KEY=VALUE`: for a volume that is to be made.
+    /// `volume-opt=KEY=VALUE` for a volume that is to be made, and `subpath=PATH`.
     volume_options: Vec<String>,
 }
 
@@ -169,6 +176,9 @@ impl Mount {
                 self.push_if(truth(token, value)?, "nocopy");
                 Ok(())
             }
+            "subpath" | "volume-subpath" if self.kind == MountKind::Volume => {
+                self.take_subpath(name, value)
+            }
             "volume-driver" if matches!(value, Some("local")) => Ok(()),
             "volume-opt" | "volume-label" | "volume-nocopy" | "subpath" | "volume-subpath" => {
                 Err(MountFlagError::WrongKind {
@@ -181,7 +191,10 @@ impl Mount {
     }
 
     fn take_source(&mut self, name: &str, value: Option<&str>) -> Result<(), MountFlagError> {
-        self.only(name, &[MountKind::Bind, MountKind::Volume])?;
+        self.only(
+            name,
+            &[MountKind::Bind, MountKind::Volume, MountKind::Image],
+        )?;
         let value = required(name, value)?;
         if value.is_empty() {
             return Err(MountFlagError::EmptySource);
@@ -263,6 +276,17 @@ impl Mount {
         Ok(())
     }
 
+    fn take_subpath(&mut self, name: &str, value: Option<&str>) -> Result<(), MountFlagError> {
+        let value = required(name, value)?;
+        let path = Path::new(value);
+        let is_inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        if value.is_empty() || !path.components().all(is_inside) {
+            return Err(MountFlagError::Subpath);
+        }
+        self.volume_options.push(format!("subpath={value}"));
+        Ok(())
+    }
+
     /// An option that `-v` knows as well, checked at the end with the others.
     fn take_plain(&mut self, name: &str, token: &str) -> Result<(), MountFlagError> {
         match mount_options::check(self.kind, &[token]) {
@@ -309,6 +333,7 @@ impl Mount {
         let source = match self.kind {
             MountKind::Bind => self.source.unwrap_or_else(|| container_path.clone()),
             MountKind::Volume => self.source.unwrap_or_default(),
+            MountKind::Image => self.source.ok_or(MountFlagError::NoImage)?,
             _ => String::new(),
         };
         let mut options = if self.kind == MountKind::Devpts {
@@ -317,6 +342,13 @@ impl Mount {
             let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
             mount_options::check(self.kind, &options)?
         };
+        let has_subpath = self
+            .volume_options
+            .iter()
+            .any(|option| option.starts_with("subpath="));
+        if has_subpath && options.iter().any(|option| option == "O") {
+            return Err(OptionError::OverlayWithOthers.into());
+        }
         options.extend(self.volume_options);
         Ok(MountRequest {
             kind: self.kind,

@@ -186,13 +186,7 @@ impl Engine {
 
     fn image_mount(&self, name: &str) -> Result<Mounter, FilesError> {
         let image = self.images()?.resolve(name)?;
-        let layers = image.layers.iter().rev();
-        let mut lower: Vec<PathBuf> = layers.map(|layer| layer.diff_path.clone()).collect();
-        // An overlay has two layers at least.
-        let places = self.dirs.places();
-        if roots::ensure_places(&places).is_ok() {
-            lower.push(places);
-        }
+        let lower = roots::read_only_layers(&image, self.dirs.places());
         Ok(Box::new(move || kernel_overlay_read_only(&lower)))
     }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{SFlag, fstat};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2, syncfs};
 
@@ -17,7 +18,7 @@ use super::error::FilesError;
 use crate::engine::Engine;
 use crate::engine::launch::start_overlay_server;
 use crate::engine::roots::{self, Circumstances, EngineChoice, FuseRoot};
-use crate::engine::volume::host_mounts;
+use crate::engine::volume::{beneath, host_mounts};
 use crate::runtime::exec::enter_files;
 use crate::runtime::idmap::{HolderMap, IdMaps};
 use crate::runtime::launch::Root;
@@ -68,6 +69,8 @@ struct Stopped {
 #[derive(Debug)]
 struct Bind {
     source: PathBuf,
+    /// What of it is shown, if not all of it.
+    beneath: Option<PathBuf>,
     container_path: PathBuf,
     read_only: bool,
 }
@@ -161,6 +164,7 @@ fn binds(mounts: &[MountRequest]) -> Vec<Bind> {
     let mut binds: Vec<Bind> = binds
         .map(|mount| Bind {
             source: PathBuf::from(&mount.source),
+            beneath: beneath(mount).map(PathBuf::from),
             container_path: PathBuf::from(&mount.container_path),
             read_only: mount.options.iter().any(|option| option == "ro"),
         })
@@ -269,21 +273,29 @@ impl Stopped {
 impl Bind {
     /// A source that is gone is the next start's to complain about.
     fn mount(&self, root: BorrowedFd<'_>) -> SysResult<()> {
-        let Ok(metadata) = self.source.metadata() else {
+        let Ok(mount) = self.tree() else {
             return Ok(());
         };
-        let kind = if metadata.is_dir() {
+        let status = fstat(&mount).called(|| format!("stat({:?})", self.source))?;
+        let kind = if status.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits() {
             TargetKind::Directory
         } else {
             TargetKind::File
         };
         let target = target::open_or_make(root, &self.container_path, kind, Links::Follow)?;
-        let mount = clone_tree(current_dir(), &self.source, Depth::Recursive)?;
         if self.read_only {
             let (set, clear) = (MountAttr::RDONLY, MountAttr::NONE);
             set_attr(mount.as_fd(), set, clear, 0, Depth::Recursive)?;
         }
         attach(mount.as_fd(), target.as_fd())
+    }
+
+    fn tree(&self) -> SysResult<OwnedFd> {
+        let Some(beneath) = &self.beneath else {
+            return clone_tree(current_dir(), &self.source, Depth::Recursive);
+        };
+        let source = open_directory(&self.source)?;
+        target::clone_below(source.as_fd(), beneath, Links::Follow, Depth::Recursive)
     }
 }
 

@@ -140,7 +140,7 @@ fn of(volumes: &Volumes, mount: &MountRequest) -> Mount {
         }
         MountKind::Image => {
             shown.r#type = "image";
-            shown.rw = false;
+            shown.rw = mount.options.iter().any(|option| option == "rw");
         }
         MountKind::Bind
         | MountKind::Overlay

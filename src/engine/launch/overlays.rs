@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `-v SOURCE:PLACE:O`: what a container changes there is in a layer of its own, gone with the run.
+//! `-v SOURCE:PLACE:O` and images that can be written: what a container changes there is in a layer of its own, gone with the run.
 //!
 //! ```text
 //! containers/<id>/overlays/<number>/{upper,work}
@@ -27,8 +27,7 @@ pub(super) struct ThrowAway {
 pub(super) fn plan(mounts: &mut [MountRequest], container: &Path) -> Vec<ThrowAway> {
     let mut layers = Vec::new();
     for (number, mount) in mounts.iter_mut().enumerate() {
-        let has_own = |option: &String| option.starts_with("upperdir=");
-        if mount.kind != MountKind::Overlay || mount.options.iter().any(has_own) {
+        if !needs_own(mount) {
             continue;
         }
         let directory = container.join("overlays").join(number.to_string());
@@ -42,6 +41,24 @@ pub(super) fn plan(mounts: &mut [MountRequest], container: &Path) -> Vec<ThrowAw
         });
     }
     layers
+}
+
+fn needs_own(mount: &MountRequest) -> bool {
+    let has = |prefix: &str| {
+        mount
+            .options
+            .iter()
+            .any(|option| option.starts_with(prefix))
+    };
+    match mount.kind {
+        MountKind::Overlay => !has("upperdir="),
+        MountKind::Image => has("rw"),
+        MountKind::Bind
+        | MountKind::Volume
+        | MountKind::Tmpfs
+        | MountKind::Devpts
+        | MountKind::Ramfs => false,
+    }
 }
 
 impl ThrowAway {

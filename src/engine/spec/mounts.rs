@@ -8,6 +8,7 @@ use oci_spec::runtime::{LinuxNamespaceType, Mount, MountBuilder};
 use super::{NamespaceSource, SpecContext};
 use crate::config::mounts_conf::DefaultMount;
 use crate::engine::secret;
+use crate::runtime::image_mounts;
 use crate::state::record::{ContainerRecord, MountKind, MountRequest};
 
 const SHM_SIZE_BYTES: u64 = 64 << 20;
@@ -273,10 +274,14 @@ fn user_mount(request: &MountRequest) -> Mount {
             all.extend(options.into_iter().filter(|option| *option != "O"));
             mount(&request.container_path, "overlay", "overlay", &all)
         }
-        // Refused before a record is written, until their features exist.
-        MountKind::Volume | MountKind::Image => {
-            mount(&request.container_path, "tmpfs", "tmpfs", &[])
+        MountKind::Image => {
+            let read_only = if options.contains(&"rw") { "rw" } else { "ro" };
+            let mut all = vec!["nosuid", "nodev", read_only];
+            all.extend(options.into_iter().filter(|option| option.contains('=')));
+            mount(&request.container_path, image_mounts::KIND, "overlay", &all)
         }
+        // A volume is what it shows by now.
+        MountKind::Volume => mount(&request.container_path, "tmpfs", "tmpfs", &[]),
     }
 }
 

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 pub use kind::OptionError;
-pub(super) use mounts::{Filling, host_mounts, is_first_use, mark_filled};
+pub(super) use mounts::{Filling, beneath, host_mounts, is_first_use, mark_filled};
 pub(super) use removal::remove_files;
 pub use removal::{PruneScope, RemovedVolume};
 
@@ -153,6 +153,14 @@ pub enum VolumeFailure {
         "cannot run command \"podman volume mount\" in rootless mode, must execute `podman unshare` first"
     )]
     NotUnshared,
+    /// `--mount type=image`.
+    #[error("mount of image {name}: {words}")]
+    Image {
+        /// As typed.
+        name: String,
+        /// Why it is not to be had.
+        words: String,
+    },
     /// containers.conf.
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -7,10 +7,12 @@ use std::path::PathBuf;
 
 use super::kind::Kind;
 use super::{VolumeFailure, VolumeRequest, new_record, random_name};
-use crate::engine::Engine;
+use crate::engine::{Engine, roots};
+use crate::runtime::mounts::plan::BENEATH;
 use crate::state::record::{ContainerRecord, MountKind, MountRequest};
 use crate::state::store::Store;
 use crate::state::volumes::{VolumeError, VolumeLock, VolumeRecord, Volumes};
+use crate::storage::Image;
 
 /// The volumes of a container whose record is not written yet: nobody can remove them.
 #[derive(Debug, Default)]
@@ -39,6 +41,14 @@ impl Engine {
             add(&mut mounts, mounts_of(store, text)?);
         }
         add(&mut mounts, self.image_mounts(record)?);
+        for mount in mounts
+            .iter_mut()
+            .filter(|mount| mount.kind == MountKind::Image)
+        {
+            // Its name may mean another image one day.
+            let image = self.mounted_image(&mount.source)?;
+            image.id.hex().clone_into(&mut mount.source);
+        }
         let mut anonymous = BTreeSet::new();
         for mount in &mut mounts {
             if mount.kind == MountKind::Volume && mount.source.is_empty() {
@@ -98,13 +108,21 @@ impl Engine {
         }
         let mut made = Vec::new();
         for mount in record.mounts() {
+            if mount.kind == MountKind::Image {
+                made.push(self.mount_of_image(mount)?);
+                continue;
+            }
             let Some(volume) = records.get(&mount.source).filter(|_| is_volume(mount)) else {
                 made.push(mount.clone());
                 continue;
             };
             let mut shown = shown(&volumes, volume, mount)?;
             let locked = filling.locks.iter().any(|lock| lock.name() == mount.source);
-            if locked && !is_overlay(mount) && Kind::of(&volume.options)? == Kind::Own {
+            let is_whole = !mount
+                .options
+                .iter()
+                .any(|option| option.starts_with(SUBPATH));
+            if locked && is_whole && !is_overlay(mount) && Kind::of(&volume.options)? == Kind::Own {
                 shown.options.push(first_use(volume, mount).to_owned());
                 let place = PathBuf::from(&mount.container_path);
                 filling.places.insert(place, mount.source.clone());
@@ -116,6 +134,35 @@ impl Engine {
 }
 
 impl Engine {
+    fn mounted_image(&self, name: &str) -> Result<Image, VolumeFailure> {
+        let failed = |words: String| VolumeFailure::Image {
+            name: name.to_owned(),
+            words,
+        };
+        let images = self.images()?;
+        images
+            .resolve(name)
+            .map_err(|error| failed(error.to_string()))
+    }
+
+    /// A mount of an image with its layers, topmost first.
+    fn mount_of_image(&self, mount: &MountRequest) -> Result<MountRequest, VolumeFailure> {
+        let image = self.mounted_image(&mount.source)?;
+        let layers = roots::read_only_layers(&image, self.dirs.places());
+        let text = |layer: &PathBuf| layer.to_string_lossy().into_owned();
+        let mut options = mount.options.clone();
+        options.extend(
+            layers
+                .iter()
+                .map(|layer| format!("lowerdir+={}", text(layer))),
+        );
+        Ok(MountRequest {
+            source: layers.first().map(text).unwrap_or_default(),
+            options,
+            ..mount.clone()
+        })
+    }
+
     /// The `VOLUME`s of the image, as `--image-volume` or containers.conf says.
     fn image_mounts(&self, record: &ContainerRecord) -> Result<Vec<MountRequest>, VolumeFailure> {
         if record.resolved.volumes.is_empty() {
@@ -270,6 +317,12 @@ fn is_volume(mount: &MountRequest) -> bool {
     mount.kind == MountKind::Volume
 }
 
+/// What of a source a mount of [`host_mounts`] shows, if not all of it.
+pub(in crate::engine) fn beneath(mount: &MountRequest) -> Option<&str> {
+    let mut options = mount.options.iter();
+    options.find_map(|option| option.strip_prefix(BENEATH)?.strip_prefix('='))
+}
+
 /// Whether the volume stays as it is, empty or not.
 fn is_overlay(mount: &MountRequest) -> bool {
     mount.options.iter().any(|option| option == "O")
@@ -284,7 +337,10 @@ fn shown(
     let asked = mount.options.iter();
     let asked: Vec<String> = asked
         .filter(|o| !o.starts_with(VOLUME_OPTION))
-        .cloned()
+        .map(|o| match o.strip_prefix(SUBPATH) {
+            Some(path) => format!("{BENEATH}={path}"),
+            None => o.clone(),
+        })
         .collect();
     let directory = if is_overlay(mount) {
         MountKind::Overlay
@@ -317,6 +373,9 @@ fn shown(
         options,
     })
 }
+
+/// `subpath=PATH` of `--mount`: no link in it leads out of the volume.
+const SUBPATH: &str = "subpath=";
 
 /// `volume-opt=KEY=VALUE` of `--mount`.
 const VOLUME_OPTION: &str = "volume-opt=";

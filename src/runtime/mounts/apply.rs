@@ -12,7 +12,7 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, SFlag};
 
 use super::plan::{LastLink, MS_PRIVATE, MountOp, MountSource};
-use super::sources::{Sources, mapped_name};
+use super::sources::{Sources, mapped_name, source_name};
 use super::target::{self, Links, TargetKind};
 use crate::sys::mount::{Depth, FsContext, MountAttr, attach, clone_tree, current_dir, set_attr};
 use crate::sys::{Called, SysError, SysResult};
@@ -122,7 +122,7 @@ pub fn make_overlays(plan: &[MountOp], sources: &mut Sources) -> Result<(), Moun
 }
 
 /// What an overlay that is made is called among the sources.
-fn overlay_name(op: &MountOp) -> PathBuf {
+pub fn overlay_name(op: &MountOp) -> PathBuf {
     let path = op.container_path.strip_prefix("/");
     Path::new("//overlay").join(path.unwrap_or(&op.container_path))
 }
@@ -150,7 +150,7 @@ pub fn apply(
     let (mount, kind) = match &op.source {
         MountSource::Bind { host_path, depth } => {
             let opened = match op.idmap {
-                None => sources.take(host_path),
+                None => sources.take(&source_name(op, host_path)),
                 Some(_) => Some(mapped_source(host_path, op, sources)?),
             };
             bind(host_path, *depth, op, opened)?
@@ -293,7 +293,9 @@ fn bind(
     opened: Option<OwnedFd>,
 ) -> Result<(OwnedFd, TargetKind), MountError> {
     let refused = |source: SysError| match source.errno {
-        Errno::ENOENT => MountError::MissingSource(host_path.to_owned()),
+        Errno::ENOENT => MountError::MissingSource(
+            host_path.join(op.beneath.as_deref().unwrap_or(Path::new(""))),
+        ),
         _ => MountError::Refused {
             what: host_path.display().to_string(),
             container_path: op.container_path.clone(),
@@ -302,7 +304,7 @@ fn bind(
     };
     let mount = match opened {
         Some(mount) => mount,
-        None => clone_source(host_path, depth, op.source_link).map_err(refused)?,
+        None => clone_source(host_path, depth, op).map_err(refused)?,
     };
     let status = nix::sys::stat::fstat(&mount)
         .called(|| format!("stat({host_path:?})"))
@@ -353,13 +355,17 @@ fn set_bound(
 
 /// A path through the root of another process (`/proc/PID/root/…`) is resolved inside of that
 /// root: the links there are a container's, and an absolute one would lead into the host's tree.
-fn clone_source(host_path: &Path, depth: Depth, link: LastLink) -> SysResult<OwnedFd> {
+fn clone_source(host_path: &Path, depth: Depth, op: &MountOp) -> SysResult<OwnedFd> {
+    if let Some(beneath) = &op.beneath {
+        let source = fs::File::open(host_path).called(|| format!("open({host_path:?})"))?;
+        return target::clone_below(source.as_fd(), beneath, Links::Follow, depth);
+    }
     let is_root = |path: &&Path| path.ends_with("root") && path.starts_with("/proc");
     let root = host_path.ancestors().filter(is_root).last();
     let Some((root, inside)) =
         root.and_then(|root| Some((root, host_path.strip_prefix(root).ok()?)))
     else {
-        return match link {
+        return match op.source_link {
             LastLink::Followed => clone_tree(current_dir(), host_path, depth),
             LastLink::Itself => {
                 let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
@@ -370,12 +376,11 @@ fn clone_source(host_path: &Path, depth: Depth, link: LastLink) -> SysResult<Own
         };
     };
     let root = fs::File::open(root).called(|| format!("open({root:?})"))?;
-    let links = match link {
+    let links = match op.source_link {
         LastLink::Followed => Links::Follow,
         LastLink::Itself => Links::KeepLast,
     };
-    let place = target::open(root.as_fd(), inside, links)?;
-    clone_tree(place.as_fd(), Path::new(""), depth)
+    target::clone_below(root.as_fd(), inside, links, depth)
 }
 
 /// Attributes that the host set are locked in a user namespace: asking to clear them would fail.

@@ -36,6 +36,9 @@ pub struct MountOp {
     pub source_link: LastLink,
     /// What a link in the mount's place stands for (`dest-nofollow`).
     pub place_link: LastLink,
+    /// What of a bind's source is meant, if not all of it: no link in it leads further than the
+    /// source (`x-coracle.beneath`).
+    pub beneath: Option<PathBuf>,
     /// How a bind shows the ids of its files (`idmap`, `ridmap`, mappings of the mount itself).
     pub idmap: Option<Idmap>,
     /// The first use of a bind that is a new volume.
@@ -195,6 +198,7 @@ fn plan_one(mount: &Mount) -> Result<MountOp, PlanError> {
         copy_link: parsed.copy_link,
         source_link: parsed.source_link,
         place_link: parsed.place_link,
+        beneath: parsed.beneath,
         idmap,
         first_use: parsed.first_use,
     })
@@ -286,6 +290,9 @@ fn check_place(container_path: &Path, source: &MountSource) -> Result<(), PlanEr
     })
 }
 
+/// The option of [`MountOp::beneath`].
+pub const BENEATH: &str = "x-coracle.beneath";
+
 /// Mount options in the words of mount(8) and of the OCI runtime spec.
 #[derive(Debug)]
 struct Options {
@@ -301,6 +308,7 @@ struct Options {
     copy_link: bool,
     source_link: LastLink,
     place_link: LastLink,
+    beneath: Option<PathBuf>,
     first_use: Option<FirstUse>,
 }
 
@@ -319,6 +327,7 @@ impl Options {
             copy_link: false,
             source_link: LastLink::Followed,
             place_link: LastLink::Followed,
+            beneath: None,
             first_use: None,
         };
         for option in options {
@@ -354,10 +363,11 @@ impl Options {
                     Some((key, value)) => (key, Some(value.to_owned())),
                     None => (option, None),
                 };
-                if matches!(key, "idmap" | "ridmap") {
-                    return;
+                match (key, value) {
+                    ("idmap" | "ridmap", _) => {}
+                    (BENEATH, value) => self.beneath = value.map(PathBuf::from),
+                    (key, value) => self.parameters.push((key.to_owned(), value)),
                 }
-                self.parameters.push((key.to_owned(), value));
             }
         }
     }

@@ -49,6 +49,8 @@ struct Wanted {
     name: PathBuf,
     /// Where it is in the namespace that it is opened in.
     path: PathBuf,
+    /// What of it is meant, if not all of it.
+    beneath: Option<PathBuf>,
     /// How it is opened.
     how: How,
     /// To whom it is given, in the ids of the namespace that opens it (`U`): the stage has no
@@ -65,6 +67,15 @@ pub(super) fn mapped_name(op: &MountOp) -> PathBuf {
             .strip_prefix("/")
             .unwrap_or(&op.container_path),
     )
+}
+
+/// What the source of a bind is called; a part of it has a name of its own.
+pub(super) fn source_name(op: &MountOp, host_path: &Path) -> PathBuf {
+    let Some(beneath) = &op.beneath else {
+        return host_path.to_owned();
+    };
+    let whole = host_path.strip_prefix("/").unwrap_or(host_path);
+    Path::new("//beneath").join(whole).join(beneath)
 }
 
 /// The container's root in the ids of the user's namespace, and all ids of the container there.
@@ -107,6 +118,7 @@ pub fn lend(launch: &Launch, pid: i32, mountpoint: &Path, line: &Channel) -> Sys
     let shm = Wanted {
         name: name.clone(),
         path: PathBuf::from("/dev/shm"),
+        beneath: None,
         how: How::OthersTree(Depth::One),
         owner: None,
         idmap: None,
@@ -125,6 +137,7 @@ fn mapped(op: &MountOp) -> Option<Wanted> {
     Some(Wanted {
         name: mapped_name(op),
         path: host_path.clone(),
+        beneath: op.beneath.clone(),
         how: How::Tree(*depth),
         owner: None,
         idmap: op.idmap.clone(),
@@ -135,6 +148,7 @@ fn unreachable_by_stage(launch: &Launch, mountpoint: &Path, plan: &[MountOp]) ->
     let want = |path: &Path, how: How| Wanted {
         name: path.to_owned(),
         path: path.to_owned(),
+        beneath: None,
         how,
         owner: None,
         idmap: None,
@@ -153,6 +167,8 @@ fn unreachable_by_stage(launch: &Launch, mountpoint: &Path, plan: &[MountOp]) ->
     list.extend(plain.filter_map(|op| match &op.source {
         MountSource::Bind { host_path, depth } if op.source_link == LastLink::Followed => {
             Some(Wanted {
+                name: source_name(op, host_path),
+                beneath: op.beneath.clone(),
                 owner: (op.chown || op.first_use.is_some()).then(|| owner.clone()),
                 ..want(host_path, How::Tree(*depth))
             })
@@ -205,17 +221,21 @@ fn open(root: &File, wanted: &Wanted, pid: i32) -> SysResult<OwnedFd> {
     let Wanted {
         name: _,
         path,
+        beneath,
         how,
         owner,
         idmap,
     } = wanted;
-    let opened = match how {
-        How::Location => target::open(root.as_fd(), path, Links::Follow),
-        How::OthersTree(depth) => {
-            let place = target::open(root.as_fd(), path, Links::Refuse)?;
-            clone_tree(place.as_fd(), Path::new(""), *depth)
+    let opened = match (how, beneath) {
+        (How::Location, _) => target::open(root.as_fd(), path, Links::Follow),
+        (How::OthersTree(depth), _) => {
+            target::clone_below(root.as_fd(), path, Links::Refuse, *depth)
         }
-        How::Tree(depth) => clone_tree(root.as_fd(), path, *depth),
+        (How::Tree(depth), None) => clone_tree(root.as_fd(), path, *depth),
+        (How::Tree(depth), Some(beneath)) => {
+            let whole = target::open(root.as_fd(), path, Links::Follow)?;
+            target::clone_below(whole.as_fd(), beneath, Links::Follow, *depth)
+        }
     }?;
     if let Some(Idmap { maps, depth }) = idmap {
         let namespace = match maps {

@@ -12,6 +12,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::symlinkat;
 
+use crate::sys::mount::{Depth, clone_tree};
 use crate::sys::{Called, SysError, SysResult};
 
 /// As many links as the kernel follows in one path.
@@ -45,6 +46,21 @@ pub enum Links {
 /// openat2(2)'s; ENOENT when it does not exist.
 pub fn open(root: BorrowedFd<'_>, path: &Path, links: Links) -> SysResult<OwnedFd> {
     open_with(root, path, OFlag::O_PATH | OFlag::O_CLOEXEC, links)
+}
+
+/// A copy of the mount at `path` below `root`, which no link leads out of.
+///
+/// # Errors
+///
+/// openat2(2)'s, open_tree(2)'s.
+pub fn clone_below(
+    root: BorrowedFd<'_>,
+    path: &Path,
+    links: Links,
+    depth: Depth,
+) -> SysResult<OwnedFd> {
+    let place = open(root, path, links)?;
+    clone_tree(place.as_fd(), Path::new(""), depth)
 }
 
 /// Opens `path` below `root` with the given flags.
