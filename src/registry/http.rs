@@ -18,6 +18,7 @@ use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue, LOCATION, RETRY_AF
 use reqwest::{Method, StatusCode, Url};
 
 use super::error::{RegistryError, io_number, no_answer_words, transport_words};
+use super::growing::Growing;
 use super::proxy;
 use super::resolve::Resolver;
 use super::tls;
@@ -116,6 +117,8 @@ pub(super) enum Payload {
         offset: u64,
         length: u64,
     },
+    /// A file while it is made.
+    Growing(Growing),
 }
 
 impl fmt::Debug for Payload {
@@ -131,6 +134,7 @@ impl Payload {
             Self::Nothing => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::File { length, .. } => *length,
+            Self::Growing(growing) => growing.most_bytes,
         }
     }
 }
@@ -331,6 +335,7 @@ impl Http {
                 offset,
                 length,
             } => builder.body(file_body(file, *offset, *length)),
+            Payload::Growing(growing) => builder.body(Body::new(growing.reader())),
         };
         if let Some(limit) = self.limit(request) {
             builder = builder.timeout(limit);

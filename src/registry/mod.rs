@@ -14,6 +14,7 @@ mod client;
 mod download;
 mod endpoint;
 mod error;
+mod growing;
 mod http;
 mod proxy;
 mod reply;
@@ -29,8 +30,9 @@ pub use client::{DOCUMENT_MAX, Fetched, Registry};
 pub use download::download;
 pub use endpoint::Endpoint;
 pub use error::RegistryError;
+pub use growing::{Growing, Maker, growing};
 pub use http::{Absence, Patience};
-pub use upload::Blob;
+pub use upload::{Blob, Unended};
 
 #[cfg(test)]
 pub(crate) use challenge::BUG_PLANTED;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Giving blobs and manifests to a registry. A blob goes in one piece; where that is refused or
-//! breaks off, in parts, of which none is sent twice.
+//! Giving blobs and manifests to a registry. A blob goes in one piece, as soon as there is something
+//! of it; where that is refused or breaks off, in parts, of which none is sent twice.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use reqwest::{Method, StatusCode, Url};
 
 use super::client::{Access, Registry, content_digest, path, scope};
 use super::error::RegistryError;
+use super::growing::Growing;
 use super::http::{Answer, Attempts, Payload, Request};
 use super::reply;
 use crate::oci::Digest;
@@ -30,6 +31,10 @@ pub struct Blob {
     /// Their digest.
     pub digest: Digest,
 }
+
+/// An upload that has everything but its end: [`Registry::end_upload`].
+#[derive(Debug)]
+pub struct Unended(Url);
 
 /// Why a blob did not get there in one piece.
 enum Refused {
@@ -87,8 +92,7 @@ impl Registry {
             StatusCode::ACCEPTED => {
                 // It began an upload instead, which nobody will end.
                 if let Ok(url) = location("mounting a blob", &response) {
-                    let cancel = upload_request(Method::DELETE, url);
-                    drop(self.send_any(cancel, &[scope(repository, Access::Push)]));
+                    self.cancel(url, &[scope(repository, Access::Push)]);
                 }
                 Ok(false)
             }
@@ -111,6 +115,44 @@ impl Registry {
                 self.upload_parts(repository, blob).map_err(|_second| first)
             }
         }
+    }
+
+    /// Uploads a blob while it is made, up to its end; it goes once.
+    ///
+    /// # Errors
+    ///
+    /// What the registry refuses, or that the blob was abandoned. Nothing stays behind.
+    pub fn upload_growing(
+        &self,
+        repository: &str,
+        growing: Growing,
+    ) -> Result<Unended, RegistryError> {
+        let what = format!("uploading a blob to {repository}");
+        let scopes = [scope(repository, Access::Push)];
+        let url = self.begin(&what, repository)?;
+        let mut request = upload_request(Method::PATCH, url.clone());
+        request.attempts = Attempts::One;
+        request.headers.push((CONTENT_TYPE, OCTETS));
+        request.payload = Payload::Growing(growing);
+        let sent = self.send(&what, request, &scopes);
+        sent.and_then(|response| location(&what, &response))
+            .map(Unended)
+            .inspect_err(|_| self.cancel(url, &scopes))
+    }
+
+    /// Ends an upload that has all bytes of the blob with this digest.
+    ///
+    /// # Errors
+    ///
+    /// What the registry refuses.
+    pub fn end_upload(
+        &self,
+        repository: &str,
+        upload: Unended,
+        digest: &Digest,
+    ) -> Result<(), RegistryError> {
+        let what = format!("uploading blob {digest}");
+        self.end(&what, upload.0, digest, &[scope(repository, Access::Push)])
     }
 
     /// Uploads a short blob, such as a configuration.
@@ -218,12 +260,27 @@ impl Registry {
             failures += 1;
             (url, sent) = self.progress(&what, url, &scopes)?;
         }
+        self.end(&what, url, &blob.digest, &scopes)
+    }
+
+    fn end(
+        &self,
+        what: &str,
+        url: Url,
+        digest: &Digest,
+        scopes: &[String],
+    ) -> Result<(), RegistryError> {
         let mut request = upload_request(Method::PUT, url);
-        add_digest(&mut request.url, &blob.digest);
+        add_digest(&mut request.url, digest);
         request
             .headers
             .push((CONTENT_LENGTH, HeaderValue::from_static("0")));
-        self.send(&what, request, &scopes).map(drop)
+        self.send(what, request, scopes).map(drop)
+    }
+
+    /// Forgets an upload that nobody will end; a registry that does not forgets it by itself later.
+    fn cancel(&self, url: Url, scopes: &[String]) {
+        drop(self.send_any(upload_request(Method::DELETE, url), scopes));
     }
 
     /// Where an upload goes on, and what has come.

@@ -27,6 +27,30 @@ pub fn clone_file(target: BorrowedFd<'_>, source: BorrowedFd<'_>) -> nix::Result
     })
 }
 
+/// Reads what will not be read again soon: what the kernel has to fetch for it is forgotten at once,
+/// what it has in memory already stays there (RWF_DONTCACHE of Linux 6.14).
+///
+/// # Errors
+///
+/// What preadv2(2) says; EOPNOTSUPP where the kernel or the file system cannot, and an ordinary read
+/// will do.
+pub fn read_in_passing(file: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> nix::Result<usize> {
+    const RWF_DONTCACHE: libc::c_int = 0x80;
+    let part = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    let offset = libc::off_t::try_from(offset).map_err(|_too_far| Errno::EOVERFLOW)?;
+    // SAFETY: one part, which points to `buffer`, borrowed for writing during the call.
+    let read =
+        unsafe { libc::preadv2(file.as_raw_fd(), &raw const part, 1, offset, RWF_DONTCACHE) };
+    match Errno::result(read) {
+        Ok(read) => Ok(read.unsigned_abs()),
+        Err(Errno::EINVAL | Errno::ENOSYS) => Err(Errno::EOPNOTSUPP),
+        Err(errno) => Err(errno),
+    }
+}
+
 /// Whether somebody can write to a file that is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writers {
@@ -109,4 +133,22 @@ where
         })
     })??;
     Errno::result(done).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_read_in_passing_is_what_is_there() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"some text").unwrap();
+        let mut buffer = [0; 20];
+        match read_in_passing(file.as_fd(), &mut buffer, 5) {
+            Ok(length) => assert_eq!(&buffer[..length], b"text"),
+            Err(errno) => assert_eq!(errno, Errno::EOPNOTSUPP),
+        }
+    }
 }

@@ -9,6 +9,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::thread;
 
 use super::error::ImageError;
 use super::parallel::for_each;
@@ -20,7 +21,7 @@ use super::sources::Place;
 use crate::engine::Engine;
 use crate::engine::access::AccessRequest;
 use crate::oci::{Descriptor, Digest, Manifest, Reference};
-use crate::registry::{Blob, Patience, RegistryError};
+use crate::registry::{Blob, Maker, Patience, RegistryError, growing};
 use crate::runtime::userns::chain;
 use crate::state::events::{Action, Event};
 use crate::storage::{Image, Images, Layer, LayerCompression, Origin, compress, unnamed_file};
@@ -28,6 +29,10 @@ use crate::sys::Ignored;
 
 /// Repositories that a blob is asked from before it is sent.
 const SIBLINGS_MAX: usize = 4;
+
+/// A layer of so many bytes is sent while it is compressed; a smaller one has fewer requests to
+/// wait for if it is not.
+const SENT_EARLY: u64 = 4 << 20;
 
 /// What `push` is asked for.
 #[derive(Debug, Clone, Default)]
@@ -302,14 +307,12 @@ impl Push<'_> {
             digest: label,
             size_bytes: layer.record.content.size_bytes,
         });
-        let blob = self.pack(layer).map_err(|words| {
-            PullFailure::other(format!(
+        let blob = self.pack_and_send(layer).map_err(|error| match error {
+            Unsent::Unpacked(words) => PullFailure::other(format!(
                 "copying to docker://{name}: layer {label}: {words}"
-            ))
+            )),
+            Unsent::Refused(error) => refused(error),
         })?;
-        if !self.is_there(&blob.digest).map_err(refused)? {
-            self.upload(&blob).map_err(refused)?;
-        }
         self.report.step(Step::LayerDone { digest: label });
         if known.is_some_and(|known| known.digest == blob.digest) {
             return Ok(Sent::AsItWas);
@@ -386,18 +389,53 @@ impl Push<'_> {
         Ok(false)
     }
 
-    /// The layer as a compressed blob; what was put together is what it once was, or it fails.
-    fn pack(&self, layer: &Layer) -> Result<Blob, String> {
+    /// Compresses a layer, and sees to it that the registry has the blob: what there is of it is on
+    /// its way meanwhile.
+    fn pack_and_send(&self, layer: &Layer) -> Result<Blob, Unsent> {
+        let file = unnamed_file(&self.scratch).map_err(|error| Unsent::Unpacked(error.to_string()));
+        let file = Arc::new(file?);
+        let most_bytes = layer.record.content.size_bytes;
+        let (maker, growing) = growing(Arc::clone(&file), most_bytes);
+        let Place { registry, .. } = self.place;
+        let repository = self.place.repository();
+        thread::scope(|scope| {
+            let is_early = most_bytes >= SENT_EARLY;
+            let sending =
+                is_early.then(|| scope.spawn(|| registry.upload_growing(repository, growing)));
+            // Whatever ends early here lets go of `maker`, and that ends the upload.
+            let blob = self.pack(layer, file, &maker).map_err(Unsent::Unpacked)?;
+            if self.is_there(&blob.digest).map_err(Unsent::Refused)? {
+                return Ok(blob);
+            }
+            maker.finish();
+            let sent = sending.is_some_and(|sending| {
+                let upload = sending.join().expect("the sender returns its errors");
+                let ended =
+                    upload.and_then(|upload| registry.end_upload(repository, upload, &blob.digest));
+                ended.is_ok()
+            });
+            if !sent {
+                // With all ways that there are, and with words if none leads there.
+                self.upload(&blob).map_err(Unsent::Refused)?;
+            }
+            Ok(blob)
+        })
+    }
+
+    /// The layer as a compressed blob in `file`; what was put together is what it once was, or it
+    /// fails.
+    fn pack(&self, layer: &Layer, file: Arc<File>, maker: &Maker) -> Result<Blob, String> {
         let diff_id = &layer.record.diff_id;
         let stream = layer.stream().map_err(|error| error.to_string())?;
         let watched = super::fetch::Counted::new(stream, diff_id, self.report);
         let algorithm = diff_id.algorithm();
-        let packed = unnamed_file(&self.scratch).and_then(|mut file| {
-            let write = |block: &[u8]| file.write_all(block);
-            let packed = compress(watched, self.compression, algorithm, write)?;
-            Ok((packed, file))
-        });
-        let (packed, file) = packed.map_err(|error| error.to_string())?;
+        let write = |block: &[u8]| {
+            (&*file).write_all(block)?;
+            maker.add(block.len());
+            Ok(())
+        };
+        let packed = compress(watched, self.compression, algorithm, write);
+        let packed = packed.map_err(|error| error.to_string())?;
         if packed.plain_digest != *diff_id {
             return Err(format!(
                 "its files were changed: what is put together has the digest {}",
@@ -405,7 +443,7 @@ impl Push<'_> {
             ));
         }
         Ok(Blob {
-            file: Arc::new(file),
+            file,
             size_bytes: packed.size_bytes,
             digest: packed.digest,
         })
@@ -420,6 +458,13 @@ impl Push<'_> {
         let (registry, repository) = (&self.place.registry, self.place.repository());
         registry.upload_bytes(repository, &descriptor.digest, bytes)
     }
+}
+
+/// Why a layer is not at the registry.
+enum Unsent {
+    /// It could not be put together.
+    Unpacked(String),
+    Refused(RegistryError),
 }
 
 fn refused(name: &Reference, error: &RegistryError) -> PullFailure {

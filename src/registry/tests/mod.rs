@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use self::server::{Manner, Reply, Seen, Server};
-use super::{Blob, Credentials, DOCUMENT_MAX, RegistryError, Secret};
+use super::{Blob, Credentials, DOCUMENT_MAX, RegistryError, Secret, growing};
 use crate::oci::{Descriptor, Digest, media_type};
 
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
@@ -335,6 +335,52 @@ fn a_blob_that_is_too_much_at_once_goes_in_parts() {
         last.path
             .starts_with("/v2/a/blobs/uploads/1?state=x&digest=sha256")
     );
+}
+
+#[test]
+fn a_blob_is_sent_while_it_is_made_and_an_abandoned_one_is_cancelled() {
+    let upload = "/v2/a/blobs/uploads/1";
+    for is_finished in [true, false] {
+        let server = Server::start(move |seen, _| match seen.method.as_str() {
+            "POST" => Reply::new(202, "").with("Location", upload),
+            "PATCH" => Reply::new(202, "").with("Location", format!("{upload}?state=2")),
+            _ => Reply::new(201, ""),
+        });
+        let registry = server.registry(Credentials::Anonymous);
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        let (maker, growing) = growing(Arc::clone(&file), 1000);
+        let sent = std::thread::scope(|scope| {
+            let sending = scope.spawn(|| registry.upload_growing("a", growing));
+            (&*file).write_all(&bytes()).unwrap();
+            maker.add(bytes().len());
+            if is_finished {
+                maker.finish();
+            } else {
+                drop(maker);
+            }
+            sending.join().unwrap()
+        });
+        let Ok(upload) = sent else {
+            let methods = server.seen().into_iter().map(|seen| seen.method);
+            assert_eq!(methods.collect::<Vec<_>>(), ["GET", "POST", "DELETE"]);
+            assert!(!is_finished);
+            continue;
+        };
+        let digest = Digest::sha256(&bytes());
+        registry.end_upload("a", upload, &digest).unwrap();
+        let seen = server.seen();
+        let [.., patch, put] = &seen[..] else {
+            panic!("{seen:?}");
+        };
+        assert!(is_finished && patch.body == bytes());
+        assert_eq!(
+            put.path,
+            format!(
+                "/v2/a/blobs/uploads/1?state=2&digest=sha256%3A{}",
+                digest.hex()
+            )
+        );
+    }
 }
 
 #[test]

@@ -161,12 +161,32 @@ fn read_request(reader: &mut impl BufRead) -> Option<Seen> {
         };
         seen.headers.push((name.to_owned(), value.to_owned()));
     }
+    if seen.header("transfer-encoding").is_some() {
+        seen.body = read_chunks(reader)?;
+        return Some(seen);
+    }
     let length = seen
         .header("content-length")
         .map_or(0, |text| text.parse().unwrap());
     seen.body = vec![0; length];
     reader.read_exact(&mut seen.body).ok()?;
     Some(seen)
+}
+
+/// A body whose length nobody knew when it began; `None` if it breaks off.
+fn read_chunks(reader: &mut impl BufRead) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let length = usize::from_str_radix(line.trim(), 16).ok()?;
+        let mut chunk = vec![0; length + 2];
+        reader.read_exact(&mut chunk).ok()?;
+        if length == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(&chunk[..length]);
+    }
 }
 
 fn write_reply(writer: &mut TcpStream, reply: &Reply, is_head: bool) -> std::io::Result<()> {

@@ -12,15 +12,19 @@ mod write;
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+
+use nix::errno::Errno;
 
 pub use self::write::{ArchiveForm, LayerForm, OutgoingImage, Output, write};
 
 use self::files::Files;
 use super::tar::TarError;
 use crate::oci::{Digest, Platform};
+use crate::sys::fs::read_in_passing;
 
 /// The largest document that is read into memory.
 const DOCUMENT_MAX: u64 = 4 << 20;
@@ -163,6 +167,7 @@ impl ArchivedLayer {
         PartReader {
             part: &self.part,
             taken: 0,
+            is_in_passing: true,
         }
     }
 }
@@ -179,6 +184,22 @@ pub(super) struct FilePart {
 struct PartReader<'a> {
     part: &'a FilePart,
     taken: u64,
+    /// An archive is as large as all its layers: what is not in memory should not push out what is.
+    /// It costs less, too, than to find memory for it.
+    is_in_passing: bool,
+}
+
+impl PartReader<'_> {
+    fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let file = &self.part.file;
+        if self.is_in_passing {
+            match read_in_passing(file.as_fd(), buffer, offset) {
+                Err(Errno::EOPNOTSUPP) => self.is_in_passing = false,
+                result => return Ok(result?),
+            }
+        }
+        file.read_at(buffer, offset)
+    }
 }
 
 impl Read for PartReader<'_> {
@@ -186,7 +207,7 @@ impl Read for PartReader<'_> {
         let left = self.part.size - self.taken;
         let most = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         let offset = self.part.offset + self.taken;
-        let length = self.part.file.read_at(&mut buffer[..most], offset)?;
+        let length = self.read_at(&mut buffer[..most], offset)?;
         if length == 0 && most > 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
