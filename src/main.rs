@@ -3,12 +3,13 @@
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use coracle::engine::launch::install_overlay_server;
-use coracle::engine::roots::{FuseRoot, Owners};
-use coracle::overlay_fuse::{Durability, Options, Ownership, Squash, serve};
+use coracle::engine::roots::{FuseRoot, Owners, Task};
+use coracle::layer_format::{LayerOwners, OwnerRange};
+use coracle::overlay_fuse::{DataSource, Durability, IdMapping, Options, Ownership, Squash, serve};
 
 /// Roles of the binary that no help shows, by their name in `argv[1]`.
 const ROLES: &[(&str, Role)] = &[
@@ -42,8 +43,41 @@ fn main() -> ExitCode {
 
 /// The server of a container's FUSE root, in a process that the monitor forked for it.
 fn serve_root(device: OwnedFd, root: &FuseRoot) -> i32 {
+    let options = match &root.task {
+        Task::Everything => options_of_root(root),
+        Task::Metadata { owners, paths } => options_of_metadata(root, owners, paths),
+    };
+    i32::from(serve(device, &options).is_err())
+}
+
+/// The image's layers, with the ids of the container as those of the user's namespace.
+fn options_of_metadata(
+    root: &FuseRoot,
+    owners: &LayerOwners,
+    paths: &[Option<PathBuf>],
+) -> Options {
+    let map = |ranges: &[OwnerRange]| {
+        let ranges = ranges.iter().map(|range| IdMapping {
+            host: range.inside,
+            container: range.outside,
+            len: range.count,
+        });
+        ranges.collect()
+    };
+    Options {
+        lower: root.layers.lower.clone(),
+        uid_map: map(&owners.uids),
+        gid_map: map(&owners.gids),
+        data: DataSource::Elsewhere {
+            paths: paths.to_vec(),
+        },
+        ..Options::default()
+    }
+}
+
+fn options_of_root(root: &FuseRoot) -> Options {
     let layers = &root.layers;
-    let options = Options {
+    Options {
         lower: layers.lower.clone(),
         upper: Some(layers.upper.clone()),
         work: Some(layers.work.clone()),
@@ -61,6 +95,5 @@ fn serve_root(device: OwnedFd, root: &FuseRoot) -> i32 {
             Durability::OnRequest
         },
         ..Options::default()
-    };
-    i32::from(serve(device, &options).is_err())
+    }
 }

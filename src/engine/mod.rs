@@ -21,6 +21,7 @@ pub mod files;
 pub mod filter;
 pub mod health;
 pub mod host;
+mod hybrid;
 pub mod image;
 mod image_source;
 pub mod info;

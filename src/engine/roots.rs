@@ -6,9 +6,12 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::runtime::idmap::{IdMaps, Reach, is_mapped};
-use crate::runtime::launch::{OverlayLayers, Root};
+use super::hybrid::{self, HybridError, Upper, Wish};
+use crate::layer_format::LayerOwners;
+use crate::runtime::idmap::{HolderMap, IdMaps, Reach, is_mapped};
+use crate::runtime::launch::{HybridRoot, OverlayLayers, Root};
 use crate::runtime::user;
+use crate::state::dirs::Dirs;
 use crate::state::tree::remove_tree;
 use crate::storage::Image;
 
@@ -37,6 +40,8 @@ pub enum EngineChoice {
     Auto,
     /// `kernel`.
     Kernel,
+    /// `hybrid`.
+    Hybrid,
     /// `fuse`.
     Fuse,
 }
@@ -52,6 +57,22 @@ pub struct FuseRoot {
     pub view: View,
     /// With whose rights it is served.
     pub server: Server,
+    /// What the server is for.
+    pub task: Task,
+}
+
+/// What the server of a FUSE root is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// All that is done in the root.
+    Everything,
+    /// Showing the layers of an image below an overlay of the kernel's, which reads their data.
+    Metadata {
+        /// The container's owners.
+        owners: LayerOwners,
+        /// Where each layer is in the directories with the data.
+        paths: Vec<Option<PathBuf>>,
+    },
 }
 
 /// With whose rights a FUSE root is served.
@@ -105,8 +126,10 @@ impl RootSource {
 pub struct RootPlan {
     /// For the runtime.
     pub root: Root,
-    /// The server to start if the root is, or falls back to, FUSE.
+    /// The server to start if the root is, has in it, or falls back to, FUSE.
     pub fuse: Option<FuseRoot>,
+    /// Why it is this engine.
+    pub why: String,
 }
 
 /// What the decision depends on.
@@ -122,89 +145,175 @@ pub struct Circumstances<'a> {
     pub volatile: bool,
     /// Whether /dev/fuse opens.
     pub fuse: bool,
+    /// Where the hybrid engine may be tried.
+    pub hybrid: Option<(&'a Dirs, &'a HolderMap)>,
 }
 
 /// Decides how the root of a container is made. `directory` is the container's own. The text is
 /// what the user should know about it.
+///
+/// # Errors
+///
+/// Why the engine that was asked for by name cannot make it.
 pub fn plan(
     source: &RootSource,
     directory: &Path,
     given: Circumstances<'_>,
-) -> (RootPlan, Option<&'static str>) {
+) -> Result<(RootPlan, Option<&'static str>), HybridError> {
     let lower = match source {
         RootSource::Directory(path) => {
-            return (
-                RootPlan {
-                    root: Root::Directory(path.clone()),
-                    fuse: None,
-                },
+            let root = Root::Directory(path.clone());
+            return Ok((
+                RootPlan::without_server(root, "it is a directory of the host"),
                 None,
-            );
+            ));
         }
         RootSource::Layers { directories, .. } => directories.clone(),
         RootSource::Overlay(path) => vec![path.clone()],
         RootSource::Machine => vec![directory.join("machine")],
     };
-    let (upper, work) = (directory.join("upper"), directory.join("work"));
     let layers = OverlayLayers {
         lower,
-        upper,
-        work,
+        upper: directory.join("upper"),
+        work: directory.join("work"),
         volatile: given.volatile,
     };
+    let upper = Upper::of(&layers.upper);
     let machine = *source == RootSource::Machine;
-    let needs_fuse = match given.choice {
-        EngineChoice::Fuse => true,
-        EngineChoice::Kernel => machine,
-        EngineChoice::Auto => machine || shows_wrong_owners(source, &given),
-    };
-    let view = if machine { View::Machine } else { View::Whole };
-    let server = match given.reach {
-        Reach::All if machine => Server::Nobody,
-        Reach::All | Reach::Ranges | Reach::Single => Server::Caller,
-    };
-    let owners = owners(source, &given);
     let fuse = FuseRoot {
         layers: layers.clone(),
-        owners,
-        view,
-        server,
+        owners: owners(source, &given),
+        view: if machine { View::Machine } else { View::Whole },
+        server: match given.reach {
+            Reach::All if machine => Server::Nobody,
+            Reach::All | Reach::Ranges | Reach::Single => Server::Caller,
+        },
+        task: Task::Everything,
     };
+    let wish = Wish {
+        source,
+        layers: &layers,
+        upper: &upper,
+        ids: given.ids,
+        fuse: given.fuse,
+        place: given.hybrid,
+    };
+    let mut refused = None;
+    if wants_hybrid(source, &upper, &given) {
+        match hybrid::root(wish) {
+            Ok(root) => return Ok((hybrid_plan(root, fuse, given.choice), None)),
+            Err(error) if given.choice == EngineChoice::Hybrid && error.is_lack() => {
+                return Err(error);
+            }
+            Err(error) => refused = Some(error.to_string()),
+        }
+    }
+    let needs_fuse = match given.choice {
+        EngineChoice::Fuse => true,
+        EngineChoice::Kernel => machine || upper.is_mapped(),
+        EngineChoice::Auto | EngineChoice::Hybrid => {
+            machine || upper.is_mapped() || shows_wrong_owners(source, &given)
+        }
+    };
+    let why = refused.unwrap_or_else(|| reason(given.choice, needs_fuse).to_owned());
+    Ok(plan_without_hybrid(
+        layers,
+        fuse,
+        needs_fuse,
+        (given, machine),
+        why,
+    ))
+}
+
+impl RootPlan {
+    fn without_server(root: Root, why: &str) -> Self {
+        Self {
+            root,
+            fuse: None,
+            why: why.to_owned(),
+        }
+    }
+}
+
+fn wants_hybrid(source: &RootSource, upper: &Upper, given: &Circumstances<'_>) -> bool {
+    let is_image = matches!(source, RootSource::Layers { .. });
+    match given.choice {
+        EngineChoice::Hybrid => true,
+        EngineChoice::Fuse => false,
+        EngineChoice::Kernel => upper.is_mapped(),
+        EngineChoice::Auto => upper.is_mapped() || (is_image && !given.ids.is_identity()),
+    }
+}
+
+fn hybrid_plan(root: HybridRoot, fuse: FuseRoot, choice: EngineChoice) -> RootPlan {
+    let task = Task::Metadata {
+        owners: root.owners.clone(),
+        paths: hybrid::paths_in_data(&root.layers.lower),
+    };
+    RootPlan {
+        root: Root::Hybrid(root),
+        fuse: Some(FuseRoot { task, ..fuse }),
+        why: match choice {
+            EngineChoice::Hybrid => ASKED,
+            EngineChoice::Auto | EngineChoice::Kernel | EngineChoice::Fuse => {
+                "the container's ids are not those of the image's files"
+            }
+        }
+        .to_owned(),
+    }
+}
+
+const ASKED: &str = "it was asked for";
+
+fn reason(choice: EngineChoice, needs_fuse: bool) -> &'static str {
+    match (choice, needs_fuse) {
+        (EngineChoice::Fuse, _) | (EngineChoice::Kernel, false) => ASKED,
+        (EngineChoice::Auto | EngineChoice::Hybrid, false) => {
+            "the files are shown with the owners that they have"
+        }
+        (EngineChoice::Auto | EngineChoice::Kernel | EngineChoice::Hybrid, true) => {
+            "owners are shown that the files do not have"
+        }
+    }
+}
+
+fn plan_without_hybrid(
+    layers: OverlayLayers,
+    fuse: FuseRoot,
+    needs_fuse: bool,
+    (given, machine): (Circumstances<'_>, bool),
+    why: String,
+) -> (RootPlan, Option<&'static str>) {
     match (needs_fuse, given.fuse) {
         (true, true) => (
             RootPlan {
                 root: Root::Fuse(layers),
                 fuse: Some(fuse),
+                why,
             },
             None,
         ),
-        (true, false) if machine => (
-            RootPlan {
-                root: Root::Machine(layers),
-                fuse: None,
-            },
-            Some(SYSTEM_READ_ONLY),
-        ),
-        (true, false) => (
-            RootPlan {
-                root: Root::Kernel(layers),
-                fuse: None,
-            },
-            Some(OWNERS_LOST),
-        ),
+        (true, false) if machine => {
+            let plan = RootPlan::without_server(Root::Machine(layers), NO_FUSE);
+            (plan, Some(SYSTEM_READ_ONLY))
+        }
+        (true, false) => {
+            let plan = RootPlan::without_server(Root::Kernel(layers), NO_FUSE);
+            (plan, Some(OWNERS_LOST))
+        }
         (false, available) => {
-            let may_fall_back = available && given.choice == EngineChoice::Auto;
-            let fuse = may_fall_back.then_some(fuse);
-            (
-                RootPlan {
-                    root: Root::Kernel(layers),
-                    fuse,
-                },
-                None,
-            )
+            let may_fall_back = available && given.choice != EngineChoice::Kernel;
+            let plan = RootPlan {
+                root: Root::Kernel(layers),
+                fuse: may_fall_back.then_some(fuse),
+                why,
+            };
+            (plan, None)
         }
     }
 }
+
+const NO_FUSE: &str = "/dev/fuse cannot be opened";
 
 const SYSTEM_READ_ONLY: &str = "/dev/fuse cannot be opened: what the machine's root owns (/usr, \
      /etc, /var) stays read-only in the container; `coracle doctor` says what mends it";

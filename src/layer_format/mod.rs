@@ -13,6 +13,8 @@
 //!                                                     user.fuseoverlayfs.opaque, `.wh..wh..opq`)
 //! ownership  user.containers.override_stat           (read too: user.fuseoverlayfs.override_stat,
 //!            = uid:gid:0MODE:KIND                      security.fuseoverlayfs.override_stat)
+//! map        user.overlay.coracle.owners           (ours alone, on the root of an upper layer
+//!                                                     whose files are owned by an id map)
 //! ```
 //!
 //! A layer whose files carry ownership metadata has it on its root directory as well: that is how
@@ -29,6 +31,7 @@
 
 mod opaque;
 mod override_stat;
+mod owners;
 mod whiteout;
 
 pub use opaque::{
@@ -37,6 +40,10 @@ pub use opaque::{
 pub use override_stat::{
     FileKind, OverrideStat, OverrideStatError, XATTR_OVERRIDE_PREFIX, XATTR_OVERRIDE_STAT,
     XATTR_OVERRIDE_STAT_FORMS, has_ownership_metadata, read_override_stat, write_override_stat,
+};
+pub use owners::{
+    LayerOwners, OwnerRange, XATTR_OWNERS, capabilities_of_any_root, capabilities_of_root,
+    read_layer_owners, write_layer_owners,
 };
 pub use whiteout::{
     DOT_WH_OPAQUE, DOT_WH_PREFIX, DotWh, WhiteoutForm, XATTR_WHITEOUT_FORMS, is_whiteout_device,

@@ -160,7 +160,11 @@ impl Overlay {
             uid: status.st_uid,
             gid: status.st_gid,
         };
-        let owner = self.ids.shown(on_disk);
+        let owner = if self.layers[layer].mapped {
+            self.ids.shown(on_disk)
+        } else {
+            on_disk
+        };
         let mut shown = Shown {
             mode: status.st_mode,
             owner,

@@ -20,8 +20,8 @@ use thiserror::Error;
 
 use super::overlay::Overlay;
 use super::{
-    Acl, DirectoryLinks, Durability, IdMapping, Options, OverlayError, Ownership, Squash,
-    WhiteoutForms, Xattrs, session,
+    Acl, DataSource, DirectoryLinks, Durability, IdMapping, Options, OverlayError, Ownership,
+    Squash, WhiteoutForms, Xattrs, session,
 };
 use crate::sys::SysError;
 use crate::sys::process::{CloneRequest, Forked, clone3};
@@ -40,6 +40,8 @@ Usage: coracle overlay-fuse [-f] -o OPTION[,OPTION...] MOUNTPOINT
   -o noacl                          without access control lists
   -o noxattrs=1                     without extended attributes
   -o volatile                       without fsync
+  -o datapath=PATH[:PATH...]        say to an overlay of the kernel's above where in its data-only
+                                    layers each of these layers is; read-only
   -o fsname=NAME                    name shown in the table of mounts
   -f                                stay in the foreground
 ";
@@ -286,6 +288,11 @@ fn take_option(command: &mut Command, option: &[u8]) -> Result<(), CommandError>
         "noxattrs" if value != Some(b"0") => options.xattrs = Xattrs::Off,
         "volatile" => options.durability = Durability::Volatile,
         "fsync" if value == Some(b"0") => options.durability = Durability::Volatile,
+        "datapath" => {
+            let paths = paths(given()?).into_iter().map(Some).collect();
+            options.data = DataSource::Elsewhere { paths };
+            command.flags.0.insert(MsFlags::MS_RDONLY);
+        }
         "fsname" => OsStr::from_bytes(given()?).clone_into(&mut command.source),
         "redirect_dir" if value == Some(b"off") => {}
         "redirect_dir" | "plugins" => return Err(CommandError::Unsupported { option: shown() }),

@@ -50,9 +50,21 @@ pub(super) struct Ids {
     pub(super) uids: Vec<IdMapping>,
     pub(super) gids: Vec<IdMapping>,
     pub(super) squash: Squash,
+    /// What an id is shown as that has no translation.
+    pub(super) unmapped: Unmapped,
     /// The ids that exist in this user namespace.
     pub(super) known_uids: IdSet,
     pub(super) known_gids: IdSet,
+}
+
+/// What an id is shown as that has no translation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Unmapped {
+    /// The owner that the kernel shows for such an id.
+    #[default]
+    Overflow,
+    /// The number that is nobody's in any namespace.
+    NoId,
 }
 
 /// Ids that a user namespace maps: the first of each range and how many.
@@ -84,8 +96,8 @@ impl Ids {
         let owner = match self.squash {
             Squash::All { uid, gid } => return Owner { uid, gid },
             Squash::None | Squash::UnmappedToRoot => Owner {
-                uid: to_container(&self.uids, owner.uid),
-                gid: to_container(&self.gids, owner.gid),
+                uid: to_container(&self.uids, owner.uid, self.unmapped),
+                gid: to_container(&self.gids, owner.gid, self.unmapped),
             },
         };
         if self.squash == Squash::UnmappedToRoot {
@@ -139,13 +151,16 @@ impl Ids {
     }
 }
 
-fn to_container(map: &[IdMapping], id: u32) -> u32 {
+fn to_container(map: &[IdMapping], id: u32, unmapped: Unmapped) -> u32 {
     if map.is_empty() {
         return id;
     }
     map.iter()
         .find_map(|range| shift(id, range.host, range.container, range.len))
-        .unwrap_or(OVERFLOW_ID)
+        .unwrap_or(match unmapped {
+            Unmapped::Overflow => OVERFLOW_ID,
+            Unmapped::NoId => u32::MAX,
+        })
 }
 
 /// EINVAL is what the kernel says of an id without a mapping.
@@ -187,6 +202,7 @@ mod tests {
             uids: map.clone(),
             gids: map,
             squash,
+            unmapped: Unmapped::Overflow,
             known_uids: IdSet::parse("         0       1000          1\n 1 100000 65536\n"),
             known_gids: IdSet::parse("0 1000 1"),
         }

@@ -11,7 +11,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use super::OverlayError;
-use crate::layer_format;
+use crate::layer_format::{self, LayerOwners};
 use crate::sys::xattr::Place;
 
 /// A layer of the stack.
@@ -24,6 +24,10 @@ pub(super) struct Layer {
     pub(super) dot_wh: bool,
     /// Files here belong to others, who alone may open them without touching the access time.
     pub(super) refuses_noatime: bool,
+    /// Its owners on disk are translated.
+    pub(super) mapped: bool,
+    /// The map by which its files are owned, if it is an upper layer that has one.
+    pub(super) owners: Option<LayerOwners>,
     /// The upper layer cannot share blocks with this one.
     pub(super) refuses_clones: bool,
 }
@@ -36,12 +40,19 @@ impl Layer {
             path: path.to_owned(),
             source,
         })?;
-        let metadata = layer_format::has_ownership_metadata(Place::Directory(root.as_fd()));
+        let place = Place::Directory(root.as_fd());
+        let metadata = layer_format::has_ownership_metadata(place);
+        let owners = layer_format::read_layer_owners(place).map_err(|source| {
+            let path = path.to_owned();
+            OverlayError::OpenLayer { path, source }
+        })?;
         Ok(Self {
             root: Arc::new(root),
             metadata,
             dot_wh: false,
             refuses_noatime: false,
+            mapped: true,
+            owners,
             refuses_clones: false,
         })
     }

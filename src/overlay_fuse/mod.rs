@@ -9,6 +9,7 @@
 //! ```text
 //! session       the server's life; requests: what the kernel asks; replies: what it is told
 //! nodes         what the kernel knows: nodes, their names, their descriptors
+//! elsewhere     what an overlay of the kernel's above us asks: where a file's data is
 //! merge         one name through all layers; listing: one directory through all layers
 //! attributes    what stat(2) shows; ids: whose a file is; xattrs
 //! data          read, write and what else acts on an open file
@@ -58,6 +59,7 @@ mod content;
 mod copy_up;
 mod create;
 mod data;
+mod elsewhere;
 mod ids;
 mod layer;
 mod listing;
@@ -147,6 +149,21 @@ pub enum DirectoryLinks {
     One,
 }
 
+/// Who reads the data of files.
+#[derive(Debug, Clone, Default)]
+pub enum DataSource {
+    /// The kernel asks us.
+    #[default]
+    Served,
+    /// An overlay of the kernel's above us, which must be all that uses the mount: it is told where
+    /// in its data-only layers the data of each larger file is. Owners that no id is mapped for
+    /// are nobody at all.
+    Elsewhere {
+        /// The absolute path of each lower layer in those; `None` for one that is not in them.
+        paths: Vec<Option<PathBuf>>,
+    },
+}
+
 /// What to show, and how.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -174,6 +191,8 @@ pub struct Options {
     pub durability: Durability,
     /// The link count of directories.
     pub directory_links: DirectoryLinks,
+    /// Who reads the data of files.
+    pub data: DataSource,
 }
 
 /// Why an overlay cannot be served.

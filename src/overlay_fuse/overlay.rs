@@ -11,15 +11,17 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::fstat;
 
 use super::backing::Spot;
-use super::ids::{IdSet, Ids, Owner};
+use super::elsewhere::Elsewhere;
+use super::ids::{IdMapping, IdSet, Ids, Owner, Unmapped};
 use super::layer::Layer;
 use super::nodes::{Key, NodeId, Part, Table};
 use super::work::Work;
 use super::{
-    Acl, DirectoryLinks, Durability, Options, OverlayError, Ownership, WhiteoutForms, Xattrs,
+    Acl, DataSource, DirectoryLinks, Durability, Options, OverlayError, Ownership, WhiteoutForms,
+    Xattrs,
 };
 use crate::layer_format::{
-    DOT_WH_PREFIX, FileKind, OPAQUE_XATTRS, OverrideStat, WhiteoutForm, XATTR_OPAQUE,
+    DOT_WH_PREFIX, FileKind, OPAQUE_XATTRS, OverrideStat, OwnerRange, WhiteoutForm, XATTR_OPAQUE,
     write_override_stat,
 };
 use crate::sys::xattr::{self, Place};
@@ -47,6 +49,8 @@ pub(super) struct Overlay {
     pub(super) whiteouts: WhiteoutForms,
     pub(super) xattrs: Xattrs,
     pub(super) directory_links: DirectoryLinks,
+    /// Where the data of files is, if somebody else reads it.
+    pub(super) elsewhere: Option<Elsewhere>,
     /// Attributes that make a directory of our own layers opaque.
     pub(super) opaque_forms: &'static [&'static CStr],
     /// The server is root outside of all user namespaces: its own writes take no rights away.
@@ -63,13 +67,18 @@ impl Overlay {
     /// Opens the layers and empties the work directory.
     pub(super) fn open(options: &Options) -> Result<Self, OverlayError> {
         let descriptor_limit = raise_descriptor_limit();
-        let (layers, work) = open_layers(options)?;
+        let (mut layers, work) = open_layers(options)?;
         let mut devices = Vec::new();
         let (root_key, root_parts) = root(&layers, &mut devices, options)?;
+        let (uids, gids) = id_maps(options, &mut layers);
         let ids = Ids {
-            uids: options.uid_map.clone(),
-            gids: options.gid_map.clone(),
+            uids,
+            gids,
             squash: options.squash,
+            unmapped: match options.data {
+                DataSource::Served => Unmapped::Overflow,
+                DataSource::Elsewhere { .. } => Unmapped::NoId,
+            },
             known_uids: known_ids("/proc/self/uid_map"),
             known_gids: known_ids("/proc/self/gid_map"),
         };
@@ -94,6 +103,7 @@ impl Overlay {
             whiteouts: options.whiteouts,
             xattrs: options.xattrs,
             directory_links: options.directory_links,
+            elsewhere: Elsewhere::of(options),
             opaque_forms: if is_host_root {
                 &OPAQUE_XATTRS
             } else {
@@ -155,6 +165,30 @@ impl Overlay {
             drop(notifier.inval_inode(fuser::INodeNo(id), -1, 0));
         }
     }
+}
+
+/// The translation of owners. An upper layer that was written by a map has its own, and then the
+/// layers below are owned as they are shown.
+fn id_maps(options: &Options, layers: &mut [Layer]) -> (Vec<IdMapping>, Vec<IdMapping>) {
+    let owners = options
+        .upper
+        .as_ref()
+        .and_then(|_| layers[UPPER].owners.clone());
+    let Some(owners) = owners else {
+        return (options.uid_map.clone(), options.gid_map.clone());
+    };
+    for lower in layers.iter_mut().skip(1) {
+        lower.mapped = false;
+    }
+    let map = |ranges: &[OwnerRange]| {
+        let ranges = ranges.iter().map(|range| IdMapping {
+            host: range.outside,
+            container: range.inside,
+            len: range.count,
+        });
+        ranges.collect()
+    };
+    (map(&owners.uids), map(&owners.gids))
 }
 
 fn device_of(devices: &mut Vec<u64>, st_dev: u64) -> u16 {

@@ -51,8 +51,13 @@ const WISHES: [InitFlags; 11] = [
 
 impl Filesystem for Server {
     fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        let acl = self.call(|overlay| Ok(overlay.acl))?;
+        let (acl, elsewhere) =
+            self.call(|overlay| Ok((overlay.acl, overlay.elsewhere.is_some())))?;
         let mut wishes = WISHES.to_vec();
+        if elsewhere {
+            // Whoever lists a directory there looks up all that is in it.
+            wishes.retain(|wish| *wish != InitFlags::FUSE_READDIRPLUS_AUTO);
+        }
         if acl {
             wishes.push(InitFlags::FUSE_POSIX_ACL);
         }

@@ -11,9 +11,10 @@ use nix::errno::Errno;
 
 use super::Xattrs;
 use super::content::Content;
+use super::ids::Owner;
 use super::nodes::{Body, NodeId};
 use super::overlay::{Overlay, UPPER};
-use crate::layer_format::is_reserved_xattr;
+use crate::layer_format::{capabilities_of_any_root, capabilities_of_root, is_reserved_xattr};
 use crate::sys::xattr::{self, Place, SetMode};
 
 /// Where file capabilities are kept that the kernel must not act on outside of the container.
@@ -89,6 +90,9 @@ impl Overlay {
         buffer: &mut [u8],
     ) -> nix::Result<usize> {
         self.has_xattrs()?;
+        if self.elsewhere.is_some() && name.starts_with(OVERLAY) {
+            return self.where_data_is(id, name, buffer);
+        }
         let layer = self.layer_of(id)?;
         let Some(kept) = kept_name(name, self.keeping(layer)) else {
             let is_acl = name.starts_with(ACL);
@@ -99,6 +103,15 @@ impl Overlay {
             });
         };
         let spot = self.table.spot(id)?;
+        if name == CAPABILITY.to_bytes() && self.translates_capabilities(layer) {
+            let value = xattr::get_vec(spot.place(), &kept).unwrap_or_default();
+            let value = self.capability_shown(layer, value.ok_or(Errno::ENODATA)?);
+            if !buffer.is_empty() {
+                let place = buffer.get_mut(..value.len()).ok_or(Errno::ERANGE)?;
+                place.copy_from_slice(&value);
+            }
+            return Ok(value.len());
+        }
         match xattr::get(spot.place(), &kept, buffer) {
             // A file without `user.` attributes has not this one either.
             Err(Errno::EOPNOTSUPP | Errno::EPERM) if name == CAPABILITY.to_bytes() => {
@@ -106,6 +119,19 @@ impl Overlay {
             }
             answer => answer,
         }
+    }
+
+    /// Whether file capabilities on disk count for another root than in the container.
+    fn translates_capabilities(&self, layer: usize) -> bool {
+        self.elsewhere.is_some() || self.layers[layer].owners.is_some()
+    }
+
+    fn capability_shown(&self, layer: usize, value: Vec<u8>) -> Vec<u8> {
+        if let Some(owners) = &self.layers[layer].owners {
+            return capabilities_of_any_root(value, owners.root_outside().0);
+        }
+        let root = self.ids.shown(Owner { uid: 0, gid: 0 });
+        capabilities_of_root(value, root.uid)
     }
 
     /// The names of all attributes, each ended by NUL.

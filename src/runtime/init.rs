@@ -529,10 +529,13 @@ fn others(launch: &Launch) -> Others {
     });
     match launch.root {
         Root::Directory(_) => Others::Everywhere,
-        Root::Kernel(_) | Root::Fuse(_) | Root::Machine(_) if shared.next().is_some() => {
-            Others::BelowMounts
+        Root::Kernel(_) | Root::Fuse(_) | Root::Hybrid(_) | Root::Machine(_) => {
+            if shared.next().is_some() {
+                Others::BelowMounts
+            } else {
+                Others::Nowhere
+            }
         }
-        Root::Kernel(_) | Root::Fuse(_) | Root::Machine(_) => Others::Nowhere,
     }
 }
 

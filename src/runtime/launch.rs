@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::idmap::IdMaps;
 use super::lifecycle::Lifecycle;
 use super::localtime::LocalTime;
+use crate::layer_format::LayerOwners;
 use crate::sys::seccomp::{FilterFlags, Instruction};
 
 /// Everything that the stages need to turn a spec into a running process.
@@ -122,6 +123,9 @@ pub enum Root {
     Kernel(OverlayLayers),
     /// Our FUSE overlay over these layers, served by a process beside the container.
     Fuse(OverlayLayers),
+    /// The kernel's overlay over a FUSE mount that shows the layers with the container's owners
+    /// and says where the data is.
+    Hybrid(HybridRoot),
     /// A directory as it is, bound recursively.
     Directory(PathBuf),
     /// The machine's own system directories, without FUSE.
@@ -139,6 +143,17 @@ pub struct OverlayLayers {
     pub work: PathBuf,
     /// Whether a crash may lose the upper: nothing is synced then.
     pub volatile: bool,
+}
+
+/// A root of the hybrid engine.
+#[derive(Debug, Clone)]
+pub struct HybridRoot {
+    /// The layers.
+    pub layers: OverlayLayers,
+    /// The directories in which the kernel looks for the data of files.
+    pub data: Vec<PathBuf>,
+    /// By which map the upper layer's files are owned.
+    pub owners: LayerOwners,
 }
 
 /// Whether supplementary groups can be set.

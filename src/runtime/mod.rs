@@ -8,6 +8,7 @@ pub mod exec;
 pub mod handshake;
 pub mod holder_ahead;
 pub mod hooks;
+pub mod hybrid;
 pub mod idmap;
 pub mod image_mounts;
 pub mod init;

@@ -13,6 +13,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::Mode;
 use nix::unistd::{chdir, chroot, fchdir, pivot_root};
 
+use super::hybrid;
 use super::launch::{OverlayLayers, Root, StageFailure};
 use super::lifecycle::Pivot;
 use super::mounts::sources::Sources;
@@ -38,6 +39,10 @@ pub fn mount_root(
             (mount, Fallback::Fuse | Fallback::None) => mount?,
         },
         Root::Fuse(_) => served_root(serve)?,
+        Root::Hybrid(_) => {
+            let missing = || SysError::new("the mount of the root", Errno::ENOENT);
+            sources.take(Path::new(hybrid::ROOT)).ok_or_else(missing)?
+        }
         Root::Machine(layers) => return super::machine::make_root(layers, mountpoint),
         Root::Directory(path) => {
             let mount = match sources.take(path) {
@@ -66,7 +71,7 @@ pub fn mount_root(
 }
 
 fn served_root(serve: &mut dyn FnMut(OwnedFd) -> SysResult<()>) -> SysResult<OwnedFd> {
-    let (mount, device) = fuse_mount()?;
+    let (mount, device) = fuse_mount(Access::Everything)?;
     serve(device)?;
     Ok(mount)
 }
@@ -88,13 +93,39 @@ pub enum Fallback {
 /// What the mount calls say.
 pub fn kernel_overlay(layers: &OverlayLayers) -> SysResult<OwnedFd> {
     overlay(&layers.lower, MountAttr::NODEV, |context| {
-        context.set("upperdir", &text(&layers.upper))?;
-        context.set("workdir", &text(&layers.work))?;
-        if layers.volatile {
-            context.flag("volatile")?;
-        }
-        Ok(())
+        set_upper(context, layers)
     })
+}
+
+fn set_upper(context: &FsContext, layers: &OverlayLayers) -> SysResult<()> {
+    context.set("upperdir", &text(&layers.upper))?;
+    context.set("workdir", &text(&layers.work))?;
+    if layers.volatile {
+        context.flag("volatile")?;
+    }
+    Ok(())
+}
+
+/// An overlay of the kernel's over the one layer `lower`, whose files say where in the directories
+/// `data` their data is (overlayfs documentation, "Data-only lower layers").
+///
+/// # Errors
+///
+/// What the mount calls say.
+pub fn kernel_overlay_with_data(
+    layers: &OverlayLayers,
+    lower: &Path,
+    data: &[PathBuf],
+) -> SysResult<OwnedFd> {
+    let context = FsContext::open("overlay")?;
+    context.set("source", "overlay")?;
+    context.flag("userxattr")?;
+    context.set("lowerdir+", &text(lower))?;
+    for data in data {
+        context.set("datadir+", &text(data))?;
+    }
+    set_upper(&context, layers)?;
+    context.mount(MountAttr::NODEV)
 }
 
 /// An overlay of the kernel's that nobody can change: of two layers at least, topmost first.
@@ -163,9 +194,22 @@ fn mount_short_names(
     mount
 }
 
-/// A FUSE file system whose requests come from the returned device. Both must be made in the
-/// container's namespace: the kernel refuses a device that was opened in another one.
-fn fuse_mount() -> SysResult<(OwnedFd, OwnedFd)> {
+/// What can be done on a FUSE file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reading and writing.
+    Everything,
+    /// Reading, which changes not even times.
+    Read,
+}
+
+/// A FUSE file system whose requests come from the returned device. Both must be made in one
+/// user namespace: the kernel refuses a device that was opened in another one.
+///
+/// # Errors
+///
+/// What opening the device and the mount calls say.
+pub fn fuse_mount(access: Access) -> SysResult<(OwnedFd, OwnedFd)> {
     let device = OpenOptions::new()
         .read(true)
         .write(true)
@@ -179,6 +223,9 @@ fn fuse_mount() -> SysResult<(OwnedFd, OwnedFd)> {
     context.set("group_id", &nix::unistd::getegid().to_string())?;
     context.flag("default_permissions")?;
     context.flag("allow_other")?;
+    if access == Access::Read {
+        context.flag("ro")?;
+    }
     let mount = context.mount(MountAttr::NODEV)?;
     Ok((mount, device.into()))
 }

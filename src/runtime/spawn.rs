@@ -9,8 +9,9 @@ use nix::sched::{CloneFlags, setns};
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
 
 use super::handshake::{self, FromInit, ToInit};
+use super::hybrid;
 use super::init;
-use super::launch::{GroupPolicy, Join, Launch, MapWriter, ProgramIo, StageFailure};
+use super::launch::{GroupPolicy, Join, Launch, MapWriter, ProgramIo, Root, StageFailure};
 use super::mounts::sources;
 use super::userns;
 use crate::sys::channel::{Channel, Message};
@@ -153,6 +154,9 @@ fn attend(
     attendant.forked(pid)?;
     write_maps(launch, pid)?;
     setup(|| sources::lend(launch, pid, mountpoint, line))?;
+    if let Root::Hybrid(root) = &launch.root {
+        hybrid::lend(root, line, &mut |device| attendant.serve_root(device))?;
+    }
     attendant.mapped(network)?;
     setup(|| ToInit::Mapped.send(line))?;
     let mut console = None;

@@ -493,8 +493,11 @@ pub struct ContainerState {
     pub restart_count: u32,
     /// The cgroup made for it, as a path below the cgroup2 mount; empty when none was made.
     pub cgroup_path: String,
-    /// The engine that serves its root: `kernel`, `fuse`, `copy`, `bind`.
+    /// The engine that serves its root: `kernel`, `hybrid`, `fuse`, `bind`.
     pub storage_engine: String,
+    /// Why it is that one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub storage_reason: String,
     /// Children that outlive nothing but must end with it (network helpers, FUSE servers).
     pub helpers: Vec<ProcessIdentity>,
     /// What tells its processes, where no pid namespace of its own ends them.

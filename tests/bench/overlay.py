@@ -149,7 +149,7 @@ def mounted(base, mount):
         # The same names in a plain directory: copies that share nothing with the others.
         subprocess.run(["cp", "-a", "--reflink=auto", f"{base}/low/.", point], check=True)
     else:
-        words = [word.format(ROOM.format(base), point) for word in mount]
+        words = [word.format(ROOM.format(base), point, base) for word in mount]
         subprocess.run(words, check=True)
     return point
 
@@ -157,6 +157,9 @@ def mounted(base, mount):
 def unmount(point, mount):
     if mount is not None:
         subprocess.run(["umount", point], check=True)
+        shown = os.path.join(os.path.dirname(point), "shown")
+        if os.path.ismount(shown):
+            subprocess.run(["umount", shown], check=True)
 
 
 def shell(point, command):
@@ -207,6 +210,11 @@ def systems(coracle):
             version = words[words.index("version") + 1] if "version" in words else words[-1]
             found[f"fuse-overlayfs {version}"] = [program, "-o", "{0}", "{1}"]
     found["coracle"] = [coracle, "overlay-fuse", "-o", "{0}", "{1}"]
+    # As a container's root is mounted: the kernel's overlay over one of ours that shows the layer.
+    found["hybrid"] = ["sh", "-ec", f"""mkdir {{2}}/room/shown
+        {coracle} overlay-fuse -o lowerdir={{2}}/low,datapath=/ {{2}}/room/shown
+        mount -t overlay overlay -o userxattr,lowerdir={{2}}/room/shown::{{2}}/low \\
+            -o upperdir={{2}}/room/up,workdir={{2}}/room/work {{1}}"""]
     wanted = os.environ.get("BENCH_OVERLAYS", "").split(",")
     return {name: mount for name, mount in found.items() if any(map(name.startswith, wanted))}
 

@@ -23,6 +23,7 @@ mod files;
 mod generated;
 mod health;
 mod hooks;
+mod hybrid;
 mod ids;
 mod images;
 mod lifecycle;

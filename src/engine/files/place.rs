@@ -112,11 +112,17 @@ impl Engine {
             reach: holder.reach,
             volatile: record.request.auto_remove,
             fuse: roots::fuse_opens(),
+            hybrid: None,
         };
         let source = self.root_source(record)?;
-        let (plan, _) = roots::plan(&source, &directory, given);
+        let plan = roots::plan(&source, &directory, given);
+        let (plan, _) = plan.map_err(|error| FilesError::Work {
+            action: format!("prepare the root of container {}", record.name),
+            words: error.to_string(),
+        })?;
         let layers = match (&plan.root, &plan.fuse) {
             (Root::Kernel(layers) | Root::Fuse(layers) | Root::Machine(layers), _) => Some(layers),
+            (Root::Hybrid(root), _) => Some(&root.layers),
             (Root::Directory(_), fuse) => fuse.as_ref().map(|fuse| &fuse.layers),
         };
         if let Some(layers) = layers {

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::error::EngineError;
 use super::list::{ListRequest, ListScope};
-use super::{Engine, Report};
+use super::{Engine, Report, hybrid};
 use crate::state::dirs::Dirs;
 use crate::storage::Images;
 
@@ -264,11 +264,19 @@ fn graph_status(dirs: &Dirs) -> BTreeMap<&'static str, String> {
         0x794C_7630 => "overlayfs",
         _ => "<unknown>",
     };
+    let shifting = hybrid::usable(dirs);
     BTreeMap::from([
         ("Backing Filesystem", name.to_owned()),
+        (
+            "Engine for other ids",
+            match &shifting {
+                Ok(()) => "hybrid".to_owned(),
+                Err(error) => format!("fuse ({error})"),
+            },
+        ),
         ("Native Overlay Diff", "true".to_owned()),
         ("Supports d_type", "true".to_owned()),
-        ("Supports shifting", "false".to_owned()),
+        ("Supports shifting", shifting.is_ok().to_string()),
         ("Supports volatile", "true".to_owned()),
         ("Using metacopy", "false".to_owned()),
     ])

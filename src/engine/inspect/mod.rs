@@ -236,6 +236,10 @@ impl Subject<'_> {
         let path = |name: &str| directory.join(name).to_string_lossy().into_owned();
         data.push(("UpperDir", path("upper")));
         data.push(("WorkDir", path("work")));
+        if !self.state.storage_engine.is_empty() {
+            data.push(("Engine", self.state.storage_engine.clone()));
+            data.push(("EngineReason", self.state.storage_reason.clone()));
+        }
         data
     }
 }

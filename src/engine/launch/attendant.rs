@@ -248,10 +248,9 @@ impl StartAttendant<'_> {
 
     fn running_state(&self, pid: i32) -> SysResult<ContainerState> {
         let own = i32::try_from(std::process::id()).unwrap_or_default();
-        let engine = if self.root_server.is_some() {
-            "fuse"
-        } else {
-            self.prepared.storage_engine()
+        let (engine, why) = match (self.prepared.storage_engine(), &self.root_server) {
+            ("kernel", Some(_)) => ("fuse", "the kernel's overlay cannot be mounted"),
+            (engine, _) => (engine, &*self.prepared.why),
         };
         let cgroup = self.prepared.cgroup.get();
         Ok(ContainerState {
@@ -262,6 +261,7 @@ impl StartAttendant<'_> {
             started_at: Some(Timestamp::now()),
             cgroup_path: cgroup.map(|cgroup| cgroup.path.clone()).unwrap_or_default(),
             storage_engine: engine.to_owned(),
+            storage_reason: why.to_owned(),
             helpers: self
                 .root_server
                 .iter()

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::hooks_d::HookError;
 use crate::engine::connect::ConnectError;
+use crate::engine::hybrid::HybridError;
 use crate::engine::limits::LimitError;
 use crate::engine::maps::MapError;
 use crate::engine::namespaces::NamespaceError;
@@ -92,6 +93,9 @@ pub enum PrepareError {
          and /dev/fuse cannot be opened or another engine was asked for"
     )]
     NeedsFuse,
+    /// The engine that was asked for.
+    #[error(transparent)]
+    Hybrid(#[from] HybridError),
     /// The user of the program.
     #[error(transparent)]
     User(#[from] StageFailure),

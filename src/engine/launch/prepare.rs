@@ -51,6 +51,7 @@ use crate::runtime::seccomp::{self, Host, Profile};
 use crate::runtime::subid::holder_map;
 use crate::runtime::user;
 use crate::runtime::userns::chain;
+use crate::state::dirs::Dirs;
 use crate::state::record::{
     ContainerRecord, ContainerRequest, MountRequest, PodRole, RecordedMaps,
 };
@@ -76,7 +77,8 @@ impl Engine {
             None => container_ids(&record.request, &holder, &caller, single)?,
         };
         let namespaces = namespaces::resolve(&record.request, store)?;
-        let root = root_plan(&record, &source, &directory, (&ids, &holder), report)?;
+        let place = (&self.dirs, &*directory);
+        let root = root_plan(&record, &source, place, (&ids, &holder), report)?;
         warn_of_single_id(&record, &holder, report);
         let record = with_possible_oom_score(record, report);
         // Before anything is taken that would have to be given back.
@@ -128,6 +130,7 @@ impl Engine {
             dialect: self.dialect,
             launch,
             fuse: root.fuse,
+            why: root.why,
             holder,
             run_root: self.dirs.run_root.clone(),
             run_directory,
@@ -242,7 +245,7 @@ fn recorded_ids(recorded: &RecordedMaps) -> ContainerIds {
 fn root_plan(
     record: &ContainerRecord,
     source: &RootSource,
-    directory: &Path,
+    (dirs, directory): (&Dirs, &Path),
     (ids, holder): (&ContainerIds, &HolderMap),
     report: &dyn Report,
 ) -> Result<RootPlan, PrepareError> {
@@ -252,8 +255,9 @@ fn root_plan(
         reach: holder.reach,
         volatile: record.request.auto_remove,
         fuse: roots::fuse_opens(),
+        hybrid: Some((dirs, holder)),
     };
-    let (root, notice) = roots::plan(source, directory, given);
+    let (root, notice) = roots::plan(source, directory, given)?;
     if matches!(root.root, Root::Kernel(_)) && !ids.maps.hold_caller() {
         return Err(PrepareError::NeedsFuse);
     }
@@ -273,6 +277,7 @@ fn root_plan(
 fn engine_choice(record: &ContainerRecord) -> EngineChoice {
     match record.request.storage_engine.as_deref() {
         Some("kernel") => EngineChoice::Kernel,
+        Some("hybrid") => EngineChoice::Hybrid,
         Some("fuse") => EngineChoice::Fuse,
         _ => EngineChoice::Auto,
     }
@@ -342,6 +347,7 @@ fn make_places(root: &RootPlan, record: &ContainerRecord) -> Result<(), PrepareE
 fn make_upper(root: &RootPlan) -> Result<(), PrepareError> {
     let layers = match (&root.root, &root.fuse) {
         (Root::Kernel(layers) | Root::Fuse(layers) | Root::Machine(layers), _) => layers,
+        (Root::Hybrid(root), _) => &root.layers,
         (Root::Directory(_), Some(fuse)) => &fuse.layers,
         (Root::Directory(_), None) => return Ok(()),
     };

@@ -37,6 +37,8 @@ pub(super) struct Prepared {
     pub(super) record: ContainerRecord,
     pub(super) launch: Launch,
     pub(super) fuse: Option<FuseRoot>,
+    /// Why the root is made as it is.
+    pub(super) why: String,
     pub(super) holder: HolderMap,
     pub(super) run_root: PathBuf,
     pub(super) run_directory: PathBuf,
@@ -84,6 +86,7 @@ impl Prepared {
         match &self.launch.root {
             Root::Kernel(_) | Root::Machine(_) => "kernel",
             Root::Fuse(_) => "fuse",
+            Root::Hybrid(_) => "hybrid",
             Root::Directory(_) => "bind",
         }
     }

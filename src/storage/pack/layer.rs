@@ -12,12 +12,14 @@ use nix::sys::stat::{FileStat, Mode, fstatat};
 use nix::unistd::{getegid, geteuid};
 
 use crate::layer_format::{
-    FileKind, XATTR_OVERRIDE_PREFIX, has_ownership_metadata, is_reserved_xattr, is_whiteout_device,
-    read_override_stat,
+    FileKind, LayerOwners, XATTR_OVERRIDE_PREFIX, capabilities_of_any_root, has_ownership_metadata,
+    is_reserved_xattr, is_whiteout_device, read_layer_owners, read_override_stat,
 };
 use crate::storage::unpack::RootDirectory;
 use crate::sys::xattr::{self, Place};
 use crate::sys::{Called, SysResult};
+
+const CAPABILITY: &[u8] = b"security.capability";
 
 /// The directory of one layer, open.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct LayerRoot {
     pub(super) directory: OwnedFd,
     /// Whether its files carry ownership metadata.
     pub(super) has_metadata: bool,
+    /// The map by which its files are owned.
+    owners: Option<LayerOwners>,
 }
 
 /// What a file is, metadata applied.
@@ -55,9 +59,12 @@ impl LayerRoot {
         let directory =
             open(path, flags, Mode::empty()).called(|| format!("open({})", path.display()))?;
         let has_metadata = has_ownership_metadata(Place::Descriptor(directory.as_fd()));
+        let owners = read_layer_owners(Place::Descriptor(directory.as_fd()))
+            .called(|| format!("getxattr({})", path.display()))?;
         Ok(Self {
             directory,
             has_metadata,
+            owners,
         })
     }
 
@@ -92,6 +99,9 @@ impl LayerRoot {
             return Ok(None);
         };
         let mut found = plain(kind, &stat);
+        if let Some(owners) = &self.owners {
+            (found.uid, found.gid) = owners.inside(stat.st_uid, stat.st_gid);
+        }
         if self.has_metadata && matches!(kind, FileKind::Regular | FileKind::Directory) {
             let metadata = read_override_stat(Place::Entry(directory, name))
                 .called(|| format!("getxattr({name:?})"))?;
@@ -119,6 +129,12 @@ impl LayerRoot {
             };
             // It may have gone since, or not be ours to read.
             if let Ok(Some(value)) = xattr::get_vec(place, &name) {
+                let value = match &self.owners {
+                    Some(owners) if meant == CAPABILITY => {
+                        capabilities_of_any_root(value, owners.root_outside().0)
+                    }
+                    Some(_) | None => value,
+                };
                 kept.push((meant, value));
             }
         }
@@ -133,7 +149,7 @@ impl LayerRoot {
             _ => bytes,
         };
         let belongs = (bytes.starts_with(b"user.") && !is_reserved_xattr(bytes))
-            || bytes == b"security.capability"
+            || bytes == CAPABILITY
             || bytes.starts_with(b"system.posix_acl_");
         belongs.then(|| bytes.to_vec())
     }

@@ -81,6 +81,13 @@ pub(crate) fn skipped(needs: &str) -> bool {
     true
 }
 
+/// Skips for a lack that the program itself told: `name` is what `REQUIRE` calls it.
+#[track_caller]
+pub(crate) fn lacks(name: &str, reason: &str) {
+    assert!(!required(name), "REQUIRE names {name}, but {reason}");
+    tell_skip(&format!("the host lacks {name}: {reason}"));
+}
+
 /// Whether the host has `need`; each is probed once.
 pub(crate) fn has(need: Need) -> bool {
     static KNOWN: Mutex<Vec<(Need, bool)>> = Mutex::new(Vec::new());
