@@ -5,8 +5,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use jiff::Timestamp;
-
 use super::globals::Globals;
 use super::{CommandResult, Failure, inspect};
 use crate::config::containers_conf::{self, EngineSection};
@@ -14,6 +12,7 @@ use crate::config::storage_conf::{StorageConf, additional_store};
 use crate::engine::events::install_description;
 use crate::engine::external::ExternalStore;
 use crate::engine::run::NamespaceAhead;
+use crate::engine::steps::{self, Form, line};
 use crate::engine::{Dialect, Engine, Report};
 use crate::output::ui::Ui;
 use crate::output::units::size::parse_size;
@@ -194,6 +193,10 @@ impl Context {
 
     /// The first messages of a call.
     pub(crate) fn log_start(&self) {
+        if self.log_level <= LogLevel::Debug {
+            // Who cannot be told the steps is told all else.
+            drop(steps::show(std::io::stderr(), Form::Text));
+        }
         let dirs = &self.engine.dirs;
         self.log(
             LogLevel::Info,
@@ -221,11 +224,7 @@ impl Context {
         if level < self.log_level {
             return;
         }
-        let now = Timestamp::now();
-        self.ui.note(format_args!(
-            "time=\"{now:.3}\" level={} msg={text:?}",
-            level.name()
-        ));
+        self.ui.note(line(Form::Text, level.name(), text));
     }
 }
 

@@ -32,6 +32,7 @@ use crate::state::record::{ContainerRecord, ContainerRequest, Resolved};
 use crate::state::secrets::{GivenSecret, Secrets};
 use crate::state::store::{ContainerLock, Store};
 use crate::sys::process::random_bytes;
+use crate::sys::steps::step;
 
 /// The PATH of a container whose image has none.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -95,6 +96,12 @@ impl Engine {
         let store = Store::open(self.dirs.clone())?;
         let image = self.image_of(&request, place)?;
         let mut record = self.resolve(request, image.facts.clone(), place.cloned(), conf)?;
+        step(|| {
+            format!(
+                "make container {} of image {}",
+                record.id, record.request.image
+            )
+        });
         if record.request.replace {
             self.make_room(&record.name, report)?;
         }

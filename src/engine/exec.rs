@@ -37,6 +37,7 @@ use crate::state::store::Store;
 use crate::sys::channel::Channel;
 use crate::sys::pidfd::Pidfd;
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
+use crate::sys::steps::step;
 use crate::sys::stream::{drop_standard_streams, open_null};
 use crate::sys::{Called, Ignored, SysError, SysResult};
 
@@ -146,6 +147,7 @@ impl Engine {
             source,
         };
         let target = self.exec_target(id)?;
+        step(|| format!("execute a program in container {id}"));
         let signals = SignalGate::hold(SignalProxy::Forward).map_err(AttachError::Signals)?;
         let (io, endpoint) = streams(request).map_err(call)?;
         let running = self.begin(&target, request, io)?;
@@ -333,6 +335,7 @@ impl Engine {
             container_filter(&target.record, &security, &bounding)?.into()
         };
         let session = Session {
+            namespaces: None,
             personality: None,
             container: target.pidfd.as_fd(),
             pid: target.pid,

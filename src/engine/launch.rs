@@ -56,6 +56,7 @@ use crate::state::id::ContainerId;
 use crate::state::store::{ContainerLock, Store};
 use crate::sys::channel::Channel;
 use crate::sys::process::{CloneRequest, Forked, clone3};
+use crate::sys::steps::step;
 use crate::sys::{Called, SysError};
 
 /// How a container is started.
@@ -215,6 +216,7 @@ impl Engine {
             Observed::Elsewhere => return Err(StartError::Elsewhere { id: id.clone() }),
         }
         let record = store.load(id)?;
+        step(|| format!("prepare the start of container {id}"));
         self.start_infra(&record, report)
             .map_err(|error| StartError::Infra(Box::new(error)))?;
         if is_old {
@@ -227,6 +229,10 @@ impl Engine {
         let prepared = self.prepare(&store, record, report)?;
         let joined = prepared.joined_monitor.and_then(HolderAhead::of_monitor);
         new.holder = joined.unwrap_or(new.holder);
+        step(|| {
+            let launch = &prepared.launch;
+            format!("fork the monitor: {:?}, {:?}", launch.root, launch.maps)
+        });
         let (started, filling) = Started::fork(prepared, &mut new.holder, &mode)?;
         let synced = match new.on_disk {
             RecordOnDisk::Synced => Ok(()),

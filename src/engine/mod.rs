@@ -89,6 +89,8 @@ pub trait Report {
     fn progress(&self, text: &str);
 }
 
+pub use crate::sys::steps;
+
 /// Says nothing: for what was told before, or when nobody is there to be told.
 #[derive(Debug, Clone, Copy)]
 pub struct Silent;

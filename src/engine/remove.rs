@@ -21,6 +21,7 @@ use crate::state::record::{ContainerRecord, ContainerState};
 use crate::state::store::{ContainerLock, Store};
 use crate::state::tree::remove_tree;
 use crate::state::volumes::Volumes;
+use crate::sys::steps::step;
 
 /// How often a container may be started again while it is removed by force.
 const ATTEMPTS: u32 = 20;
@@ -252,6 +253,7 @@ fn remove_one(
     leftovers: &mut Leftovers,
     report: &dyn Report,
 ) -> Result<(), EngineError> {
+    step(|| format!("remove container {id}"));
     for _ in 0..ATTEMPTS {
         let lock = match store.lock(id) {
             Err(StateError::NoSuchContainer { .. }) => return Ok(()),

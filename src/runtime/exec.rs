@@ -10,18 +10,20 @@ use nix::sys::prctl;
 use nix::unistd::{Gid, Uid, setresgid, setresuid};
 use oci_spec::runtime::{LinuxPersonality, Process};
 
-use super::entrance::below_reaper;
+use super::entrance::{KINDS, Namespaces, below_reaper};
 use super::handshake::{self, FromInit};
 use super::init::{call, enter_workdir, environment_of, reset_signals, sets_for};
 use super::launch::{Filter, GroupPolicy, ProgramIo, StageFailure, UserChoice, WorkdirPolicy};
 use super::program::{self, Others, OwnBinary};
 use super::rights::{self, Excess, FewerFiles, Rights};
+use super::schedule::{self, Processors};
+use super::session;
 use super::user::{self, Identity};
-use super::{schedule, session};
 use crate::sys::channel::Channel;
 use crate::sys::process::{
     CloneRequest, Forked, clone3, close_on_exec_all_but, exit_now, new_session_keyring,
 };
+use crate::sys::steps::step;
 use crate::sys::vfork::run_in_our_memory;
 use crate::sys::{Called, Ignored, SysResult};
 
@@ -40,6 +42,8 @@ pub struct Session<'l> {
     pub user: UserChoice,
     /// Whether groups can be set.
     pub groups: GroupPolicy,
+    /// Its namespaces, where it has handed them out because nobody may look into it.
+    pub namespaces: Option<Namespaces>,
     /// The container's filter.
     pub seccomp: &'l Filter,
     /// The container's cgroup, when it has one of its own.
@@ -74,7 +78,7 @@ pub fn start(session: &Session<'_>, io: ProgramIo) -> Result<Running, StageFailu
         }
         0
     };
-    let memory = memory_for(session.pid);
+    let memory = call(|| memory_for(session))?;
     let mut enter = || enter(memory);
     let entered = call(|| run_in(memory, &CloneRequest::default(), &mut enter));
     // Nobody inside shares our memory any more.
@@ -94,13 +98,13 @@ enum Memory {
 }
 
 /// The caller's costs nothing, but only a process that has its own can change its clocks.
-fn memory_for(container: i32) -> Memory {
+fn memory_for(session: &Session<'_>) -> SysResult<Memory> {
     let clocks = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/time")).ok();
-    if clocks(&container.to_string()) == clocks("self") {
-        Memory::Callers
-    } else {
-        Memory::Own
-    }
+    let same = match &session.namespaces {
+        Some(given) => given.apart("time")?.is_none(),
+        None => clocks(&session.pid.to_string()) == clocks("self"),
+    };
+    Ok(if same { Memory::Callers } else { Memory::Own })
 }
 
 fn run_in(
@@ -174,16 +178,27 @@ fn enter_and_fork(
     (own, memory): (Option<&OwnBinary>, Memory),
 ) -> Result<(), StageFailure> {
     call(|| prctl::set_dumpable(false).called(|| "prctl(PR_SET_DUMPABLE)"))?;
-    let program = below_reaper(session.pid);
+    let given = session.namespaces.as_ref();
+    let program = match given {
+        Some(_) => None,
+        None => below_reaper(session.pid),
+    };
     let (pid, process) = match &program {
         Some((pid, process)) => (*pid, process.as_fd()),
         None => (session.pid, session.container),
     };
+    step(|| format!("enter the namespaces of process {pid}"));
     let ids = root_ids(pid);
-    let cgroups = is_apart(pid, "cgroup")?
-        .then(|| open_cgroup_namespace(pid))
-        .transpose()?;
-    join_namespaces(process, pid, memory)?;
+    let cgroups = match given {
+        Some(given) => call(|| given.apart("cgroup"))?,
+        None if is_apart(pid, "cgroup")? => Some(open_cgroup_namespace(pid)?),
+        None => None,
+    };
+    schedule::choose_processors(&session.process, Processors::Before)?;
+    match given {
+        Some(given) => call(|| given.join())?,
+        None => join_namespaces(process, pid, memory)?,
+    }
     let request = CloneRequest {
         namespaces: 0,
         sibling: true,
@@ -265,6 +280,7 @@ fn become_program(
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(
         session.process.user().umask().unwrap_or(0o022),
     ));
+    schedule::choose_processors(&session.process, Processors::After)?;
     schedule::apply(&session.process, None)?;
     session.personality.map_or(Ok(()), schedule::show_machine)?;
     let rights = Rights {
@@ -276,7 +292,10 @@ fn become_program(
     };
     let environment = environment_of(&session.process, &identity);
     let arguments = session.process.args().as_deref().unwrap_or_default();
-    let find = || program::find(arguments, &environment, own, Others::Everywhere);
+    let find = || {
+        step(|| format!("as {identity:?}: find and execute {arguments:?}"));
+        program::find(arguments, &environment, own, Others::Everywhere)
+    };
     let program = rights::take(&rights, find, &mut |listener| {
         handshake::send_listener(line, &listener)
     })?;
@@ -374,18 +393,8 @@ fn identify(session: &Session<'_>, root: &OwnedFd) -> Result<Identity, StageFail
 /// The namespaces in which the container is apart from us: joining one's own is an error, and the
 /// host's network namespace is not ours to join.
 fn differing_namespaces(pid: i32) -> Result<CloneFlags, StageFailure> {
-    let kinds = [
-        ("user", CloneFlags::CLONE_NEWUSER),
-        ("mnt", CloneFlags::CLONE_NEWNS),
-        ("pid", CloneFlags::CLONE_NEWPID),
-        ("net", CloneFlags::CLONE_NEWNET),
-        ("ipc", CloneFlags::CLONE_NEWIPC),
-        ("uts", CloneFlags::CLONE_NEWUTS),
-        ("cgroup", CloneFlags::CLONE_NEWCGROUP),
-        ("time", super::time::flag()),
-    ];
     let mut flags = CloneFlags::empty();
-    for (kind, flag) in kinds {
+    for (kind, flag) in KINDS {
         // A kernel before 5.6 has no time namespaces.
         if kind == "time" && namespace_of("self", kind).is_err() {
             continue;

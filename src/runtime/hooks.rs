@@ -16,6 +16,7 @@ use super::launch::StageFailure;
 use crate::sys::child::spawn;
 use crate::sys::pidfd::{Pidfd, WaitOutcome};
 use crate::sys::poll::{Interest, PollSet};
+use crate::sys::steps::step;
 use crate::sys::{Called as _, Ignored as _, SysResult};
 
 /// Of what a hook says on its standard error, so much is kept for the user.
@@ -54,6 +55,7 @@ pub fn run_with(
     state.set_status(status);
     let words = serde_json::to_vec(&state).expect("a state is text and numbers");
     for (index, hook) in hooks.iter().enumerate() {
+        step(|| format!("run the {point} hook {}", hook.path().display()));
         run_one(hook, &words, environment).map_err(|why| {
             let path = hook.path().display();
             StageFailure::setup(format!(

@@ -16,6 +16,7 @@ use nix::unistd::{Gid, Uid, sethostname, setresgid, setresuid};
 use oci_spec::runtime::{Linux, LinuxNamespaceType, Process, Spec};
 
 use super::devices::Nodes;
+use super::entrance::Namespaces;
 use super::handshake::{self, ToInit};
 use super::launch::{
     GroupPolicy, Launch, Listener, MapWriter, ProgramIo, Root, StageFailure, UserChoice,
@@ -37,6 +38,7 @@ use super::{
 use crate::sys::channel::Channel;
 use crate::sys::mount::MountAttr;
 use crate::sys::process::{close_on_exec_all_but, exit_now, new_session_keyring, set_domain_name};
+use crate::sys::steps::step;
 use crate::sys::{Called, Ignored, SysError, SysResult, pty};
 
 /// Runs the stage to its end: the program, or a failure that was sent over `line`.
@@ -61,14 +63,7 @@ fn prepare_and_exec(
     let own = OwnBinary::open();
     call(|| prctl::set_pdeathsig(Signal::SIGKILL).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
     let mut sources = handshake::wait_mapped(line)?;
-    let adjustment = launch
-        .spec
-        .process()
-        .as_ref()
-        .and_then(Process::oom_score_adj);
-    if let Some(adjustment) = adjustment {
-        adjust_oom_score(adjustment)?;
-    }
+    adjust_oom_score(&launch.spec)?;
     become_root(launch)?;
     // Processes of a joined container could look into this one at once; in a namespace of its own
     // it is alone until the program runs, and the network program finds it by /proc until then.
@@ -85,6 +80,7 @@ fn prepare_and_exec(
     if launch.maps_by == MapWriter::Nobody && launch.lifecycle.is_some() {
         call(|| rootfs::isolate(mountpoint, linux.rootfs_propagation().as_deref()))?;
     }
+    let namespaces = launch.lifecycle.as_ref().map(|_| Namespaces::own());
     if lifecycle::wants_keyring(launch.lifecycle.as_ref()) {
         // Sockets of a kernel without keyrings answer ENOSYS: nothing to hide there.
         drop(new_session_keyring());
@@ -113,6 +109,7 @@ fn prepare_and_exec(
         call(|| mount.give((identity.uid, identity.gid)))?;
     }
     let workdir = process.cwd().to_string_lossy();
+    step(|| format!("become {identity:?} in {workdir}"));
     if identity.name.is_none() && matches!(launch.user, UserChoice::Lookup { .. }) {
         let home = passwd::home_of(&launch.passwd, &identity, &workdir);
         identity.home = home.unwrap_or(identity.home);
@@ -132,6 +129,7 @@ fn prepare_and_exec(
         identity: &identity,
         own: own.as_ref(),
         fewer_files,
+        namespaces,
     };
     let Some(lifecycle) = &launch.lifecycle else {
         let hooks = || {
@@ -147,6 +145,7 @@ fn prepare_and_exec(
 
 fn enter_root(launch: &Launch, linux: &Linux, root: &OwnedFd) -> Result<(), StageFailure> {
     finish_root(launch, linux, root)?;
+    step(|| "enter the root");
     let pivot = launch.lifecycle.as_ref();
     rootfs::enter(root, pivot.map_or(Pivot::Root, |lifecycle| lifecycle.pivot))?;
     linux
@@ -162,6 +161,8 @@ struct Program<'l> {
     identity: &'l Identity,
     own: Option<&'l OwnBinary>,
     fewer_files: Option<FewerFiles>,
+    /// Of a stage that waits for its start.
+    namespaces: Option<Namespaces>,
 }
 
 /// Waits for another command to start the program. That a program is not there is told before.
@@ -189,7 +190,8 @@ fn start_later(
         Listener::Nobody => None,
     };
     kept.extend(early.as_ref().and_then(program::Program::number));
-    let starter = lifecycle::wait_for_start(lifecycle, line, &kept)?;
+    let namespaces = program.namespaces.as_ref().expect("it waits for its start");
+    let starter = lifecycle::wait_for_start(lifecycle, line, (&kept, namespaces))?;
     let hooks = || lifecycle::run_start_hooks(program.launch, hosts_pid, &environment);
     let found = early.map_or_else(|| take_rights(program, &mut |_nobody_asks| Ok(())), Ok);
     let failure = match found.and_then(|found| become_program(program, &found, hooks)) {
@@ -201,8 +203,12 @@ fn start_later(
 }
 
 /// While the file is still this process's own: changing ids gives it to root.
-fn adjust_oom_score(adjustment: i32) -> Result<(), StageFailure> {
+fn adjust_oom_score(spec: &Spec) -> Result<(), StageFailure> {
     use std::io::Write as _;
+    let process = spec.process().as_ref();
+    let Some(adjustment) = process.and_then(Process::oom_score_adj) else {
+        return Ok(());
+    };
     let path = "/proc/self/oom_score_adj";
     let file = std::fs::OpenOptions::new().write(true).open(path);
     let written = file.and_then(|mut file| write!(file, "{adjustment}"));
@@ -257,6 +263,7 @@ const ALL_RIGHTS: u64 = (1 << super::capability::NAMES.len()) - 1;
 
 /// What is set in fresh namespaces: the cgroup root, the host name, the loopback device, clocks.
 fn enter_namespaces(spec: &Spec, linux: &Linux) -> Result<(), StageFailure> {
+    step(|| "name the machine, raise the loopback device, set the clocks");
     if makes(linux, LinuxNamespaceType::Cgroup) {
         call(|| unshare(CloneFlags::CLONE_NEWCGROUP).called(|| "unshare(CLONE_NEWCGROUP)"))?;
     }
@@ -311,6 +318,7 @@ fn make_root(
     let plan = plan::plan(mounts).map_err(|error| StageFailure::setup(error.to_string()))?;
     apply::make_overlays(&plan, sources).map_err(|error| StageFailure::setup(error.to_string()))?;
     image_mounts::make(&plan, sources).map_err(|error| StageFailure::setup(error.to_string()))?;
+    step(|| format!("mount the root {:?}", launch.root));
     let root = rootfs::mount_root(&launch.root, fallback, (mountpoint, sources), &mut serve)
         .map_err(|error| StageFailure::setup(format!("mount the root file system: {error}")))?;
     if let Some(local) = &launch.local_time {
@@ -407,6 +415,7 @@ fn seals_dev(spec: &Spec) -> bool {
 
 /// What comes after the mounts: sysctls, masked and read-only paths, a read-only root.
 fn finish_root(launch: &Launch, linux: &Linux, root: &OwnedFd) -> Result<(), StageFailure> {
+    step(|| "write kernel settings, cover masked and read-only paths");
     sysctl::write_all(linux, root.as_fd())?;
     let mut mask = call(Mask::prepare)?;
     let hide = |path: &str| -> Result<PathBuf, StageFailure> { Ok(PathBuf::from(path)) };
@@ -481,6 +490,7 @@ fn take_rights(
     } else {
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     }
+    step(|| "take the program's rights: its user, capabilities, system call filter");
     let rights = Rights {
         identity,
         groups: launch.groups,
@@ -491,7 +501,11 @@ fn take_rights(
     schedule::apply(process, launch.spec.linux().as_ref())?;
     let environment = environment_of(process, identity);
     let arguments = process.args().as_deref().unwrap_or_default();
-    let find = || program::find(arguments, &environment, program.own, others(launch));
+    // The filter, which is loaded after this, may forbid to tell anything.
+    let find = || {
+        step(|| format!("find and execute {arguments:?}"));
+        program::find(arguments, &environment, program.own, others(launch))
+    };
     rights::take(&rights, find, asked)
 }
 

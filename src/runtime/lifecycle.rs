@@ -4,8 +4,10 @@
 //! hears over that connection what kept the program from running. It closes at exec.
 //!
 //! ```text
-//! start -> init   s          go on
+//! start -> init   s, sj      go on, and tell your steps (as JSON) to the descriptor that comes along
 //! init  -> start  f<json>    why the program does not run; the stage ends
+//! exec  -> init   n          what are your namespaces?
+//! init  -> exec   <kind>     each with its descriptor; the end of the line is that of the list
 //! ```
 
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
@@ -13,13 +15,15 @@ use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use nix::sys::prctl;
 use oci_spec::runtime::{ContainerState, Spec, State};
 
+use super::entrance::Namespaces;
 use super::handshake::{self, FromInit};
 use super::hooks;
 use super::init::call;
 use super::launch::{Launch, StageFailure};
-use crate::sys::Called as _;
-use crate::sys::channel::Channel;
+use crate::sys::channel::{Channel, Message};
 use crate::sys::process::close_all_but;
+use crate::sys::steps::{self, Form};
+use crate::sys::{Called as _, Ignored as _, SysResult};
 
 /// The name of the stage while it waits: a program has another one from its exec on.
 pub const WAITING_NAME: &std::ffi::CStr = c"coracle:init";
@@ -102,13 +106,14 @@ pub fn with_pid(state: &State, pid: i32) -> State {
 pub(super) fn wait_for_start(
     lifecycle: &Lifecycle,
     line: &Channel,
-    kept: &[i32],
+    (kept, namespaces): (&[i32], &Namespaces),
 ) -> Result<Channel, StageFailure> {
     call(|| prctl::set_name(WAITING_NAME).called(|| "prctl(PR_SET_NAME)"))?;
     call(|| prctl::set_pdeathsig(None).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
     // What the stage has of the command's, a lock for one, must not outlive it. The descriptors
     // that go are owned by frames of this process that it never returns to.
     let mut kept = kept.to_vec();
+    kept.extend(namespaces.numbers());
     kept.extend([
         0,
         1,
@@ -122,11 +127,33 @@ pub(super) fn wait_for_start(
     call(|| close_all_but(&kept))?;
     loop {
         let starter = call(|| Channel::accept(lifecycle.listener.as_fd()))?;
-        // Who went away again without a word started nothing.
-        if starter.receive().is_ok_and(|message| message.bytes == b"s") {
-            return Ok(starter);
+        match starter.receive() {
+            Ok(Message { bytes, fd }) if bytes == b"s" || bytes == b"sj" => {
+                let form = if bytes == b"sj" {
+                    Form::Json
+                } else {
+                    Form::Text
+                };
+                if let Some(fd) = fd {
+                    steps::show(fd, form).ignored();
+                }
+                return Ok(starter);
+            }
+            Ok(message) if message.bytes == b"n" => drop(namespaces.send(&starter)),
+            // Who went away again without a word started nothing.
+            Ok(_) | Err(_) => {}
         }
     }
+}
+
+/// Asks the stage that listens for its namespaces.
+///
+/// # Errors
+///
+/// What sending says, and receiving.
+pub fn namespaces(stage: &Channel) -> SysResult<Namespaces> {
+    stage.send(b"n", None)?;
+    Namespaces::receive(stage)
 }
 
 /// Starts the program of the stage that listens at `socket`.
@@ -135,7 +162,12 @@ pub(super) fn wait_for_start(
 ///
 /// Why it does not run.
 pub fn start(starter: &Channel) -> Result<(), StageFailure> {
-    call(|| starter.send(b"s", None))?;
+    let (word, steps): (&[u8], _) = match steps::told() {
+        Some((to, Form::Json)) => (b"sj", Some(to)),
+        Some((to, Form::Text)) => (b"s", Some(to)),
+        None => (b"s", None),
+    };
+    call(|| starter.send(word, steps))?;
     match handshake::decode(call(|| starter.receive())?) {
         FromInit::Failure(failure) => Err(failure),
         _ => Ok(()),

@@ -2,6 +2,7 @@
 //! What a spec says of processors, disks, memory nodes and the machine that is shown: computed here, set on the stage that
 //! becomes the program, which keeps it over exec.
 
+use nix::sched::CpuSet;
 use oci_spec::runtime::{
     IOPriorityClass, Linux, LinuxIOPriority, LinuxMemoryPolicy, LinuxPersonality,
     LinuxPersonalityDomain, LinuxSchedulerFlag, LinuxSchedulerPolicy, MemoryPolicyFlagType,
@@ -11,7 +12,8 @@ use oci_spec::runtime::{
 use super::launch::StageFailure;
 use crate::sys::SysResult;
 use crate::sys::schedule::{
-    LINUX_32, Schedule, set_io_priority, set_memory_policy, set_personality, set_schedule,
+    LINUX_32, Schedule, set_affinity, set_io_priority, set_memory_policy, set_personality,
+    set_schedule,
 };
 
 /// More nodes than any kernel is built for.
@@ -39,6 +41,54 @@ pub(super) fn apply(process: &Process, linux: Option<&Linux>) -> Result<(), Stag
     }
     let personality = linux.and_then(|linux| linux.personality().as_ref());
     personality.map_or(Ok(()), show_machine)
+}
+
+/// When a session's processors are chosen: before it is in the container's cgroup, which may allow
+/// fewer, and after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Processors {
+    /// `execCPUAffinity.initial`.
+    Before,
+    /// `execCPUAffinity.final`.
+    After,
+}
+
+/// Keeps a session to the processors of `execCPUAffinity`, if it names some.
+///
+/// # Errors
+///
+/// What cannot be had, by name.
+pub(super) fn choose_processors(process: &Process, when: Processors) -> Result<(), StageFailure> {
+    let affinity = process.exec_cpu_affinity().as_ref();
+    let (name, list) = match when {
+        Processors::Before => ("initial", affinity.and_then(|both| both.initial().as_ref())),
+        Processors::After => {
+            let list = affinity.and_then(|both| both.cpu_affinity_final().as_ref());
+            ("final", list)
+        }
+    };
+    let Some(list) = list.filter(|list| !list.is_empty()) else {
+        return Ok(());
+    };
+    let failure = |why: &dyn std::fmt::Display| {
+        StageFailure::setup(format!("process.execCPUAffinity.{name} {list:?}: {why}"))
+    };
+    let processors = processors(list).ok_or_else(|| failure(&"want a list like 0-3,7"))?;
+    set_affinity(&processors).map_err(|error| failure(&error))
+}
+
+/// `0-3,7`.
+fn processors(list: &str) -> Option<Vec<usize>> {
+    let mut all = Vec::new();
+    for part in list.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (usize, usize) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        if first > last || last >= CpuSet::count() {
+            return None;
+        }
+        all.extend(first..=last);
+    }
+    Some(all)
 }
 
 /// Sets the execution domain, also for a session: it is no property of the container's that a
@@ -157,6 +207,15 @@ fn node_mask(list: &str) -> Option<Vec<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn processors_are_numbers_and_ranges() {
+        assert_eq!(processors("0-2,7"), Some(vec![0, 1, 2, 7]));
+        assert_eq!(processors("5"), Some(vec![5]));
+        for wrong in ["", "a", "3-1", "0-99999999", "1-", "-1"] {
+            assert_eq!(processors(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn nodes_are_read_as_a_list_of_ranges() {

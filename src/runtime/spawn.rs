@@ -16,6 +16,7 @@ use super::mounts::sources;
 use super::userns;
 use crate::sys::channel::{Channel, Message};
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
+use crate::sys::steps::step;
 use crate::sys::{Called, Ignored, SysResult};
 
 /// A program that runs.
@@ -109,6 +110,11 @@ pub fn spawn(
     attendant: &mut dyn Attendant,
 ) -> Result<Spawned, StageFailure> {
     let (ours, theirs) = setup(Channel::pair)?;
+    step(|| {
+        let namespaces = i32::try_from(new_namespaces(launch)).unwrap_or_default();
+        let namespaces = CloneFlags::from_bits_retain(namespaces);
+        format!("fork the first process into {namespaces:?}")
+    });
     let request = CloneRequest {
         namespaces: new_namespaces(launch),
         sibling: launch.join.is_some(),
@@ -152,6 +158,7 @@ fn attend(
     attendant: &mut dyn Attendant,
 ) -> Result<Option<OwnedFd>, StageFailure> {
     attendant.forked(pid)?;
+    step(|| format!("write the id maps of process {pid}"));
     write_maps(launch, pid)?;
     setup(|| sources::lend(launch, pid, mountpoint, line))?;
     if let Root::Hybrid(root) = &launch.root {

@@ -13,7 +13,7 @@ use super::launch::StageFailure;
 use crate::sys::Called as _;
 
 /// The flag of time namespaces.
-pub(super) fn flag() -> CloneFlags {
+pub(super) const fn flag() -> CloneFlags {
     CloneFlags::from_bits_retain(libc::CLONE_NEWTIME)
 }
 

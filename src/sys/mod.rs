@@ -25,6 +25,7 @@ pub mod schedule;
 pub mod seccomp;
 pub mod signals;
 pub mod socket;
+pub mod steps;
 pub mod stream;
 pub mod tty;
 pub mod vfork;

@@ -160,6 +160,7 @@ pub fn put_at(descriptor: BorrowedFd<'_>, number: RawFd) -> SysResult<()> {
 ///
 /// close_range(2)'s.
 pub fn close_all_but(keep: &[RawFd]) -> SysResult<()> {
+    super::steps::closed_but(keep);
     all_but(keep, 0)
 }
 

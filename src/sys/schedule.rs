@@ -3,8 +3,23 @@
 //! thread that a program inherits over exec.
 
 use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 
-use super::{SysError, SysResult};
+use super::{Called as _, SysError, SysResult};
+
+/// Keeps this process to these processors.
+///
+/// # Errors
+///
+/// sched_setaffinity(2)'s.
+pub fn set_affinity(processors: &[usize]) -> SysResult<()> {
+    let call = || format!("sched_setaffinity({processors:?})");
+    let mut set = CpuSet::new();
+    let mut all = processors.iter();
+    all.try_for_each(|number| set.set(*number)).called(call)?;
+    sched_setaffinity(Pid::from_raw(0), &set).called(call)
+}
 
 /// What sched_setattr(2) is given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

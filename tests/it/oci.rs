@@ -204,13 +204,16 @@ fn a_create_that_was_killed_leaves_what_delete_removes() {
     requires!("userns");
     let bundle = Bundle::new();
     bundle.edit(runs("sleep 1000"));
+    // The program itself and not a shell around it.
+    let create = format!("{} runtime --root ../o create c", program());
     let script = "for ms in 02 04 06 08 10 12 14 16 18 20 22 25 30 35 40 60; do\n\
-                  (rt create c </dev/null >/dev/null 2>&1 & \
+                  (CREATE </dev/null >/dev/null 2>&1 & \
                   sleep 0.0$ms; kill -9 $!; wait) 2>/dev/null\n\
                   pid=$(rt state c 2>/dev/null | grep '\"pid\"' | tr -dc 0-9)\n\
                   rt delete --force c || echo left; test -e ../o/c && echo there\n\
                   grep -s '^State:.[^Z]' /proc/${pid:-0}/status; done; :";
-    assert_eq!(bundle.shell(script).expect(0).stdout, "");
+    let outcome = bundle.shell(&script.replace("CREATE", &create));
+    assert_eq!(outcome.expect(0).stdout, "");
 }
 
 #[test]
@@ -551,4 +554,79 @@ fn a_dev_of_the_image_masks_and_shows_nothing_else_cve_2025_31133_cve_2025_52565
             }
         }
     }
+}
+
+/// The stage that waits lets nobody look into it, and hands its namespaces out to its owner.
+#[test]
+fn a_container_that_is_only_created_is_entered() {
+    requires!("userns");
+    let bundle = Bundle::new();
+    let time = json!({"type": "time"});
+    bundle
+        .edit(runs("cat /dev/shm/made; exec sleep 1000"))
+        .edit(|spec| {
+            let namespaces = spec["linux"]["namespaces"].as_array_mut().unwrap();
+            namespaces.push(time);
+            spec["process"]["execCPUAffinity"] = json!({"initial": "0", "final": "0"});
+        });
+    let script = "rt create t </dev/null >out 2>&1; rt state t | grep status\n\
+                  rt exec t sh -c 'echo entered > /dev/shm/made; cat /proc/self/comm; hostname; \
+                  grep Cpus_allowed_list /proc/self/status; \
+                  { echo x >> /proc/1/exe; cat /proc/1/environ; } 2>/dev/null; readlink /proc/1/fd/0 /proc/1/exe /proc/1/cwd'\n\
+                  rt start t; until grep -q entered out; do sleep 0.05; done\n\
+                  rt exec t echo again; rt delete -f t";
+    let outcome = bundle.shell(script);
+    let wanted = "  \"status\": \"created\",\ncat\ncoracle\nCpus_allowed_list:\t0\nagain\n";
+    assert_eq!(outcome.stdout, wanted, "{outcome:?}");
+    bundle.edit(|spec| spec["process"]["execCPUAffinity"] = json!({"final": "8000"}));
+    let script = "rt run -d t </dev/null >out 2>&1; rt exec t true; rt delete -f t";
+    let refused = bundle.shell(script).stderr;
+    assert!(refused.contains("execCPUAffinity"), "{refused}");
+}
+
+#[test]
+fn each_step_is_told_to_who_debugs() {
+    requires!("userns");
+    let bundle = Bundle::new();
+    bundle.edit(runs("true"));
+    let script = "rt --debug run t; rt --log log --log-format json --log-level debug run t";
+    let outcome = bundle.shell(script).expect(0);
+    assert_eq!(outcome.stdout, "");
+    let steps = [
+        "mount proc on /proc",
+        "enter the root",
+        "find and execute [\"sh\"",
+        "delete container t",
+    ];
+    let line = "level=debug msg=\"";
+    assert!(
+        outcome.stderr.lines().all(|each| each.contains(line)),
+        "{outcome:?}"
+    );
+    let log = fs::read_to_string(bundle.sandbox.path("b/log")).unwrap();
+    let parsed = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let told: Vec<String> = parsed.map(|line| line["msg"].to_string()).collect();
+    let (told, shown) = (
+        told.join("\n").replace('\\', ""),
+        outcome.stderr.replace('\\', ""),
+    );
+    for step in steps {
+        assert!(
+            shown.contains(step) && told.contains(step),
+            "{step}: {shown}\n{told}"
+        );
+    }
+    // What fails is the last that was told.
+    bundle.edit(|spec| spec["mounts"][1]["destination"] = json!("/bin/sh"));
+    let refused = bundle.shell("rt --debug run t 2>&1 | tail -n 2").stdout;
+    let [step, error] = refused.lines().collect::<Vec<_>>()[..] else {
+        panic!("{refused}");
+    };
+    assert!(step.contains("on /bin/sh\""), "{refused}");
+    assert!(
+        error.starts_with("Error: mount ") && error.contains("on /bin/sh: "),
+        "{refused}"
+    );
 }

@@ -554,3 +554,40 @@ fn coracle_is_its_own_runtime() {
         .says("choose from: coracle");
     sandbox.ok([&["--runtime", "coracle"], &run[..]].concat());
 }
+
+/// The monitor tells its steps there, too, and lets go of it: whoever reads sees the end.
+#[test]
+fn each_step_of_a_start_is_told_to_who_debugs() {
+    requires!("userns");
+    if tool() != Tool::Coracle {
+        return;
+    }
+    let sandbox = Sandbox::with_image();
+    let steps = [
+        "make container ",
+        "on /proc\"",
+        "find and execute [\\\"sleep",
+        "the program runs as",
+    ];
+    let words = [
+        "--log-level",
+        "debug",
+        "run",
+        "-d",
+        "--network",
+        "none",
+        "--name",
+        "web",
+        IMAGE,
+    ];
+    let outcome = sandbox
+        .run([&words[..], &["sleep", "1000"]].concat())
+        .expect(0);
+    for step in steps {
+        assert!(outcome.stderr.contains(step), "{step}: {}", outcome.stderr);
+    }
+    let timed = |line: &str| line.starts_with("time=\"2") && line.contains(" msg=\"");
+    assert!(outcome.stderr.lines().all(timed), "{}", outcome.stderr);
+    let outcome = sandbox.run(["--debug", "exec", "web", "true"]).expect(0);
+    outcome.says("find and execute [\\\"true");
+}

@@ -7,14 +7,13 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Command, FromArgMatches as _};
-use jiff::Timestamp;
-use serde_json::json;
 
 use super::RuntimeCall;
 use crate::cli::Failure;
 use crate::cli::failure::usage_error;
 use crate::cli::globals::bare_command;
 use crate::engine::bundle::{CgroupManager, Runtime, default_root};
+use crate::engine::steps::{self, Form, line};
 use crate::output::ui::Ui;
 
 /// Flags of every command of the runtime.
@@ -26,7 +25,7 @@ pub(crate) struct RuntimeFlags {
     /// Accepted: there are no checkpoints
     #[arg(long, hide = true)]
     criu: Option<String>,
-    /// Accepted: errors say what there is to say
+    /// Tell each step with its time, in the log or on standard error
     #[arg(long)]
     debug: bool,
     /// File to which errors are added
@@ -35,8 +34,8 @@ pub(crate) struct RuntimeFlags {
     /// Form of the errors in that file ("text"|"json")
     #[arg(long, default_value = "text")]
     log_format: String,
-    /// Accepted: errors say what there is to say
-    #[arg(long, hide = true)]
+    /// With "debug" the same as --debug; errors and warnings are always told
+    #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
     /// Directory in which containers are recorded
     #[arg(long, value_name = "DIR")]
@@ -82,6 +81,7 @@ impl RuntimeFlags {
             }
         };
         self.check_log()?;
+        self.show_steps()?;
         let root = self.root.clone().unwrap_or_else(default_root);
         let root = std::path::absolute(&root)
             .map_err(|error| Failure::tool(format_args!("--root {}: {error}", root.display())))?;
@@ -91,6 +91,32 @@ impl RuntimeFlags {
             ui: Ui,
             flags: self.clone(),
         })
+    }
+
+    fn form(&self) -> Form {
+        match self.log_format.as_str() {
+            "json" => Form::Json,
+            _ => Form::Text,
+        }
+    }
+
+    /// Tells each step in the log, or on standard error without one, to who debugs.
+    fn show_steps(&self) -> Result<(), Failure> {
+        let level = self.log_level.as_deref().unwrap_or_default();
+        if !self.debug && !["debug", "trace"].contains(&level) {
+            return Ok(());
+        }
+        let shown = match &self.log {
+            Some(path) => {
+                let opened = OpenOptions::new().append(true).open(path);
+                let log = opened.map_err(|error| {
+                    Failure::tool(format_args!("--log {}: {error}", path.display()))
+                })?;
+                steps::show(log, self.form())
+            }
+            None => steps::show(std::io::stderr(), self.form()),
+        };
+        shown.map_err(|error| Failure::tool(format_args!("--debug: {error}")))
     }
 
     /// An engine that asked for a log waits for what is written there.
@@ -119,12 +145,7 @@ impl RuntimeFlags {
         let Some(path) = &self.log else {
             return Logged::No;
         };
-        let now = Timestamp::now();
-        let line = if self.log_format == "json" {
-            json!({"level": level, "msg": message, "time": now.to_string()}).to_string()
-        } else {
-            format!("time=\"{now}\" level={level} msg={message:?}")
-        };
+        let line = line(self.form(), level, message);
         let opened = OpenOptions::new().append(true).create(true).open(path);
         match opened.and_then(|mut file| writeln!(file, "{line}")) {
             Ok(()) => Logged::Yes,

@@ -28,6 +28,7 @@ use crate::state::locks::DirectoryLock;
 use crate::state::record::{Place, ProcessIdentity};
 use crate::sys::channel::Channel;
 use crate::sys::process::close_all_but;
+use crate::sys::steps::{self, step};
 use crate::sys::{Called, Ignored, SysResult};
 
 /// A container whose init stage waits for its start.
@@ -142,6 +143,13 @@ impl Runtime {
     ) -> Result<Spawned, BundleError> {
         let spec = &document.spec;
         let linux = spec.linux().as_ref().expect("the document was checked");
+        step(|| {
+            format!(
+                "make container {} of {}",
+                request.id,
+                document.bundle.display()
+            )
+        });
         directory.write_spec(spec)?;
         let mut record = Record {
             oci_version: spec.version().clone(),
@@ -163,6 +171,7 @@ impl Runtime {
         };
         let mut launch = launch(document, (lifecycle, record.state()), preserved)?;
         record.cgroups = Cgroups::make(linux, &request.id, self.cgroups)?;
+        step(|| format!("its cgroups: {:?}", record.cgroups));
         directory.write(&record)?;
         if let Some(resources) = linux.resources() {
             let ignored = limit(&record.cgroups, &request.id, resources)?;
@@ -215,7 +224,8 @@ pub(super) fn keep_wired(wiring: &Wiring, sockets: u32) -> SysResult<Vec<i32>> {
     let is_open = |number: &i32| fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok();
     preserved.retain(is_open);
     preserved.sort_unstable();
-    let kept: Vec<i32> = (0..3).chain(preserved.iter().copied()).collect();
+    let kept = (0..3).chain(preserved.iter().copied());
+    let kept: Vec<i32> = kept.chain(steps::number()).collect();
     close_all_but(&kept)?;
     Ok(preserved)
 }

@@ -12,14 +12,16 @@ use oci_spec::runtime::{Capability, ContainerState, LinuxCapabilities, Process, 
 use super::create::{keep_wired, own_streams, streams};
 use super::document::{read_process, ungranted};
 use super::foreground::{Ended, Foreground};
-use super::records::Status;
+use super::records::{START_SOCKET, Status};
 use super::verbs::refused;
 use super::{BundleError, Runtime, Stay, Wiring, console, launch};
 use crate::engine::Report;
 use crate::runtime::exec::{Running, Session, start};
 use crate::runtime::launch::{GroupPolicy, UserChoice};
-use crate::runtime::lifecycle::with_pid;
+use crate::runtime::lifecycle::{self, with_pid};
 use crate::sys::Ignored as _;
+use crate::sys::channel::Channel;
+use crate::sys::steps::step;
 
 /// What `exec` is asked for.
 #[derive(Debug, Clone)]
@@ -104,6 +106,13 @@ impl Runtime {
             Stay::Detached => None,
         };
         let cgroup = record.cgroups.open();
+        let namespaces = match status {
+            Status::Created => {
+                let stage = Channel::connect_in(&directory.path, START_SOCKET)?;
+                Some(lifecycle::namespaces(&stage)?)
+            }
+            _ => None,
+        };
         let linux = spec.linux().as_ref();
         let session = Session {
             personality: linux.and_then(|linux| linux.personality().as_ref()),
@@ -112,10 +121,12 @@ impl Runtime {
             process: spec.process().clone().expect("it was just set"),
             user: UserChoice::Spec,
             groups: groups_of(pid),
+            namespaces,
             seccomp: &filter,
             cgroup: cgroup.as_ref().map(|fd| fd.as_fd()),
             preserved_fds: &preserved,
         };
+        step(|| format!("execute a program in container {}", record.id));
         let mut running = start(&session, io)?;
         let state = with_pid(&record.state(), pid);
         if let Err(error) = hand_out(&request.wiring, &spec, &state, &mut running) {

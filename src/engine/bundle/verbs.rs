@@ -14,6 +14,7 @@ use crate::runtime::hooks;
 use crate::runtime::lifecycle::{self, with_pid};
 use crate::sys::channel::Channel;
 use crate::sys::pidfd::Pidfd;
+use crate::sys::steps::step;
 
 /// How long a killed process may take to end.
 const END_WITHIN: Duration = Duration::from_secs(10);
@@ -56,6 +57,7 @@ impl Runtime {
         }
         let spec = directory.read_spec()?;
         let pid = record.process.map_or(0, |process| process.pid);
+        step(|| format!("start the program of container {id}, process {pid}"));
         let state = with_pid(&record.state(), pid);
         let starter = Channel::connect_in(&directory.path, START_SOCKET)?;
         let started = lifecycle::start(&starter);
@@ -80,6 +82,12 @@ impl Runtime {
     /// [`BundleError::NotRunning`] when it has ended.
     pub fn kill(&self, id: &str, signal: i32, whom: AmongOthers) -> Result<(), BundleError> {
         let (directory, record, status) = self.find(id)?;
+        step(|| {
+            format!(
+                "signal {signal} for container {id}, which is {}",
+                status.name()
+            )
+        });
         let not_running = || BundleError::NotRunning { id: id.to_owned() };
         if whom == AmongOthers::All {
             // Of none that is left each got it, as with runc.
@@ -112,6 +120,7 @@ impl Runtime {
             (false, Force::No) => return Err(directory.missing()),
         }
         let _lock = directory.lock()?;
+        step(|| format!("delete container {id}"));
         let record = match (directory.read(), force) {
             // Its making was cut short before anything was there.
             (Err(_), Force::Yes) => {

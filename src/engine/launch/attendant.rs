@@ -34,6 +34,7 @@ use crate::state::store::Store;
 use crate::state::volumes::Volumes;
 use crate::sys::channel::Channel;
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
+use crate::sys::steps::step;
 use crate::sys::{Called, Ignored, SysResult};
 
 /// Serves a FUSE root until it is unmounted; the value is the exit code of the server's process.
@@ -92,6 +93,7 @@ impl Attendant for StartAttendant<'_> {
         let Some(root) = &self.prepared.fuse else {
             return Ok(());
         };
+        step(|| "start the server of the FUSE overlay");
         if let Some((pid, pidfd)) = start_overlay_server(device, root)? {
             self.root_server = Some((ProcessIdentity::of(pid)?, pidfd));
             self.ready = None;
@@ -113,6 +115,12 @@ impl Attendant for StartAttendant<'_> {
     }
 
     fn attach_network(&mut self, pid: i32, network: i32) -> Result<(), StageFailure> {
+        let connection = &self.prepared.connection;
+        step(|| match (&connection.bridges, &connection.uplink) {
+            (Some(_), _) => "connect the networks of the container",
+            (None, Some(_)) => "start the network program of the container",
+            (None, None) => "no network is to be connected",
+        });
         if let Some(plan) = &self.prepared.connection.bridges {
             return self.attach_bridges(plan, pid, network);
         }

@@ -43,6 +43,7 @@ use crate::state::record::{ContainerRecord, ContainerState, ProcessIdentity};
 use crate::state::store::Store;
 use crate::sys::channel::Channel;
 use crate::sys::process::{close_all_but, exit_now};
+use crate::sys::steps::{self, step};
 use crate::sys::stream::drop_standard_streams;
 use crate::sys::{Called, Ignored, SysResult};
 
@@ -111,11 +112,13 @@ fn start(
     kept.extend(prepared.notify.as_ref().map(OwnSocket::number));
     kept.extend(holder.descriptor());
     kept.extend(prepared.listener_numbers());
+    kept.extend(steps::number());
     call(|| close_all_but(&kept))?;
     let streams = streams(prepared)?;
     call(drop_standard_streams)?;
     prepared.launch.spec.process().iter().for_each(raise_limits);
     enter_scope(prepared)?;
+    step(|| format!("monitor {}: enter the user's namespace", std::process::id()));
     holder
         .enter(&prepared.holder, &prepared.run_root)
         .map_err(|error| refused_namespace(&error))?;
@@ -132,6 +135,9 @@ fn start(
     // Nobody waits where nobody listens: the container runs all the same.
     notify::tell_start(&prepared.record.request).ignored();
     let pid = started.run.pid;
+    step(|| format!("the program runs as process {pid}"));
+    // This process stays.
+    steps::forget();
     call(|| line.send(format!("s{pid}").as_bytes(), None))?;
     Ok((store, listeners, started))
 }

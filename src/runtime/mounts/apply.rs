@@ -15,6 +15,7 @@ use super::plan::{LastLink, MS_PRIVATE, MountOp, MountSource};
 use super::sources::{Sources, mapped_name, source_name};
 use super::target::{self, Links, TargetKind};
 use crate::sys::mount::{Depth, FsContext, MountAttr, attach, clone_tree, current_dir, set_attr};
+use crate::sys::steps::step;
 use crate::sys::{Called, SysError, SysResult};
 
 /// Why a mount could not be made.
@@ -141,6 +142,7 @@ pub fn apply(
         MountSource::Bind { host_path, .. } => host_path.display().to_string(),
         MountSource::New { kind, .. } => kind.clone(),
     };
+    step(|| format!("mount {what} on {}", op.container_path.display()));
     let refused = |source: SysError| MountError::Refused {
         what: what.clone(),
         container_path: op.container_path.clone(),
