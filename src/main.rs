@@ -11,6 +11,13 @@ use coracle::engine::roots::{FuseRoot, Owners, Task};
 use coracle::layer_format::{LayerOwners, OwnerRange};
 use coracle::overlay_fuse::{DataSource, Durability, IdMapping, Options, Ownership, Squash, serve};
 
+/// In place of musl's own, which gives each page back to the kernel at once and asks for it again: a
+/// hundred system calls and as many page faults in the few milliseconds of a command. Measured with
+/// both, in turn: `run` 7.9 -> 7.0 ms, `ps` 0.87 -> 0.72 ms.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static HEAP: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 /// Roles of the binary that no help shows, by their name in `argv[1]`.
 const ROLES: &[(&str, Role)] = &[
     ("overlay-fuse", coracle::overlay_fuse::command_line::main),

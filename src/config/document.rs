@@ -5,7 +5,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use memchr::memmem;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
@@ -123,7 +122,7 @@ fn sets_nothing(text: &str) -> bool {
 fn without_comments(text: String) -> String {
     let bytes = text.as_bytes();
     // In a text of several lines anything may look like a comment.
-    if memmem::find(bytes, b"\"\"\"").is_some() || memmem::find(bytes, b"'''").is_some() {
+    if text.contains("\"\"\"") || text.contains("'''") {
         return text;
     }
     let mut kept = Vec::with_capacity(bytes.len() / 4);
