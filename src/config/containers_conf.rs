@@ -118,6 +118,8 @@ pub struct EngineSection {
     pub events_logfile_path: Option<String>,
     /// The size at which the log of events is shortened, such as `1m`.
     pub events_logfile_max_size: Option<String>,
+    /// Directories of CDI files, in place of the usual ones.
+    pub cdi_spec_dirs: Option<Vec<String>>,
     /// Directories of hooks, in place of the usual ones.
     pub hooks_dir: Option<Vec<String>>,
     /// Where layers are unpacked from archives; `storage` is the store itself.
@@ -250,6 +252,7 @@ impl ContainersConf {
         from.text("events_logger", &mut into.events_logger);
         from.text("events_logfile_path", &mut into.events_logfile_path);
         from.size("events_logfile_max_size", &mut into.events_logfile_max_size);
+        from.texts("cdi_spec_dirs", &mut into.cdi_spec_dirs);
         from.texts("hooks_dir", &mut into.hooks_dir);
         from.text("image_copy_tmp_dir", &mut into.image_copy_tmp_dir);
         from.text("mode", &mut into.mode);

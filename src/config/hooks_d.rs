@@ -60,19 +60,25 @@ struct When {
     has_bind_mounts: Option<bool>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// A point of a container's life (OCI runtime specification, "POSIX-platform Hooks").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum Stage {
+pub enum Stage {
+    /// As `createRuntime`, before it.
     Prestart,
+    /// Its namespaces are there, in the host's.
     CreateRuntime,
+    /// The same, in the container's mount namespace with the host's tree.
     CreateContainer,
+    /// Before the program, inside.
     StartContainer,
+    /// The program runs.
     Poststart,
+    /// The container is gone.
     Poststop,
 }
 
-/// The hooks of `directories` for this container; `None` when there are none. A directory that is
-/// not there is an empty one.
+/// The hooks of `directories` for this container. A directory that is not there is an empty one.
 ///
 /// # Errors
 ///
@@ -80,29 +86,36 @@ enum Stage {
 pub fn hooks_for(
     directories: &[PathBuf],
     subject: &Subject<'_>,
-) -> Result<Option<Hooks>, HookError> {
+) -> Result<Vec<(Stage, Hook)>, HookError> {
     let mut files: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
     for directory in directories {
         let found = list(directory).map_err(|error| refused(directory, &error.to_string()))?;
         files.extend(found);
     }
-    let mut chosen = BTreeMap::<&str, Vec<Hook>>::new();
+    let mut chosen = Vec::new();
     for path in files.values() {
         let text = fs::read(path).map_err(|error| refused(path, &error.to_string()))?;
         let file = read(&text).map_err(|reason| refused(path, &reason))?;
         let matches = file.when.matches(subject);
         if matches.map_err(|reason| refused(path, &reason))? {
-            for stage in file.stages {
-                let hooks = chosen.entry(stage.name()).or_default();
-                hooks.push(file.hook.clone());
-            }
+            let stages = file.stages.iter();
+            chosen.extend(stages.map(|stage| (*stage, file.hook.clone())));
         }
     }
+    Ok(chosen)
+}
+
+/// All of `chosen` as a specification has them; `None` when there are none.
+pub fn in_a_spec(chosen: &[(Stage, Hook)]) -> Option<Hooks> {
     if chosen.is_empty() {
-        return Ok(None);
+        return None;
     }
+    let take = |stage: Stage| {
+        let of_stage = chosen.iter().filter(|(at, _)| *at == stage);
+        let list: Vec<Hook> = of_stage.map(|(_, hook)| hook.clone()).collect();
+        Some(list).filter(|list| !list.is_empty())
+    };
     let mut hooks = Hooks::default();
-    let mut take = |stage: Stage| chosen.remove(stage.name());
     hooks
         .set_prestart(take(Stage::Prestart))
         .set_create_runtime(take(Stage::CreateRuntime))
@@ -110,7 +123,7 @@ pub fn hooks_for(
         .set_start_container(take(Stage::StartContainer))
         .set_poststart(take(Stage::Poststart))
         .set_poststop(take(Stage::Poststop));
-    Ok(Some(hooks))
+    Some(hooks)
 }
 
 fn refused(path: &Path, reason: &str) -> HookError {
@@ -193,19 +206,6 @@ fn pattern(text: &str) -> Result<Regex, String> {
     Regex::new(text).map_err(|error| format!("{text:?}: {error}"))
 }
 
-impl Stage {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Prestart => "prestart",
-            Self::CreateRuntime => "createRuntime",
-            Self::CreateContainer => "createContainer",
-            Self::StartContainer => "startContainer",
-            Self::Poststart => "poststart",
-            Self::Poststop => "poststop",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -267,7 +267,10 @@ mod tests {
         );
         let of = |directories: &[&Path]| {
             let directories: Vec<_> = directories.iter().map(|path| path.to_path_buf()).collect();
-            hooks_for(&directories, &subject()).map_err(|error| error.to_string())
+            let chosen = hooks_for(&directories, &subject());
+            chosen
+                .map(|chosen| in_a_spec(&chosen))
+                .map_err(|error| error.to_string())
         };
         let both = of(&[one.path(), Path::new("/no/such")]).unwrap().unwrap();
         assert!(both.prestart().is_some() && both.poststop().is_some());

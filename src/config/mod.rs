@@ -5,11 +5,13 @@
 //! | file | searched in, later ones over earlier ones |
 //! |---|---|
 //! | containers.conf | /usr/share/containers, /etc/containers and its .conf.d, ~/.config/containers and its .conf.d; `CONTAINERS_CONF` replaces them all, `CONTAINERS_CONF_OVERRIDE` comes last |
+//! | CDI files | /etc/cdi and /var/run/cdi, or those that `cdi_spec_dirs` of containers.conf names |
 //! | hooks.d | /usr/share/containers/oci/hooks.d and /etc/containers/oci/hooks.d, or those that `hooks_dir` of containers.conf names |
 //! | mounts.conf | the first of ~/.config/containers, /etc/containers and /usr/share/containers that has one |
 //! | storage.conf | /usr/share/containers, else /etc/containers; ~/.config/containers on top; `CONTAINERS_STORAGE_CONF` replaces them all |
 
 pub mod auth_files;
+pub mod cdi;
 pub mod certificates;
 pub mod containers_conf;
 pub mod credentials;

@@ -117,6 +117,7 @@ impl Engine {
         let (networks, _networks) = self.hold_networks(&record.request)?;
         record.resolved.networks = networks;
         let secrets = self.look_up_secrets(&mut record)?;
+        self.cdi_edits(&record.request)?;
         let held = self.hold_volumes(&store, &mut record)?;
         let kept = keep(&store, record, durability, self.dialect)
             .and_then(|kept| self.with_secrets(&store, kept, &secrets));

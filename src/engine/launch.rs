@@ -12,6 +12,7 @@
 
 mod attendant;
 mod bridges;
+mod cdi;
 mod default_mounts;
 mod error;
 mod health_clock;

@@ -14,6 +14,7 @@ use oci_spec::runtime::{
     User,
 };
 
+pub(in crate::engine) use mounts::bind;
 pub use security::{SecurityError, SecurityOptions};
 
 use super::Dialect;

@@ -12,6 +12,7 @@
 
 mod architecture;
 mod attach;
+mod cdi;
 mod command_line;
 mod crash;
 mod debian;

@@ -76,7 +76,6 @@ pub(crate) const NOT_YET: &[NotYet] = &[
     NotYet::long("decryption-key"),
     NotYet::long("domainname"),
     NotYet::long("env-merge"),
-    NotYet::long("gpus"),
     NotYet::long("init-ctr"),
     NotYet::long("init-path"),
     NotYet::long("link"),

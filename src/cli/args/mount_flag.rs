@@ -105,7 +105,7 @@ fn kind_name(kind: MountKind) -> &'static str {
 }
 
 /// Fields of a line of CSV: a field in quotes may hold commas.
-fn split_csv(text: &str) -> Vec<String> {
+pub(super) fn split_csv(text: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut quoted = false;
     for character in text.chars() {

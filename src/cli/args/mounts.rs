@@ -10,6 +10,7 @@ use super::environment::reason;
 use super::globs::{self, NoMatch};
 use super::mount_flag::{self, MountFlag, MountFlagError};
 use super::mount_options::{self, OptionError};
+use crate::config::cdi;
 use crate::config::containers_conf::ContainersSection;
 use crate::engine::Dialect;
 use crate::output::units::size;
@@ -21,6 +22,9 @@ pub(crate) struct MountArgs {
     /// Add a host device to the container
     #[arg(long, value_delimiter = ',')]
     pub(super) device: Vec<String>,
+    /// GPUs to give to the container ("all", a number, or "device=ID")
+    #[arg(long)]
+    gpus: Vec<String>,
     /// How to treat volumes of the image ("bind"|"tmpfs"|"ignore")
     #[arg(long)]
     image_volume: Option<String>,
@@ -72,8 +76,8 @@ pub(crate) enum MountError {
     DeviceMode { mode: String },
     #[error("invalid device specification: {text}")]
     Device { text: String },
-    #[error("unresolvable CDI devices {name}: not supported yet")]
-    CdiDevice { name: String },
+    #[error("invalid --gpus {text:?}, want all, a number, or device=ID[,ID…] in quotes")]
+    Gpus { text: String },
     #[error("statfs {}: {reason}", path.display())]
     Source { path: PathBuf, reason: String },
     #[error("create bind mount source {}: {reason}", path.display())]
@@ -146,6 +150,9 @@ impl MountArgs {
         request.mounts = without_repeats(mounts)?;
         self.device.iter().try_for_each(|text| check_device(text))?;
         request.devices = self.device;
+        for text in &self.gpus {
+            request.devices.extend(gpus(text)?);
+        }
         request.volumes_from = volumes_from(self.volumes_from)?;
         request.image_volume = self.image_volume.map(image_volume).transpose()?;
         request.read_only = self.read_only == Some(true);
@@ -327,10 +334,8 @@ fn volumes_from(texts: Vec<String>) -> Result<Vec<String>, MountError> {
 /// `SOURCE[:TARGET][:MODE]`, or the name of a device of a vendor (`vendor.com/kind=name`).
 fn check_device(text: &str) -> Result<(), MountError> {
     let parts: Vec<&str> = text.split(':').collect();
-    if parts.len() == 1 && !text.starts_with('/') && text.contains('=') {
-        return Err(MountError::CdiDevice {
-            name: text.to_owned(),
-        });
+    if cdi::is_name(text) {
+        return Ok(());
     }
     let bad_mode = |mode: &str| MountError::DeviceMode {
         mode: mode.to_owned(),
@@ -357,6 +362,47 @@ fn check_device(text: &str) -> Result<(), MountError> {
     })
 }
 
+/// `--gpus` by the names that NVIDIA's tool gives them: `all`, so many of them, `device=0,1`.
+fn gpus(text: &str) -> Result<Vec<String>, MountError> {
+    let name = |gpu: &str| format!("nvidia.com/gpu={gpu}");
+    let wrong = || MountError::Gpus {
+        text: text.to_owned(),
+    };
+    // Docker's form has quotes around a list of ids, which the shell's hold together.
+    let text = text.trim_matches('"');
+    if let Some(ids) = text.strip_prefix("device=") {
+        let names: Vec<String> = ids.split(',').map(name).collect();
+        return Some(names)
+            .filter(|names| names.iter().all(|name| cdi::is_name(name)))
+            .ok_or_else(wrong);
+    }
+    let mut names = Vec::new();
+    for field in mount_flag::split_csv(text) {
+        match field.split_once('=') {
+            Some(("count", count)) => names = counted(count).ok_or_else(wrong)?,
+            Some(("device", id)) => names.push(id.to_owned()),
+            Some(("driver" | "capabilities" | "options", _)) => {}
+            Some(_) => return Err(wrong()),
+            None => names = counted(&field).ok_or_else(wrong)?,
+        }
+    }
+    if names.is_empty() {
+        return Err(wrong());
+    }
+    Ok(names.iter().map(|gpu| name(gpu)).collect())
+}
+
+/// `all` or the first so many.
+fn counted(count: &str) -> Option<Vec<String>> {
+    match count {
+        "all" | "-1" => Some(vec!["all".to_owned()]),
+        number => {
+            let number: u32 = number.parse().ok()?;
+            Some((0..number).map(|gpu| gpu.to_string()).collect())
+        }
+    }
+}
+
 /// Each of `r`, `w` and `m` at most once.
 fn is_device_mode(mode: &str) -> bool {
     let once = |letter: char| mode.matches(letter).count() <= 1;
@@ -376,7 +422,8 @@ pub(crate) fn check_sources(
             check_source(Path::new(&mount.source), dialect)?;
         }
     }
-    for device in &request.devices {
+    let paths = request.devices.iter();
+    for device in paths.filter(|device| !cdi::is_name(device)) {
         let path = Path::new(device.split(':').next().unwrap_or_default());
         if let Err(error) = path.metadata() {
             return Err(MountError::DeviceSource {
@@ -514,6 +561,7 @@ mod tests {
             "/dev/a:/dev/b",
             "/dev/a:rw",
             "/dev/a:/dev/b:rwm",
+            "nvidia.com/gpu=all",
         ] {
             assert_eq!(check_device(good), Ok(()), "{good}");
         }
@@ -522,10 +570,6 @@ mod tests {
             ("/dev/a:/dev/b:rwx", "invalid device mode: rwx"),
             ("/dev/a:b:rw", "invalid device mode: b"),
             (":/dev/b", "invalid device specification: :/dev/b"),
-            (
-                "nvidia.com/gpu=all",
-                "unresolvable CDI devices nvidia.com/gpu=all: not supported yet",
-            ),
         ];
         for (text, message) in cases {
             assert_eq!(check_device(text).unwrap_err().to_string(), message);

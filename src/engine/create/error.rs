@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use crate::config::ConfigError;
+use crate::config::cdi::CdiError;
 use crate::engine::error::EngineError;
 use crate::engine::limits::LimitError;
 use crate::engine::maps::MapError;
@@ -30,6 +31,9 @@ pub enum CreateError {
     /// `-v`, `--mount type=volume`, `--volumes-from`.
     #[error(transparent)]
     Volume(#[from] VolumeFailure),
+    /// `--device` of a vendor's name, `--gpus`.
+    #[error("setting CDI devices")]
+    Cdi(#[from] CdiError),
     /// `--network`.
     #[error(transparent)]
     Network(#[from] NetworkFailure),

@@ -6,6 +6,7 @@ use std::error::Error;
 
 use super::namespaces::explain_userns;
 use super::{Cure, Lack};
+use crate::config::cdi::{CdiError, USUAL_DIRECTORIES};
 use crate::engine::error::EngineError;
 use crate::engine::launch::{PrepareError, StartError};
 use crate::engine::run::RunError;
@@ -25,12 +26,24 @@ pub fn hints(error: &(dyn Error + 'static)) -> Vec<String> {
             let lack = Lack::StoreWithoutXattrs { data_root, kind };
             return lack.cures().iter().map(Cure::sentence).collect();
         }
+        if let Some(CdiError::Unknown(names)) = error.downcast_ref() {
+            return vec![describe_devices(names)];
+        }
         if let Some(failure) = stage_of(error) {
             return failure.hints.clone();
         }
         cause = error.source();
     }
     Vec::new()
+}
+
+/// How devices get the files that describe them.
+fn describe_devices(names: &[String]) -> String {
+    if names.iter().any(|name| name.starts_with("nvidia.com/")) {
+        return "as root: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml".to_owned();
+    }
+    let directories = USUAL_DIRECTORIES.join(" or ");
+    format!("the vendor's tool writes a file into {directories} that describes them")
 }
 
 /// A failed stage of a start, also below wrappers that do not show in the chain of sources.

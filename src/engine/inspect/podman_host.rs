@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::podman::HostPort;
 use super::{Subject, mounts, podman_config, restart_policy};
+use crate::config::cdi;
 use crate::engine::limits::{memory_and_swap, quota_and_period};
 use crate::engine::spec::{SecurityOptions, bounding_set, session_process};
 use crate::runtime::capability::PODMAN_DEFAULT;
@@ -370,7 +371,8 @@ fn devices(typed: &[String]) -> Vec<Device> {
             cgroup_permissions: rights.map_or_else(String::new, |rights| (*rights).to_owned()),
         }
     };
-    typed.iter().map(device).collect()
+    let typed = typed.iter().filter(|text| !cdi::is_name(text));
+    typed.map(device).collect()
 }
 
 /// The limits of its first process. Those that nobody asked for are there once it was started, as

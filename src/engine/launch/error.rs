@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use crate::config::cdi::CdiError;
 use crate::config::hooks_d::HookError;
 use crate::engine::connect::ConnectError;
 use crate::engine::hybrid::HybridError;
@@ -48,6 +49,9 @@ pub enum PrepareError {
     /// A file of hooks.d.
     #[error(transparent)]
     Hook(#[from] HookError),
+    /// `--device` of a vendor's name.
+    #[error(transparent)]
+    Cdi(#[from] CdiError),
     /// `--sdnotify`.
     #[error("make the notify socket in {}", path.display())]
     NotifySocket {

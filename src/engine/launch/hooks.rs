@@ -10,7 +10,7 @@ use oci_spec::runtime::{ContainerState, Hook, Hooks, Spec, State};
 
 use super::error::PrepareError;
 use super::prepared::Prepared;
-use crate::config::hooks_d::{self, Subject, USUAL_DIRECTORIES};
+use crate::config::hooks_d::{self, Stage, Subject, USUAL_DIRECTORIES};
 use crate::runtime::hooks;
 use crate::runtime::launch::{Launch, StageFailure};
 use crate::runtime::lifecycle::with_pid;
@@ -20,7 +20,7 @@ use crate::sys::Called;
 /// The file that hooks find the specification in, below the state's `bundle`.
 const SPEC_FILE: &str = "config.json";
 
-/// Finds the container's hooks, and lets them find its specification in `run_directory`.
+/// Finds the container's hooks beside those of its devices, and lets them find its specification in `run_directory`.
 ///
 /// # Errors
 ///
@@ -29,6 +29,7 @@ pub(super) fn give(
     launch: &mut Launch,
     record: &ContainerRecord,
     run_directory: &Path,
+    of_devices: Vec<(Stage, Hook)>,
 ) -> Result<(), PrepareError> {
     let directories = match &record.request.hooks_dirs[..] {
         [] => USUAL_DIRECTORIES.map(PathBuf::from).to_vec(),
@@ -48,7 +49,8 @@ pub(super) fn give(
             .iter()
             .any(|mount| mount.kind == MountKind::Bind),
     };
-    let Some(hooks) = hooks_d::hooks_for(&directories, &subject)? else {
+    let chosen = [hooks_d::hooks_for(&directories, &subject)?, of_devices].concat();
+    let Some(hooks) = hooks_d::in_a_spec(&chosen) else {
         return Ok(());
     };
     launch.hook_state = Some(state_of(record, run_directory, annotations));

@@ -16,6 +16,7 @@ use nix::sys::stat::{Mode, fchmod};
 
 use oci_spec::runtime::Spec;
 
+use super::cdi;
 use super::default_mounts;
 use super::error::PrepareError;
 use super::hooks;
@@ -120,9 +121,7 @@ impl Engine {
             (&given, &secrets),
         )?;
         give_sockets(&mut launch, &record, &activation)?;
-        hooks::give(&mut launch, &record, &run_directory)?;
-        let variables = notify.as_ref().map(|_| OwnSocket::variable());
-        add_variables(&mut launch.spec, variables.as_slice());
+        self.complete(&mut launch, &record, &run_directory, notify.as_ref())?;
         let prepared = Prepared {
             notify,
             joined_monitor,
@@ -148,6 +147,21 @@ impl Engine {
             secrets,
         };
         Ok(prepared)
+    }
+
+    /// Writes into the specification what others have to say about it.
+    fn complete(
+        &self,
+        launch: &mut Launch,
+        record: &ContainerRecord,
+        run_directory: &Path,
+        notify: Option<&OwnSocket>,
+    ) -> Result<(), PrepareError> {
+        let of_devices = cdi::apply(&self.cdi_edits(&record.request)?, &mut launch.spec);
+        hooks::give(launch, record, run_directory, of_devices)?;
+        let variables = notify.map(|_| OwnSocket::variable());
+        add_variables(&mut launch.spec, variables.as_slice());
+        Ok(())
     }
 
     /// Who runs the programs of a container, as `USER[:GROUP]`: with `keep-id` the caller.

@@ -6,6 +6,7 @@ use std::path::Path;
 use oci_spec::runtime::{LinuxNamespaceType, Mount, MountBuilder};
 
 use super::{NamespaceSource, SpecContext};
+use crate::config::cdi;
 use crate::config::mounts_conf::DefaultMount;
 use crate::engine::secret;
 use crate::runtime::image_mounts;
@@ -32,7 +33,8 @@ pub(super) fn mounts(record: &ContainerRecord, context: &SpecContext) -> Vec<Mou
     for path in &context.host_devices {
         list.push(bind(path, &path.to_string_lossy(), &["bind", "rprivate"]));
     }
-    for device in &record.request.devices {
+    let devices = record.request.devices.iter();
+    for device in devices.filter(|device| !cdi::is_name(device)) {
         list.push(device_mount(device));
     }
     let mut asked: Vec<&MountRequest> = context.mounts.iter().collect();
@@ -301,7 +303,7 @@ pub(super) fn root_propagation(mounts: &[MountRequest]) -> Option<String> {
     Some(word.to_owned())
 }
 
-fn bind(host_path: &Path, container_path: &str, options: &[&str]) -> Mount {
+pub(in crate::engine) fn bind(host_path: &Path, container_path: &str, options: &[&str]) -> Mount {
     mount(
         container_path,
         "bind",
