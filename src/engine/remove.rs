@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use super::ending::{self, After, Grace, Request};
@@ -21,6 +22,7 @@ use crate::state::record::{ContainerRecord, ContainerState};
 use crate::state::store::{ContainerLock, Store};
 use crate::state::tree::remove_tree;
 use crate::state::volumes::Volumes;
+use crate::sys::fdpass::close_later;
 use crate::sys::steps::step;
 
 /// How often a container may be started again while it is removed by force.
@@ -69,10 +71,14 @@ pub enum Dependents {
     Remove,
 }
 
-/// Files of other ids of the user's range: they are removed last, all in one stay in the user's
-/// namespace. Their containers are gone already.
+/// What goes last, when the containers are gone already.
 #[derive(Debug, Default)]
-pub(super) struct Leftovers(Vec<(ContainerId, PathBuf)>);
+pub(super) struct Leftovers {
+    /// Files of other ids of the user's range, removed all in one stay in the user's namespace.
+    files: Vec<(ContainerId, PathBuf)>,
+    /// Overlays of containers that ran: see [`ending::Ending::take_root`].
+    roots: Vec<(ContainerId, OwnedFd)>,
+}
 
 impl Engine {
     /// Removes the containers of `selection`. One that somebody else removes meanwhile is no
@@ -145,8 +151,10 @@ impl Engine {
         if options.dependents == Dependents::Remove {
             chosen = with_dependents(store, chosen)?;
         }
-        end_all(store, &chosen, options.running, report);
-        let mut leftovers = Leftovers::default();
+        let mut leftovers = Leftovers {
+            roots: end_all(store, &chosen, options.running, report),
+            ..Leftovers::default()
+        };
         let mut results: Vec<ItemResult> = chosen
             .into_iter()
             .map(|Chosen { typed, id }| ItemResult {
@@ -156,7 +164,14 @@ impl Engine {
                 typed,
             })
             .collect();
+        let roots = std::mem::take(&mut leftovers.roots);
         results.extend(leftovers.remove(&self.dirs));
+        for (id, root) in roots {
+            // One that is still there may be started the next moment, over the same directories.
+            if !store.exists(&id) {
+                close_later(root);
+            }
+        }
         self.sweep_unfinished(store);
         Ok(results)
     }
@@ -218,18 +233,27 @@ fn keep_named_once(all: &mut Vec<Chosen>) {
 }
 
 /// Ends all of them at the same time, infra containers after the others; what fails is met again,
-/// and told, when each is removed.
-fn end_all(store: &Store, chosen: &[Chosen], running: Running, report: &dyn Report) {
+/// and told, when each is removed. The value is what outlives them.
+fn end_all(
+    store: &Store,
+    chosen: &[Chosen],
+    running: Running,
+    report: &dyn Report,
+) -> Vec<(ContainerId, OwnedFd)> {
+    let mut roots = Vec::new();
     if running == Running::Refuse {
-        return;
+        return roots;
     }
     let ids = chosen.iter().filter_map(|one| one.id.as_ref().ok());
     let (infra, others): (Vec<_>, Vec<_>) = ids.partition(|id| pod::is_infra(store, id));
     for group in [others, infra] {
         let endings = group.into_iter();
         let endings = endings.filter_map(|id| begin(store, id, running, report).ok().flatten());
-        drop(ending::finish(store, endings.collect(), report));
+        let mut endings: Vec<_> = endings.collect();
+        roots.extend(endings.iter_mut().filter_map(ending::Ending::take_root));
+        drop(ending::finish(store, endings, report));
     }
+    roots
 }
 
 fn begin(
@@ -240,8 +264,13 @@ fn begin(
 ) -> Result<Option<ending::Ending>, EngineError> {
     let record = store.load(id).ok();
     let name = record.as_ref().map_or(id.short(), |record| &record.name);
+    let after = match &record {
+        Some(record) if !record.request.auto_remove => After::Removal,
+        // With `--rm` nothing is synced.
+        _ => After::Nothing,
+    };
     match running.request(record.as_ref()) {
-        Some(request) => ending::begin(store, (id, name), request, After::Nothing, report),
+        Some(request) => ending::begin(store, (id, name), request, after, report),
         None => Ok(None),
     }
 }
@@ -344,9 +373,15 @@ fn remove_with(
     if state.cgroup_path.is_empty() {
         cgroup::discard(id, record.as_ref().map(|record| &record.request));
     }
-    match store.remove(id) {
+    let is_mounted = leftovers.roots.iter().any(|(mounted, _)| mounted == id);
+    let removed = if is_mounted {
+        store.remove_mounted(id)
+    } else {
+        store.remove(id)
+    };
+    match removed {
         Ok(()) | Err(StateError::NoSuchContainer { .. }) => {}
-        Err(StateError::NeedsNamespace { path }) => leftovers.0.push((id.clone(), path)),
+        Err(StateError::NeedsNamespace { path }) => leftovers.files.push((id.clone(), path)),
         Err(error) => return Err(error.into()),
     }
     let removed = record.as_ref().map(|record| Event {
@@ -359,7 +394,7 @@ fn remove_with(
     if let Some(record) = record.as_ref().filter(goes) {
         let left = volume::remove_files(store, &Volumes::open(store.dirs()), record);
         leftovers
-            .0
+            .files
             .extend(left.into_iter().map(|path| (id.clone(), path)));
     }
     if let Some(path) = id_file
@@ -374,7 +409,7 @@ fn remove_with(
 impl Leftovers {
     /// Removes the files inside the user's namespace; the results are those that failed.
     pub(super) fn remove(self, dirs: &Dirs) -> Vec<ItemResult> {
-        let Some((first, _)) = self.0.first() else {
+        let Some((first, _)) = self.files.first() else {
             return Vec::new();
         };
         let first = first.clone();
@@ -382,7 +417,7 @@ impl Leftovers {
             typed: id.to_string(),
             result: Err(error),
         };
-        let answer = run_mapped(&holder_map(), &dirs.run_root, || remove_mapped(&self.0));
+        let answer = run_mapped(&holder_map(), &dirs.run_root, || remove_mapped(&self.files));
         let words = match answer {
             Ok(words) => String::from_utf8_lossy(&words).into_owned(),
             Err(source) => {

@@ -3,7 +3,7 @@
 //! who the other side is.
 
 use std::io::{IoSlice, IoSliceMut};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -15,7 +15,7 @@ use nix::sys::socket::{
 };
 use nix::sys::stat::{Mode, fchmod};
 
-use super::{Called, SysResult};
+use super::{Called, Ignored, SysResult};
 
 /// The most descriptors that one message carries.
 const DESCRIPTORS_MAX: usize = 64;
@@ -186,6 +186,18 @@ pub fn receive(connection: BorrowedFd<'_>, buffer: &mut [u8]) -> SysResult<(usiz
     Ok((message.bytes, descriptors))
 }
 
+/// Closes `descriptor` where nobody waits for what that sets off, such as the sync of a file system
+/// that has no other user: it goes into a socket that only this socket's own message holds, and
+/// what is held so the kernel frees in a thread of its own. Kernels before 6.10 do it here.
+pub fn close_later(descriptor: OwnedFd) {
+    let Ok((reader, writer)) = stream_pair() else {
+        return;
+    };
+    send(writer.as_fd(), b"x", &[reader.as_fd(), descriptor.as_fd()]).ignored();
+    // The message has it; when the sockets go, after this, it is the last.
+    drop(descriptor);
+}
+
 fn unix_socket(kind: SockType) -> SysResult<OwnedFd> {
     socket(AddressFamily::Unix, kind, SockFlag::SOCK_CLOEXEC, None).called(|| "socket(AF_UNIX)")
 }
@@ -253,5 +265,15 @@ mod tests {
         let mut text = String::new();
         std::fs::File::from(read).read_to_string(&mut text).unwrap();
         assert_eq!(text, "through");
+    }
+
+    #[test]
+    fn what_is_closed_later_is_closed() {
+        let (read, write) = nix::unistd::pipe().unwrap();
+        close_later(write);
+        let mut text = String::new();
+        // Comes to the end of the pipe, and would wait for ever otherwise.
+        std::fs::File::from(read).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "");
     }
 }

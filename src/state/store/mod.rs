@@ -378,6 +378,24 @@ impl Store {
     /// [`StateError::NeedsNamespace`]: the container is gone, and the files at that path are left
     /// to be removed inside the user's namespace. [`StateError::NoSuchContainer`].
     pub fn remove(&self, id: &ContainerId) -> Result<(), StateError> {
+        self.remove_unless(id, |removed| self.spares.give(removed))
+    }
+
+    /// As [`Store::remove`], of a container whose overlay is still there: the directories that it
+    /// lies on are no other's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::remove`].
+    pub fn remove_mounted(&self, id: &ContainerId) -> Result<(), StateError> {
+        self.remove_unless(id, |_removed| false)
+    }
+
+    fn remove_unless(
+        &self,
+        id: &ContainerId,
+        keep: impl Fn(&Path) -> bool,
+    ) -> Result<(), StateError> {
         // A record that cannot be read must not keep the container from being removed: its name
         // is found the long way.
         let names = match self.load_as::<Named>(id) {
@@ -393,7 +411,7 @@ impl Store {
                 .release(&name, id)
                 .map_err(failure("release the name of", id))?;
         }
-        if self.spares.give(&removed) {
+        if keep(&removed) {
             return Ok(());
         }
         remove_tree(&removed).map_err(|error| match error {
