@@ -61,6 +61,19 @@ pub struct FuseRoot {
     pub task: Task,
 }
 
+impl FuseRoot {
+    /// All of these layers, as their files are owned.
+    pub fn of_layers(layers: OverlayLayers) -> Self {
+        Self {
+            layers,
+            owners: Owners::OnFiles,
+            view: View::Whole,
+            server: Server::Caller,
+            task: Task::Everything,
+        }
+    }
+}
+
 /// What the server of a FUSE root is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {

@@ -111,8 +111,12 @@ fn by_number(opened: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()))
 }
 
-/// A mount namespace of this process alone, in which it may mount.
-fn own_mounts() -> SysResult<()> {
+/// Leaves for a mount namespace of this process alone, in which it may mount.
+///
+/// # Errors
+///
+/// What unshare(2) and mount(2) say.
+pub fn own_mounts() -> SysResult<()> {
     const NO_TEXT: Option<&str> = None;
     unshare(CloneFlags::CLONE_NEWNS).called(|| "unshare(CLONE_NEWNS)")?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;

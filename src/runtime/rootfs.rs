@@ -120,6 +120,8 @@ pub fn kernel_overlay_with_data(
     let context = FsContext::open("overlay")?;
     context.set("source", "overlay")?;
     context.flag("userxattr")?;
+    // One device number for all files: else `tar --one-file-system` leaves out those of the image.
+    context.set("xino", "on")?;
     context.set("lowerdir+", &text(lower))?;
     for data in data {
         context.set("datadir+", &text(data))?;

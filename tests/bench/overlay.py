@@ -213,7 +213,7 @@ def systems(coracle):
     # As a container's root is mounted: the kernel's overlay over one of ours that shows the layer.
     found["hybrid"] = ["sh", "-ec", f"""mkdir {{2}}/room/shown
         {coracle} overlay-fuse -o lowerdir={{2}}/low,datapath=/ {{2}}/room/shown
-        mount -t overlay overlay -o userxattr,lowerdir={{2}}/room/shown::{{2}}/low \\
+        mount -t overlay overlay -o userxattr,xino=on,lowerdir={{2}}/room/shown::{{2}}/low \\
             -o upperdir={{2}}/room/up,workdir={{2}}/room/work {{1}}"""]
     wanted = os.environ.get("BENCH_OVERLAYS", "").split(",")
     return {name: mount for name, mount in found.items() if any(map(name.startswith, wanted))}

@@ -14,10 +14,12 @@ use nix::sched::{CloneFlags, setns};
 
 use super::error::FilesError;
 use crate::engine::Engine;
-use crate::engine::roots;
+use crate::engine::hybrid::Upper;
+use crate::engine::launch::serve_mount;
+use crate::engine::roots::{self, FuseRoot};
 use crate::engine::unshare::is_initial_root;
 use crate::runtime::launch::OverlayLayers;
-use crate::runtime::rootfs::{kernel_overlay, kernel_overlay_read_only};
+use crate::runtime::rootfs::{Access, fuse_mount, kernel_overlay, kernel_overlay_read_only};
 use crate::state::liveness::Observed;
 use crate::state::record::ContainerRecord;
 use crate::sys::mount::{Depth, attach, clone_tree, current_dir};
@@ -181,6 +183,14 @@ impl Engine {
             action: format!("prepare the root of container {}", record.name),
             words: error.to_string(),
         })?;
+        if Upper::of(&layers.upper).is_mapped() {
+            let root = FuseRoot::of_layers(layers);
+            return Ok(Box::new(move || {
+                let (mount, device) = fuse_mount(Access::Everything)?;
+                serve_mount(device, &root)?;
+                Ok(mount)
+            }));
+        }
         Ok(Box::new(move || kernel_overlay(&layers)))
     }
 

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, chown, setgroups, setresgid, setresuid};
@@ -23,6 +24,7 @@ use crate::engine::{survivors, volume};
 use crate::network::addresses;
 use crate::network::helper::client::{Client, HelperError};
 use crate::network::uplink::{self, Forwards, Program, Request, Target};
+use crate::runtime::hybrid::own_mounts;
 use crate::runtime::launch::StageFailure;
 use crate::runtime::machine::make_lower;
 use crate::runtime::spawn::Attendant;
@@ -35,7 +37,7 @@ use crate::state::volumes::Volumes;
 use crate::sys::channel::Channel;
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
 use crate::sys::steps::step;
-use crate::sys::{Called, Ignored, SysResult};
+use crate::sys::{Called, Ignored, SysError, SysResult};
 
 /// Serves a FUSE root until it is unmounted; the value is the exit code of the server's process.
 /// The overlay file system is a role of the binary that the engine does not know: `main` installs
@@ -302,6 +304,36 @@ pub(in crate::engine) fn start_overlay_server(
             exit_now(serve(*server, device, root))
         }
         Forked::Parent { pid, pidfd } => Ok(Some((pid, pidfd))),
+    }
+}
+
+/// Forks the server of a FUSE mount that outlives this process: it ends when the mount does. Before
+/// that is attached anywhere it has left for a mount namespace of its own, since it would keep alive
+/// the one that it is in, and every mount there.
+pub(in crate::engine) fn serve_mount(device: OwnedFd, root: &FuseRoot) -> SysResult<()> {
+    let Some(server) = OVERLAY_SERVER.get() else {
+        return Ok(());
+    };
+    let (ours, theirs) = Channel::pair()?;
+    match clone3(&CloneRequest::default())? {
+        Forked::Child => {
+            drop(ours);
+            prctl::set_name(c"coracle-overlay").ignored();
+            let left = own_mounts();
+            let words = left
+                .as_ref()
+                .map_or_else(ToString::to_string, |()| String::new());
+            theirs.send(format!("!{words}").as_bytes(), None).ignored();
+            drop(close_all_but(&[0, 1, 2, device.as_raw_fd()]));
+            exit_now(left.map_or(1, |()| serve(*server, device, root)))
+        }
+        Forked::Parent { .. } => {
+            drop(theirs);
+            match &ours.receive()?.bytes[..] {
+                b"!" => Ok(()),
+                words => Err(SysError::new(String::from_utf8_lossy(words), Errno::ECHILD)),
+            }
+        }
     }
 }
 
