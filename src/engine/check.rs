@@ -153,7 +153,33 @@ impl Engine {
                 ..damage(format!("image {} ({names}): {reason}", id.short()))
             })
         };
-        images.into_iter().filter_map(words).collect()
+        let damaged = images.into_iter().filter_map(words);
+        damaged.chain(self.check_image_names(repair)).collect()
+    }
+
+    fn check_image_names(&self, repair: Repair) -> Vec<Checked> {
+        let images = Images::open(&self.dirs);
+        let names = match images.names_of_nothing() {
+            Ok(names) => names,
+            Err(error) => return vec![damage(chain(&error))],
+        };
+        let words = |(name, id): (String, Digest)| {
+            let outcome = match repair {
+                Repair::None | Repair::Lossless => Outcome::Found,
+                Repair::Lossy => match images.untag(&id, &name) {
+                    Ok(()) => Outcome::Removed,
+                    Err(error) => Outcome::Failed(chain(&error)),
+                },
+            };
+            Checked {
+                outcome,
+                ..damage(format!(
+                    "image name {name}: its image {} is gone; load or pull it again",
+                    id.short()
+                ))
+            }
+        };
+        names.into_iter().map(words).collect()
     }
 
     /// The layers that containers need stay.

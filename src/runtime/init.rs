@@ -320,7 +320,7 @@ fn make_root(
     image_mounts::make(&plan, sources).map_err(|error| StageFailure::setup(error.to_string()))?;
     step(|| format!("mount the root {:?}", launch.root));
     let root = rootfs::mount_root(&launch.root, fallback, (mountpoint, sources), &mut serve)
-        .map_err(|error| StageFailure::setup(format!("mount the root file system: {error}")))?;
+        .map_err(|error| root_refused(&error))?;
     if let Some(local) = &launch.local_time {
         localtime::set(local, root.as_fd())?;
     }
@@ -356,6 +356,19 @@ fn make_root(
         }
     }
     Ok(MadeRoot { root, given })
+}
+
+/// A store on an overlay, as inside of another container, can have none on top, and where there is
+/// no FUSE either nothing else is left.
+fn root_refused(error: &SysError) -> StageFailure {
+    let error = error.to_string();
+    let cure = if error.contains("not supported as upperdir") {
+        "; the store lies on a file system that cannot hold the upper layer of an overlay: give it a \
+         volume of its own (--root), or this container /dev/fuse (--device /dev/fuse)"
+    } else {
+        ""
+    };
+    StageFailure::setup(format!("mount the root file system: {error}{cure}"))
 }
 
 /// The container's root with its mounts.

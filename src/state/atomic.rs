@@ -177,11 +177,22 @@ pub fn is_half_written(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(TEMPORARY_SUFFIX)
 }
 
+/// No record, and no document of an image, is larger.
+const LARGEST: usize = 32 << 20;
+
 /// Reads a file of our own: it is small, and one read that comes back short has all of it. With
 /// the look at its size and the read behind its end, a list of a thousand containers would make
-/// four thousand calls more.
-pub(super) fn read_document(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+/// four thousand calls more. A pipe in its place is empty: nobody is waited for.
+///
+/// # Errors
+///
+/// What open(2) and read(2) say; that it is larger than any file of ours.
+pub fn read_document(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)?;
     let mut bytes = vec![0; 8 << 10];
     let mut length = 0;
     loop {
@@ -194,6 +205,9 @@ pub(super) fn read_document(path: &Path) -> io::Result<Vec<u8>> {
             bytes.truncate(length);
             return Ok(bytes);
         }
+        if length > LARGEST {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
         bytes.resize(bytes.len() * 4, 0);
     }
 }
@@ -202,7 +216,22 @@ pub(super) fn read_document(path: &Path) -> io::Result<Vec<u8>> {
 mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
     use super::*;
+
+    #[test]
+    fn what_is_no_document_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.json");
+        mkfifo(&path, Mode::S_IRUSR).unwrap();
+        assert_eq!(read_document(&path).unwrap(), b"");
+        let path = directory.path().join("large");
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        let error = read_document(&path).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    }
 
     #[test]
     fn a_staged_file_is_seen_when_it_is_put_and_leaves_nothing_otherwise() {

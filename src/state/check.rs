@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::StateError;
+use super::atomic::read_document;
 use super::atomic::{self, Durability};
 use super::id::ContainerId;
 use super::names::{Claim, is_valid};
@@ -219,7 +220,7 @@ impl Store {
             id: id.clone(),
             reason,
         };
-        let bytes = fs::read(self.record_path(id)).map_err(|error| lost(error.to_string()))?;
+        let bytes = read_document(self.record_path(id)).map_err(|error| lost(error.to_string()))?;
         let value: Value =
             serde_json::from_slice(&bytes).map_err(|error| lost(error.to_string()))?;
         let record = ContainerRecord::deserialize_value(&value).map_err(|error| {
@@ -264,7 +265,7 @@ impl Store {
     }
 
     fn check_state(&self, id: &ContainerId) -> Option<Problem> {
-        let reason = match fs::read(self.state_path(id)) {
+        let reason = match read_document(self.state_path(id)) {
             Ok(bytes) => serde_json::from_slice::<ContainerState>(&bytes)
                 .err()?
                 .to_string(),
@@ -300,7 +301,7 @@ impl Store {
         let claimed = self.names().claim(&new, id);
         claimed.map_err(|source| self.sys_failure("repair a name in", source))?;
         let path = self.record_path(id);
-        let bytes = fs::read(&path)
+        let bytes = read_document(&path)
             .called(|| format!("read({})", path.display()))
             .map_err(|source| self.sys_failure("read a record of", source))?;
         let corrupt = |source| StateError::Corrupt {

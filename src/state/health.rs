@@ -207,7 +207,7 @@ impl Health {
 impl Store {
     /// What the checks of a container have found; nothing where there is no file that can be read.
     pub fn read_health(&self, id: &ContainerId) -> Health {
-        let bytes = atomic::read_document(&self.health_path(id)).unwrap_or_default();
+        let bytes = atomic::read_document(self.health_path(id)).unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 

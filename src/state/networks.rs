@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::atomic::read_document;
 use super::atomic::{self, Durability};
 use super::connection::{Prefix, Subnet};
 use super::dirs::{Dirs, private_directories};
@@ -258,7 +259,7 @@ impl Networks {
         if !is_valid(name) {
             return Err(missing());
         }
-        let bytes = match fs::read(self.path(name)) {
+        let bytes = match read_document(self.path(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing()),
             read => read
                 .called(|| format!("open({name}.json)"))

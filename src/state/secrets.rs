@@ -20,6 +20,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::atomic::read_document;
 use super::atomic::{self, Durability};
 use super::dirs::{Dirs, private_directories};
 use super::events::{Action, Event};
@@ -359,7 +360,7 @@ fn new_id() -> String {
 }
 
 fn read(path: &std::path::Path, place: &str) -> Result<Option<Vec<u8>>, SecretError> {
-    match fs::read(path) {
+    match read_document(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error)

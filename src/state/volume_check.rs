@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::atomic::read_document;
 use super::atomic::{self, Durability, is_half_written};
 use super::names::is_valid;
 use super::volumes::{VolumeError, VolumeLock, VolumeRecord, Volumes};
@@ -131,7 +132,7 @@ impl Volumes {
         match problem {
             VolumeProblem::RecordLost { .. } => self.make_record_again(name),
             VolumeProblem::RecordOfAnother { .. } => {
-                let read = fs::read(&path).called(|| format!("read({})", path.display()));
+                let read = read_document(&path).called(|| format!("read({})", path.display()));
                 let mut document: Value = serde_json::from_slice(&read.map_err(failed)?)
                     .map_err(|error| record_error(name, &error))?;
                 document["name"] = name.into();
@@ -216,7 +217,8 @@ impl Volumes {
             name: name.to_owned(),
             reason,
         };
-        let bytes = fs::read(self.record_path(name)).map_err(|error| lost(error.to_string()))?;
+        let bytes =
+            read_document(self.record_path(name)).map_err(|error| lost(error.to_string()))?;
         let value: Value =
             serde_json::from_slice(&bytes).map_err(|error| lost(error.to_string()))?;
         let record: VolumeRecord =

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::atomic::read_document;
 use super::atomic::{self, Durability};
 use super::dirs::{Dirs, private_directories};
 use super::events::{Action, Event, EventLog};
@@ -232,7 +233,7 @@ impl Volumes {
         if !is_valid(name) {
             return Err(missing());
         }
-        let bytes = match fs::read(self.record_path(name)) {
+        let bytes = match read_document(self.record_path(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing()),
             read => read
                 .called(|| format!("open({RECORD})"))

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use super::error::StorageError;
 use super::layers::make_private;
 use crate::oci::Digest;
+use crate::state::atomic::read_document;
 use crate::state::atomic::{self, Durability};
 use crate::state::dirs::Dirs;
 
@@ -26,7 +27,7 @@ pub(super) fn put(dirs: &Dirs, bytes: &[u8]) -> Result<Digest, StorageError> {
 
 pub(super) fn get(dirs: &Dirs, digest: &Digest) -> Result<Vec<u8>, StorageError> {
     let path = path(dirs, digest);
-    fs::read(&path).map_err(StorageError::file("read", path))
+    read_document(&path).map_err(StorageError::file("read", path))
 }
 
 /// A blob that is not there is no failure.

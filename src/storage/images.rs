@@ -203,6 +203,28 @@ impl Images {
         Ok(all)
     }
 
+    /// Names whose image is neither here nor in an additional store.
+    ///
+    /// # Errors
+    ///
+    /// What readdir(3) says.
+    pub fn names_of_nothing(&self) -> Result<Vec<(String, Digest)>, StorageError> {
+        let has = |images: &Self, id: &Digest| !matches!(images.record(id), Ok(None));
+        let mut found = Vec::new();
+        for (id, names) in names::all(&self.dirs)? {
+            if has(self, &id) || self.additional.iter().any(|store| has(store, &id)) {
+                continue;
+            }
+            for name in names {
+                // Who removes an image removes its names first.
+                if names::get(&self.dirs, &name)?.as_ref() == Some(&id) {
+                    found.push((name, id.clone()));
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// All names of an image, the oldest first.
     ///
     /// # Errors

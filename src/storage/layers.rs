@@ -38,6 +38,7 @@ use super::tar::{RecipeReader, RecipeWriter};
 use super::unpack::{Destination, RootDirectory, Unpacked};
 use super::workplace::{self, Workplace};
 use crate::oci::{Algorithm, Digest};
+use crate::state::atomic::read_document;
 use crate::state::atomic::{self, Durability};
 use crate::state::dirs::Dirs;
 use crate::state::locks::{Contention, DirectoryLock};
@@ -196,7 +197,7 @@ impl Layers {
     pub fn read(&self, chain_id: &Digest) -> Result<Layer, StorageError> {
         let directory = self.path(chain_id);
         let path = directory.join("layer.json");
-        let bytes = match fs::read(&path) {
+        let bytes = match read_document(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut elsewhere = self.additional.iter();
                 let found = elsewhere.find_map(|layers| layers.read(chain_id).ok());

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::error::StorageError;
 use super::layers::{list, make_private};
 use crate::oci::Digest;
+use crate::state::atomic::read_document;
 use crate::state::atomic::{self, Durability};
 use crate::state::dirs::Dirs;
 
@@ -45,7 +46,7 @@ pub(super) fn set(dirs: &Dirs, name: &str, image: &Digest) -> Result<(), Storage
 /// The image that has `name`.
 pub(super) fn get(dirs: &Dirs, name: &str) -> Result<Option<Digest>, StorageError> {
     let path = path(dirs, name);
-    match fs::read(&path) {
+    match read_document(&path) {
         // A file that a power cut left empty names nothing.
         Ok(bytes) => Ok(parse(&bytes).map(|record| record.image)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -85,7 +86,7 @@ pub(super) fn all(dirs: &Dirs) -> Result<BTreeMap<Digest, Vec<String>>, StorageE
     };
     // A name may go away while we read.
     let bytes = paths.iter().filter(is_whole);
-    let bytes = bytes.filter_map(|path| fs::read(path).ok());
+    let bytes = bytes.filter_map(|path| read_document(path).ok());
     let mut records: Vec<_> = bytes.filter_map(|bytes| parse(&bytes)).collect();
     records.sort_by(|a, b| a.since.cmp(&b.since).then_with(|| a.name.cmp(&b.name)));
     let mut names: BTreeMap<Digest, Vec<String>> = BTreeMap::new();

@@ -3,13 +3,13 @@
 //! id maps that layers were unpacked under.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io;
 
 use serde::Deserialize;
 
 use super::error::StorageError;
 use super::layers::list;
+use crate::state::atomic::read_document;
 use crate::state::dirs::Dirs;
 
 /// As much of a container's record as matters here.
@@ -35,7 +35,7 @@ pub(super) fn of_containers(dirs: &Dirs) -> Result<HashSet<String>, StorageError
     }
     for directory in containers {
         let path = directory.join("container.json");
-        let bytes = match fs::read(&path) {
+        let bytes = match read_document(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             result => result.map_err(StorageError::file("read", &path))?,
         };
@@ -98,6 +98,8 @@ pub(super) fn show_id_map(map: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

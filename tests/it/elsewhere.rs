@@ -51,6 +51,46 @@ fn coracle_runs_inside_of_coracle() {
     assert_eq!(outcome.stdout, "0\n3\n", "{}", outcome.stderr);
 }
 
+/// As in most images of continuous integration: the store on the overlay of the outer container,
+/// no /dev/fuse.
+#[test]
+fn a_store_on_an_overlay_without_fuse_is_named_with_its_cure() {
+    requires!("userns,range,overlay");
+    if tool() != Tool::Coracle || !kernel_engine() {
+        return;
+    }
+    let sandbox = Sandbox::with_image();
+    let small = sandbox.path("small.tar");
+    std::fs::write(&small, crate::support::rootfs::tar()).unwrap();
+    let archive = format!("{}:/small.tar:ro", small.display());
+    let own = format!("{}:/coracle:ro", program());
+    let script = "export HOME=/root; /coracle import -q /small.tar small >/dev/null; \
+                  /coracle run --rm --uts host --network none small true; echo $?";
+    let words = [
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "-v",
+        &archive,
+        "-v",
+        &own,
+    ];
+    let command = [crate::support::sandbox::IMAGE, "sh", "-c", script];
+    let outcome = sandbox.run([&words[..], &command].concat()).expect(0);
+    assert_eq!(outcome.stdout, "125\n", "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("--device /dev/fuse"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+/// Whether containers of this pass have the kernel's overlay.
+fn kernel_engine() -> bool {
+    std::env::var("CORACLE_TEST_ENGINE").is_ok_and(|engine| engine == "kernel")
+}
+
 #[test]
 fn a_session_without_a_run_directory_has_one_of_its_own() {
     requires!("userns");

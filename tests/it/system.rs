@@ -195,6 +195,22 @@ fn damage_of_volumes_and_layers_is_told_and_costs_no_file() {
     let read = ["-v", "data:/d", IMAGE, "cat", "/d/file"];
     let read = sandbox.ok([&["run", "--rm", "--network=none"][..], &read].concat());
     assert_eq!(read, "kept");
+    // A name that leads nowhere is told; a pipe in the place of a record is not waited for.
+    let images = fs::read_dir(sandbox.path("s/images")).unwrap();
+    let image = images.flatten().next().unwrap().path();
+    let away = sandbox.path("image.json");
+    fs::rename(&image, &away).unwrap();
+    let checked = sandbox.run(["system", "check"]).expect(125);
+    assert!(
+        checked.out().contains("is gone; load or pull it again"),
+        "{}",
+        checked.out()
+    );
+    nix::unistd::mkfifo(&image, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let checked = sandbox.run(["system", "check"]).expect(125);
+    assert!(checked.out().contains("is damaged"), "{}", checked.out());
+    fs::rename(&away, &image).unwrap();
+    assert_eq!(sandbox.ok(["system", "check"]), "");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `images/<id>.json`: what is noted of an image beside its documents, and the lists in it.
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Images, Instances, Origin};
 use crate::oci::Digest;
+use crate::state::atomic::read_document;
 use crate::state::atomic::{self, Durability};
 use crate::storage::error::StorageError;
 use crate::storage::layers::list;
@@ -60,7 +60,7 @@ impl Images {
 
     pub(super) fn record(&self, id: &Digest) -> Result<Option<ImageRecord>, StorageError> {
         let path = self.record_path(id);
-        let bytes = match fs::read(&path) {
+        let bytes = match read_document(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             result => result.map_err(StorageError::file("read", &path))?,
         };
