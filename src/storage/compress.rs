@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -41,6 +42,48 @@ pub enum LayerCompression {
     Zstd,
 }
 
+/// How layers are compressed, and how much work that may be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Packing {
+    /// How.
+    pub compression: LayerCompression,
+    /// The level, where it is not ours to choose.
+    level: Option<i32>,
+}
+
+impl Packing {
+    /// With a level as the programs gzip and zstd count them.
+    ///
+    /// # Errors
+    ///
+    /// The levels that there are, if this is none of them.
+    pub fn with_level(
+        compression: LayerCompression,
+        level: i32,
+    ) -> Result<Self, RangeInclusive<i32>> {
+        let known = match compression {
+            LayerCompression::Gzip => 1..=9,
+            LayerCompression::Zstd => 1..=22,
+        };
+        if !known.contains(&level) {
+            return Err(known);
+        }
+        Ok(Self {
+            compression,
+            level: Some(level),
+        })
+    }
+}
+
+impl From<LayerCompression> for Packing {
+    fn from(compression: LayerCompression) -> Self {
+        Self {
+            compression,
+            level: None,
+        }
+    }
+}
+
 /// What a stream was compressed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compressed {
@@ -60,7 +103,7 @@ pub struct Compressed {
 /// What reading, writing and compressing say.
 pub fn compress(
     input: impl Read + Send,
-    compression: LayerCompression,
+    packing: impl Into<Packing>,
     algorithm: Algorithm,
     mut sink: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<Compressed> {
@@ -71,7 +114,7 @@ pub fn compress(
         size_bytes += block.len() as u64;
         sink(block)
     };
-    let plain_digest = in_blocks(input, compression, algorithm, take)?;
+    let plain_digest = in_blocks(input, packing.into(), algorithm, take)?;
     Ok(Compressed {
         digest: digester.finish(),
         size_bytes,
@@ -91,7 +134,7 @@ pub(super) fn begins_as_ours(blob: impl Read, again: impl Read) -> io::Result<bo
         return Ok(false);
     };
     let mut ours = vec![0; ROOM];
-    let packed = Packer::new(LayerCompression::Gzip).pack(&block[..length], &mut ours)?;
+    let packed = Packer::new(LayerCompression::Gzip.into()).pack(&block[..length], &mut ours)?;
     ours.truncate(packed);
     let mut theirs = vec![0; packed];
     let length = read_fully(again, &mut theirs)?;
@@ -148,7 +191,7 @@ type Job = (Piece, SyncSender<Finished>);
 /// digest of the plain bytes.
 fn in_blocks(
     input: impl Read + Send,
-    compression: LayerCompression,
+    packing: Packing,
     algorithm: Algorithm,
     mut sink: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<Digest> {
@@ -162,7 +205,7 @@ fn in_blocks(
     let (order, results) = sync_channel::<Receiver<Finished>>(2 * workers);
     thread::scope(|scope| {
         for _ in 0..workers {
-            scope.spawn(|| work(&queue, compression, pool));
+            scope.spawn(|| work(&queue, packing, pool));
         }
         let reader = scope.spawn(move || read_blocks(input, algorithm, &jobs, &order, pool));
         for result in results {
@@ -200,8 +243,8 @@ fn read_blocks(
     Ok(digester.finish())
 }
 
-fn work(queue: &Mutex<Receiver<Job>>, compression: LayerCompression, pool: &Pool) {
-    let mut packer = Packer::new(compression);
+fn work(queue: &Mutex<Receiver<Job>>, packing: Packing, pool: &Pool) {
+    let mut packer = Packer::new(packing);
     loop {
         let job = queue.lock().map(|queue| queue.recv());
         let Ok(Ok((block, done))) = job else { return };
@@ -216,17 +259,20 @@ fn work(queue: &Mutex<Receiver<Job>>, compression: LayerCompression, pool: &Pool
 /// Compresses one block after the other, each on its own.
 enum Packer {
     Gzip(Compressor),
-    Zstd,
+    Zstd { level: i32 },
 }
 
 impl Packer {
-    fn new(compression: LayerCompression) -> Self {
-        match compression {
+    fn new(packing: Packing) -> Self {
+        match packing.compression {
             LayerCompression::Gzip => {
-                let level = CompressionLvl::new(GZIP_LEVEL).expect("the library knows it");
+                let level = packing.level.unwrap_or(GZIP_LEVEL);
+                let level = CompressionLvl::new(level).expect("the library knows it");
                 Self::Gzip(Compressor::new(level))
             }
-            LayerCompression::Zstd => Self::Zstd,
+            LayerCompression::Zstd => Self::Zstd {
+                level: packing.level.unwrap_or(ZSTD_LEVEL),
+            },
         }
     }
 
@@ -236,7 +282,7 @@ impl Packer {
             Self::Gzip(compressor) => compressor
                 .gzip_compress(block, room)
                 .map_err(io::Error::other),
-            Self::Zstd => zstd::bulk::compress_to_buffer(block, room, ZSTD_LEVEL),
+            Self::Zstd { level } => zstd::bulk::compress_to_buffer(block, room, *level),
         }
     }
 }
@@ -249,10 +295,10 @@ mod tests {
 
     fn packed(
         input: impl Read + Send,
-        compression: LayerCompression,
+        packing: impl Into<Packing>,
     ) -> io::Result<(Compressed, Vec<u8>)> {
         let mut bytes = Vec::new();
-        let packed = compress(input, compression, Algorithm::Sha256, |block| {
+        let packed = compress(input, packing, Algorithm::Sha256, |block| {
             bytes.extend_from_slice(block);
             Ok(())
         });
@@ -278,6 +324,21 @@ mod tests {
                 let mut reader = decompress(&bytes[..]).unwrap();
                 reader.read_to_end(&mut found).unwrap();
                 assert_eq!(found, plain);
+            }
+        }
+    }
+
+    #[test]
+    fn higher_levels_make_less_of_it() {
+        let text: String = (0..200_000_u32).map(|n| (n % 7919).to_string()).collect();
+        for (compression, best) in [(LayerCompression::Gzip, 9), (LayerCompression::Zstd, 19)] {
+            let size = |level| {
+                let packing = Packing::with_level(compression, level).unwrap();
+                packed(text.as_bytes(), packing).unwrap().0.size_bytes
+            };
+            assert!(size(best) < size(1));
+            for level in [-1, 0, 23] {
+                assert!(Packing::with_level(compression, level).is_err());
             }
         }
     }

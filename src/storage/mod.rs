@@ -31,7 +31,7 @@ pub mod transfer;
 mod unpack;
 mod workplace;
 
-pub use compress::{Compressed, LayerCompression, compress, unnamed_file};
+pub use compress::{Compressed, LayerCompression, Packing, compress, unnamed_file};
 pub use error::StorageError;
 pub use images::{
     Image, Images, InstanceSource, Instances, ListedImage, ListedInstance, ManifestList, NewImage,

@@ -10,8 +10,8 @@ use crate::cli::args::registry::{RegistryArgs, for_push};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::image::{
-    ArchiveEvent, ArchiveForm, LayerCompression, LayerForm, ManifestFormat, Output, PushRequest,
-    PushedImage, ReusedForms, SaveRequest,
+    ArchiveEvent, ArchiveForm, LayerCompression, LayerForm, ManifestFormat, Output, Packing,
+    PushRequest, PushedImage, ReusedForms, SaveRequest,
 };
 use crate::oci::Digest;
 use crate::state::events::Action;
@@ -25,6 +25,9 @@ pub(crate) struct Push {
     /// Compression of new layers ("gzip"|"zstd")
     #[arg(long, value_name = "FORMAT")]
     compression_format: Option<String>,
+    /// Level of the compression of new layers (gzip: 1 to 9, zstd: 1 to 22)
+    #[arg(long, value_name = "LEVEL", allow_hyphen_values = true)]
+    compression_level: Option<i32>,
     /// Compress layers that the registry has in another compression anew (default: if
     /// --compression-format is given)
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = crate::cli::args::boolean)]
@@ -82,7 +85,7 @@ impl Subcommand for Push {
         let request = PushRequest {
             image: self.image.clone(),
             destination,
-            compression: compression(self.compression_format.as_deref())?,
+            packing: packing(self.compression_format.as_deref(), self.compression_level)?,
             reused: reused(self.force_compression, self.compression_format.as_deref()),
             format: self.format.as_deref().map(format).transpose()?,
             access: self.registry.access(context)?,
@@ -216,15 +219,26 @@ pub(crate) fn reused(forced: Option<bool>, format: Option<&str>) -> ReusedForms 
     }
 }
 
-pub(crate) fn compression(text: Option<&str>) -> Result<LayerCompression, Failure> {
-    match text {
-        None | Some("gzip") => Ok(LayerCompression::Gzip),
+pub(crate) fn packing(format: Option<&str>, level: Option<i32>) -> Result<Packing, Failure> {
+    let compression = match format {
+        None | Some("gzip") => LayerCompression::Gzip,
         // What makes zstd layers seekable is for readers that we do not know of.
-        Some("zstd" | "zstd:chunked") => Ok(LayerCompression::Zstd),
-        Some(other) => Err(Failure::tool(format_args!(
-            "--compression-format {other}: gzip and zstd are supported"
-        ))),
-    }
+        Some("zstd" | "zstd:chunked") => LayerCompression::Zstd,
+        Some(other) => {
+            return Err(Failure::tool(format_args!(
+                "--compression-format {other}: gzip and zstd are supported"
+            )));
+        }
+    };
+    let Some(level) = level else {
+        return Ok(compression.into());
+    };
+    Packing::with_level(compression, level).map_err(|known| {
+        let (first, last, format) = (known.start(), known.end(), format.unwrap_or("gzip"));
+        Failure::tool(format_args!(
+            "--compression-level {level}: {format} has {first} to {last}"
+        ))
+    })
 }
 
 pub(crate) fn format(text: &str) -> Result<ManifestFormat, Failure> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::cli::args::boolean;
 use crate::cli::args::registry::{RegistryArgs, for_push};
 use crate::cli::command::NotYet;
-use crate::cli::image::push::{compression, format, reused, write_digest};
+use crate::cli::image::push::{format, packing, reused, write_digest};
 use crate::cli::image::remove_named;
 use crate::cli::image::transfers::{Purpose, Transfers, Volume};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
@@ -24,6 +24,9 @@ pub(crate) struct Push {
     /// Compression of new layers ("gzip"|"zstd")
     #[arg(long, value_name = "FORMAT")]
     compression_format: Option<String>,
+    /// Level of the compression of new layers (gzip: 1 to 9, zstd: 1 to 22)
+    #[arg(long, value_name = "LEVEL", allow_hyphen_values = true)]
+    compression_level: Option<i32>,
     /// Compress layers that the registry has in another compression anew (default: if
     /// --compression-format is given)
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = boolean)]
@@ -65,11 +68,7 @@ impl Subcommand for Push {
     const USAGE: Option<&'static str> = Some("LIST [DESTINATION]");
     const EXAMPLES: &'static [&'static str] =
         &["manifest push web:1.0 docker://quay.io/ana/web:1.0"];
-    const NOT_YET: &'static [NotYet] = &[
-        NotYet::long("add-compression"),
-        NotYet::long("compression-level"),
-        NotYet::long("sign-by"),
-    ];
+    const NOT_YET: &'static [NotYet] = &[NotYet::long("add-compression"), NotYet::long("sign-by")];
 
     fn adapt(definition: clap::Command, _dialect: Dialect) -> clap::Command {
         for_push(definition)
@@ -88,7 +87,7 @@ impl Subcommand for Push {
                 Some(false) => PushedInstances::None,
                 Some(true) | None => PushedInstances::All,
             },
-            compression: compression(self.compression_format.as_deref())?,
+            packing: packing(self.compression_format.as_deref(), self.compression_level)?,
             reused: reused(self.force_compression, self.compression_format.as_deref()),
             format: self.format.as_deref().map(format).transpose()?,
             access: self.registry.access(context)?,

@@ -29,7 +29,7 @@ mod workplace;
 
 pub use crate::registry::{Absence, Patience};
 pub use crate::storage::archive::{ArchiveForm, LayerForm, Output};
-pub use crate::storage::{Image, Layer, LayerCompression, ListedImage, ListedInstance};
+pub use crate::storage::{Image, Layer, LayerCompression, ListedImage, ListedInstance, Packing};
 pub use changes::ChangeError;
 pub use commit::{CommitRequest, ImageFormat, Pausing, Squash, VolumePolicy};
 pub use document::{DockerImage, ImageDocument, PodmanImage};

@@ -24,7 +24,7 @@ use crate::oci::{Descriptor, Digest, Manifest, Reference};
 use crate::registry::{Blob, Maker, Patience, RegistryError, growing};
 use crate::runtime::userns::chain;
 use crate::state::events::{Action, Event};
-use crate::storage::{Image, Images, Layer, LayerCompression, Origin, compress, unnamed_file};
+use crate::storage::{Image, Images, Layer, Origin, Packing, compress, unnamed_file};
 use crate::sys::Ignored;
 
 /// Repositories that a blob is asked from before it is sent.
@@ -42,7 +42,7 @@ pub struct PushRequest {
     /// The name at the registry, as typed; `None` is the image's own.
     pub destination: Option<String>,
     /// How new layers are compressed.
-    pub compression: LayerCompression,
+    pub packing: Packing,
     /// Which layers need not be compressed anew.
     pub reused: ReusedForms,
     /// Whose manifest is written; `None` keeps the image's.
@@ -91,7 +91,7 @@ struct Push<'a> {
     /// Repositories of the same registry that may have the layers.
     siblings: Vec<String>,
     origins: Origins<'a>,
-    compression: LayerCompression,
+    packing: Packing,
     reused: ReusedForms,
     scratch: std::path::PathBuf,
     report: &'a dyn TransferReport,
@@ -129,7 +129,7 @@ impl Engine {
             place: &place,
             images: &images,
             image: &image,
-            compression: request.compression,
+            packing: request.packing,
             reused: request.reused,
             scratch: self.dirs.tmp(),
             report,
@@ -297,7 +297,7 @@ impl Push<'_> {
             return Ok(Sent::AsItWas);
         }
         for form in layer.forms() {
-            let fits = compression_of(&form) == Some(self.compression);
+            let fits = compression_of(&form) == Some(self.packing.compression);
             if fits && self.send_at_hand(layer, &form).map_err(refused)? {
                 return Ok(Sent::Anew(form));
             }
@@ -317,7 +317,7 @@ impl Push<'_> {
         if known.is_some_and(|known| known.digest == blob.digest) {
             return Ok(Sent::AsItWas);
         }
-        let form = form_of(&blob, self.compression);
+        let form = form_of(&blob, self.packing.compression);
         // A layer of another store cannot be written to.
         layer.note_form(form.clone()).ignored();
         Ok(Sent::Anew(form))
@@ -328,7 +328,9 @@ impl Push<'_> {
         match (compression_of(known), self.reused) {
             (None, _) => false,
             (Some(_), ReusedForms::Any) => true,
-            (Some(compression), ReusedForms::SameCompression) => compression == self.compression,
+            (Some(compression), ReusedForms::SameCompression) => {
+                compression == self.packing.compression
+            }
         }
     }
 
@@ -434,7 +436,7 @@ impl Push<'_> {
             maker.add(block.len());
             Ok(())
         };
-        let packed = compress(watched, self.compression, algorithm, write);
+        let packed = compress(watched, self.packing, algorithm, write);
         let packed = packed.map_err(|error| error.to_string())?;
         if packed.plain_digest != *diff_id {
             return Err(format!(

@@ -12,7 +12,7 @@ use crate::engine::image::{
 };
 use crate::oci::{Descriptor, Digest, Manifest, Reference, media_type};
 use crate::registry::{Blob, Patience, Registry, RegistryError};
-use crate::storage::{InstanceSource, Instances, LayerCompression};
+use crate::storage::{InstanceSource, Instances, Packing};
 
 /// Which images of a list are pushed with it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct ManifestPushRequest {
     /// Which images go with it.
     pub instances: PushedInstances,
     /// How new layers are compressed.
-    pub compression: LayerCompression,
+    pub packing: Packing,
     /// Which layers need not be compressed anew.
     pub reused: ReusedForms,
     /// Whose words manifests and the list have; `None` keeps them.
@@ -118,7 +118,7 @@ impl Engine {
                 &PushRequest {
                     image: id.hex().to_owned(),
                     destination: Some(name.at_digest(digest.clone()).to_string()),
-                    compression: request.compression,
+                    packing: request.packing,
                     reused: request.reused,
                     format: request.format,
                     access: request.access.clone(),
