@@ -142,6 +142,11 @@ fn damage_is_told_repaired_and_hides_nothing_else() {
     let [sound, lost, nameless] = ["sound", "lost", "nameless"].map(create);
     let file = |id: &str, name: &str| sandbox.path("s/containers").join(id).join(name);
     fs::write(file(&lost, "container.json"), "{\"id\":").unwrap();
+    // What it wrote is not taken for what a killed command left.
+    let write = ["--name", "ran", "--network=none", IMAGE, "touch", "/made"];
+    sandbox.ok([&["run"][..], &write].concat());
+    let ran = sandbox.field("ran", ".Id");
+    fs::write(file(&ran, "container.json"), "").unwrap();
     fs::remove_file(sandbox.path("s/names/containers/nameless")).unwrap();
     symlink(
         "../../containers/none",
@@ -163,6 +168,7 @@ fn damage_is_told_repaired_and_hides_nothing_else() {
         .expect(125)
         .says("damage in local storage could not be repaired");
     assert_eq!(sandbox.field("nameless", ".Name"), "nameless");
+    assert!(file(&ran, "state.json").exists() && file(&ran, "upper").exists());
     sandbox.ok(["system", "check", "--repair", "--force"]);
     assert_eq!(sandbox.ok(["system", "check"]), "");
     assert!(!sandbox.ok(["ps", "-aq", "--no-trunc"]).contains(&lost));

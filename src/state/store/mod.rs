@@ -187,9 +187,10 @@ impl Store {
         let bytes = read_if_there(&path).map_err(failure("read the record of", id))?;
         // An empty record is what a power cut leaves of a container that was being made: the
         // command that made it had not returned. A sweep removes it.
-        let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) else {
+        let bytes = bytes.ok_or_else(|| no_such(id.as_str()))?;
+        if bytes.is_empty() && self.is_unfinished(id) {
             return Err(no_such(id.as_str()));
-        };
+        }
         serde_json::from_slice(&bytes).map_err(|source| StateError::Corrupt { path, source })
     }
 

@@ -185,9 +185,15 @@ impl Store {
         drop(self.names.release(&record.name, &record.id));
     }
 
-    /// Whether a power cut kept the container from being made.
+    /// Whether a power cut kept the container from being made: its record is empty, and it never
+    /// ran. One that has a state has files, too, which nobody but the user may remove.
     pub(in crate::state) fn is_unfinished(&self, id: &ContainerId) -> bool {
-        fs::metadata(self.record_path(id)).is_ok_and(|metadata| metadata.len() == 0)
+        let is_empty = |path: PathBuf| {
+            let found = fs::metadata(path).ok();
+            found.map(|found| found.is_file() && found.len() == 0)
+        };
+        is_empty(self.record_path(id)) == Some(true)
+            && is_empty(self.state_path(id)).unwrap_or(true)
     }
 
     /// Makes a container disappear; what is left of it is at the returned path.
