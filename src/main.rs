@@ -3,13 +3,12 @@
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use coracle::engine::launch::install_overlay_server;
 use coracle::engine::roots::{FuseRoot, Owners, Task};
-use coracle::layer_format::{LayerOwners, OwnerRange};
-use coracle::overlay_fuse::{DataSource, Durability, IdMapping, Options, Ownership, Squash, serve};
+use coracle::overlay_fuse::{Durability, Options, Ownership, Squash, serve};
 
 /// In place of musl's own, which gives each page back to the kernel at once and asks for it again: a
 /// hundred system calls and as many page faults in the few milliseconds of a command. Measured with
@@ -52,34 +51,11 @@ fn main() -> ExitCode {
 fn serve_root(device: OwnedFd, root: &FuseRoot) -> i32 {
     let options = match &root.task {
         Task::Everything => options_of_root(root),
-        Task::Metadata { owners, paths } => options_of_metadata(root, owners, paths),
+        Task::Metadata { owners, paths } => {
+            Options::of_metadata(root.layers.lower.clone(), owners, paths.clone())
+        }
     };
     i32::from(serve(device, &options).is_err())
-}
-
-/// The image's layers, with the ids of the container as those of the user's namespace.
-fn options_of_metadata(
-    root: &FuseRoot,
-    owners: &LayerOwners,
-    paths: &[Option<PathBuf>],
-) -> Options {
-    let map = |ranges: &[OwnerRange]| {
-        let ranges = ranges.iter().map(|range| IdMapping {
-            host: range.inside,
-            container: range.outside,
-            len: range.count,
-        });
-        ranges.collect()
-    };
-    Options {
-        lower: root.layers.lower.clone(),
-        uid_map: map(&owners.uids),
-        gid_map: map(&owners.gids),
-        data: DataSource::Elsewhere {
-            paths: paths.to_vec(),
-        },
-        ..Options::default()
-    }
 }
 
 fn options_of_root(root: &FuseRoot) -> Options {

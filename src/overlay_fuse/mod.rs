@@ -84,6 +84,7 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use thiserror::Error;
 
+use crate::layer_format::{LayerOwners, OwnerRange};
 use crate::sys::SysError;
 
 pub use ids::{IdMapping, Squash};
@@ -193,6 +194,32 @@ pub struct Options {
     pub directory_links: DirectoryLinks,
     /// Who reads the data of files.
     pub data: DataSource,
+}
+
+impl Options {
+    /// Layers whose data another reads, topmost first, with the ids that `owners` has for them;
+    /// `paths` names their directories for that one.
+    pub fn of_metadata(
+        lower: Vec<PathBuf>,
+        owners: &LayerOwners,
+        paths: Vec<Option<PathBuf>>,
+    ) -> Self {
+        let map = |ranges: &[OwnerRange]| {
+            let ranges = ranges.iter().map(|range| IdMapping {
+                host: range.inside,
+                container: range.outside,
+                len: range.count,
+            });
+            ranges.collect()
+        };
+        Self {
+            lower,
+            uid_map: map(&owners.uids),
+            gid_map: map(&owners.gids),
+            data: DataSource::Elsewhere { paths },
+            ..Self::default()
+        }
+    }
 }
 
 /// Why an overlay cannot be served.

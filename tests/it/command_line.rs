@@ -95,7 +95,7 @@ fn features_that_are_not_there_are_named() {
         ("compose up", "Error: compose: not supported yet"),
         ("build .", "Error: build: not supported yet"),
         ("swarm init", "Error: swarm: coracle runs on one machine"),
-        ("run --gpus all x", "Error: --gpus: not supported yet"),
+        ("run --link a x", "Error: --link: not supported yet"),
         (
             "--url tcp://x ps",
             "Error: --url tcp://x: coracle works on this machine only",
