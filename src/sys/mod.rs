@@ -12,6 +12,8 @@ pub mod datagrams;
 mod error;
 pub mod fdpass;
 pub mod fs;
+#[cfg(target_env = "musl")]
+pub mod heap;
 pub mod landlock;
 mod memory;
 pub mod mount;
