@@ -28,6 +28,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use nix::errno::Errno;
 use nix::unistd::syncfs;
 use serde::{Deserialize, Serialize};
 
@@ -413,7 +414,11 @@ impl Layers {
         let path = self.dirs.tmp().join(name);
         make_private(&self.dirs.tmp()).map_err(failed())?;
         loop {
-            make_private(&path).map_err(failed())?;
+            match make_private(&path) {
+                // It was there, and is not any more: whoever held it has moved it to its place.
+                Err(error) if error.errno == Errno::EEXIST && !path.exists() => continue,
+                made => made.map_err(failed())?,
+            }
             let lock = DirectoryLock::take(&path, Contention::Wait).map_err(failed())?;
             // Whoever held it may have renamed it to its place.
             let Some(lock) = lock else {
