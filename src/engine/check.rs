@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `system check`: reads everything that the store holds, says what is wrong, and repairs it.
 
+use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -97,6 +98,8 @@ impl Engine {
         let mut checked = self.check_containers(&store, repair, report)?;
         checked.extend(self.check_pods(repair)?);
         checked.extend(self.check_volumes(repair));
+        checked.extend(told(self.networks().check()).map(damage));
+        checked.extend(told(self.secrets().check()).map(damage));
         let layers = Images::open(&self.dirs).layers().check();
         let layers = layers.unwrap_or_else(|error| vec![chain(&error)]);
         checked.extend(layers.into_iter().map(damage));
@@ -297,6 +300,12 @@ pub(super) fn damage(text: String) -> Checked {
         severity: Severity::Damage,
         outcome: Outcome::Found,
     }
+}
+
+/// What a look at records found, or why there could be none.
+fn told<E: Error + 'static>(looked: Result<Vec<E>, E>) -> impl Iterator<Item = String> {
+    let found = looked.unwrap_or_else(|error| vec![error]);
+    found.into_iter().map(|error| chain(&error))
 }
 
 /// The documents whose name is not their digest.

@@ -153,7 +153,7 @@ pub enum NetworkError {
         reason: String,
     },
     /// A file of its own.
-    #[error("{action} network {name}: {source}")]
+    #[error("{action} network {name}")]
     Files {
         /// What was attempted.
         action: &'static str,
@@ -277,26 +277,37 @@ impl Networks {
     ///
     /// What readdir(3) says, and a record that is none.
     pub fn list(&self) -> Result<Vec<NetworkRecord>, NetworkError> {
+        self.load_all()?.collect()
+    }
+
+    /// What is wrong with the records: those that cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// What readdir(3) says.
+    pub fn check(&self) -> Result<Vec<NetworkError>, NetworkError> {
+        Ok(self.load_all()?.filter_map(Result::err).collect())
+    }
+
+    fn load_all(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<NetworkRecord, NetworkError>>, NetworkError> {
         let entries = match fs::read_dir(&self.root) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            read => read
-                .called(|| "readdir(networks)")
-                .map_err(|source| files("list", "*", source))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            read => Some(
+                read.called(|| "readdir(networks)")
+                    .map_err(|source| files("list", "*", source))?,
+            ),
         };
-        let names = entries.flatten().map(|entry| entry.file_name());
-        let names = names.filter_map(|name| name.into_string().ok());
+        let entries = entries.into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
         let names = names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned));
         let mut names: Vec<String> = names.filter(|name| is_valid(name)).collect();
         names.sort();
-        let mut records = Vec::new();
-        for name in names {
-            match self.load(&name) {
-                // Removed meanwhile.
-                Err(NetworkError::Missing { .. }) => {}
-                loaded => records.push(loaded?),
-            }
-        }
-        Ok(records)
+        // One that is missing was removed meanwhile.
+        let is_there = |loaded: &Result<_, _>| !matches!(loaded, Err(NetworkError::Missing { .. }));
+        let loaded = names.into_iter().map(|name| self.load(&name));
+        Ok(loaded.filter(is_there))
     }
 
     /// Removes a network that no container uses: whoever holds the lock has looked.

@@ -257,25 +257,38 @@ impl Secrets {
     ///
     /// A file that cannot be read, or that is none of ours.
     pub fn list(&self) -> Result<Vec<SecretRecord>, SecretError> {
-        let entries = match fs::read_dir(self.dirs.secrets()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            read => read
-                .called(|| "readdir(secrets)")
-                .map_err(|source| files("list", "this user", source))?,
-        };
-        let paths = entries.flatten().map(|entry| entry.path());
-        let is_record = |path: &PathBuf| path.extension().is_some_and(|end| end == "json");
-        let mut all = Vec::new();
-        for path in paths.filter(is_record) {
-            // Removed since.
-            let Some(bytes) = read(&path, "this user")? else {
-                continue;
-            };
-            let record: SecretRecord = parse(&path, &bytes)?;
-            all.push(record);
-        }
+        let mut all = self.load_all()?.collect::<Result<Vec<_>, _>>()?;
         all.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(all)
+    }
+
+    /// What is wrong with the files: those that cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// What readdir(3) says.
+    pub fn check(&self) -> Result<Vec<SecretError>, SecretError> {
+        Ok(self.load_all()?.filter_map(Result::err).collect())
+    }
+
+    fn load_all(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<SecretRecord, SecretError>>, SecretError> {
+        let entries = match fs::read_dir(self.dirs.secrets()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            read => Some(
+                read.called(|| "readdir(secrets)")
+                    .map_err(|source| files("list", "this user", source))?,
+            ),
+        };
+        let paths = entries.into_iter().flatten().flatten();
+        let paths = paths.map(|entry| entry.path());
+        let records = paths.filter(|path| path.extension().is_some_and(|end| end == "json"));
+        Ok(records.filter_map(|path| {
+            // None: removed since.
+            let bytes = read(&path, "this user").transpose()?;
+            Some(bytes.and_then(|bytes| parse(&path, &bytes)))
+        }))
     }
 
     /// Removes the secret that `text` names; the value is its id.

@@ -59,7 +59,10 @@ impl Store {
             .map_err(|source| self.failed(source))?;
         self.sweep_names(mode, &mut swept)?;
         for id in self.list()? {
-            let state = self.read_state(&id)?;
+            // Whose it is cannot be told: a check says so, and nothing of it is touched.
+            let Ok(state) = self.read_state(&id) else {
+                continue;
+            };
             let monitored = state.monitor.is_some_and(|monitor| monitor.is_alive());
             if monitored {
                 continue;

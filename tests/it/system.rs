@@ -174,6 +174,51 @@ fn damage_is_told_repaired_and_hides_nothing_else() {
     assert!(!sandbox.ok(["ps", "-aq", "--no-trunc"]).contains(&lost));
 }
 
+/// Records of every kind: whatever stands in their place is told, and costs nothing.
+#[test]
+fn a_directory_in_the_place_of_a_record_is_told_and_stays() {
+    ours!();
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    sandbox.ok(["run", "--name", "ran", "--network=none", IMAGE, "true"]);
+    sandbox.ok(["volume", "create", "data"]);
+    sandbox.ok(["network", "create", "net"]);
+    let word = sandbox.file("word", "word");
+    sandbox.ok(["secret", "create", "word", &word]);
+    sandbox.ok(["pod", "create", "--infra=false", "--name", "pod"]);
+    let only = |directory: &str| {
+        let entries = fs::read_dir(sandbox.path(directory)).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let only = names.filter(|name| directory != "s/pods" || name.contains(".json"));
+        format!("{directory}/{}", only.into_iter().next().unwrap())
+    };
+    let container = only("s/containers");
+    let records = [
+        (format!("{container}/state.json"), "its state is lost"),
+        (format!("{container}/container.json"), "its record is lost"),
+        (only("s/images"), "image "),
+        (format!("{}/layer.json", only("s/layers")), "layer "),
+        (only("s/secrets"), "read the secrets of this user"),
+        (only("s/pods"), "pod "),
+        ("s/volumes/data/volume.json".to_owned(), "volume data: "),
+        ("s/networks/net.json".to_owned(), "read network net"),
+    ];
+    let kept = sandbox.path("kept");
+    for (record, words) in records {
+        let path = sandbox.path(&record);
+        fs::rename(&path, &kept).unwrap();
+        fs::create_dir(&path).unwrap();
+        let checked = sandbox.run(["system", "check"]).expect(125);
+        let checked = checked.says("damage detected in local storage");
+        let told = |line: &str| line.contains(words) && line.contains("Is a directory");
+        assert!(checked.out().lines().any(told), "{record}: {checked:?}");
+        sandbox.run(["system", "check", "--repair"]).expect(125);
+        fs::remove_dir(&path).expect("it was left alone");
+        fs::rename(&kept, &path).unwrap();
+    }
+    assert_eq!(sandbox.ok(["system", "check"]), "");
+}
+
 #[test]
 fn damage_of_volumes_and_layers_is_told_and_costs_no_file() {
     ours!();
