@@ -36,7 +36,7 @@ use crate::state::secrets::{GivenSecret, SecretError};
 use crate::state::store::Store;
 use crate::sys::channel::Channel;
 use crate::sys::pidfd::Pidfd;
-use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
+use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now, show_arguments};
 use crate::sys::steps::step;
 use crate::sys::stream::{drop_standard_streams, open_null};
 use crate::sys::{Called, Ignored, SysError, SysResult};
@@ -245,6 +245,10 @@ impl Engine {
     ) -> ! {
         use std::os::fd::AsRawFd;
         setsid().ignored();
+        // As the monitor's: the command's may hold a secret.
+        let root = self.dirs.data_root.to_string_lossy();
+        let container = target.record.id.as_str();
+        show_arguments(&["coracle", "session", "--root", &root, container, session]);
         let mut kept = vec![line.as_fd().as_raw_fd(), target.pidfd.as_fd().as_raw_fd()];
         kept.extend(target.cgroup.as_ref().map(AsRawFd::as_raw_fd));
         kept.extend(&request.preserved_fds);

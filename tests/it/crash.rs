@@ -54,7 +54,7 @@ fn left_over(sandbox: &Sandbox) -> Vec<String> {
     }
     let marker = sandbox.shown("s");
     for entry in fs::read_dir("/proc").unwrap().flatten() {
-        // A monitor is forked from its command and keeps its command line.
+        // That of a monitor names its store.
         let line = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
         if line.contains(&marker) {
             left.push(line.replace('\0', " "));

@@ -53,6 +53,7 @@ mod stop;
 mod support;
 mod system;
 mod threats_files;
+mod threats_host;
 mod threats_paths;
 mod threats_rights;
 mod tty;

@@ -42,7 +42,7 @@ use crate::state::health::Health;
 use crate::state::record::{ContainerRecord, ContainerState, ProcessIdentity};
 use crate::state::store::Store;
 use crate::sys::channel::Channel;
-use crate::sys::process::{close_all_but, exit_now};
+use crate::sys::process::{close_all_but, exit_now, show_arguments};
 use crate::sys::steps::{self, step};
 use crate::sys::stream::drop_standard_streams;
 use crate::sys::{Called, Ignored, SysResult};
@@ -73,6 +73,10 @@ pub(super) fn monitor(
 ) -> ! {
     setsid().ignored();
     prctl::set_name(c"coracle-monitor").ignored();
+    // Everybody may read a process's words, and those of the command may hold a secret (`-e`).
+    let root = prepared.dirs.data_root.to_string_lossy();
+    let id = prepared.record.id.as_str();
+    show_arguments(&["coracle", "monitor", "--root", &root, id]);
     let code = match start(prepared, holder, line, client.as_ref()) {
         Ok((store, listeners, started)) => {
             let waiter = match client {
