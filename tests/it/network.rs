@@ -286,6 +286,38 @@ fn a_container_reaches_nothing_of_the_hosts_loopback() {
     assert!(listener.accept().is_err(), "somebody came");
 }
 
+/// A frame with another's address is dropped before the bridge learns from it.
+#[test]
+fn a_container_cannot_speak_for_another() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    web(&sandbox, free_port());
+    let address = sandbox.ok(["exec", "web", "hostname", "-i"]);
+    let rights = "--cap-add=net_admin,net_raw";
+    let words = ["run", "-d", "--network", "front", rights];
+    let rest = ["--name", "liar", IMAGE, "sleep", "1000"];
+    sandbox.ok([&words[..], &rest].concat());
+    let liar = |script: &str| sandbox.run(["exec", "liar", "sh", "-c", script]);
+    let ask = format!("wget -qO- http://{address}/cgi-bin/who");
+    let own = liar(&ask).expect(0);
+    let own = own.out().trim_start_matches("from ");
+    let other = format!("{}.77", own.rsplit_once('.').unwrap().0);
+    let lies = [
+        format!("ip addr del {own}/24 dev eth0; ip addr add {other}/24 dev eth0"),
+        format!(
+            "ip addr del {other}/24 dev eth0; ip addr add {own}/24 dev eth0; {ask} >/dev/null || \
+             echo unheard; ip link set eth0 down; ip link set eth0 address 02:00:5e:00:00:01; \
+             ip link set eth0 up; \
+             grep -q 02:00:5e /sys/class/net/eth0/address || echo refused"
+        ),
+    ];
+    for lie in lies {
+        assert_eq!(liar(&lie).expect(0).out(), "", "with its own it is heard");
+        let heard = liar(&format!("timeout 1 {ask}"));
+        assert_ne!(heard.code, 0, "after {lie}: {heard:?}");
+    }
+}
+
 #[test]
 fn a_helper_that_is_killed_comes_back_with_all_it_served() {
     requires!("userns");

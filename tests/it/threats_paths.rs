@@ -133,6 +133,23 @@ fn files_that_lead_out_of_an_image_lead_nowhere() {
         run_rootfs(&sandbox, &form, &["--workdir", "/work"], &["true"]);
         canary.assert_untouched("a working directory");
     }
+    // What is shown below /run, one by one.
+    fs::remove_file(inside("run")).unwrap();
+    fs::create_dir(inside("run")).unwrap();
+    let secret = sandbox.file("word", "word");
+    sandbox.ok(["secret", "create", "word", &secret]);
+    for name in ["secrets", ".containerenv"] {
+        let place = inside("run").join(name);
+        for target in [&canary.directory, &canary.path("new")] {
+            replace_by_link(&place, target);
+            for form in [rootfs.clone(), format!("{rootfs}:O")] {
+                let flags = ["--secret", "word", "--hostname", "box"];
+                let outcome = run_rootfs(&sandbox, &form, &flags, &["true"]);
+                canary.assert_untouched(&outcome.shown);
+            }
+        }
+        fs::remove_file(place).ok();
+    }
     // The whole directory, and a way through our own descriptors.
     let own: Vec<PathBuf> = (3..12)
         .map(|fd| format!("/proc/self/fd/{fd}").into())

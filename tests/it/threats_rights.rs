@@ -353,6 +353,10 @@ fn devices_are_those_of_the_specification() {
         sandbox.run(terminal).expect(0).stdout,
         "620 88\r\n666\r\nthere\r\n"
     );
+    // The queues of the host are the host's: with its IPC namespace, and in no mount of our own.
+    let queues = "awk '$5 == \"/dev/mqueue\" { print $6 }' /proc/self/mountinfo";
+    let shown = prints(&sandbox, &["--ipc", "host"], queues);
+    assert_eq!(shown.is_empty(), !Path::new("/dev/mqueue").is_dir());
     let group = prints(&sandbox, &["-t"], "stat -c %g /dev/pts/0");
     let mapped = host::has(Need::Range);
     assert_eq!(group, if mapped { "5" } else { "0" });

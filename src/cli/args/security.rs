@@ -303,6 +303,18 @@ mod tests {
     }
 
     #[test]
+    fn rules_for_devices_are_refused() {
+        let args = SecurityArgs {
+            device_cgroup_rule: strings(&["c 1:3 rwm"]),
+            ..SecurityArgs::default()
+        };
+        assert_eq!(
+            fill(args).unwrap_err(),
+            SecurityError::DeviceRules.to_string()
+        );
+    }
+
+    #[test]
     fn security_options_are_checked() {
         for good in [
             "no-new-privileges",

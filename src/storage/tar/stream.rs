@@ -459,6 +459,46 @@ mod tests {
     }
 
     #[test]
+    fn more_than_is_bounded_is_refused() {
+        use tar::EntryType as Kind;
+        let three = archive(&["a", "b", "c"].map(|name| (name, Kind::Regular, &b""[..])));
+        let long = archive(&[
+            ("long", Kind::GNULongName, &[b'x'; 600]),
+            ("a", Kind::Regular, b""),
+        ]);
+        let read = |bytes: &[u8], limits| {
+            let mut stream = TarStream::new(bytes, limits);
+            loop {
+                match stream.next_member() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return String::new(),
+                    Err(error) => return error.to_string(),
+                }
+            }
+        };
+        let all = Limits::default();
+        let members = Limits { members: 2, ..all };
+        let path_bytes = Limits {
+            path_bytes: 500,
+            ..all
+        };
+        let extension_bytes = Limits {
+            extension_bytes: 599,
+            ..all
+        };
+        assert_eq!((read(&three, all), read(&long, all)), Default::default());
+        assert_eq!(
+            read(&three, members),
+            TarError::TooManyMembers(2).to_string()
+        );
+        assert_eq!(
+            read(&long, path_bytes),
+            TarError::PathTooLong(500).to_string()
+        );
+        assert_ne!(read(&long, extension_bytes), "");
+    }
+
+    #[test]
     fn damaged_streams_are_refused_not_believed() {
         use tar::EntryType as Kind;
         let good = archive(&[("a", Kind::Regular, b"data"), ("b", Kind::Regular, b"")]);
