@@ -194,7 +194,9 @@ impl Overlay {
                 }
                 Some(_) | None => shown.kind(),
             };
-            shown.mode = kind | recorded.mode;
+            let mode = kind | recorded.mode;
+            let (kept, owner) = (shown.kept_owner, shown.owner);
+            shown.mode = self.ids.without_rights_of_others(mode, kept, owner);
         }
         Ok(shown)
     }

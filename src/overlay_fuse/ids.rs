@@ -88,6 +88,10 @@ impl IdSet {
             |(first, count): &(u32, u32)| id.checked_sub(*first).is_some_and(|at| at < *count);
         self.0.iter().any(holds)
     }
+
+    fn is_one(&self) -> bool {
+        matches!(self.0[..], [(_, 1)])
+    }
 }
 
 impl Ids {
@@ -128,6 +132,20 @@ impl Ids {
             },
             Squash::None => owner,
         }
+    }
+
+    /// The mode of a file that belongs to `kept` and is shown as `shown`'s: a setuid program of
+    /// somebody who does not exist here must not be root's. Where there is but one id nobody gains
+    /// by it, and the mode is what it was.
+    pub(super) fn without_rights_of_others(&self, mode: u32, kept: Owner, shown: Owner) -> u32 {
+        let lost = |is_kept: bool, known: &IdSet, bit: u32| {
+            if is_kept || known.is_one() { 0 } else { bit }
+        };
+        if mode & libc::S_IFMT == libc::S_IFDIR {
+            return mode;
+        }
+        mode & !lost(kept.uid == shown.uid, &self.known_uids, libc::S_ISUID)
+            & !lost(kept.gid == shown.gid, &self.known_gids, libc::S_ISGID)
     }
 
     /// The user id on disk of a user in the container.
@@ -243,6 +261,17 @@ mod tests {
         for (owner, expected) in recorded {
             let [owner, expected] = [owner, expected].map(|(uid, gid)| Owner { uid, gid });
             assert_eq!(ids(Squash::UnmappedToRoot).recorded(owner), expected);
+        }
+        let file = libc::S_IFREG | 0o6755;
+        let modes = [
+            (stranger, stranger, file),
+            (stranger, root, libc::S_IFREG | 0o2755),
+            (Owner { uid: 7, gid: 0 }, Owner { uid: 7, gid: 5 }, file),
+        ];
+        for (kept, shown, expected) in modes {
+            // Its groups are one alone.
+            let mode = ids(Squash::UnmappedToRoot).without_rights_of_others(file, kept, shown);
+            assert_eq!(mode, expected, "{kept:?} {shown:?}");
         }
         let all = ids(Squash::All { uid: 5, gid: 6 });
         assert_eq!(all.shown(stranger), five);
