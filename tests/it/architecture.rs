@@ -353,9 +353,9 @@ const KNOWN_HOLES: &[&str] = &[
     "2026_47766",
 ];
 
-#[test]
-fn every_known_hole_is_the_name_of_a_test() {
-    let mut names = String::new();
+/// The lines with the names of all tests of the crate.
+fn tests() -> Vec<String> {
+    let mut names = Vec::new();
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut pending = vec![top.join("src"), top.join("tests/it")];
     while let Some(directory) = pending.pop() {
@@ -366,15 +366,43 @@ fn every_known_hole_is_the_name_of_a_test() {
             } else if path.extension().is_some_and(|end| end == "rs") {
                 let text = fs::read_to_string(&path).expect("sources are text");
                 let tests = text.split("#[test]\n").skip(1);
-                names.extend(
-                    tests.filter_map(|test| test.lines().find(|line| line.contains("fn "))),
-                );
+                let named = tests.filter_map(|test| test.lines().find(|line| line.contains("fn ")));
+                names.extend(named.map(str::to_owned));
             }
         }
     }
+    names
+}
+
+#[test]
+fn every_known_hole_is_the_name_of_a_test() {
+    let names = tests().concat();
     let has_test = |hole: &&&str| names.contains(&format!("cve_{hole}"));
     let without: Vec<_> = KNOWN_HOLES.iter().filter(|hole| !has_test(hole)).collect();
     assert!(without.is_empty(), "no test has their names: {without:?}");
+}
+
+/// The table of conformance.md: a rule, and the tests that hold it.
+#[test]
+fn every_rule_has_tests_that_exist() {
+    let tests = tests();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance.md");
+    let text = fs::read_to_string(path).expect("it is there");
+    let table = text.split("## Rules and their tests\n").nth(1);
+    let table = table.and_then(|rest| rest.split("\n## ").next());
+    let rows = table.expect("the heading is there").lines();
+    let names = rows.filter_map(|row| row.strip_prefix("| ")?.split_once(" | "));
+    let names: Vec<_> = names
+        .flat_map(|(_, names)| names.split('`').skip(1).step_by(2))
+        .collect();
+    assert!(names.len() > 100, "{names:?}");
+    let exists = |name: &&&str| {
+        tests
+            .iter()
+            .any(|test| test.contains(&format!("fn {name}(")))
+    };
+    let absent: Vec<_> = names.iter().filter(|name| !exists(name)).collect();
+    assert!(absent.is_empty(), "{absent:?}");
 }
 
 #[test]

@@ -477,6 +477,33 @@ fn sessions_and_terminals_are_as_with_other_runtimes() {
     assert_eq!(bundle.shell(script).expect(0).stdout, wanted);
 }
 
+/// What engines and suites give to runtimes, and the forms in which they do.
+#[test]
+fn engines_are_met_halfway() {
+    requires!("userns");
+    let bundle = Bundle::new();
+    let flags = "--rootless=true --cgroup-manager=cgroupfs --log-format=text";
+    for version in ["1.0.0", "1.2.1-dev", "1.9.3"] {
+        bundle
+            .edit(runs("echo runs"))
+            .edit(|spec| spec["ociVersion"] = json!(version));
+        let run = format!("rt {flags} run --no-pivot --no-new-keyring t --bundle . </dev/null");
+        assert_eq!(bundle.shell(&run).expect(0).stdout, "runs\n", "{version}");
+    }
+    bundle.edit(runs(
+        "trap 'exit 4' TERM; echo ready; while :; do sleep 0.05; done",
+    ));
+    let script = "for signal in '' 15 9 TERM KILL SIGKILL; do\n\
+                  rt run -d t </dev/null >out 2>&1; until grep -q ready out; do sleep 0.05; done\n\
+                  rt kill t $signal; while rt state t | grep -q running; do sleep 0.05; done\n\
+                  rt delete t && echo gone; done; rt --systemd-cgroup list -q\n\
+                  rt features | grep -c ociVersionMax; rt kill t nonsense 2>&1";
+    let told = bundle.shell(script).stdout;
+    let (gone, rest) = told.split_at("gone\n".len() * 6);
+    assert_eq!(gone, "gone\n".repeat(6), "{told}");
+    assert!(rest.starts_with("1\nError: "), "{told}");
+}
+
 /// Root may show the files of most file systems under other ids; for everybody else, and where the
 /// file system cannot, the mount is refused, for it would show what it must not.
 #[test]

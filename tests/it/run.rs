@@ -425,6 +425,11 @@ fn limits_and_kernel_settings_hold_inside() {
         &["sh", "-c", "ulimit -Sn; ulimit -Hn"],
     );
     assert_eq!(limit, "321\n654");
+    let flags = ["--network", "none", "--ulimit", "nofile=321:654"];
+    let few = ["--name", "few", IMAGE, "sleep", "1000"];
+    sandbox.ok([&["run", "-d"], &flags[..], &few].concat());
+    let session = sandbox.ok(["exec", "few", "sh", "-c", "ulimit -Sn; ulimit -Hn"]);
+    assert_eq!(session, limit);
     // Fewer than what is open while the program is looked for.
     let few = prints(
         &sandbox,

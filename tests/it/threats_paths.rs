@@ -340,6 +340,28 @@ fn an_exported_volume_holds_nothing_from_outside_cve_2023_0778() {
 }
 
 #[test]
+fn an_imported_volume_is_not_written_through_a_link() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let canary = Canary::new(&sandbox);
+    let script = "mkdir /v/dir && echo public >/v/dir/passwd && chmod 777 /v";
+    let filled = run(&sandbox, &["-v", "data:/v"], &["sh", "-c", script]);
+    filled.run().expect(0);
+    let archive = sandbox.shown("content.tar");
+    sandbox.ok(["volume", "export", "data", "-o", &archive]);
+    let place = sandbox.ok(["volume", "inspect", "--format", "{{.Mountpoint}}", "data"]);
+    let content = PathBuf::from(place);
+    symlink(&canary.directory, content.join("link")).unwrap();
+    let swapper = Swapper::start(vec![(content.join("dir"), content.join("link"))]);
+    for _ in 0..20 {
+        let imported = sandbox.run(["volume", "import", "data", &archive]);
+        assert!([0, 125].contains(&imported.code), "{imported:?}");
+        canary.assert_untouched("an import");
+    }
+    drop(swapper);
+}
+
+#[test]
 fn the_host_is_neither_seen_nor_mounted_on() {
     requires!("userns");
     let sandbox = Sandbox::with_image();
