@@ -149,7 +149,7 @@ impl Engine {
             let names = listed.names.join(", ");
             let outcome = match repair {
                 Repair::None | Repair::Lossless => Outcome::Found,
-                Repair::Lossy => self.remove_damaged_image(&id),
+                Repair::Lossy => self.remove_damaged_image(&id, &listed.names),
             };
             Some(Checked {
                 outcome,
@@ -186,12 +186,12 @@ impl Engine {
     }
 
     /// The layers that containers need stay.
-    fn remove_damaged_image(&self, id: &Digest) -> Outcome {
+    fn remove_damaged_image(&self, id: &Digest, names: &[String]) -> Outcome {
         let workplace = match self.workplace() {
             Ok(workplace) => workplace,
             Err(error) => return Outcome::Failed(chain(&error)),
         };
-        match Images::open(&self.dirs).remove(id, &*workplace) {
+        match Images::open(&self.dirs).remove(id, names, &*workplace) {
             Ok(_) => Outcome::Removed,
             Err(error) => Outcome::Failed(chain(&error)),
         }

@@ -30,6 +30,14 @@ pub enum StorageError {
         /// The full name.
         name: String,
     },
+    /// The image was to be removed, and somebody has given it a name.
+    #[error("image {} is called {name} since it was looked for: try again", id.short())]
+    NamedMeanwhile {
+        /// The image.
+        id: Digest,
+        /// The name that was not known.
+        name: String,
+    },
     /// The image is not a list of images.
     #[error("{name}: image is not a manifest list")]
     NotAList {

@@ -381,20 +381,35 @@ impl Images {
         Ok(())
     }
 
-    /// Removes an image with all its names, and the layers that nothing names any more. Whether
-    /// containers use it is the caller's to ask; their layers stay in any case.
+    /// Removes an image with all its names, which the caller knows, and the layers that nothing
+    /// names any more. Whether containers use it is the caller's to ask; their layers stay in any
+    /// case.
     ///
     /// # Errors
     ///
-    /// [`StorageError::NoSuchImage`] if it is not there.
-    pub fn remove(&self, id: &Digest, workplace: &dyn Workplace) -> Result<Removed, StorageError> {
+    /// [`StorageError::NoSuchImage`] if it is not there, [`StorageError::NamedMeanwhile`] if it has
+    /// a name that the caller does not know: somebody else's work, which is not to be lost.
+    pub fn remove(
+        &self,
+        id: &Digest,
+        known_names: &[String],
+        workplace: &dyn Workplace,
+    ) -> Result<Removed, StorageError> {
         let lock = self.lock()?;
         let path = self.record_path(id);
         if !path.exists() {
             return Err(no_such(id.short()));
         }
+        let mut names = names::all(&self.dirs)?;
+        let names = names.remove(id).unwrap_or_default();
+        if let Some(name) = names.iter().find(|name| !known_names.contains(name)) {
+            return Err(StorageError::NamedMeanwhile {
+                id: id.clone(),
+                name: name.clone(),
+            });
+        }
         // Names first: one that leads to nothing is worse than an image without names.
-        for name in self.names_of(id)? {
+        for name in names {
             names::remove(&self.dirs, &name)?;
         }
         fs::remove_file(&path).map_err(StorageError::file("remove", &path))?;

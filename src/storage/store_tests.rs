@@ -51,6 +51,12 @@ impl Store {
             .unwrap()
     }
 
+    /// Removes an image with whatever it is called.
+    fn remove(&self, id: &Digest) {
+        let names = self.images.names_of(id).unwrap();
+        self.images.remove(id, &names, &ONE_ID).unwrap();
+    }
+
     fn image(&self, layers: &[&str], names: &[&str]) -> Digest {
         let mut diff_ids = Vec::new();
         let mut pins = Vec::new();
@@ -161,12 +167,31 @@ fn a_name_moves_to_the_newest_image() {
 }
 
 #[test]
+fn a_name_that_came_meanwhile_keeps_its_image() {
+    let store = store();
+    let id = store.image(&["a"], &["one"]);
+    let known = store.images.list().unwrap().remove(0).names;
+    let other = Reference::parse_local("other").unwrap();
+    store.images.tag(&id, &other).unwrap();
+    for known in [&known[..], &[]] {
+        let removed = store.images.remove(&id, known, &ONE_ID);
+        let Err(StorageError::NamedMeanwhile { name, .. }) = removed else {
+            panic!("{removed:?}");
+        };
+        assert!(!known.contains(&name));
+    }
+    assert!(store.images.resolve("other").is_ok());
+    store.remove(&id);
+    assert!(store.images.resolve("other").is_err());
+}
+
+#[test]
 fn layers_live_as_long_as_something_names_them() {
     let store = store();
     let first = store.image(&["base", "a"], &["one"]);
     let second = store.image(&["base", "b"], &["two"]);
     assert_eq!(store.layer_count(), 3);
-    store.images.remove(&first, &ONE_ID).unwrap();
+    store.remove(&first);
     assert_eq!(store.layer_count(), 2);
     assert!(store.images.resolve("one").is_err());
     let image = store.images.resolve("two").unwrap();
@@ -177,7 +202,7 @@ fn layers_live_as_long_as_something_names_them() {
         .and_then(|mut file| std::io::Write::write_all(&mut file, record.to_string().as_bytes()))
         .unwrap();
     let pins = image.pin(&store.images).unwrap();
-    store.images.remove(&second, &ONE_ID).unwrap();
+    store.remove(&second);
     assert_eq!(store.layer_count(), 2, "pinned");
     drop(pins);
     store.images.collect(&ONE_ID).unwrap();
@@ -288,7 +313,7 @@ fn a_damaged_image_is_listed_and_can_be_removed() {
     let listed = store.images.list().unwrap();
     assert_eq!(listed.len(), 2);
     assert!(store.images.collect(&ONE_ID).is_err(), "it may name layers");
-    store.images.remove(&id, &ONE_ID).unwrap();
+    store.remove(&id);
     assert_eq!(store.images.list().unwrap()[0].image.id, kept);
     assert_eq!(store.layer_count(), 1);
 }
@@ -359,7 +384,7 @@ fn what_a_killed_process_left_between_two_steps_goes() {
     for image in [&id, &other] {
         store.images.note_index(image, b"an index of both").unwrap();
     }
-    store.images.remove(&other, &ONE_ID).unwrap();
+    store.remove(&other);
     let index = Digest::sha256(b"an index of both");
     assert_eq!(store.images.document(&index).unwrap(), b"an index of both");
 }

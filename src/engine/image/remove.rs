@@ -165,13 +165,15 @@ impl Engine {
             if !in_scope || used || !filters.let_through(&listed, &users) {
                 continue;
             }
-            match images.remove(&listed.image.id, &*workplace) {
+            match images.remove(&listed.image.id, &listed.names, &*workplace) {
                 Ok(removed) => {
                     self.emit_removed(&listed.image.id, &listed.names, listed.image.id.hex());
                     warn(removed, report);
                 }
                 // Somebody else was faster.
-                Err(StorageError::NoSuchImage { .. }) => continue,
+                Err(StorageError::NoSuchImage { .. } | StorageError::NamedMeanwhile { .. }) => {
+                    continue;
+                }
                 Err(error) => return Err(error.into()),
             }
             pruned.push(PrunedImage {
@@ -226,7 +228,17 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// An image that gets another name meanwhile is looked at once more.
     fn remove_named(&mut self, word: &str) -> Result<(), ImageError> {
+        match self.remove_as_it_is(word) {
+            Err(ImageError::Storage(StorageError::NamedMeanwhile { .. })) => {
+                self.remove_as_it_is(word)
+            }
+            done => done,
+        }
+    }
+
+    fn remove_as_it_is(&mut self, word: &str) -> Result<(), ImageError> {
         let (id, name) = self.images.find(word)?;
         let names = self.images.names_of(&id)?;
         // A name with a digest means the image, not one of its names.
@@ -258,7 +270,7 @@ impl Run<'_> {
             }
             self.remove_containers(containers)?;
         }
-        let removed = self.images.remove(id, self.workplace)?;
+        let removed = self.images.remove(id, &names, self.workplace)?;
         self.engine.emit_removed(id, &names, typed);
         self.done.untagged.extend(names);
         self.done.deleted.push(id.clone());
