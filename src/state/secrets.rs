@@ -202,9 +202,9 @@ impl Secrets {
             return Err(SecretError::Size);
         }
         let _lock = self.lock()?;
-        let old = self.find(&new.name).ok();
-        let old = old.filter(|old| old.name == new.name);
-        match (&old, new.same_name) {
+        // A record that does not read keeps nobody from having secrets.
+        let old = self.called(&new.name).unwrap_or_default();
+        match (old.last(), new.same_name) {
             (Some(_), SameName::Refuse) => return Err(SecretError::InUse { name: new.name }),
             (Some(old), SameName::Keep) => return Ok(old.id.clone()),
             (Some(_), SameName::Replace) | (None, _) => {}
@@ -213,7 +213,7 @@ impl Secrets {
         let record = SecretRecord {
             id: new_id(),
             name: new.name,
-            created: old.as_ref().map_or(now, |old| old.created),
+            created: old.last().map_or(now, |old| old.created),
             updated: now,
             labels: new.labels,
             driver_options: new.driver_options,
@@ -222,7 +222,7 @@ impl Secrets {
         let path = self.path(&record.id);
         atomic::replace_file(&path, &to_json(&record), Durability::Synced)
             .map_err(|source| files("write", &record.name, source))?;
-        if let Some(old) = old {
+        for old in old {
             self.unlink(&old)?;
         }
         self.tell(&record.id, Action::Create);
@@ -257,8 +257,26 @@ impl Secrets {
     ///
     /// A file that cannot be read, or that is none of ours.
     pub fn list(&self) -> Result<Vec<SecretRecord>, SecretError> {
+        let mut all = self.records()?;
+        // The last of a name is the newest.
+        all.reverse();
+        all.dedup_by(|older, newest| older.name == newest.name);
+        all.reverse();
+        Ok(all)
+    }
+
+    /// The records of one name, the newest last: one, but for a replacement that was killed
+    /// between the two files.
+    fn called(&self, name: &str) -> Result<Vec<SecretRecord>, SecretError> {
+        let mut all = self.records()?;
+        all.retain(|one| one.name == name);
+        Ok(all)
+    }
+
+    /// Every record, by name, the newest of a name last.
+    fn records(&self) -> Result<Vec<SecretRecord>, SecretError> {
         let mut all = self.load_all()?.collect::<Result<Vec<_>, _>>()?;
-        all.sort_by(|one, other| one.name.cmp(&other.name));
+        all.sort_by(|one, other| (&one.name, one.updated).cmp(&(&other.name, other.updated)));
         Ok(all)
     }
 
@@ -299,7 +317,9 @@ impl Secrets {
     pub fn remove(&self, text: &str) -> Result<String, SecretError> {
         let _lock = self.lock()?;
         let record = self.find(text)?;
-        self.unlink(&record)?;
+        for one in self.called(&record.name)? {
+            self.unlink(&one)?;
+        }
         self.tell(&record.id, Action::Remove);
         Ok(record.id)
     }
@@ -443,6 +463,38 @@ mod tests {
         assert!(secrets.find("").is_err() && secrets.find(&first).is_err());
         assert_eq!(secrets.remove("a b").unwrap(), second);
         assert_eq!(secrets.list().unwrap(), []);
+    }
+
+    #[test]
+    fn a_replacement_that_was_killed_leaves_nothing_for_long() {
+        let directory = tempfile::tempdir().unwrap();
+        let dirs = Dirs::new(directory.path().join("d"), directory.path().join("r"));
+        let secrets = Secrets::open(&dirs);
+        let left_by = |data: &[u8]| {
+            let id = secrets.create(new("a", data, SameName::Replace)).unwrap();
+            let bytes = fs::read(secrets.path(&id)).unwrap();
+            move |secrets: &Secrets| {
+                atomic::write_new_file(&secrets.path(&id), &bytes, Durability::Unsynced).unwrap();
+            }
+        };
+        // As many as there may be: what lists them first is chance.
+        let older: Vec<_> = (0..9).map(|n| left_by(&[n])).collect();
+        let newest = secrets.create(new("a", b"new", SameName::Replace)).unwrap();
+        for again in &older {
+            again(&secrets);
+        }
+        assert_eq!(secrets.find("a").unwrap().id, newest);
+        assert_eq!(secrets.list().unwrap().len(), 1);
+        let last = secrets
+            .create(new("a", b"last", SameName::Replace))
+            .unwrap();
+        let files = || fs::read_dir(dirs.secrets()).unwrap().count();
+        assert_eq!((secrets.find("a").unwrap().id, files()), (last, 1));
+        for again in older {
+            again(&secrets);
+        }
+        secrets.remove("a").unwrap();
+        assert_eq!(files(), 0);
     }
 
     #[test]

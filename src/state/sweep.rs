@@ -58,6 +58,7 @@ impl Store {
         self.sweep_unfinished(mode, &mut swept)
             .map_err(|source| self.failed(source))?;
         self.sweep_names(mode, &mut swept)?;
+        self.sweep_secrets(mode, &mut swept);
         for id in self.list()? {
             // Whose it is cannot be told: a check says so, and nothing of it is touched.
             let Ok(state) = self.read_state(&id) else {
@@ -125,6 +126,14 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// They are written under the lock of their directory, which is there with the first of them.
+    fn sweep_secrets(&self, mode: SweepMode, swept: &mut Swept) {
+        let directory = self.dirs().secrets();
+        if let Ok(Some(_lock)) = DirectoryLock::take(&directory, Contention::GiveUp) {
+            sweep_half_written(&directory, mode, swept);
+        }
     }
 
     fn sweep_names(&self, mode: SweepMode, swept: &mut Swept) -> Result<(), StateError> {
