@@ -15,7 +15,8 @@
 //!          ├─ oci                        names, digests, image documents
 //!          └─ sys                        the only unsafe code
 //! overlay_fuse ── layer_format ── sys    our FUSE overlay, a hidden role of the binary
-//! quadlet                                files become services, as a generator of systemd
+//! quadlet                                files become services, as a generator of systemd; the
+//!                                         command line writes services by it, too
 //! ```
 //!
 //! # The processes of `coracle run`

@@ -164,6 +164,10 @@ pub(crate) const GROUPS: &[Group] = &[
         about: "Manage containers",
     },
     Group {
+        name: "generate",
+        about: "Generate services of systemd from containers and pods",
+    },
+    Group {
         name: "healthcheck",
         about: "Manage health checks on containers",
     },

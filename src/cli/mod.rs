@@ -10,6 +10,7 @@ mod confirm;
 mod container;
 mod context;
 mod failure;
+mod generate;
 mod globals;
 mod help;
 mod image;
@@ -39,6 +40,7 @@ pub(crate) use failure::{CommandResult, Failure};
 /// Every command, in the order in which help shows them.
 pub(crate) const COMMANDS: &[&[Entry]] = &[
     container::COMMANDS,
+    generate::COMMANDS,
     image::COMMANDS,
     inspect::COMMANDS,
     manifest::COMMANDS,

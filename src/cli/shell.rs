@@ -36,6 +36,39 @@ pub(crate) fn dispatch(argv: &[OsString]) -> ExitCode {
     }))
 }
 
+/// A command line that was typed before, taken apart again.
+#[derive(Debug)]
+pub(crate) struct Typed {
+    /// The command: `container run`.
+    pub(crate) path: String,
+    /// The flags of the program, wherever they stood.
+    pub(crate) program_flags: Vec<OsString>,
+    /// The flags of the command.
+    pub(crate) flags: Vec<OsString>,
+    /// Its words.
+    pub(crate) words: Vec<OsString>,
+}
+
+/// Takes apart what was typed, the program's name first; `None` if it makes no sense today.
+pub(crate) fn take_apart(argv: &[String]) -> Option<Typed> {
+    let argv: Vec<OsString> = argv.iter().map(OsString::from).collect();
+    let mut shell = Shell::new(&argv, Ui);
+    let mut words = Vec::new();
+    let Ok(Target::Command(entry, args)) = shell.find(argv.get(1..)?, &mut words) else {
+        return None;
+    };
+    let definition = entry.definition("", shell.dialect);
+    let order = Order::of(&definition);
+    let line = pflag::read(&definition, inherited(&shell.call.path), args, order).ok()?;
+    shell.flags().extend(line.inherited);
+    Some(Typed {
+        path: entry.paths[0].to_owned(),
+        program_flags: shell.global_flags,
+        flags: line.flags,
+        words: line.words,
+    })
+}
+
 /// What a command line names.
 enum Target<'a> {
     /// The program itself or a group, without a command.

@@ -364,9 +364,6 @@ fn remove_with(
     leftovers: &mut Leftovers,
 ) -> Result<(), EngineError> {
     let record = store.load(id).ok();
-    let id_file = record
-        .as_ref()
-        .and_then(|record| record.request.cidfile.clone());
     // Sockets and mount points of a run that is over; the next boot clears what stays.
     drop(remove_tree(&store.dirs().container_run(id)));
     let state = store.read_state(id).unwrap_or_default();
@@ -397,13 +394,20 @@ fn remove_with(
             .files
             .extend(left.into_iter().map(|path| (id.clone(), path)));
     }
-    if let Some(path) = id_file
-        && fs::read_to_string(&path).is_ok_and(|text| text.trim() == id.as_str())
-    {
-        // The file speaks of a container that is no more; it may be in somebody else's directory.
-        drop(fs::remove_file(path));
+    if let Some(record) = &record {
+        remove_id_file(record);
     }
     Ok(())
+}
+
+/// Removes the file that speaks of a container which is no more; it may be in somebody else's
+/// directory, and another container's by now.
+pub(super) fn remove_id_file(record: &ContainerRecord) {
+    if let Some(path) = &record.request.cidfile
+        && fs::read_to_string(path).is_ok_and(|text| text.trim() == record.id.as_str())
+    {
+        drop(fs::remove_file(path));
+    }
 }
 
 impl Leftovers {

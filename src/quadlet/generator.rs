@@ -151,7 +151,7 @@ fn generate(asked: &Asked, log: &mut Log) -> Result<(), String> {
 }
 
 /// The program that the services call: the one that `PODMAN` names, or this one.
-fn program() -> String {
+pub fn program() -> String {
     let named = std::env::var("PODMAN").ok().filter(|path| !path.is_empty());
     named.unwrap_or_else(|| {
         let own = std::env::current_exe().unwrap_or_else(|_| "/usr/bin/coracle".into());

@@ -9,6 +9,7 @@
 //! convert     a file becomes a service; container, volume, … what each kind has of its own
 //! flags       tables of the keys that become flags
 //! kind        what files, services and the things they make are called
+//! service     the service of a container or a pod that is there already
 //! unit words  the format of systemd's files
 //! ```
 
@@ -27,14 +28,16 @@ mod mount;
 mod network;
 mod paths;
 mod pod;
+mod service;
 mod unit;
 mod users;
 mod volume;
 mod words;
 
 pub use convert::{ConvertError, Converted, Database, Host, Links, Session, convert};
-pub use generator::main;
+pub use generator::{main, program};
 pub use kind::Kind;
+pub use service::{OtherUnits, RESTARTS, Service, ServiceKind, as_it_is};
 pub use unit::{Unit, UnitError};
 pub use words::WordsError;
 

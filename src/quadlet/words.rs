@@ -98,7 +98,8 @@ pub(super) fn join<S: AsRef<str>>(words: &[S]) -> String {
 
 /// `word` with the quotes and escapes that it needs.
 pub(super) fn quoted(word: &str) -> String {
-    if !word.is_empty() && !word.chars().any(needs_escape) {
+    // A semicolon by itself ends a command.
+    if !matches!(word, "" | ";") && !word.chars().any(needs_escape) {
         return word.to_owned();
     }
     let mut line = String::with_capacity(word.len() + 2);

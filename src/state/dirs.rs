@@ -238,6 +238,11 @@ impl Dirs {
     pub fn container_run(&self, id: &ContainerId) -> PathBuf {
         self.run_root.join("c").join(&id.as_str()[..16])
     }
+
+    /// Where a service finds the process id of a container's monitor.
+    pub fn monitor_pid_file(&self, id: &ContainerId) -> PathBuf {
+        self.container_run(id).join("monitor.pid")
+    }
 }
 
 /// Whether `open_root` found the directory or made it.

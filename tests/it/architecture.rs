@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "layer_format",
             "oci",
             "output",
+            "quadlet",
             "runtime",
             "state",
         ],

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The generator of systemd units: that the program finds and writes files as systemd expects it
-//! to, and that its own commands take what it writes. What each key becomes is a matter of tables,
+//! The generator of systemd units and `generate systemd`: that the program finds and writes files as
+//! systemd expects it to, and that its own commands take what it writes. What each key becomes is a matter of tables,
 //! which Podman's own fixtures judge (tests/conformance.md).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 
@@ -19,6 +20,30 @@ fn generate(sandbox: &Sandbox) -> Outcome {
         .env("QUADLET_UNIT_DIRS", sandbox.shown("q"))
         .env("PODMAN", "/p")
         .run()
+}
+
+/// What systemd would make of the command `key` in the file of a service: its words.
+fn command(text: &str, key: &str, specifiers: &[(&str, &str)]) -> Vec<String> {
+    let text = text.replace("\\\n", " ");
+    let start = format!("{key}=/p ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&start));
+    let mut line = line.unwrap().to_owned();
+    for (specifier, value) in specifiers {
+        line = line.replace(specifier, value);
+    }
+    let line = line.replace("$$", "$").replace("%%", "%");
+    let line = line.replace("\\x20", " ");
+    let parts = line.split('"').enumerate();
+    let words = parts.flat_map(|(index, part)| {
+        let is_quoted = index % 2 == 1;
+        let part = if is_quoted {
+            vec![part]
+        } else {
+            part.split_whitespace().collect()
+        };
+        part.into_iter().map(str::to_owned)
+    });
+    words.collect()
 }
 
 #[test]
@@ -47,22 +72,7 @@ fn quadlet_files_become_services_whose_commands_run() {
     );
     let run = |service: &str, key: &str| {
         let text = fs::read_to_string(sandbox.path("out/normal").join(service)).unwrap();
-        let start = format!("{key}=/p ");
-        let line = text.lines().find_map(|line| line.strip_prefix(&start));
-        // What systemd would make of it.
-        let line = line.unwrap().replace("%t/%N.pid", &sandbox.shown("pid"));
-        let line = line.replace("$$", "$").replace("\\x20", " ");
-        let parts = line.split('"').enumerate();
-        let words = parts.flat_map(|(index, part)| {
-            let is_quoted = index % 2 == 1;
-            let part = if is_quoted {
-                vec![part]
-            } else {
-                part.split_whitespace().collect()
-            };
-            part.into_iter().map(str::to_owned)
-        });
-        sandbox.ok(words.collect::<Vec<String>>())
+        sandbox.ok(command(&text, key, &[("%t/%N.pid", &sandbox.shown("pid"))]))
     };
     run("data-volume.service", "ExecStart");
     run("group-pod.service", "ExecStartPre");
@@ -79,4 +89,123 @@ fn quadlet_files_become_services_whose_commands_run() {
     run("group-pod.service", "ExecStop");
     run("group-pod.service", "ExecStopPost");
     assert_eq!(sandbox.ok(["ps", "-aq"]), "");
+}
+
+/// The services that `generate systemd` writes of `words`, by their names.
+fn services_of(sandbox: &Sandbox, words: &[&str]) -> BTreeMap<String, String> {
+    let call = sandbox.call([&["generate", "systemd", "--format=json"], words].concat());
+    let outcome = call.env("PODMAN", "/p").run().expect(0);
+    assert!(outcome.err().contains("DEPRECATED"), "{}", outcome.err());
+    serde_json::from_str(outcome.out()).unwrap()
+}
+
+#[test]
+fn a_service_makes_the_container_that_was_created_by_hand() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let script = "echo $A; echo 50% of it; exec sleep 1000";
+    let flags = [
+        "create",
+        "--name=web",
+        "--network=none",
+        "-i",
+        "--rm=false",
+        "-e",
+        "A",
+    ];
+    let words = ["--restart=on-failure:3", IMAGE, "sh", "-c", script];
+    let create = sandbox.call([&flags[..], &words].concat());
+    create.env("A", "b c").run().expect(0);
+    let units = services_of(
+        &sandbox,
+        &["--new", "--name", "-t=0", "--after=a.service", "web"],
+    );
+    sandbox.ok(["rm", "web"]);
+    let text = &units["container-web"];
+    for line in [
+        "Environment=\"A=b\\x20c\"",
+        "After=a.service",
+        "Restart=on-failure",
+        "StartLimitBurst=3",
+        "TimeoutStopSec=60",
+        "Type=notify",
+    ] {
+        assert!(text.lines().any(|one| one == line), "{line}: {text}");
+    }
+    let id_file = sandbox.shown("web.ctr-id");
+    let words = |key| command(text, key, &[("%t/%n.ctr-id", &id_file)]);
+    // The second is in the place of one that a crash has left, whose end leaves the file alone.
+    for _ in 0..2 {
+        let start = sandbox.call(words("ExecStart")).env("A", "b c");
+        let id = start.run().expect(0).out().trim().to_owned();
+        sandbox.wait_log("web", "of");
+        assert_eq!(fs::read_to_string(&id_file).unwrap(), id);
+    }
+    assert_eq!(sandbox.ok(["logs", "web"]), "b c\n50% of it");
+    sandbox.ok(words("ExecStop"));
+    sandbox.ok(words("ExecStopPost"));
+    assert_eq!(sandbox.ok(["ps", "-aq"]), "");
+}
+
+#[test]
+fn a_service_starts_what_is_there() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    sandbox.ok(["pod", "create", "--name=p", "--network=none"]);
+    sandbox.ok(["create", "--pod=p", "--name=in", IMAGE, "sleep", "1000"]);
+    let units = services_of(&sandbox, &["--name", "-t=0", "--pod-prefix=", "p"]);
+    assert!(units.keys().eq(["container-in", "p"]), "{units:?}");
+    assert!(units["p"].contains("\nWants=container-in.service\nBefore=container-in.service\n"));
+    assert!(units["container-in"].contains("\nBindsTo=p.service\nAfter=p.service\n"));
+    for (unit, container) in [("p", "p-infra"), ("container-in", "in")] {
+        let container = container.replace(
+            "p-infra",
+            &sandbox.ok(["pod", "inspect", "-f", "{{.InfraContainerID}}", "p"]),
+        );
+        let start = sandbox.call(command(&units[unit], "ExecStart", &[]));
+        start
+            .env("PODMAN_SYSTEMD_UNIT", "u.service")
+            .run()
+            .expect(0);
+        let mut lines = units[unit].lines();
+        let file = lines
+            .find_map(|line| line.strip_prefix("PIDFile="))
+            .unwrap();
+        let monitor = sandbox.field(&container, ".State.ConmonPid");
+        assert_eq!(fs::read_to_string(file).unwrap(), monitor);
+    }
+    sandbox.ok(command(&units["container-in"], "ExecStop", &[]));
+    sandbox.ok(command(&units["p"], "ExecStopPost", &[]));
+    assert_eq!(sandbox.ok(["ps", "-q"]), "");
+
+    let anew = services_of(&sandbox, &["--new", "--name", "-t=0", "p"]);
+    sandbox.ok(["pod", "rm", "-f", "p"]);
+    let (pod_file, pid_file) = (sandbox.shown("p.pod-id"), sandbox.shown("p.pid"));
+    let files = [
+        ("%t/pod-p.pod-id", pod_file.as_str()),
+        ("%t/pod-p.pid", &pid_file),
+        ("%t/%n.ctr-id", &sandbox.shown("in.ctr-id")),
+    ];
+    let run = |unit: &str, key| sandbox.ok(command(&anew[unit], key, &files));
+    run("pod-p", "ExecStartPre");
+    run("pod-p", "ExecStart");
+    run("container-in", "ExecStart");
+    let monitors = sandbox.ok([
+        "inspect",
+        "-f",
+        "{{.State.ConmonPid}}",
+        "--type=container",
+        &sandbox.ok(["pod", "inspect", "-f", "{{.InfraContainerID}}", "p"]),
+    ]);
+    assert_eq!(fs::read_to_string(&pid_file).unwrap(), monitors);
+    run("container-in", "ExecStop");
+    run("container-in", "ExecStopPost");
+    run("pod-p", "ExecStop");
+    run("pod-p", "ExecStopPost");
+    assert_eq!(sandbox.ok(["ps", "-aq"]), "");
+
+    sandbox
+        .run(["generate", "systemd", "none"])
+        .expect(125)
+        .says("none does not refer to a container or pod");
 }

@@ -36,6 +36,9 @@ pub(in crate::engine) struct Wanted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum OwnCgroup {
     Wanted,
+    /// `--cgroups split` and `no-conmon`: where the caller is, with the monitor. A service of
+    /// systemd knows its main process only there.
+    Beside,
     /// `--cgroups disabled`.
     Refused,
 }
@@ -59,6 +62,7 @@ impl Wanted {
     ) -> Result<Self, LimitError> {
         let own = match request.cgroups.as_deref() {
             Some("disabled") => OwnCgroup::Refused,
+            Some("split" | "no-conmon") => OwnCgroup::Beside,
             _ => OwnCgroup::Wanted,
         };
         let mut wanted = Self {
@@ -89,10 +93,16 @@ impl Wanted {
         if needed.is_empty() {
             return Ok(self.without_limits());
         }
-        if systemd::socket().is_some() && mount_point().is_some() {
-            return Ok(Home::Scope(self));
+        let with_systemd = systemd::socket().is_some() && mount_point().is_some();
+        match (self.own, with_systemd) {
+            (OwnCgroup::Beside, true) => match self.in_own_tree(&needed) {
+                // Outside of a service nothing may have been delegated.
+                Err(LimitError::Lacking { .. }) => Ok(Home::Scope(self)),
+                found => found,
+            },
+            (_, true) => Ok(Home::Scope(self)),
+            (_, false) => self.in_own_tree(&needed),
         }
-        self.in_own_tree(&needed)
     }
 
     fn controllers(&self) -> Vec<&str> {
@@ -116,7 +126,12 @@ impl Wanted {
         };
         let relative = own.trim_start_matches('/');
         let divisible = |directory: &&Path| is_ours(&mounted.join(directory));
-        let mut places = Path::new(relative).ancestors().take_while(divisible);
+        let above = match self.own {
+            OwnCgroup::Beside => 1,
+            OwnCgroup::Wanted | OwnCgroup::Refused => usize::MAX,
+        };
+        let places = Path::new(relative).ancestors().take(above);
+        let mut places = places.take_while(divisible);
         let found = places.find(|place| hand_down(&mounted.join(place), needed).is_ok());
         let place = found.unwrap_or(Path::new(relative));
         if found.is_none() {

@@ -13,6 +13,7 @@ use crate::engine::connect::Connection;
 use crate::engine::events::as_it_is_called_now;
 use crate::engine::network;
 use crate::engine::notify::OwnSocket;
+use crate::engine::remove::remove_id_file;
 use crate::engine::roots::FuseRoot;
 use crate::engine::secret::SecretFile;
 use crate::engine::volume::{self, Filling};
@@ -197,9 +198,7 @@ impl Cleaning {
             for left in volume::remove_files(&self.store, &volumes, &self.record) {
                 drop(remove_tree(&left));
             }
-            if let Some(cidfile) = &self.record.request.cidfile {
-                drop(fs::remove_file(cidfile));
-            }
+            remove_id_file(&self.record);
             if let Some(engine) = self.image_remover {
                 engine.remove_its_image_inside(&self.record.request.image);
             }

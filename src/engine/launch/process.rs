@@ -326,7 +326,14 @@ fn write_pid_files(prepared: &Prepared, pid: i32) -> Result<(), StageFailure> {
     use std::io::Write as _;
     let request = &prepared.record.request;
     let own = i32::try_from(std::process::id()).unwrap_or_default();
-    for (path, pid) in [(&request.pidfile, pid), (&request.monitor_pidfile, own)] {
+    // Of those that `generate systemd` writes.
+    let for_service = std::env::var_os("PODMAN_SYSTEMD_UNIT")
+        .map(|_name| prepared.dirs.monitor_pid_file(&prepared.record.id));
+    for (path, pid) in [
+        (&request.pidfile, pid),
+        (&request.monitor_pidfile, own),
+        (&for_service, own),
+    ] {
         let Some(path) = path else { continue };
         let written = fs::File::create(path).and_then(|mut file| write!(file, "{pid}"));
         written.map_err(|error| {
