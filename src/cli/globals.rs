@@ -130,6 +130,38 @@ pub(crate) fn inherited() -> Command {
     Inherited::augment_args(bare_command("coracle"))
 }
 
+/// The names of [`Inherited`], which are asked for before its definition is built.
+const INHERITED: &[&str] = &[
+    "cgroup-manager",
+    "conmon",
+    "db-backend",
+    "default-mounts-file",
+    "events-backend",
+    "hooks-dir",
+    "log-level",
+    "network-driver",
+    "registries-conf",
+    "root",
+    "runroot",
+    "runtime",
+    "runtime-flag",
+    "storage-driver",
+    "storage-opt",
+    "syslog",
+    "tmpdir",
+    "volumepath",
+];
+
+/// Whether a word after a command may be one of the program's flags, or asks for help.
+pub(crate) fn may_be_inherited(word: &[u8]) -> bool {
+    let Some(flag) = word.strip_prefix(b"--") else {
+        return false;
+    };
+    let name = flag.split(|byte| *byte == b'=').next().unwrap_or(flag);
+    let mut names = INHERITED.iter().chain(&["help"]);
+    names.any(|known| known.as_bytes() == name)
+}
+
 /// A clap command that brings no flags of its own and lets the last value win.
 pub(crate) fn bare_command(name: impl Into<clap::builder::Str>) -> Command {
     Command::new(name)
@@ -379,5 +411,26 @@ mod tests {
         assert!(globals.check(Dialect::Podman).is_ok());
         assert_eq!(globals.storage_engine(), Some("fuse"));
         assert_eq!(globals.inherited.root, Some(PathBuf::from("/b")));
+    }
+
+    #[test]
+    fn the_names_of_inherited_flags_are_those_of_their_definition() {
+        let definition = inherited();
+        let flags: Vec<&str> = definition
+            .get_arguments()
+            .filter_map(|arg| arg.get_long())
+            .collect();
+        assert_eq!(flags, INHERITED);
+        assert!(may_be_inherited(b"--log-level=debug"));
+        assert!(!may_be_inherited(b"--rm"));
+    }
+
+    #[test]
+    fn no_inherited_flag_has_a_short_name() {
+        assert!(
+            inherited()
+                .get_arguments()
+                .all(|arg| arg.get_short().is_none())
+        );
     }
 }

@@ -319,6 +319,7 @@ impl Shell {
     }
 
     fn command(&mut self, entry: &'static Entry, args: &[OsString]) -> CommandResult {
+        let early = self.begin_early(entry, args);
         let definition = entry.definition("", self.dialect);
         let line = pflag::read(
             &definition,
@@ -343,8 +344,10 @@ impl Shell {
         };
         let (context, run) = match entry.run {
             Handler::Engine { begin, run } => {
-                let context = self.context()?;
-                begin(&context);
+                let context = match early {
+                    Some(context) => context,
+                    None => self.begin(begin)?,
+                };
                 (context, run)
             }
             Handler::Runtime(run) => {
@@ -364,6 +367,26 @@ impl Shell {
             }
             _ => failure,
         })
+    }
+
+    /// Begins the command before its flags are taken apart, unless there are some of the program's
+    /// among them, or one that asks for help. What is wrong with the rest is told in its time.
+    fn begin_early(&self, entry: &Entry, args: &[OsString]) -> Option<Context> {
+        let Handler::Engine { begin, .. } = entry.run else {
+            return None;
+        };
+        let words = args.iter().map(|word| word.as_encoded_bytes());
+        let mut flags = words.take_while(|word| *word != b"--");
+        if flags.any(globals::may_be_inherited) {
+            return None;
+        }
+        self.begin(begin).ok()
+    }
+
+    fn begin(&self, begin: fn(&Context)) -> Result<Context, Failure> {
+        let context = self.context()?;
+        begin(&context);
+        Ok(context)
     }
 
     /// Docker says what a command wants where podman counts what it got.

@@ -234,7 +234,11 @@ impl Engine {
             let launch = &prepared.launch;
             format!("fork the monitor: {:?}, {:?}", launch.root, launch.maps)
         });
+        let delivery = new.holder.delivery();
         let (started, filling) = Started::fork(prepared, &mut new.holder, &mode)?;
+        if let Some(delivery) = delivery {
+            delivery.hand_over();
+        }
         let synced = match new.on_disk {
             RecordOnDisk::Synced => Ok(()),
             RecordOnDisk::Pending => store.sync(id),

@@ -1,27 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The way into the holder, looked for while a start is still being prepared. Where there is no
-//! holder yet, newuidmap and newgidmap take milliseconds that the command does not wait for: a
-//! process of its own makes the namespace meanwhile, and hands it over as a descriptor.
+//! holder yet, newuidmap and newgidmap take milliseconds that the command does not wait for: they
+//! work beside it, and whoever enters gets the namespace as a descriptor when they have ended.
 
-use std::fs::DirBuilder;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use nix::sched::{CloneFlags, setns};
-use nix::sys::wait::waitpid;
-use nix::unistd::{Pid, setsid};
 
 use super::idmap::{HolderMap, Reach};
 use super::userns::{
-    Entered, UsernsError, enter_holder, find_holder, make_namespace, open_of, open_own,
-    publish_holder,
+    Entered, NamespaceInTheMaking, UsernsError, enter_holder, find_holder, open_of, publish_holder,
 };
 use crate::sys::channel::Channel;
-use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
-use crate::sys::{Ignored, SysResult};
 
-/// A holder that was found, or that a process of ours is making.
+/// A holder that was found, or that is being made.
 #[derive(Debug)]
 pub struct HolderAhead {
     way: Way,
@@ -31,8 +24,11 @@ pub struct HolderAhead {
 enum Way {
     /// It lives; the descriptor keeps it alive.
     Found(OwnedFd),
-    /// A child makes it and sends it over the line.
-    Awaited { line: Channel, maker: Pid },
+    /// It comes over the line from whoever has its [`Delivery`].
+    Awaited {
+        line: Channel,
+        delivery: Option<Box<Delivery>>,
+    },
     /// Whoever enters it makes it: that takes no helper, or could not be begun here.
     Later,
 }
@@ -44,10 +40,18 @@ impl HolderAhead {
     pub fn begin(map: &HolderMap, run_root: &Path) -> Self {
         let way = match (find_holder(map, run_root), map.reach) {
             (Some(namespace), _) => Way::Found(namespace),
-            (None, Reach::Ranges) => fork_maker(map, run_root).unwrap_or(Way::Later),
+            (None, Reach::Ranges) => Delivery::begin(map).unwrap_or(Way::Later),
             (None, Reach::Single | Reach::All) => Way::Later,
         };
         Self { way }
+    }
+
+    /// What has to be delivered once the process is forked that enters.
+    pub fn delivery(&mut self) -> Option<Box<Delivery>> {
+        match &mut self.way {
+            Way::Awaited { delivery, .. } => delivery.take(),
+            Way::Found(_) | Way::Later => None,
+        }
     }
 
     /// Nothing is begun: whoever enters finds the holder or makes it.
@@ -76,7 +80,10 @@ impl HolderAhead {
             Way::Awaited { line, .. } => {
                 let made = line.receive().ok().and_then(|message| message.fd);
                 match made {
-                    Some(namespace) if join(&namespace) => Ok(Entered::Made),
+                    Some(namespace) if join(&namespace) => {
+                        publish_holder(map, run_root);
+                        Ok(Entered::Made)
+                    }
                     // Whatever went wrong there goes wrong again here, and is told.
                     Some(_) | None => enter_holder(map, run_root),
                 }
@@ -95,41 +102,31 @@ impl HolderAhead {
     }
 }
 
-/// The maker ends by itself: nothing of it is left behind.
-impl Drop for HolderAhead {
-    fn drop(&mut self) {
-        if let Way::Awaited { maker, .. } = &self.way {
-            while waitpid(*maker, None) == Err(nix::errno::Errno::EINTR) {}
-        }
-    }
+/// A holder in the making, for the process that waits for it at the line's other end.
+#[derive(Debug)]
+pub struct Delivery {
+    namespace: NamespaceInTheMaking,
+    line: Channel,
 }
 
-fn fork_maker(map: &HolderMap, run_root: &Path) -> SysResult<Way> {
-    let (line, theirs) = Channel::pair()?;
-    match clone3(&CloneRequest::default())? {
-        Forked::Parent { pid, .. } => Ok(Way::Awaited {
+impl Delivery {
+    fn begin(map: &HolderMap) -> Option<Way> {
+        let (line, other_end) = Channel::pair().ok()?;
+        let namespace = NamespaceInTheMaking::begin(&map.maps).ok()?;
+        Some(Way::Awaited {
             line,
-            maker: Pid::from_raw(pid),
-        }),
-        Forked::Child => {
-            // A signal that ends the command must not end a helper half way.
-            setsid().ignored();
-            close_all_but(&[0, 1, 2, theirs.as_fd().as_raw_fd()]).unwrap_or_default();
-            exit_now(i32::from(!make(map, run_root, &theirs)))
-        }
+            delivery: Some(Box::new(Self {
+                namespace,
+                line: other_end,
+            })),
+        })
     }
-}
 
-/// The namespace lives on in the descriptor that is under way, whoever reads it when. Others are
-/// told after that: they have not begun to wait.
-fn make(map: &HolderMap, run_root: &Path, line: &Channel) -> bool {
-    let made = make_namespace(map).is_ok();
-    let namespace = made.then(open_own).and_then(Result::ok);
-    let sent = namespace.is_some_and(|namespace| line.send(b"h", Some(namespace.as_fd())).is_ok());
-    if sent {
-        let mut private = DirBuilder::new();
-        drop(private.recursive(true).mode(0o700).create(run_root));
-        publish_holder(map, run_root);
+    /// Waits for the helpers, and hands the namespace over. Where they fail nothing comes: whoever
+    /// waits tries again, and tells what goes wrong.
+    pub fn hand_over(self: Box<Self>) {
+        let Self { namespace, line } = *self;
+        let send = |made: &OwnedFd| line.send(b"h", Some(made.as_fd()));
+        drop(namespace.finish(send));
     }
-    sent
 }

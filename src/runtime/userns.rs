@@ -19,9 +19,11 @@ use serde::{Deserialize, Serialize};
 
 use super::idmap::{HolderMap, IdMaps, Reach};
 use super::subid::find_helper;
+use crate::sys::beside::{Bystander, ProgramBeside};
 use crate::sys::channel::Channel;
 use crate::sys::namespace::NamespaceHandle;
-use crate::sys::process::{CloneRequest, Forked, clone3, exec_path, exit_now};
+use crate::sys::process::{CloneRequest, Forked, clone3, exit_now};
+use crate::sys::schedule::place_elsewhere;
 use crate::sys::{Called, Ignored, SysError, SysResult};
 
 /// Why the user's namespace could not be entered.
@@ -120,24 +122,60 @@ pub(super) fn make_namespace(map: &HolderMap) -> Result<(), UsernsError> {
             deny_setgroups("self").map_err(UsernsError::Map)?;
             write_maps("self", &map.maps).map_err(UsernsError::Map)
         }
-        Reach::Ranges => make_with_helpers(map),
+        Reach::Ranges => {
+            let made = NamespaceInTheMaking::begin(&map.maps)?;
+            let joined = made.finish(|namespace| setns(namespace, CloneFlags::CLONE_NEWUSER))?;
+            Ok(joined.called(|| "setns(CLONE_NEWUSER)")?)
+        }
         Reach::All => make_as_root(map),
     }
 }
 
-/// Forks newuidmap and newgidmap before leaving the caller's namespace, lets both loose at once
-/// after, and waits for them: each costs a millisecond.
-fn make_with_helpers(map: &HolderMap) -> Result<(), UsernsError> {
-    let own = std::process::id();
-    let (uid_line, gid_line) = (map.maps.uids_text(" "), map.maps.gids_text(" "));
-    let uid_helper = MapHelper::fork("newuidmap", own, &uid_line)?;
-    let gid_helper = MapHelper::fork("newgidmap", own, &gid_line)?;
-    unshare(CloneFlags::CLONE_NEWUSER)
-        .called(|| "unshare(CLONE_NEWUSER)")
-        .map_err(UsernsError::Refused)?;
-    let (uid_running, gid_running) = (uid_helper.release()?, gid_helper.release()?);
-    uid_running.finish(&uid_line)?;
-    gid_running.finish(&gid_line)
+/// A user namespace that newuidmap and newgidmap are writing the map of, both at once, beside this
+/// process: each takes a millisecond and more.
+#[derive(Debug)]
+pub(super) struct NamespaceInTheMaking {
+    namespace: OwnedFd,
+    uid_helper: MapHelper,
+    gid_helper: MapHelper,
+    /// The namespace's only process, which the helpers are given the number of.
+    #[expect(dead_code, reason = "it ends when it is dropped")]
+    inhabitant: Bystander,
+}
+
+impl NamespaceInTheMaking {
+    /// Makes the namespace and lets the helpers loose. The caller must be single-threaded.
+    ///
+    /// # Errors
+    ///
+    /// [`UsernsError::Refused`], [`UsernsError::HelperMissing`].
+    pub(super) fn begin(maps: &IdMaps) -> Result<Self, UsernsError> {
+        let request = CloneRequest {
+            namespaces: CloneFlags::CLONE_NEWUSER.bits().cast_unsigned().into(),
+            ..CloneRequest::default()
+        };
+        let inhabitant = Bystander::start(&request).map_err(UsernsError::Refused)?;
+        let namespace = open_of(inhabitant.pid())?;
+        let (uid_helper, gid_helper) = map_helpers(inhabitant.pid(), maps)?;
+        Ok(Self {
+            namespace,
+            uid_helper,
+            gid_helper,
+            inhabitant,
+        })
+    }
+
+    /// Gives the namespace to `take` once both maps are written.
+    ///
+    /// # Errors
+    ///
+    /// What one of the helpers said.
+    pub(super) fn finish<T>(self, take: impl FnOnce(&OwnedFd) -> T) -> Result<T, UsernsError> {
+        self.uid_helper.finish()?;
+        self.gid_helper.finish()?;
+        // The inhabitant ends after that: nobody waits for it.
+        Ok(take(&self.namespace))
+    }
 }
 
 /// Writes both maps of the process `pid` by newuidmap and newgidmap, both at once.
@@ -146,77 +184,58 @@ fn make_with_helpers(map: &HolderMap) -> Result<(), UsernsError> {
 ///
 /// [`UsernsError::HelperMissing`], or what one of them said.
 pub fn write_maps_with_helpers(pid: i32, maps: &IdMaps) -> Result<(), UsernsError> {
-    let target = pid.cast_unsigned();
-    let (uid_line, gid_line) = (maps.uids_text(" "), maps.gids_text(" "));
-    let uid_helper = MapHelper::fork("newuidmap", target, &uid_line)?.release()?;
-    let gid_helper = MapHelper::fork("newgidmap", target, &gid_line)?.release()?;
-    uid_helper.finish(&uid_line)?;
-    gid_helper.finish(&gid_line)
+    let (uid_helper, gid_helper) = map_helpers(pid, maps)?;
+    uid_helper.finish()?;
+    gid_helper.finish()
 }
 
-/// A forked child that waits for a byte and then becomes newuidmap or newgidmap.
+fn map_helpers(target: i32, maps: &IdMaps) -> Result<(MapHelper, MapHelper), UsernsError> {
+    let uid_helper = MapHelper::spawn("newuidmap", target, maps.uids_text(" "))?;
+    let gid_helper = MapHelper::spawn("newgidmap", target, maps.gids_text(" "))?;
+    Ok((uid_helper, gid_helper))
+}
+
+/// newuidmap or newgidmap at work.
+#[derive(Debug)]
 struct MapHelper {
     program: &'static str,
-    pid: i32,
-    go: OwnedFd,
+    map: String,
+    process: ProgramBeside,
     words: OwnedFd,
 }
 
 impl MapHelper {
-    fn fork(program: &'static str, target: u32, map: &str) -> Result<Self, UsernsError> {
+    fn spawn(program: &'static str, target: i32, map: String) -> Result<Self, UsernsError> {
         let path = find_helper(program).ok_or(UsernsError::HelperMissing { program })?;
-        let (go_read, go) = cloexec_pipe()?;
         let (words, words_write) = cloexec_pipe()?;
-        match clone3(&CloneRequest::default())? {
-            Forked::Parent { pid, .. } => Ok(Self {
-                program,
-                pid,
-                go,
-                words,
-            }),
-            Forked::Child => {
-                drop(go);
-                let mut byte = [0_u8; 1];
-                if !matches!(nix::unistd::read(&go_read, &mut byte), Ok(1)) {
-                    exit_now(1);
-                }
-                nix::unistd::dup2_stderr(&words_write).ignored();
-                let mut words = vec![program.to_owned(), target.to_string()];
-                words.extend(map.split(' ').map(str::to_owned));
-                let c_strings = |texts: Vec<String>| -> Vec<CString> {
-                    texts
-                        .into_iter()
-                        .filter_map(|text| CString::new(text).ok())
-                        .collect()
-                };
-                let path = CString::new(path).unwrap_or_default();
-                drop(exec_path(&path, &c_strings(words), &[]));
-                exit_now(127)
-            }
-        }
+        let target = target.to_string();
+        let arguments = [program, &target].into_iter().chain(map.split(' '));
+        let arguments = arguments.filter_map(|text| CString::new(text).ok());
+        let path = CString::new(path).unwrap_or_default();
+        let process = ProgramBeside::start(path, arguments.collect(), &words_write)?;
+        // It works wherever it runs.
+        place_elsewhere(process.pid()).unwrap_or_default();
+        Ok(Self {
+            program,
+            map,
+            process,
+            words,
+        })
     }
 
-    fn release(self) -> SysResult<Self> {
-        nix::unistd::write(&self.go, b"g").called(|| "write(id map helper)")?;
-        Ok(self)
-    }
-
-    fn finish(self, map: &str) -> Result<(), UsernsError> {
-        drop(self.go);
+    fn finish(self) -> Result<(), UsernsError> {
         let mut words = String::new();
         drop(
             fs::File::from(self.words)
                 .take(4096)
                 .read_to_string(&mut words),
         );
-        let status = waitpid(Pid::from_raw(self.pid), None).called(|| "waitpid(id map helper)")?;
-        if matches!(status, WaitStatus::Exited(_, 0)) {
+        if matches!(self.process.wait()?, WaitStatus::Exited(_, 0)) {
             return Ok(());
         }
-        let (program, map) = (self.program, map.to_owned());
         Err(UsernsError::HelperFailed {
-            program,
-            map,
+            program: self.program,
+            map: self.map,
             words: words.trim().to_owned(),
         })
     }

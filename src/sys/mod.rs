@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "raw system calls live here and nowhere else")]
 
 pub mod account;
+pub mod beside;
 pub mod caps;
 pub mod channel;
 pub mod child;

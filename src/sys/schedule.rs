@@ -3,7 +3,7 @@
 //! thread that a program inherits over exec.
 
 use nix::errno::Errno;
-use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
 use super::{Called as _, SysError, SysResult};
@@ -19,6 +19,34 @@ pub fn set_affinity(processors: &[usize]) -> SysResult<()> {
     let mut all = processors.iter();
     all.try_for_each(|number| set.set(*number)).called(call)?;
     sched_setaffinity(Pid::from_raw(0), &set).called(call)
+}
+
+/// Moves the process `pid`, which has not run yet, to another processor than the caller's if it may
+/// use one. It may be moved back: this is where it starts.
+///
+/// Some kernels for virtual machines keep short-lived processes together on one processor, where
+/// those that are to work beside the caller would wait for it, or it for them.
+///
+/// # Errors
+///
+/// Those of sched_getaffinity(2) and sched_setaffinity(2).
+pub fn place_elsewhere(pid: i32) -> SysResult<()> {
+    let process = Pid::from_raw(pid);
+    let all = sched_getaffinity(process).called(|| format!("sched_getaffinity({pid})"))?;
+    // SAFETY: sched_getcpu(3) takes nothing.
+    let here = Errno::result(unsafe { libc::sched_getcpu() }).called(|| "sched_getcpu")?;
+    let mut others = all;
+    let unset = others.unset(here.unsigned_abs() as usize);
+    unset.called(|| format!("processor {here}"))?;
+    if others == CpuSet::new() {
+        return Ok(());
+    }
+    let keep_to = |processors| {
+        let set = sched_setaffinity(process, processors);
+        set.called(|| format!("sched_setaffinity({pid})"))
+    };
+    keep_to(&others)?;
+    keep_to(&all)
 }
 
 /// What sched_setattr(2) is given.
