@@ -2,11 +2,10 @@
 //! The `coracle` program: picks a hidden role of the binary or runs the command line.
 
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
 
-use coracle::engine::launch::install_overlay_server;
+use coracle::engine::launch::{RootDevice, install_overlay_server};
 use coracle::engine::roots::{FuseRoot, Owners, Task};
 use coracle::overlay_fuse::{Durability, Options, Ownership, Squash, serve};
 
@@ -46,14 +45,14 @@ fn main() -> ExitCode {
 }
 
 /// The server of a container's FUSE root, in a process that the monitor forked for it.
-fn serve_root(device: OwnedFd, root: &FuseRoot) -> i32 {
+fn serve_root(device: RootDevice, root: &FuseRoot) -> i32 {
     let options = match &root.task {
         Task::Everything => options_of_root(root),
         Task::Metadata { owners, paths } => {
             Options::of_metadata(root.layers.lower.clone(), owners, paths.clone())
         }
     };
-    i32::from(serve(device, &options).is_err())
+    i32::from(serve(device.opened, device.mounted, &options).is_err())
 }
 
 fn options_of_root(root: &FuseRoot) -> Options {

@@ -30,7 +30,7 @@ use std::os::fd::OwnedFd;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
-pub use attendant::{OverlayServer, install_overlay_server};
+pub use attendant::{OverlayServer, RootDevice, install_overlay_server};
 pub(super) use attendant::{serve_mount, start_overlay_server};
 pub(super) use bridges::{host_of, own_of, resolvers_of};
 pub use error::PrepareError;

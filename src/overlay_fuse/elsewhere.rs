@@ -9,6 +9,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
+use nix::sys::stat::FileStat;
 
 use super::nodes::{NodeId, ROOT};
 use super::overlay::Overlay;
@@ -16,6 +17,11 @@ use super::{DataSource, Options};
 
 /// Files up to this size are served.
 const SMALL: i64 = 32 << 10;
+
+/// Whether the data of a file that is shown as of this kind is read elsewhere, where it can be.
+pub(super) fn is_large(kind: u32, status: &FileStat) -> bool {
+    kind == libc::S_IFREG && status.st_size > SMALL
+}
 
 const METACOPY: &[u8] = b"user.overlay.metacopy";
 const REDIRECT: &[u8] = b"user.overlay.redirect";
@@ -53,17 +59,15 @@ impl Overlay {
         let Ok(file) = self.table.file(id) else {
             return Err(Errno::ENODATA);
         };
-        let (layer, is_regular) = (file.layer, file.kind == libc::S_IFREG);
-        let place = self
-            .elsewhere
-            .as_ref()
-            .and_then(|paths| paths.0.get(layer)?.clone());
-        let Some(mut path) = place.filter(|_| is_regular) else {
-            return Err(Errno::ENODATA);
-        };
-        if self.table.spot(id)?.stat()?.st_size <= SMALL {
+        // Of nearly all files this is asked once, so it must cost nothing; layers do not change.
+        if !file.is_large {
             return Err(Errno::ENODATA);
         }
+        let layer = file.layer;
+        let paths = self.elsewhere.as_ref();
+        let Some(mut path) = paths.and_then(|paths| paths.0.get(layer)?.clone()) else {
+            return Err(Errno::ENODATA);
+        };
         if name == METACOPY {
             return Ok(0);
         }

@@ -11,6 +11,7 @@ use nix::sys::stat::{FileStat, fstatat};
 use super::WhiteoutForms;
 use super::attributes::Shown;
 use super::backing::Name;
+use super::elsewhere::is_large;
 use super::ids::Squash;
 use super::layer::{NameSet, RawEntry, read_directory};
 use super::nodes::{Body, Directory, File, Key, Link, NodeId, Part};
@@ -354,7 +355,9 @@ impl Overlay {
             self.table
                 .insert(key, Body::File(File::new(kind, top.layer)))
         });
-        let is_shown = self.table.file(id)?.layer == top.layer;
+        let file = self.table.file(id)?;
+        file.is_large = is_large(kind, &top.status);
+        let is_shown = file.layer == top.layer;
         let link = Link {
             parent,
             name: name.clone(),

@@ -78,6 +78,8 @@ mod xattrs;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
@@ -284,14 +286,24 @@ pub enum OverlayError {
 /// layers carry and in a mount namespace where the layers' paths lead to them. The process gets a
 /// session of its own and lets go of the caller's terminal, streams and working directory.
 ///
-/// The mount must have `default_permissions` and `allow_other`, and `rootmode=40000`.
+/// The mount must have `default_permissions` and `allow_other`, and `rootmode=40000`. It may be made
+/// only while the layers are opened: `mounted` has a byte then, and its end if it cannot be made.
 ///
 /// # Errors
 ///
 /// [`OverlayError`], before the first request is answered for everything but
 /// [`OverlayError::Session`].
-pub fn serve(device: OwnedFd, options: &Options) -> Result<(), OverlayError> {
+pub fn serve(
+    device: OwnedFd,
+    mounted: Option<OwnedFd>,
+    options: &Options,
+) -> Result<(), OverlayError> {
     let overlay = overlay::Overlay::open(options)?;
     session::detach().map_err(|source| OverlayError::Detach { source })?;
+    if let Some(mounted) = mounted {
+        let mut byte = [0];
+        let read = File::from(mounted).read_exact(&mut byte);
+        read.map_err(|source| OverlayError::Session { source })?;
+    }
     session::run(device, overlay, || Ok(()))
 }

@@ -4,8 +4,8 @@
 //! is; the kernel reads it there (overlayfs documentation, "Data-only lower layers"; in a user
 //! namespace since Linux 6.16).
 //!
-//! It is made by a child of the monitor in the user's namespace, not by the container's stage in
-//! its own: an overlay reads and writes its layers with the rights of whoever mounted it, and the
+//! It is made by a child of the monitor with the rights of the user's namespace, not by the
+//! container's stage with its own: an overlay reads and writes its layers with the rights of whoever mounted it, and the
 //! owners of an image's files need have no id in the container. The stage is sent the mount.
 //!
 //! What is changed is written by the kernel, so that files of the upper layer belong to the
@@ -16,22 +16,26 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::wait::waitpid;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, pipe2, write};
 
 use super::handshake;
 use super::launch::{HybridRoot, OverlayLayers, StageFailure};
-use super::rootfs::{Access, fuse_mount, kernel_overlay_with_data};
+use super::mounts::sources::Loan;
+use super::rootfs::{Access, fuse_device, fuse_mount, kernel_overlay_with_data};
+use super::spawn::Attendant;
 use crate::layer_format::{read_layer_owners, write_layer_owners};
 use crate::sys::channel::Channel;
-use crate::sys::process::{CloneRequest, Forked, clone3, exit_now};
+use crate::sys::process::CloneRequest;
+use crate::sys::vfork::run_in_our_memory;
 use crate::sys::xattr::{self, Place, SetMode};
 use crate::sys::{Called, Ignored, SysError, SysResult};
 
@@ -39,72 +43,102 @@ use crate::sys::{Called, Ignored, SysError, SysResult};
 /// begins like that.
 pub const ROOT: &str = "//root";
 
-/// What the child says: that it sends the FUSE device, the mount, or words.
-const DEVICE: u8 = b'd';
-const MOUNT: u8 = b'm';
+/// What the child says: the server of the metadata, that it has sent the mount, or words.
+const SERVER: &str = "server ";
+const SENT: &[u8] = b"sent";
 
-/// Makes the root in a child, lets `serve` start the server of its device, and sends the mount
-/// over the stage's `line`.
+/// Sends what is lent to the stage `pid` over its `line`, and the root, whose server `attendant`
+/// forks: all by one child, which stands in the stage's mount namespace.
 ///
 /// # Errors
 ///
 /// What the child says, or why it says nothing.
 pub fn lend(
     root: &HybridRoot,
-    line: &Channel,
-    serve: &mut dyn FnMut(OwnedFd) -> SysResult<()>,
-) -> Result<(), StageFailure> {
+    loan: &Loan,
+    (pid, line): (i32, &Channel),
+    attendant: &mut dyn Attendant,
+) -> Result<Lender, StageFailure> {
     let setup = |error: SysError| StageFailure::setup(error.to_string());
     let (ours, theirs) = Channel::pair().map_err(setup)?;
-    match clone3(&CloneRequest::default()).map_err(setup)? {
-        Forked::Child => {
-            drop(ours);
-            if let Err(error) = make(root, &theirs) {
-                theirs.send(error.to_string().as_bytes(), None).ignored();
-            }
-            exit_now(0)
+    let mut work = || {
+        let enter = || loan.lend_here(pid, line);
+        let sent = make(root, &*attendant, &theirs, enter).and_then(|made| {
+            handshake::send_source(line, Path::new(ROOT), &made.root)?;
+            // Letting go of it takes the kernel milliseconds, which nobody is to wait for.
+            let _open_until_the_end = made.metadata.into_raw_fd();
+            theirs.send(SENT, None)
+        });
+        if let Err(error) = sent {
+            theirs.send(error.to_string().as_bytes(), None).ignored();
         }
-        Forked::Parent { pid, .. } => {
-            drop(theirs);
-            let lent = pass_on(&ours, line, serve);
-            drop(ours);
-            waitpid(Pid::from_raw(pid), None).ignored();
-            lent.map_err(|words| {
-                StageFailure::setup(format!("mount the root file system: {words}"))
-            })
-        }
+        0
+    };
+    let child = run_in_our_memory(&CloneRequest::default(), &mut work).map_err(setup)?;
+    let lender = Lender(Pid::from_raw(child));
+    drop(theirs);
+    let lent = hear(&ours, attendant);
+    let failure = |words| StageFailure::setup(format!("mount the root file system: {words}"));
+    lent.map(|()| lender).map_err(failure)
+}
+
+/// The child, which has done its work and may still be ending; waited for when this is dropped.
+#[derive(Debug)]
+pub struct Lender(Pid);
+
+impl Drop for Lender {
+    fn drop(&mut self) {
+        waitpid(self.0, None).ignored();
     }
 }
 
-fn pass_on(
-    child: &Channel,
-    line: &Channel,
-    serve: &mut dyn FnMut(OwnedFd) -> SysResult<()>,
-) -> Result<(), String> {
+fn hear(child: &Channel, attendant: &mut dyn Attendant) -> Result<(), String> {
     let words = |error: SysError| error.to_string();
     loop {
         let message = child.receive().map_err(words)?;
-        match (&message.bytes[..], message.fd) {
-            ([DEVICE], Some(device)) => serve(device).map_err(words)?,
-            ([MOUNT], Some(mount)) => {
-                return handshake::send_source(line, Path::new(ROOT), &mount).map_err(words);
-            }
-            ([], _) => return Err("the process that mounts it died".to_owned()),
-            (text, _) => return Err(String::from_utf8_lossy(text).into_owned()),
+        let text = String::from_utf8_lossy(&message.bytes);
+        let server = text.strip_prefix(SERVER).and_then(|pid| pid.parse().ok());
+        match (server, message.fd) {
+            (Some(pid), Some(pidfd)) => attendant.root_is_served(pid, pidfd).map_err(words)?,
+            _ if message.bytes == SENT => return Ok(()),
+            _ if text.is_empty() => return Err("the process that mounts it died".to_owned()),
+            _ => return Err(text.into_owned()),
         }
     }
 }
 
-/// In the child.
-fn make(root: &HybridRoot, line: &Channel) -> SysResult<()> {
-    own_mounts()?;
+/// In the child, which `enter` takes to a mount namespace where it may mount. The server is forked
+/// before, for it would keep that alive, and has its layers open when it is first asked.
+fn make(
+    root: &HybridRoot,
+    attendant: &dyn Attendant,
+    line: &Channel,
+    enter: impl FnOnce() -> SysResult<()>,
+) -> SysResult<Made> {
+    let device = fuse_device()?;
+    let (mounted, say_mounted) = pipe2(OFlag::O_CLOEXEC).called(|| "pipe2")?;
+    let copy = device.try_clone().called(|| "dup(/dev/fuse)")?;
+    if let Some((pid, pidfd)) = attendant.fork_root_server(copy, mounted)? {
+        let words = format!("{SERVER}{pid}");
+        line.send(words.as_bytes(), Some(pidfd.as_fd()))?;
+    }
     claim(root)?;
-    let (metadata, device) = fuse_mount(Access::Read)?;
-    line.send(&[DEVICE], Some(device.as_fd()))?;
+    enter()?;
+    let metadata = fuse_mount(&device, Access::Read)?;
     // A server that dies must be the last who had the device: requests fail then.
     drop(device);
+    write(&say_mounted, b"m").called(|| "write([server])")?;
     let mount = kernel_overlay_with_data(&root.layers, &by_number(&metadata), &root.data)?;
-    line.send(&[MOUNT], Some(mount.as_fd()))
+    Ok(Made {
+        root: mount,
+        metadata,
+    })
+}
+
+/// The mounts, attached nowhere.
+struct Made {
+    root: OwnedFd,
+    metadata: OwnedFd,
 }
 
 fn by_number(opened: &OwnedFd) -> PathBuf {

@@ -71,7 +71,8 @@ pub fn mount_root(
 }
 
 fn served_root(serve: &mut dyn FnMut(OwnedFd) -> SysResult<()>) -> SysResult<OwnedFd> {
-    let (mount, device) = fuse_mount(Access::Everything)?;
+    let device = fuse_device()?;
+    let mount = fuse_mount(&device, Access::Everything)?;
     serve(device)?;
     Ok(mount)
 }
@@ -205,18 +206,23 @@ pub enum Access {
     Read,
 }
 
-/// A FUSE file system whose requests come from the returned device. Both must be made in one
-/// user namespace: the kernel refuses a device that was opened in another one.
+/// A device for the requests of a FUSE file system.
 ///
 /// # Errors
 ///
-/// What opening the device and the mount calls say.
-pub fn fuse_mount(access: Access) -> SysResult<(OwnedFd, OwnedFd)> {
-    let device = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/fuse")
-        .called(|| "open(\"/dev/fuse\")")?;
+/// What opening it says.
+pub fn fuse_device() -> SysResult<OwnedFd> {
+    let device = OpenOptions::new().read(true).write(true).open("/dev/fuse");
+    device.map(OwnedFd::from).called(|| "open(\"/dev/fuse\")")
+}
+
+/// A FUSE file system whose requests come from `device`. Both must be made in one user namespace:
+/// the kernel refuses a device that was opened in another one.
+///
+/// # Errors
+///
+/// What the mount calls say.
+pub fn fuse_mount(device: &OwnedFd, access: Access) -> SysResult<OwnedFd> {
     let context = FsContext::open("fuse")?;
     context.set("source", "coracle")?;
     context.set("fd", &device.as_raw_fd().to_string())?;
@@ -228,8 +234,7 @@ pub fn fuse_mount(access: Access) -> SysResult<(OwnedFd, OwnedFd)> {
     if access == Access::Read {
         context.flag("ro")?;
     }
-    let mount = context.mount(MountAttr::NODEV)?;
-    Ok((mount, device.into()))
+    context.mount(MountAttr::NODEV)
 }
 
 fn text(path: &Path) -> String {

@@ -12,7 +12,7 @@ use super::handshake::{self, FromInit, ToInit};
 use super::hybrid;
 use super::init;
 use super::launch::{GroupPolicy, Join, Launch, MapWriter, ProgramIo, Root, StageFailure};
-use super::mounts::sources;
+use super::mounts::sources::{Loan, lend_shared_shm};
 use super::userns;
 use crate::sys::channel::{Channel, Message};
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
@@ -29,6 +29,9 @@ pub struct Spawned {
     /// The master of its terminal.
     pub console: Option<OwnedFd>,
 }
+
+/// The process that serves a FUSE root, by its number and as a descriptor, if there is one.
+pub type RootServer = Option<(i32, OwnedFd)>;
 
 /// What the monitor does while the init stage works.
 pub trait Attendant {
@@ -77,6 +80,25 @@ pub trait Attendant {
     ///
     /// What forking says.
     fn serve_root(&mut self, device: OwnedFd) -> SysResult<()>;
+
+    /// Forks the server of a FUSE root that is mounted only when `mounted` has a byte to read, as a
+    /// child of the monitor. Called in a process that is none: what is kept here may be lost.
+    ///
+    /// # Errors
+    ///
+    /// What forking says.
+    fn fork_root_server(&self, _device: OwnedFd, _mounted: OwnedFd) -> SysResult<RootServer> {
+        Ok(None)
+    }
+
+    /// That server was forked.
+    ///
+    /// # Errors
+    ///
+    /// What looking at it says.
+    fn root_is_served(&mut self, _pid: i32, _pidfd: OwnedFd) -> SysResult<()> {
+        Ok(())
+    }
 
     /// The volume that is mounted at `container_path` has what the image has there.
     fn filled(&mut self, container_path: &Path);
@@ -160,10 +182,15 @@ fn attend(
     attendant.forked(pid)?;
     step(|| format!("write the id maps of process {pid}"));
     write_maps(launch, pid)?;
-    setup(|| sources::lend(launch, pid, mountpoint, line))?;
-    if let Root::Hybrid(root) = &launch.root {
-        hybrid::lend(root, line, &mut |device| attendant.serve_root(device))?;
-    }
+    let loan = Loan::of(launch, mountpoint);
+    let _lender = match &launch.root {
+        Root::Hybrid(root) => Some(hybrid::lend(root, &loan, (pid, line), attendant)?),
+        Root::Kernel(_) | Root::Fuse(_) | Root::Directory(_) | Root::Machine(_) => {
+            setup(|| loan.lend(pid, line))?;
+            None
+        }
+    };
+    setup(|| lend_shared_shm(launch, line))?;
     attendant.mapped(network)?;
     setup(|| ToInit::Mapped.send(line))?;
     let mut console = None;

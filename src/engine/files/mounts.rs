@@ -19,7 +19,9 @@ use crate::engine::launch::serve_mount;
 use crate::engine::roots::{self, FuseRoot};
 use crate::engine::unshare::is_initial_root;
 use crate::runtime::launch::OverlayLayers;
-use crate::runtime::rootfs::{Access, fuse_mount, kernel_overlay, kernel_overlay_read_only};
+use crate::runtime::rootfs::{
+    Access, fuse_device, fuse_mount, kernel_overlay, kernel_overlay_read_only,
+};
 use crate::state::liveness::Observed;
 use crate::state::record::ContainerRecord;
 use crate::sys::mount::{Depth, attach, clone_tree, current_dir};
@@ -186,7 +188,8 @@ impl Engine {
         if Upper::of(&layers.upper).is_mapped() {
             let root = FuseRoot::of_layers(layers);
             return Ok(Box::new(move || {
-                let (mount, device) = fuse_mount(Access::Everything)?;
+                let device = fuse_device()?;
+                let mount = fuse_mount(&device, Access::Everything)?;
                 serve_mount(device, &root)?;
                 Ok(mount)
             }));

@@ -27,7 +27,7 @@ use crate::network::uplink::{self, Forwards, Program, Request, Target};
 use crate::runtime::hybrid::own_mounts;
 use crate::runtime::launch::StageFailure;
 use crate::runtime::machine::make_lower;
-use crate::runtime::spawn::Attendant;
+use crate::runtime::spawn::{Attendant, RootServer};
 use crate::runtime::userns::chain;
 use crate::state::atomic::StagedFile;
 use crate::state::connection::ConnectionPlan;
@@ -42,7 +42,17 @@ use crate::sys::{Called, Ignored, SysError, SysResult};
 /// Serves a FUSE root until it is unmounted; the value is the exit code of the server's process.
 /// The overlay file system is a role of the binary that the engine does not know: `main` installs
 /// it.
-pub type OverlayServer = fn(OwnedFd, &FuseRoot) -> i32;
+pub type OverlayServer = fn(RootDevice, &FuseRoot) -> i32;
+
+/// Where the requests for a FUSE root come from.
+#[derive(Debug)]
+pub struct RootDevice {
+    /// The device.
+    pub opened: OwnedFd,
+    /// Says with a byte that the root is mounted, and with its end that it never will be; without
+    /// it the root is mounted already.
+    pub mounted: Option<OwnedFd>,
+}
 
 static OVERLAY_SERVER: OnceLock<OverlayServer> = OnceLock::new();
 
@@ -96,10 +106,31 @@ impl Attendant for StartAttendant<'_> {
             return Ok(());
         };
         step(|| "start the server of the FUSE overlay");
-        if let Some((pid, pidfd)) = start_overlay_server(device, root)? {
-            self.root_server = Some((ProcessIdentity::of(pid)?, pidfd));
-            self.ready = None;
+        match start_overlay_server(device, root)? {
+            Some((pid, pidfd)) => self.root_is_served(pid, pidfd),
+            None => Ok(()),
         }
+    }
+
+    fn fork_root_server(&self, device: OwnedFd, mounted: OwnedFd) -> SysResult<RootServer> {
+        let Some(root) = &self.prepared.fuse else {
+            return Ok(None);
+        };
+        step(|| "start the server of the metadata");
+        let device = RootDevice {
+            opened: device,
+            mounted: Some(mounted),
+        };
+        let sibling = CloneRequest {
+            sibling: true,
+            ..CloneRequest::default()
+        };
+        fork_overlay_server(device, root, &sibling)
+    }
+
+    fn root_is_served(&mut self, pid: i32, pidfd: OwnedFd) -> SysResult<()> {
+        self.root_server = Some((ProcessIdentity::of(pid)?, pidfd));
+        self.ready = None;
         Ok(())
     }
 
@@ -291,16 +322,31 @@ impl StartAttendant<'_> {
 pub(in crate::engine) fn start_overlay_server(
     device: OwnedFd,
     root: &FuseRoot,
-) -> SysResult<Option<(i32, OwnedFd)>> {
+) -> SysResult<RootServer> {
+    let device = RootDevice {
+        opened: device,
+        mounted: None,
+    };
+    fork_overlay_server(device, root, &CloneRequest::default())
+}
+
+/// The same, with whose child it is.
+fn fork_overlay_server(
+    device: RootDevice,
+    root: &FuseRoot,
+    request: &CloneRequest<'_>,
+) -> SysResult<RootServer> {
     let Some(server) = OVERLAY_SERVER.get() else {
         return Ok(None);
     };
-    match clone3(&CloneRequest::default())? {
+    match clone3(request)? {
         Forked::Child => {
             // Its parent's end is its own: nothing is left to serve.
             prctl::set_pdeathsig(Signal::SIGKILL).ignored();
             prctl::set_name(c"coracle-overlay").ignored();
-            drop(close_all_but(&[0, 1, 2, device.as_raw_fd()]));
+            let mut kept = vec![0, 1, 2, device.opened.as_raw_fd()];
+            kept.extend(device.mounted.as_ref().map(AsRawFd::as_raw_fd));
+            drop(close_all_but(&kept));
             exit_now(serve(*server, device, root))
         }
         Forked::Parent { pid, pidfd } => Ok(Some((pid, pidfd))),
@@ -325,6 +371,10 @@ pub(in crate::engine) fn serve_mount(device: OwnedFd, root: &FuseRoot) -> SysRes
                 .map_or_else(ToString::to_string, |()| String::new());
             theirs.send(format!("!{words}").as_bytes(), None).ignored();
             drop(close_all_but(&[0, 1, 2, device.as_raw_fd()]));
+            let device = RootDevice {
+                opened: device,
+                mounted: None,
+            };
             exit_now(left.map_or(1, |()| serve(*server, device, root)))
         }
         Forked::Parent { .. } => {
@@ -340,7 +390,7 @@ pub(in crate::engine) fn serve_mount(device: OwnedFd, root: &FuseRoot) -> SysRes
 /// How long a network program may take.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
-fn serve(server: OverlayServer, device: OwnedFd, root: &FuseRoot) -> i32 {
+fn serve(server: OverlayServer, device: RootDevice, root: &FuseRoot) -> i32 {
     match prepare_server(root) {
         Ok(root) => server(device, &root),
         Err(_) => 1,

@@ -136,6 +136,8 @@ pub(super) struct File {
     pub(super) setid: bool,
     /// Whether there is a security.capability attribute, once known.
     pub(super) has_caps: Option<bool>,
+    /// It was found with more data than is served beside another overlay.
+    pub(super) is_large: bool,
     recent: bool,
 }
 
@@ -197,6 +199,7 @@ impl File {
             nlink_bias: 0,
             setid: false,
             has_caps: None,
+            is_large: false,
             recent: false,
         }
     }

@@ -95,23 +95,53 @@ enum How {
     OthersTree(Depth),
 }
 
-/// Opens for the stage `pid` what it cannot open and sends it over `line`.
+/// What is opened for a stage.
+#[derive(Debug)]
+pub struct Loan(Vec<Wanted>);
+
+impl Loan {
+    /// What the stage of `launch` cannot open itself.
+    pub fn of(launch: &Launch, mountpoint: &Path) -> Self {
+        let caller = (geteuid().as_raw(), getegid().as_raw());
+        // A plan that makes no sense is the stage's to report.
+        let plan = plan(launch.spec.mounts().as_deref().unwrap_or_default()).unwrap_or_default();
+        let mut list = Vec::new();
+        if root_outside(&launch.maps) != caller {
+            list = unreachable_by_stage(launch, mountpoint, &plan);
+        }
+        list.extend(plan.iter().filter_map(mapped));
+        Self(list)
+    }
+
+    /// Opens it in a child that joins the stage `pid`, and sends it over `line`.
+    ///
+    /// # Errors
+    ///
+    /// What forking says. What cannot be opened is left to the stage, whose own attempt has the
+    /// error.
+    pub fn lend(&self, pid: i32, line: &Channel) -> SysResult<()> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        lend_from(pid, CloneFlags::CLONE_NEWNS, &self.0, line)
+    }
+
+    /// The same in this process, which is in the mount namespace of the stage for good then.
+    ///
+    /// # Errors
+    ///
+    /// What joining and sending says.
+    pub(in crate::runtime) fn lend_here(&self, pid: i32, line: &Channel) -> SysResult<()> {
+        send_from(pid, CloneFlags::CLONE_NEWNS, &self.0, line)
+    }
+}
+
+/// Sends the /dev/shm that is shared, if there is one, over the line of the stage.
 ///
 /// # Errors
 ///
-/// What forking says. What cannot be opened is left to the stage, whose own attempt has the error.
-pub fn lend(launch: &Launch, pid: i32, mountpoint: &Path, line: &Channel) -> SysResult<()> {
-    let caller = (geteuid().as_raw(), getegid().as_raw());
-    // A plan that makes no sense is the stage's to report.
-    let plan = plan(launch.spec.mounts().as_deref().unwrap_or_default()).unwrap_or_default();
-    let mut list = Vec::new();
-    if root_outside(&launch.maps) != caller {
-        list = unreachable_by_stage(launch, mountpoint, &plan);
-    }
-    list.extend(plan.iter().filter_map(mapped));
-    if !list.is_empty() {
-        lend_from(pid, CloneFlags::CLONE_NEWNS, &list, line)?;
-    }
+/// As [`Loan::lend`].
+pub fn lend_shared_shm(launch: &Launch, line: &Channel) -> SysResult<()> {
     let Some((name, owner)) = &launch.shared_shm else {
         return Ok(());
     };
@@ -191,19 +221,19 @@ fn root_outside(maps: &IdMaps) -> (u32, u32) {
 /// Forks into the mount namespace of `pid`: only there a mount can be copied from.
 fn lend_from(pid: i32, namespaces: CloneFlags, list: &[Wanted], line: &Channel) -> SysResult<()> {
     match clone3(&CloneRequest::default())? {
-        Forked::Child => {
-            let sent = enter(pid, namespaces).and_then(|root| {
-                list.iter()
-                    .filter_map(|wanted| Some((wanted, open(&root, wanted, pid).ok()?)))
-                    .try_for_each(|(wanted, fd)| handshake::send_source(line, &wanted.name, &fd))
-            });
-            exit_now(i32::from(sent.is_err()))
-        }
+        Forked::Child => exit_now(i32::from(send_from(pid, namespaces, list, line).is_err())),
         Forked::Parent { pid, .. } => {
             nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).ignored();
             Ok(())
         }
     }
+}
+
+fn send_from(pid: i32, namespaces: CloneFlags, list: &[Wanted], line: &Channel) -> SysResult<()> {
+    let root = enter(pid, namespaces)?;
+    list.iter()
+        .filter_map(|wanted| Some((wanted, open(&root, wanted, pid).ok()?)))
+        .try_for_each(|(wanted, fd)| handshake::send_source(line, &wanted.name, &fd))
 }
 
 fn enter(pid: i32, namespaces: CloneFlags) -> SysResult<File> {
