@@ -103,6 +103,11 @@ impl Log {
         self.write_batch();
     }
 
+    /// Closes the file, for who removes it: see [`crate::state::tree`] about files that are open.
+    pub(super) fn close(&mut self) {
+        self.file = None;
+    }
+
     /// Gives buffers back.
     pub(super) fn shrink(&mut self) {
         self.batch.shrink_to_fit();

@@ -286,6 +286,7 @@ impl Monitor {
     }
 
     fn end(&mut self, conduct: &mut dyn Conduct, code: i32) -> i32 {
+        self.log.close();
         conduct.clean_up();
         self.tell_clients(code);
         code

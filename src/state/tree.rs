@@ -155,6 +155,10 @@ enum Obstacle {
 /// run out however deep a container made its tree.
 const MAX_DEPTH: usize = 64;
 
+/// How often a directory is emptied to which something comes meanwhile. A network file system and
+/// FUSE give a file that is still open another name there each time that it is removed.
+const ROUNDS: u32 = 100;
+
 #[derive(Default)]
 struct Removal {
     depth: usize,
@@ -200,9 +204,9 @@ impl Removal {
         }
         let directory = open_directory(parent, name)?;
         self.depth += 1;
-        loop {
+        for round in 1.. {
             let found = entries(&directory)?;
-            let listed_empty = found.is_empty();
+            let is_last = found.is_empty() || round == ROUNDS;
             for (entry, kind) in found {
                 let top = top.unwrap_or(directory.as_fd());
                 if kind == Some(Type::Directory) {
@@ -214,7 +218,7 @@ impl Removal {
             if remove_empty(parent, name)? {
                 break;
             }
-            if listed_empty {
+            if is_last {
                 let not_empty = sys_error("rmdir", name, Errno::ENOTEMPTY);
                 return Err(Obstacle::Refused(not_empty));
             }
@@ -382,6 +386,29 @@ mod tests {
         let trees = ["wide", "narrow", "empty", "file", "missing"].map(tree);
         assert!(remove_trees(&trees).is_empty());
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    /// As a network file system does, which gives a file that is open another name.
+    #[test]
+    fn a_directory_that_is_filled_again_and_again_is_given_up_in_the_end() {
+        let root = tempfile::tempdir().unwrap();
+        let tree = root.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    drop(File::create(tree.join("again")));
+                }
+            });
+            let removed = remove_tree(&tree);
+            done.store(true, Ordering::Relaxed);
+            let given_up = |error: &RemoveTreeError| match error {
+                RemoveTreeError::Refused { source, .. } => source.errno == Errno::ENOTEMPTY,
+                RemoveTreeError::NeedsNamespace { .. } => false,
+            };
+            assert!(removed.as_ref().err().is_none_or(given_up), "{removed:?}");
+        });
     }
 
     #[test]

@@ -112,7 +112,9 @@ fn file_system(path: &Path) -> (&'static str, Kind) {
 ///
 /// [`StateError::Owners`].
 pub(in crate::engine) fn check_xattrs(data_root: &Path) -> Result<(), StateError> {
-    let refused = File::open(data_root).is_ok_and(|directory| {
+    // One that is not there yet will be on the file system of what is.
+    let nearest = data_root.ancestors().find_map(|path| File::open(path).ok());
+    let refused = nearest.is_some_and(|directory| {
         let place = xattr::Place::Descriptor(directory.as_fd());
         xattr::get(place, c"user.coracle.trial", &mut []) == Err(Errno::EOPNOTSUPP)
     });

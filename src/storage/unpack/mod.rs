@@ -17,6 +17,7 @@ mod tree;
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use self::path::CleanPath;
@@ -83,6 +84,11 @@ pub(crate) enum UnpackError {
     EmptyLink { path: String },
     #[error("member {path:?}")]
     Member { path: String, source: SysError },
+    #[error(
+        "member {path:?}: the file system of the store gives no file to another id, as some on a \
+         network; keep the store on a local disk: graphroot in ~/.config/containers/storage.conf"
+    )]
+    KeepsOwners { path: String },
     #[error("finish the layer")]
     Finish { source: SysError },
     #[error("keep how the layer's archive was made")]
@@ -168,7 +174,7 @@ fn place_member(
                 return Err(UnpackError::NoLinkTarget { path, target });
             };
             match tree.hard_link(&path, &link) {
-                Err(error) if error.errno == nix::errno::Errno::ENOENT => {
+                Err(error) if error.errno == Errno::ENOENT => {
                     let path = shown();
                     return Err(UnpackError::NoLinkTarget { path, target });
                 }
@@ -185,9 +191,12 @@ fn place_member(
         | MemberKind::Directory
         | MemberKind::Fifo => tree.node(&path, member),
     };
-    placed.map_err(|source| UnpackError::Member {
-        path: shown(),
-        source,
+    placed.map_err(|source| {
+        let path = shown();
+        if source.errno == Errno::EPERM && source.call.starts_with("fchown") {
+            return UnpackError::KeepsOwners { path };
+        }
+        UnpackError::Member { path, source }
     })
 }
 
