@@ -41,6 +41,8 @@ pub(super) struct Life<'p> {
     listeners: Vec<Listener>,
     /// The process whose namespaces it joins.
     joined: Option<ProcessIdentity>,
+    /// Whether its user asked for its end.
+    asked_to_end: bool,
     /// From an exit record to the end of the clean-up: a new start in between would lose its
     /// sockets to the clean-up of the old run, and a `stop` that has just looked would write its
     /// mark over the exit.
@@ -75,6 +77,7 @@ impl<'p> Life<'p> {
             plan: None,
             listeners,
             joined,
+            asked_to_end: false,
             lock: None,
         }
     }
@@ -89,6 +92,12 @@ impl<'p> Life<'p> {
 
     pub(super) fn prepared(&self) -> &Prepared {
         self.prepared
+    }
+
+    /// The monitor's own exit code, where its container ended with `code`: a service manager takes
+    /// that for the service's, and one that was stopped has not failed.
+    pub(super) fn monitor_code(&self, code: i32) -> i32 {
+        if self.asked_to_end { 0 } else { code }
     }
 
     fn lock(&mut self) {
@@ -175,6 +184,7 @@ impl Conduct for Life<'_> {
         let now = self.read();
         let comes_again = self.comes_again(report, &now);
         let state = ended(now, report);
+        self.asked_to_end = state.stopped_by_user;
         if !comes_again {
             self.write_last(&state);
             return Next::End;
@@ -199,6 +209,7 @@ impl Conduct for Life<'_> {
     fn start_again(&mut self, pause: Pause) -> Result<Run, i32> {
         self.lock();
         let now = self.read();
+        self.asked_to_end = now.stopped_by_user;
         let wanted = now.status == Status::Restarting && !now.stopped_by_user && !now.restarting;
         let over = ContainerState {
             status: Status::Exited,

@@ -88,7 +88,7 @@ pub(super) fn monitor(
             let supervision = supervision(life.prepared(), run, &store, client);
             let code = crate::monitor::run(supervision, &mut life);
             drop(line.send(format!("x{code}").as_bytes(), None));
-            0
+            life.monitor_code(code)
         }
         Err(failure) => {
             prepared.undo();
