@@ -16,6 +16,27 @@ use super::health::{HealthRequest, HealthSettings};
 use super::id::{ContainerId, PodId};
 use super::limits::Limits;
 
+/// A document of which only what says something is written: most of what can be asked for is not,
+/// and lists read a thousand of them.
+macro_rules! sparse {
+    (
+        $(#[$about:meta])*
+        pub struct $name:ident { $($(#[$field_about:meta])* pub $field:ident: $type:ty,)* }
+    ) => {
+        $(#[$about])*
+        #[derive(Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct $name {
+            $($(#[$field_about])* #[serde(skip_serializing_if = "is_default")] pub $field: $type,)*
+        }
+    };
+}
+
+/// Whether a field says nothing.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// `container.json`: what a container is. Replaced as a whole, never edited in place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContainerRecord {
@@ -39,12 +60,12 @@ impl ContainerRecord {
     }
 }
 
+sparse! {
 /// What the user asked of a new container: plain data, complete before anything is done.
 ///
 /// Values are kept as typed where their meaning depends on the moment of the start (a user name,
 /// a network), so that inspect can show them and a later start can resolve them again.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ContainerRequest {
     /// The image as typed; empty with `--rootfs`.
     pub image: String,
@@ -159,10 +180,8 @@ pub struct ContainerRequest {
     /// `--cgroups`: `enabled`, `disabled`, `no-conmon`, `split`.
     pub cgroups: Option<String>,
     /// `--cgroup-parent`: below which cgroup its own is made.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroup_parent: Option<String>,
     /// What it may use of the machine.
-    #[serde(skip_serializing_if = "Limits::is_empty")]
     pub limits: Limits,
     /// `--stop-signal`, as typed.
     pub stop_signal: Option<String>,
@@ -229,15 +248,14 @@ pub struct ContainerRequest {
     /// `--no-healthcheck`: the image's health check is not used.
     pub no_healthcheck: bool,
     /// `--health-*`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthRequest>,
     /// The command line that created it, for inspect.
     pub create_command: Vec<String>,
     /// `--pod`, as typed: a name, an id or `new:NAME`.
     pub pod: Option<String>,
     /// `--secret`, without anything secret.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretRequest>,
+}
 }
 
 /// One `--secret SOURCE[,…]`.
@@ -362,9 +380,9 @@ pub struct Ulimit {
     pub hard: u64,
 }
 
+sparse! {
 /// What a request resolved to when the container was created.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resolved {
     /// The image's id: 64 hexadecimal digits of its configuration; empty with `--rootfs`.
     pub image_id: String,
@@ -418,11 +436,10 @@ pub struct Resolved {
     /// What it is in its pod.
     pub role: PodRole,
     /// How its health is told, if it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthSettings>,
     /// What the names of the request's secrets meant, in their order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<ResolvedSecret>,
+}
 }
 
 /// The secret that a name meant when the container was made.
@@ -458,9 +475,9 @@ pub struct RecordedMaps {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdExtent(pub u32, pub u32, pub u32);
 
+sparse! {
 /// `state.json`: what a container is doing now.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ContainerState {
     /// What the last writer knew; [`super::liveness`] says what is true now.
     pub status: Status,
@@ -487,7 +504,6 @@ pub struct ContainerState {
     /// Whether `restart` ends it: `--rm` does not apply to that end.
     pub restarting: bool,
     /// Whether its monitor is to start it again after this end, whatever its restart policy.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub revived: bool,
     /// How often a restart policy started it again.
     pub restart_count: u32,
@@ -496,7 +512,6 @@ pub struct ContainerState {
     /// The engine that serves its root: `kernel`, `hybrid`, `fuse`, `bind`.
     pub storage_engine: String,
     /// Why it is that one.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub storage_reason: String,
     /// Children that outlive nothing but must end with it (network helpers, FUSE servers).
     pub helpers: Vec<ProcessIdentity>,
@@ -506,6 +521,7 @@ pub struct ContainerState {
     pub attachments: Vec<Attachment>,
     /// Its published ports, with the numbers that they have on the host.
     pub ports: Vec<PublishedPort>,
+}
 }
 
 /// A mount namespace that no other container has.
@@ -553,4 +569,37 @@ pub struct ProcessIdentity {
     pub pid: i32,
     /// Field 22 of /proc/PID/stat, in clock ticks since boot.
     pub start_time: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_holds_what_says_something() {
+        fn text<T: Serialize>(value: &T) -> String {
+            serde_json::to_string(value).unwrap()
+        }
+        assert_eq!(text(&ContainerRequest::default()), "{}");
+        assert_eq!(text(&Resolved::default()), "{}");
+        assert_eq!(text(&ContainerState::default()), "{}");
+        let request = ContainerRequest {
+            image: "i".to_owned(),
+            entrypoint: Some(Vec::new()),
+            sdnotify: NotifyMode::Ignore,
+            ..ContainerRequest::default()
+        };
+        let written = text(&request);
+        assert_eq!(
+            written,
+            r#"{"image":"i","entrypoint":[],"sdnotify":"ignore"}"#
+        );
+        let read: ContainerRequest = serde_json::from_str(&written).unwrap();
+        assert_eq!(read, request);
+        // As it was written before.
+        let whole = r#"{"image":"i","entrypoint":[],"workdir":null,"tty":false,"env":[],
+            "sdnotify":"ignore","limits":{},"no_such_field":1}"#;
+        let read: ContainerRequest = serde_json::from_str(whole).unwrap();
+        assert_eq!(read, request);
+    }
 }
