@@ -55,7 +55,6 @@ const COMMANDS: &[(&str, Absence)] = &[
     ("play", NotYet),
     ("plugin", Never("coracle has no plugins")),
     ("pod clone", NotYet),
-    ("quadlet", NotYet),
     ("sbom", Never("coracle has no bill-of-materials scanner")),
     ("scout", Never("coracle has no vulnerability scanner")),
     ("service", SWARM),

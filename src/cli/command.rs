@@ -188,6 +188,10 @@ pub(crate) const GROUPS: &[Group] = &[
         about: "Manage pods",
     },
     Group {
+        name: "quadlet",
+        about: "Manage quadlet files, which become services of systemd",
+    },
+    Group {
         name: runtime::GROUP,
         about: "Run containers from OCI bundles, as other engines ask for it",
     },

@@ -21,6 +21,7 @@ mod nothing;
 mod output_file;
 mod pflag;
 mod pod;
+mod quadlet;
 mod registry;
 mod runtime;
 mod secret;
@@ -46,6 +47,7 @@ pub(crate) const COMMANDS: &[&[Entry]] = &[
     manifest::COMMANDS,
     network::COMMANDS,
     pod::COMMANDS,
+    quadlet::COMMANDS,
     registry::COMMANDS,
     runtime::COMMANDS,
     secret::COMMANDS,

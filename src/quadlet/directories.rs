@@ -99,6 +99,14 @@ fn places(variables: &Variables, session: Session) -> Vec<Place> {
     }
 }
 
+/// Where files are put by those who can choose.
+pub(super) fn own(variables: &Variables, session: Session) -> PathBuf {
+    match (session, &variables.config) {
+        (Session::User, Some(config)) => config.join("containers/systemd"),
+        (Session::User, None) | (Session::System, _) => ADMINISTRATOR.into(),
+    }
+}
+
 /// The directories that are there, each once.
 pub(super) fn find(variables: &Variables, session: Session) -> Vec<PathBuf> {
     let mut found = Found::default();

@@ -10,6 +10,7 @@
 //! flags       tables of the keys that become flags
 //! kind        what files, services and the things they make are called
 //! service     the service of a container or a pod that is there already
+//! installed   files as their users list, install and remove them; manager asks systemd
 //! unit words  the format of systemd's files
 //! ```
 
@@ -21,9 +22,11 @@ mod flags;
 mod generator;
 mod image;
 mod install;
+mod installed;
 mod kind;
 mod kube;
 mod load;
+mod manager;
 mod mount;
 mod network;
 mod paths;
@@ -36,6 +39,7 @@ mod words;
 
 pub use convert::{ConvertError, Converted, Database, Host, Links, Session, convert};
 pub use generator::{main, program};
+pub use installed::{Existing, Installed, InstalledError, Quadlets, RunningService};
 pub use kind::Kind;
 pub use service::{OtherUnits, RESTARTS, Service, ServiceKind, as_it_is};
 pub use unit::{Unit, UnitError};

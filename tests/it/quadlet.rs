@@ -209,3 +209,55 @@ fn a_service_starts_what_is_there() {
         .expect(125)
         .says("none does not refer to a container or pod");
 }
+
+#[test]
+fn quadlet_files_are_installed_listed_and_removed() {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(sandbox.path("app")).unwrap();
+    sandbox.file("app/web.container", "[Container]\nImage=i\n");
+    sandbox.file("app/page", "hello\n");
+    let call = |words: &[&str]| {
+        let call = sandbox.call([&["quadlet"], words].concat());
+        call.env("XDG_CONFIG_HOME", sandbox.shown("config"))
+            .env(
+                "QUADLET_UNIT_DIRS",
+                sandbox.shown("config/containers/systemd"),
+            )
+            // No systemd of this machine is to be asked.
+            .env("PATH", "/nowhere")
+            .run()
+    };
+    // Root's are in /etc.
+    if !nix::unistd::getuid().is_root() {
+        let app = sandbox.shown("app");
+        let installed = call(&["install", &app]).expect(0);
+        installed.says("until systemd reads its files anew");
+        call(&["install", &app])
+            .expect(125)
+            .says("already exists, refusing to overwrite");
+        call(&["install", "--replace", "--reload-systemd=false", &app]).expect(0);
+        let row = "{{.Name}} {{.UnitName}} {{.Status}} {{.App}}";
+        let listed = call(&["list", "--noheading", "--format", row]).expect(0);
+        assert_eq!(
+            listed.out(),
+            "web.container web.service Not loaded .app.app"
+        );
+        assert_eq!(call(&["ls", "-q", "-f", "name=x*"]).expect(0).out(), "");
+        let text = call(&["print", "web.container"]).expect(0);
+        assert_eq!(text.out(), "[Container]\nImage=i");
+        assert_eq!(
+            call(&["rm", "web.container"]).expect(0).out(),
+            "web.container"
+        );
+        assert_eq!(
+            fs::read_dir(sandbox.path("config/containers/systemd"))
+                .unwrap()
+                .count(),
+            0
+        );
+    }
+    call(&["rm", "web.container"])
+        .expect(125)
+        .says("could not locate quadlet");
+    call(&["rm", "-i", "web.container"]).expect(0);
+}
