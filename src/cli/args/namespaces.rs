@@ -31,7 +31,7 @@ pub(crate) struct NamespaceArgs {
     /// IPC namespace to use
     #[arg(long)]
     ipc: Option<String>,
-    /// PID namespace to use
+    /// PID namespace to use; with host it sees the caller's processes, and may end them
     #[arg(long)]
     pub(super) pid: Option<String>,
     /// Run container in an existing pod, or in a new one with new:NAME

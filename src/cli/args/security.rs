@@ -23,7 +23,7 @@ pub(crate) struct SecurityArgs {
     /// Accepted: images are not signed for docker
     #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true", value_parser = super::boolean)]
     disable_content_trust: Option<bool>,
-    /// Give extended privileges to the container
+    /// Give extended privileges to the container: all of the caller's, with no filter and no mask
     #[arg(long)]
     privileged: bool,
     /// Policy for selecting a seccomp profile; only "default" exists
