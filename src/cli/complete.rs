@@ -13,6 +13,7 @@ use super::{COMMANDS, Context, globals, help};
 use crate::engine::image::ImageListRequest;
 use crate::engine::list::{ListRequest, ListScope};
 use crate::engine::pod::PodListRequest;
+use crate::engine::volume::Uses;
 use crate::oci::Reference;
 
 /// Whether candidates come with their one line of explanation.
@@ -237,7 +238,10 @@ pub(crate) fn words_of(
         candidates.extend(all.into_iter().map(|one| (one.name, one.id)));
     }
     if wanted.contains("VOLUME") {
-        let all = context.engine.list_volumes(&[]).unwrap_or_default();
+        let all = context
+            .engine
+            .list_volumes(&[], Uses::Left)
+            .unwrap_or_default();
         candidates.extend(all.into_iter().map(|one| (one.record.name, String::new())));
     }
     match wanted {

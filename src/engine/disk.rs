@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::error::EngineError;
 use super::list::{ListRequest, ListScope, Listed};
 use super::usage::disk_bytes;
-use super::volume::{ListedVolume, VolumeFailure};
+use super::volume::{ListedVolume, Uses, VolumeFailure};
 use super::{Engine, Report};
 use crate::storage::{Images, ListedImage, StorageError};
 
@@ -108,7 +108,7 @@ impl Engine {
         let listed = store.list()?;
         let documents = listed.iter().map(|one| document_bytes(&store, one));
         let documents = documents.collect();
-        let volumes = self.list_volumes(&[])?.into_iter();
+        let volumes = self.list_volumes(&[], Uses::Read)?.into_iter();
         let volumes = volumes.map(|listed| VolumeUsage {
             size_bytes: disk_bytes(listed.mountpoint.clone()),
             listed,

@@ -7,7 +7,8 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::AT_FDCWD;
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::sys::stat::Mode;
 
 use crate::sys::fs::{Renaming, rename as rename_at};
 use crate::sys::random::random_bytes;
@@ -188,12 +189,11 @@ const LARGEST: usize = 32 << 20;
 ///
 /// What open(2) and read(2) say; that it is larger than any file of ours.
 pub fn read_document(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)?;
-    let mut bytes = vec![0; 8 << 10];
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    // Not open(), after which musl closes it on exec once more: a call for each document.
+    let opened = openat(AT_FDCWD, path.as_ref(), flags, Mode::empty());
+    let mut file = File::from(opened.map_err(io::Error::from)?);
+    let mut bytes = vec![0; 4 << 10];
     let mut length = 0;
     loop {
         match file.read(&mut bytes[length..]) {

@@ -3,6 +3,7 @@
 
 use crate::cli::inspect::inspect_volumes;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::engine::volume::Uses;
 
 /// Flags of `volume inspect`.
 #[derive(Debug, clap::Args)]
@@ -34,7 +35,7 @@ impl Subcommand for Inspect {
         }
         let mut names = self.volumes;
         if self.all {
-            let listed = context.engine.list_volumes(&[]);
+            let listed = context.engine.list_volumes(&[], Uses::Left);
             let listed = listed.map_err(|error| super::failure(context, &error))?;
             names.extend(listed.into_iter().map(|one| one.record.name));
         }

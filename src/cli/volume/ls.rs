@@ -5,6 +5,7 @@ use crate::cli::args::list::{ListFlags, Listing};
 use crate::cli::inspect::{docker_volume_row, volume_value};
 use crate::cli::{CommandResult, Context, Subcommand};
 use crate::engine::Dialect;
+use crate::engine::volume::Uses;
 
 /// Flags of `volume ls`.
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,11 @@ impl Subcommand for List {
 
     fn run(self, context: &Context) -> CommandResult {
         let dialect = context.engine.dialect;
-        let listed = context.engine.list_volumes(&self.flags.filter);
+        let uses = match dialect {
+            Dialect::Podman => Uses::Left,
+            Dialect::Docker => Uses::Read,
+        };
+        let listed = context.engine.list_volumes(&self.flags.filter, uses);
         let listed = listed.map_err(|error| super::failure(context, &error))?;
         let rows = listed.iter().map(|one| match dialect {
             Dialect::Podman => volume_value(one, dialect),

@@ -3,7 +3,7 @@
 
 use crate::cli::args::Force;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
-use crate::engine::volume::{RemovedVolume, VolumeFailure};
+use crate::engine::volume::{RemovedVolume, Uses, VolumeFailure};
 
 /// Flags of `volume rm`.
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,7 @@ impl Subcommand for Remove {
         let engine = &context.engine;
         let mut words = self.volumes;
         if self.all {
-            let listed = engine.list_volumes(&[]);
+            let listed = engine.list_volumes(&[], Uses::Left);
             let listed = listed.map_err(|error| super::failure(context, &error))?;
             words.extend(listed.into_iter().map(|one| one.record.name));
         }

@@ -45,6 +45,12 @@ impl VolumeFilters {
         Ok(filters)
     }
 
+    /// Whether a test is about those who use a volume.
+    pub(super) fn ask_for_users(&self) -> bool {
+        let is_about_users = |test: &Test| matches!(test, Test::Dangling(_));
+        self.0.tests().any(is_about_users)
+    }
+
     pub(super) fn let_through(&self, listed: &ListedVolume) -> bool {
         self.0.hold(|test| test.holds(listed))
     }

@@ -65,6 +65,15 @@ pub enum Existing {
     Keep,
 }
 
+/// Whether a list of volumes knows who uses them: for that every container is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uses {
+    /// It does.
+    Read,
+    /// It need not.
+    Left,
+}
+
 /// A volume in a list.
 #[derive(Debug, Clone)]
 pub struct ListedVolume {
@@ -225,9 +234,17 @@ impl Engine {
     /// # Errors
     ///
     /// Filters that cannot be understood, and a store that cannot be read.
-    pub fn list_volumes(&self, filters: &[String]) -> Result<Vec<ListedVolume>, VolumeFailure> {
+    pub fn list_volumes(
+        &self,
+        filters: &[String],
+        uses: Uses,
+    ) -> Result<Vec<ListedVolume>, VolumeFailure> {
         let filters = VolumeFilters::parse(&self.volumes(), filters)?;
-        let users = self.volume_users()?;
+        let users = if uses == Uses::Read || filters.ask_for_users() {
+            self.volume_users()?
+        } else {
+            Users::default()
+        };
         let listed = self.volumes().list()?.into_iter();
         let listed = listed.filter_map(|name| self.listed(&name, &users).ok());
         Ok(listed.filter(|one| filters.let_through(one)).collect())

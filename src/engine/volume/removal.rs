@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::filter::VolumeFilters;
 use super::read_users;
-use super::{ListedVolume, VolumeFailure};
+use super::{ListedVolume, Uses, VolumeFailure};
 use crate::engine::remove::Running;
 use crate::engine::usage::tree_bytes;
 use crate::engine::{Engine, Report};
@@ -117,7 +117,7 @@ impl Engine {
         scope: PruneScope,
     ) -> Result<Vec<ListedVolume>, VolumeFailure> {
         let known = VolumeFilters::parse(&self.volumes(), filters)?;
-        let all = self.list_volumes(&[])?.into_iter();
+        let all = self.list_volumes(&[], Uses::Read)?.into_iter();
         let wanted = all.filter(|one| {
             let in_scope = scope == PruneScope::All || one.record.anonymous;
             in_scope && one.users.is_empty() && known.let_through(one)
