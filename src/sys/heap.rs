@@ -15,8 +15,9 @@ use dlmalloc::GlobalDlmalloc;
 #[derive(Debug, Clone, Copy)]
 pub struct Heap;
 
-/// musl maps blocks from 128 KiB on by themselves.
-const LARGE: usize = 256 * 1024;
+/// musl maps blocks from 128 KiB on by themselves, and grows those without a copy; the buffers of
+/// streams are mostly as large, and mostly empty.
+const LARGE: usize = 64 * 1024;
 
 const SMALL: GlobalDlmalloc = GlobalDlmalloc;
 
