@@ -245,9 +245,10 @@ impl Engine {
         } else {
             Users::default()
         };
-        let listed = self.volumes().list()?.into_iter();
-        let listed = listed.filter_map(|name| self.listed(&name, &users).ok());
-        Ok(listed.filter(|one| filters.let_through(one)).collect())
+        let volumes = self.volumes();
+        let names = volumes.list()?.into_iter();
+        let all = names.filter_map(|name| listed(&volumes, &name, &users).ok());
+        Ok(all.filter(|one| filters.let_through(one)).collect())
     }
 
     /// The volume that `text` names.
@@ -257,7 +258,7 @@ impl Engine {
     /// [`VolumeError::Missing`].
     pub fn volume(&self, text: &str) -> Result<ListedVolume, VolumeFailure> {
         let name = self.volumes().resolve(text)?;
-        Ok(self.listed(&name, &self.volume_users()?)?)
+        Ok(listed(&self.volumes(), &name, &self.volume_users()?)?)
     }
 
     /// Whether there is a volume of this very name.
@@ -265,18 +266,17 @@ impl Engine {
         self.volumes().load(name).is_ok()
     }
 
-    fn listed(&self, name: &str, users: &Users) -> Result<ListedVolume, VolumeError> {
-        let volumes = self.volumes();
-        Ok(ListedVolume {
-            record: volumes.load(name)?,
-            mountpoint: volumes.data(name),
-            users: users.of(name),
-        })
-    }
-
     fn volume_users(&self) -> Result<Users, VolumeFailure> {
         Ok(read_users(&self.store()?)?)
     }
+}
+
+fn listed(volumes: &Volumes, name: &str, users: &Users) -> Result<ListedVolume, VolumeError> {
+    Ok(ListedVolume {
+        record: volumes.load(name)?,
+        mountpoint: volumes.data(name),
+        users: users.of(name),
+    })
 }
 
 /// Which containers use which volume.
