@@ -20,7 +20,7 @@ pub struct Heap;
 /// streams are mostly as large, and mostly empty.
 const LARGE: usize = 64 * 1024;
 
-/// Behind Rust's lock, which is inlined: that of C's threads took 3 % of a command's time.
+/// Behind Rust's lock, which is inlined: that of C's threads had 3 % of the samples of a `run`.
 static SMALL: Mutex<Dlmalloc> = Mutex::new(Dlmalloc::new());
 
 fn small() -> MutexGuard<'static, Dlmalloc> {
