@@ -10,13 +10,13 @@ use crate::output::template::Template;
 use crate::output::value::Value;
 use crate::runtime::seccomp::{Host, Profile, compile};
 use crate::state::record::{ContainerRecord, ContainerState};
-use crate::{config, engine, registry, runtime, storage};
+use crate::{config, engine, network, registry, runtime, storage};
 
 /// A parser by its name: whatever the bytes, it returns.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 21] = [
     ("manifest", manifest),
     ("index", |bytes| {
         as_text(bytes, |text| drop(serde_json::from_str::<Index>(text)));
@@ -39,6 +39,11 @@ pub const TARGETS: [Target; 16] = [
     ("log", engine::logs::fuzz),
     ("passwd", |bytes| as_text(bytes, passwd)),
     ("digest", |bytes| as_text(bytes, digest)),
+    ("dns-query", network::dns::fuzz::query),
+    ("dns-reply", network::dns::fuzz::reply),
+    ("dns-stream", network::dns::fuzz::stream),
+    ("packet", network::helper::fuzz_packet),
+    ("helper-request", network::helper::fuzz_request),
 ];
 
 fn as_text(bytes: &[u8], parse: fn(&str)) {

@@ -370,6 +370,20 @@ fn skip_name(packet: &[u8], start: usize) -> Option<(usize, bool)> {
     }
 }
 
+/// Where the last record of a message with one question ends, if all lengths fit.
+#[cfg(any(test, fuzzing))]
+pub(super) fn ends(packet: &[u8]) -> Option<usize> {
+    let (_, end) = question_name(packet)?;
+    let mut at = end + 4;
+    for count in [6, 8, 10] {
+        for _ in 0..word(packet, count)? {
+            let (name, _) = skip_name(packet, at)?;
+            at = name + 10 + usize::from(word(packet, name + 8)?);
+        }
+    }
+    (at <= packet.len()).then_some(at)
+}
+
 /// Builds a query, for tests.
 #[cfg(test)]
 pub(super) fn query(id: u16, name: &str, kind: u16, udp_bytes: Option<u16>) -> Vec<u8> {

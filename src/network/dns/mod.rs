@@ -6,6 +6,8 @@
 //! packets, never waits, and fits into any loop that polls one descriptor.
 
 pub mod answer;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod message;
 mod server;
 mod stream;

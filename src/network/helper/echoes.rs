@@ -285,6 +285,24 @@ fn checksum(bytes: &[u8]) -> u16 {
     !u16::try_from(sum).expect("it was folded")
 }
 
+/// Packets of containers and answers of the world.
+///
+/// # Panics
+///
+/// When an answer's checksum is wrong.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz(bytes: &[u8]) {
+    for family in [Family::V4, Family::V6] {
+        let Some(start) = message_start(family, bytes) else {
+            continue;
+        };
+        let mut message = bytes[start..].to_vec();
+        make_reply(family, [1, 2], &mut message);
+        assert_eq!(message[4..6], [1, 2]);
+        assert!(family == Family::V6 || checksum(&message) == 0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -43,3 +43,27 @@ const INHERIT: &str = "--inherit";
 
 /// The words before the cgroup that the helper has for itself, and the one it was started from.
 const CGROUP: [&str; 2] = ["--cgroup", "--from-cgroup"];
+
+/// A packet of a container.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz_packet(bytes: &[u8]) {
+    queue::fuzz(bytes);
+    echoes::fuzz(bytes);
+}
+
+/// What a client says on the control socket.
+///
+/// # Panics
+///
+/// When what is written is read as something else.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz_request(bytes: &[u8]) {
+    use protocol::{Reply, Request};
+
+    if let Ok(request) = serde_json::from_slice::<Request>(bytes) {
+        let again = serde_json::to_vec(&request).expect("it holds texts and numbers");
+        let again: Request = serde_json::from_slice(&again).expect("what is written reads");
+        assert_eq!(again, request);
+    }
+    drop(serde_json::from_slice::<Reply>(bytes));
+}

@@ -194,6 +194,24 @@ fn wanted_by(packet: &[u8]) -> Option<Wanted> {
     })
 }
 
+/// A message of the queue, whose payload is a container's; and the same bytes as a packet.
+///
+/// # Panics
+///
+/// When the host would connect to itself.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz(bytes: &[u8]) {
+    use super::policy::{canonical, is_allowed};
+
+    let packet = parse(bytes).and_then(|packet| packet.wanted);
+    for wanted in packet.into_iter().chain(wanted_by(bytes)) {
+        let address = canonical(wanted.to.ip());
+        assert_eq!(canonical(address), address);
+        let inward = address.is_loopback() || address.is_unspecified() || address.is_multicast();
+        assert!(!(inward && is_allowed(address)), "{address}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
