@@ -329,7 +329,8 @@ class Networks:
 
     def starting(self):
         """What `run` costs with and without a network, the helper being there or not."""
-        tool, times = self.tools.coracle, {"none": [], "up": [], "started": []}
+        tool, times = self.tools.coracle, {}
+        names = {"none": "", "bridge": "the default network", "bench-cost": "a named network"}
 
         def once(network):
             argv = tool.command("run", "--rm", "--network", network, self.image, "true")
@@ -339,22 +340,29 @@ class Networks:
             return answer["ns"] / 1e6
 
         beside = ["run", "-d", "--name", "beside", "--network"]
-        for kind, with_ in (("up", "bridge"), ("started", "none")):
-            tool.do(*beside, with_, self.image, "sleep", "100000")
-            time.sleep(1.5)
-            for number in range(3 * self.rounds + 1):
-                if kind == "started":
-                    time.sleep(1.3)  # The last helper has ended.
-                taken = {"none": once("none"), kind: once("bridge")}
-                for name, value in taken.items() if number else ():
-                    times[name].append(value)
-            tool.do("rm", "-f", "-t", "0", "beside")
-        base = statistics.median(times["none"])
-        rows = [("`run --rm --network none … true`, another container running", base),
-                ("what a network adds to that, the helper being there",
-                 statistics.median(times["up"]) - base),
-                ("what it adds when the helper must be started",
-                 statistics.median(times["started"]) - base)]
+        tool.do("network", "create", "bench-cost")
+        try:
+            for kind, with_ in (("up", "bridge"), ("started", "none")):
+                tool.do(*beside, with_, self.image, "sleep", "100000")
+                time.sleep(1.5)
+                for number in range(3 * self.rounds + 1):
+                    for network in names:
+                        if kind == "started" and network != "none":
+                            time.sleep(1.3)  # The last helper has ended.
+                        taken = once(network)
+                        if number:
+                            times.setdefault((kind, network), []).append(taken)
+                tool.do("rm", "-f", "-t", "0", "beside")
+        finally:
+            tool.do("rm", "-f", "-t", "0", "beside", check=False)
+            tool.do("network", "rm", "-f", "bench-cost", check=False)
+        base = {kind: statistics.median(times[kind, "none"]) for kind in ("up", "started")}
+        rows = [("`run --rm --network none … true`, another container running", base["up"])]
+        for kind, words in (("up", "the helper being there"),
+                            ("started", "when the helper must be started")):
+            for network in ("bridge", "bench-cost"):
+                added = statistics.median(times[kind, network]) - base[kind]
+                rows.append((f"what {names[network]} adds to that, {words}", added))
         return [(title, "ms", {"coracle": (value, value)}) for title, value in rows]
 
     def named(self):
