@@ -42,10 +42,22 @@ pub(crate) struct Context {
 pub(crate) struct Call {
     /// The base name of `argv[0]`: `coracle`, `podman`, `docker`.
     pub(crate) program: String,
+    /// Whose defaults apply where podman's words do.
+    pub(crate) habits: Habits,
     /// The command as typed, without the program: `container ls`.
     pub(crate) path: String,
     /// The whole line, with what is not UTF-8 replaced; inspect shows it.
     pub(crate) argv: Vec<String>,
+}
+
+/// Whose defaults apply where podman's words do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Habits {
+    /// Our own.
+    #[default]
+    Own,
+    /// Podman's: `argv[0]` is `podman`, or `CORACLE_MODE=podman`.
+    Podman,
 }
 
 /// `--log-level`, the chattiest first.
@@ -115,6 +127,23 @@ impl LogLevel {
 }
 
 impl Context {
+    /// The driver of networks that the flags or the configuration name.
+    pub(crate) fn network_driver(&self) -> Result<Option<&str>, Failure> {
+        let named = self.globals.inherited.network_driver.as_deref();
+        if named.is_some() {
+            return Ok(named);
+        }
+        let conf = self.engine.containers_conf();
+        let conf = conf.map_err(|error| Failure::from_error(125, &error))?;
+        Ok(conf.network.default_rootless_network_cmd.as_deref())
+    }
+
+    /// The driver where none is named: podman's without root is pasta.
+    pub(crate) fn usual_network_driver(&self) -> Option<&'static str> {
+        let by_pasta = self.call.habits == Habits::Podman && !nix::unistd::geteuid().is_root();
+        by_pasta.then_some("pasta")
+    }
+
     /// The context of one call.
     pub(crate) fn open(
         dialect: Dialect,

@@ -9,7 +9,7 @@ use super::absent::{self, Absence};
 use super::args::registry::with_configured_defaults;
 use super::command::{Entry, GROUPS, Handler, inherited, is_group, lookup};
 use super::complete::{self, Answer, Descriptions, Place};
-use super::context::{Call, LogLevel, early_configuration};
+use super::context::{Call, Habits, LogLevel, early_configuration};
 use super::failure::{Origin, usage_error};
 use super::globals::{self, Globals};
 use super::pflag::{self, Line, Order, plain_line};
@@ -95,11 +95,13 @@ impl Shell {
     fn new(argv: &[OsString], ui: Ui) -> Self {
         let program = argv.first().map(Path::new).and_then(Path::file_name);
         let program = program.unwrap_or(OsStr::new("coracle")).to_string_lossy();
+        let (dialect, habits) = mode(&program);
         Self {
             ui,
-            dialect: dialect(&program),
+            dialect,
             call: Call {
                 program: program.into_owned(),
+                habits,
                 path: String::new(),
                 argv: argv
                     .iter()
@@ -469,14 +471,15 @@ impl Shell {
 
 /// Whose words apply: an `alias docker=coracle` leaves `argv[0]` alone, hence the variable and the
 /// configuration. One that cannot be read is told by what needs more of it.
-fn dialect(program: &str) -> Dialect {
+fn mode(program: &str) -> (Dialect, Habits) {
     let mode = match std::env::var("CORACLE_MODE") {
         Ok(mode) => Some(mode),
         Err(_) if program == "docker" || program == "podman" => Some(program.to_owned()),
         Err(_) => early_configuration().mode.clone(),
     };
     match mode.as_deref() {
-        Some("docker") => Dialect::Docker,
-        Some(_) | None => Dialect::Podman,
+        Some("docker") => (Dialect::Docker, Habits::Own),
+        Some("podman") => (Dialect::Podman, Habits::Podman),
+        Some(_) | None => (Dialect::Podman, Habits::Own),
     }
 }

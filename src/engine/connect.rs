@@ -34,6 +34,9 @@ pub enum ConnectError {
         /// Why.
         source: NoUplink,
     },
+    /// No program can run, and none was asked for.
+    #[error(transparent)]
+    NothingFound(NoUplink),
     /// The configuration cannot be read.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -95,6 +98,17 @@ impl Connection {
         }
     }
 
+    /// Where the network helper reaches the container to serve its ports, where it has a program
+    /// for the rest.
+    pub fn forwarded_to(&self) -> Option<IpAddr> {
+        match &self.uplink {
+            Some((_, Request::Slirp4netns(options))) if !self.ports.is_empty() => {
+                options.forwarded_to()
+            }
+            Some((_, Request::Slirp4netns(_) | Request::Pasta(_))) | None => None,
+        }
+    }
+
     /// The published ports, whoever serves them.
     pub fn ports(&self) -> &[PublishedPort] {
         let bridges = self.bridges.as_ref();
@@ -130,24 +144,12 @@ pub fn plan(
             Ok(Connection::without_program(Namespace::Own, true))
         }
         NetworkMode::Pasta(words) => {
-            let mut all = configuration()?
-                .network
-                .pasta_options
-                .clone()
-                .unwrap_or_default();
-            all.extend(words);
-            let program = find(&[Kind::Pasta]).map_err(|source| ConnectError::NoUplink {
-                mode: "pasta",
-                source,
-            })?;
-            Ok(connected(program, Request::Pasta(all)))
+            let (program, request) = program_of(Kind::Pasta, &words, configuration()?)?;
+            Ok(connected(program, request))
         }
-        NetworkMode::Slirp4netns(options) => {
-            let program = find(&[Kind::Slirp4netns]).map_err(|source| ConnectError::NoUplink {
-                mode: "slirp4netns",
-                source,
-            })?;
-            Ok(connected(program, Request::Slirp4netns(options)))
+        NetworkMode::Slirp4netns(words) => {
+            let (program, request) = program_of(Kind::Slirp4netns, &words, configuration()?)?;
+            Ok(connected(program, request))
         }
         // A stage in another container's user namespace hides from network programs.
         NetworkMode::Private if joins_container(record) => {
@@ -174,22 +176,62 @@ fn connected(program: Program, request: Request) -> Connection {
     }
 }
 
+/// Whether pasta can connect a container here.
+pub fn has_pasta() -> bool {
+    find(&[Kind::Pasta]).is_ok()
+}
+
+/// The program `kind` and what it is asked for: `words` come after those of the configuration, and
+/// win.
+///
+/// # Errors
+///
+/// [`ConnectError::NoUplink`] with every reason; an option that the configuration has wrong.
+pub fn program_of(
+    kind: Kind,
+    words: &[String],
+    conf: &ContainersConf,
+) -> Result<(Program, Request), ConnectError> {
+    let program = find(&[kind]).map_err(|source| ConnectError::NoUplink {
+        mode: kind.name(),
+        source,
+    })?;
+    Ok((program, request_of(kind, words, conf)?))
+}
+
+fn request_of(
+    kind: Kind,
+    words: &[String],
+    conf: &ContainersConf,
+) -> Result<Request, ConnectError> {
+    let configured = match kind {
+        Kind::Pasta => &conf.network.pasta_options,
+        Kind::Slirp4netns => &conf.engine.network_cmd_options,
+    };
+    let mut all = configured.clone().unwrap_or_default();
+    all.extend_from_slice(words);
+    match kind {
+        Kind::Pasta => Ok(Request::Pasta(all)),
+        Kind::Slirp4netns => {
+            let options = slirp4netns::Options::parse(all.iter().map(String::as_str));
+            Ok(Request::Slirp4netns(options.map_err(ModeError::from)?))
+        }
+    }
+}
+
 /// The best that there is beside the bridges.
 ///
 /// # Errors
 ///
-/// [`NoUplink`] with every reason.
-pub fn uplink_of(conf: &ContainersConf) -> Result<(Program, Request), NoUplink> {
+/// [`ConnectError::NoUplink`] with every reason.
+pub fn uplink_of(conf: &ContainersConf) -> Result<(Program, Request), ConnectError> {
     let preferred = conf.network.default_rootless_network_cmd.as_deref();
     let kinds = match preferred {
         Some("slirp4netns") => [Kind::Slirp4netns, Kind::Pasta],
         _ => Kind::ALL,
     };
-    let program = find(&kinds)?;
-    let request = match program.kind {
-        Kind::Pasta => Request::Pasta(conf.network.pasta_options.clone().unwrap_or_default()),
-        Kind::Slirp4netns => Request::Slirp4netns(slirp4netns::Options::default()),
-    };
+    let program = find(&kinds).map_err(ConnectError::NothingFound)?;
+    let request = request_of(program.kind, &[], conf)?;
     Ok((program, request))
 }
 
@@ -214,7 +256,10 @@ pub fn unreachable(reasons: &dyn std::fmt::Display) -> String {
 
 fn find(kinds: &[Kind]) -> Result<Program, NoUplink> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    // Podman's variable, by which one program of another place is tried.
+    let first = std::env::var_os("CONTAINERS_HELPER_BINARY_DIR").map(PathBuf::from);
+    let mut directories: Vec<PathBuf> = first.into_iter().collect();
+    directories.extend(std::env::split_paths(&path));
     directories.extend(["/usr/bin", "/usr/sbin", "/usr/local/bin"].map(PathBuf::from));
     let tun = Path::new(uplink::TUN);
     uplink::choose(&Search {

@@ -9,6 +9,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
+/// Where containers find the host, whatever its own addresses are just now: podman's choice.
+/// Link-local, so that it hides nothing real.
+pub const HOST: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 2);
+
 /// The addresses in the network namespace of the process `pid`, but for loopback and link-local
 /// ones: IPv4 first.
 ///

@@ -22,8 +22,8 @@ pub enum NetworkMode {
     None,
     /// The caller's own network.
     Host,
-    /// Outbound traffic by slirp4netns.
-    Slirp4netns(slirp4netns::Options),
+    /// Outbound traffic by slirp4netns, with these options, which are valid.
+    Slirp4netns(Vec<String>),
     /// Outbound traffic by pasta, with these words for it.
     Pasta(Vec<String>),
     /// The network of another container, by name or id.
@@ -133,7 +133,8 @@ impl NetworkMode {
             "" if options.is_none() => Ok(Self::Private),
             "slirp4netns" => {
                 let options = words(options.unwrap_or_default());
-                Ok(Self::Slirp4netns(slirp4netns::Options::parse(options)?))
+                slirp4netns::Options::parse(options.clone())?;
+                Ok(Self::Slirp4netns(options.map(str::to_owned).collect()))
             }
             "pasta" => {
                 let options = words(options.unwrap_or_default());
@@ -169,7 +170,7 @@ impl NetworkMode {
 }
 
 /// The words between commas that are not empty.
-fn words(options: &str) -> impl Iterator<Item = &str> {
+fn words(options: &str) -> impl Iterator<Item = &str> + Clone {
     options.split(',').filter(|word| !word.is_empty())
 }
 
@@ -252,10 +253,7 @@ mod tests {
             (&["default"], NetworkMode::Private),
             (&["none"], NetworkMode::None),
             (&["host"], NetworkMode::Host),
-            (
-                &["slirp4netns"],
-                NetworkMode::Slirp4netns(slirp4netns::Options::default()),
-            ),
+            (&["slirp4netns"], NetworkMode::Slirp4netns(Vec::new())),
             (&["pasta"], pasta(&[])),
             (
                 &["pasta:-t,8080:80,--map-gw"],

@@ -310,6 +310,10 @@ pub struct ConnectionPlan {
     /// Whether the container may reach the host's loopback by the gateway's address.
     #[serde(default)]
     pub host_loopback: bool,
+    /// Where a container without bridges is reached from inside its own network namespace: its
+    /// address behind slirp4netns.
+    #[serde(default)]
+    pub inside: Option<IpAddr>,
 }
 
 impl ConnectionPlan {

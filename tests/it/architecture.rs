@@ -37,7 +37,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "fuzz",
         &[
-            "config", "engine", "oci", "output", "registry", "runtime", "state", "storage",
+            "config", "engine", "network", "oci", "output", "registry", "runtime", "state",
+            "storage",
         ],
     ),
     ("output", &["oci", "state"]),

@@ -156,23 +156,30 @@ fn every_driver_publishes_ports() {
     requires!("pasta");
     requires!("slirp4netns");
     let sandbox = Sandbox::with_image();
+    // Behind slirp4netns a client has an address of that network: the container's own if we forward,
+    // the gateway's if it does.
     let drivers = [
-        ["--network-driver", "native"],
-        ["--network-driver", "pasta"],
-        ["--network", "slirp4netns:port_handler=slirp4netns"],
+        (["--network-driver", "native"], "from "),
+        (["--network-driver", "pasta"], "from "),
+        (["--network", "slirp4netns"], "from 10.0.2.100"),
+        (
+            ["--network", "slirp4netns:port_handler=slirp4netns"],
+            "from 10.0.2.2",
+        ),
     ];
-    for driver in drivers {
+    for (driver, from) in drivers {
         let port = free_port();
         let (one, any) = (format!("127.0.0.1:{port}:80"), "127.0.0.1::80");
         let flags = [&driver[..], &["-p", &one]].concat();
         let run = [&["run", "-d", "--name", "web", "-p", any], &flags[..]].concat();
         sandbox.ok([&run[..], &[IMAGE, "sh", "-c", SERVER]].concat());
         sandbox.wait_log("web", "listening");
-        assert!(ask(port).starts_with("from "), "{driver:?}");
+        let seen = ask(port);
+        assert!(seen.starts_with(from), "{driver:?} {seen}");
         let ports = sandbox.ok(["port", "web"]);
         let numbers = ports.lines().map(|line| line.rsplit(':').next().unwrap());
         for number in numbers.map(|number| number.parse().unwrap()) {
-            assert!(ask(number).starts_with("from "), "{driver:?} {ports}");
+            assert!(ask(number).starts_with(from), "{driver:?} {ports}");
         }
         assert_eq!(ports.lines().count(), 2, "{driver:?} {ports}");
         let taken = [&["run", "--rm"], &flags[..], &[IMAGE, "true"]].concat();
@@ -184,10 +191,76 @@ fn every_driver_publishes_ports() {
         sandbox.ok(["rm", "-f", "-t", "0", "web"]);
         drop(TcpListener::bind(("127.0.0.1", port)).expect("the port is free at once"));
     }
-    let flags = ["--network", "slirp4netns", "-p", "[::1]::80"];
+    let [_, _, _, (slirp4netns, _)] = drivers;
+    let flags = [&slirp4netns[..], &["-p", "[::1]::80"]].concat();
     let run = [&["run", "--rm"], &flags[..], &[IMAGE, "true"]].concat();
     let refused = sandbox.run(run).expect(125);
     refused.says("IPv4 addresses alone");
+}
+
+/// What connects containers for which nothing is said, as whom it is called.
+#[test]
+fn podmans_habits_connect_by_pasta() {
+    requires!("userns");
+    requires!("pasta");
+    let sandbox = Sandbox::with_image();
+    let conf = sandbox.file("conf", "[containers]\nnetns = \"none\"\n");
+    let native = "[network]\ndefault_rootless_network_cmd = \"native\"\n";
+    let native = sandbox.file("native", native);
+    let usual = if host::is_root() { "podman" } else { "pasta" };
+    let cases: [(&str, &[&str], &str, &str); 8] = [
+        ("podman", &[], "", usual),
+        ("", &[], "", "podman"),
+        ("podman", &["--network", "bridge"], "", "podman"),
+        ("podman", &["--network", "private"], "", usual),
+        ("podman", &["--network-alias", "db"], "", "podman"),
+        ("podman", &["--network-driver", "native"], "", "podman"),
+        ("podman", &[], &conf, "none"),
+        ("podman", &[], &native, "podman"),
+    ];
+    for (mode, flags, conf, expected) in cases {
+        let create = [
+            &["create", "--replace", "--name", "c"],
+            flags,
+            &[IMAGE, "true"],
+        ]
+        .concat();
+        let mut call = sandbox.call(create).env("CORACLE_MODE", mode);
+        if !conf.is_empty() {
+            call = call.env("CONTAINERS_CONF_OVERRIDE", conf);
+        }
+        call.run().expect(0);
+        let networks = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}";
+        let networks = sandbox.ok(["inspect", "--format", networks, "c"]);
+        assert_eq!(networks, expected, "{mode} {flags:?} {conf}");
+    }
+}
+
+/// A command among the bridges reaches containers and, by a program that is ours to choose, the
+/// world; it starts the network helper where there is none.
+#[test]
+fn a_command_among_the_bridges_has_a_way_out() {
+    requires!("userns");
+    requires!("pasta");
+    if host::is_root() {
+        return;
+    }
+    let sandbox = Sandbox::with_image();
+    let unshare = |words: &[&str]| {
+        let words = [&["unshare", "--rootless-netns"], words].concat();
+        sandbox.call(words).env("CORACLE_MODE", "podman")
+    };
+    let own = "169.254.3.1";
+    let addresses = ["ip", "-4", "-o", "address"];
+    let native = sandbox.ok([&["unshare", "--rootless-netns"], &addresses[..]].concat());
+    assert!(!native.contains(own), "{native}");
+    let by_pasta = unshare(&addresses).run().expect(0);
+    assert!(by_pasta.out().contains(own), "{}", by_pasta.out());
+    let false_one = sandbox.path("pasta");
+    std::os::unix::fs::symlink("/bin/false", &false_one).unwrap();
+    let call = unshare(&["true"]).env("CONTAINERS_HELPER_BINARY_DIR", sandbox.shown(""));
+    call.run().expect(125).says("pasta failed with exit code 1");
+    until_ended(helper(&sandbox));
 }
 
 /// Binds the ports of the first word on every address, and becomes the rest with them.

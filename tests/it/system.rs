@@ -352,10 +352,6 @@ fn unshare_enters_the_namespace_and_keeps_the_code() {
         .expect(127)
         .says("executable file not found in $PATH");
     sandbox.run(["unshare", "/etc/passwd"]).expect(126);
-    sandbox
-        .run(["unshare", "--rootless-netns", "true"])
-        .expect(125)
-        .says("rootless network namespace");
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::cli::command::NotYet;
 use crate::cli::image::transfers::Volume;
 use crate::cli::{Context, Failure};
 use crate::config::containers_conf::ContainersSection;
+use crate::engine::connect::has_pasta;
 use crate::engine::image::PullRequest;
 use crate::engine::{Dialect, Report as _};
 use crate::state::record::ContainerRequest;
@@ -128,6 +129,8 @@ pub(crate) struct Caller {
     pub(crate) runtime: Option<String>,
     /// The driver of networks that they name.
     pub(crate) network_driver: Option<String>,
+    /// That of containers for which nothing at all is said.
+    pub(crate) usual_network_driver: Option<&'static str>,
     /// The file that they name in place of mounts.conf.
     pub(crate) default_mounts_file: Option<PathBuf>,
     /// Directories of hooks that they name, or containers.conf does.
@@ -162,6 +165,7 @@ impl Caller {
             hooks_dirs: hooks_dirs(context, conf.engine.hooks_dir.as_deref()),
             runtime: context.globals.inherited.runtime.clone(),
             network_driver: context.globals.inherited.network_driver.clone(),
+            usual_network_driver: usual_network_driver(context)?,
             conf: conf.containers.clone(),
         })
     }
@@ -252,6 +256,14 @@ impl CreateArgs {
     }
 }
 
+/// None where the flags or the configuration have one, or it cannot be had here.
+fn usual_network_driver(context: &Context) -> Result<Option<&'static str>, Failure> {
+    match (context.network_driver()?, context.usual_network_driver()) {
+        (None, Some(driver)) if has_pasta() => Ok(Some(driver)),
+        (Some(_) | None, _) => Ok(None),
+    }
+}
+
 impl CreateArgs {
     /// Takes from containers.conf what the flags leave open.
     fn default_from(&mut self, caller: &Caller) -> Result<(), MountError> {
@@ -261,6 +273,9 @@ impl CreateArgs {
         if !self.namespaces.names_pod() {
             self.network.choose(caller.network_driver.as_deref());
             self.network.default_from(conf);
+            if !self.namespaces.joins_container() {
+                self.network.choose_usual(caller.usual_network_driver);
+            }
         }
         self.process.default_from(conf);
         let ipc = self.namespaces.ipc_namespace();
@@ -363,6 +378,7 @@ mod tests {
             storage_engine: None,
             runtime: None,
             network_driver: None,
+            usual_network_driver: None,
             default_mounts_file: None,
             hooks_dirs: Vec::new(),
             conf: ContainersSection::default(),

@@ -105,6 +105,13 @@ impl NamespaceArgs {
         }
     }
 
+    /// Whether a namespace is another container's, whose processes hide from network programs.
+    pub(super) fn joins_container(&self) -> bool {
+        let modes = [&self.pid, &self.ipc, &self.uts];
+        let mut modes = modes.into_iter().flatten();
+        modes.any(|mode| mode.starts_with("container:"))
+    }
+
     /// Whose the IPC namespace is.
     pub(super) fn ipc_namespace(&self) -> Namespace {
         match self.ipc.as_deref() {

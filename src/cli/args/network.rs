@@ -146,6 +146,18 @@ impl NetworkArgs {
         self.network = vec![mode.to_owned()];
     }
 
+    /// Lets the usual driver decide where neither flags nor configuration ask for anything that
+    /// bridges alone have.
+    pub(super) fn choose_usual(&mut self, driver: Option<&str>) {
+        let for_bridges = self.ip.is_some()
+            || self.ip6.is_some()
+            || self.mac_address.is_some()
+            || !self.network_alias.is_empty();
+        if !for_bridges {
+            self.choose(driver);
+        }
+    }
+
     /// One of the flags that were given.
     pub(super) fn asked_for(&self) -> Option<&'static str> {
         let flags = [

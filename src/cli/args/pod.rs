@@ -100,6 +100,7 @@ impl PodCreateArgs {
         }
         self.network.choose(caller.network_driver.as_deref());
         self.network.default_from(&caller.conf);
+        self.network.choose_usual(caller.usual_network_driver);
         self.network.fill(&mut request).map_err(network::failure)?;
         let mut labels = EnvironmentArgs::default();
         labels.label = self.label;

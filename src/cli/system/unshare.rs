@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
-use crate::engine::unshare::{UnshareError, UnshareNetwork};
+use crate::engine::unshare::{Kind, UnshareError, UnshareNetwork};
 
 /// Words of `unshare`.
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ impl Subcommand for Unshare {
 
     fn run(self, context: &Context) -> CommandResult {
         let network = if self.rootless_netns {
-            UnshareNetwork::Helper
+            UnshareNetwork::Helper(way_out(context)?)
         } else {
             UnshareNetwork::Caller
         };
@@ -34,7 +34,8 @@ impl Subcommand for Unshare {
             UnshareError::NotFound { .. } => 127,
             UnshareError::NotExecutable { .. } => 126,
             UnshareError::Root
-            | UnshareError::NoNetwork
+            | UnshareError::NoWayOut(_)
+            | UnshareError::WayOut { .. }
             | UnshareError::Network(_)
             | UnshareError::Helper(_)
             | UnshareError::Userns(_)
@@ -43,4 +44,12 @@ impl Subcommand for Unshare {
         };
         Err(Failure::from_error(code, &error))
     }
+}
+
+/// The program that connects containers for which nothing is said, if it is one.
+fn way_out(context: &Context) -> Result<Option<Kind>, Failure> {
+    let driver = context.network_driver()?;
+    let driver = driver.or_else(|| context.usual_network_driver());
+    let mut kinds = Kind::ALL.into_iter();
+    Ok(kinds.find(|kind| driver == Some(kind.name())))
 }

@@ -3,6 +3,7 @@
 //! the network, and writes the state that is to be seen once the program runs.
 
 use std::fs::File;
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -30,7 +31,7 @@ use crate::runtime::machine::make_lower;
 use crate::runtime::spawn::{Attendant, RootServer};
 use crate::runtime::userns::chain;
 use crate::state::atomic::StagedFile;
-use crate::state::connection::ConnectionPlan;
+use crate::state::connection::{ConnectionPlan, PublishedPort};
 use crate::state::record::{ContainerState, Place, ProcessIdentity, Status};
 use crate::state::store::Store;
 use crate::state::volumes::Volumes;
@@ -87,7 +88,8 @@ pub(super) struct StartAttendant<'p> {
 
 impl Attendant for StartAttendant<'_> {
     fn mapped(&mut self, network: i32) -> Result<(), StageFailure> {
-        if self.prepared.connection.bridges.is_none() {
+        let connection = &self.prepared.connection;
+        if connection.bridges.is_none() && connection.forwarded_to().is_none() {
             return Ok(());
         }
         let path = format!("/proc/{network}/ns/net");
@@ -157,10 +159,14 @@ impl Attendant for StartAttendant<'_> {
         if let Some(plan) = &self.prepared.connection.bridges {
             return self.attach_bridges(plan, pid, network);
         }
-        match self.prepared.connection.uplink.clone() {
-            Some(program) => self.attach_program(program, network),
-            None => Ok(()),
-        }
+        let Some(program) = self.prepared.connection.uplink.clone() else {
+            return Ok(());
+        };
+        let ports = match self.prepared.connection.forwarded_to() {
+            Some(address) => self.forward_ports(address, pid)?,
+            None => self.prepared.connection.ports.clone(),
+        };
+        self.attach_program(program, ports, network)
     }
 
     /// Nobody waits for it here; a file that cannot be written now is tried again, and told, when
@@ -175,24 +181,73 @@ impl Attendant for StartAttendant<'_> {
 }
 
 impl StartAttendant<'_> {
+    /// Has the network helper serve the ports; the value is those that are left to the program,
+    /// which are all where there is no helper.
+    fn forward_ports(
+        &mut self,
+        address: IpAddr,
+        process: i32,
+    ) -> Result<Vec<PublishedPort>, StageFailure> {
+        let ports = self.prepared.connection.ports.clone();
+        let plan = ConnectionPlan {
+            ports: ports.clone(),
+            inside: Some(address),
+            ..ConnectionPlan::default()
+        };
+        match self.join_helper(&plan, process)? {
+            Ok(bridges) => {
+                self.bridges = Some(bridges);
+                Ok(Vec::new())
+            }
+            Err(HelperError::Unsupported { .. }) => Ok(ports),
+            Err(error) => Err(StageFailure::setup(chain(&error))),
+        }
+    }
+
+    /// Connects the container with the helper, which gets the listeners.
+    fn join_helper(
+        &mut self,
+        plan: &ConnectionPlan,
+        process: i32,
+    ) -> Result<Result<Bridges, HelperError>, StageFailure> {
+        let missing = || StageFailure::setup("the network namespace was not opened");
+        let joined = Joined {
+            run_root: &self.prepared.run_root,
+            id: &self.prepared.record.id,
+            process,
+            namespace: self.namespace.take().ok_or_else(missing)?,
+        };
+        let listeners = self.prepared.listeners.take();
+        Ok(Bridges::connect(
+            joined,
+            plan,
+            listeners,
+            self.network.take(),
+        ))
+    }
+
     fn attach_program(
         &mut self,
         (program, request): (Program, Request),
+        ports: Vec<PublishedPort>,
         network: i32,
     ) -> Result<(), StageFailure> {
         let words = |error: &dyn std::error::Error| StageFailure::setup(chain(error));
         let forwards = Forwards {
-            ports: self.prepared.connection.ports.clone(),
+            ports,
             directory: self.prepared.run_directory.clone(),
         };
         let target = Target::of_process(network);
         let starting = uplink::start(program, request, &target, forwards);
         let started = starting.and_then(|starting| starting.ready(READY_WITHIN));
         let uplink = started.map_err(|error| words(&error))?;
-        let own = addresses::of_process(network).unwrap_or_default();
+        let mut own = addresses::of_process(network).unwrap_or_default();
+        let host = uplink.host.or_else(|| addresses::of_host(&own));
+        // One, as podman writes down: the host's others may come and go.
+        own.truncate(1);
         let reached = Reached {
             resolvers: uplink.resolvers.clone(),
-            host: uplink.host.or_else(|| addresses::of_host(&own)),
+            host,
             own,
         };
         connect::link_namespace(&self.prepared.run_directory, &self.prepared.record, network);
@@ -211,16 +266,7 @@ impl StartAttendant<'_> {
         process: i32,
         network: i32,
     ) -> Result<(), StageFailure> {
-        let missing = || StageFailure::setup("the network namespace was not opened");
-        let joined = Joined {
-            run_root: &self.prepared.run_root,
-            id: &self.prepared.record.id,
-            process,
-            namespace: self.namespace.take().ok_or_else(missing)?,
-        };
-        let listeners = self.prepared.listeners.take();
-        let bridges = Bridges::connect(joined, plan, listeners, self.network.take());
-        let bridges = match (bridges, self.prepared.otherwise) {
+        let bridges = match (self.join_helper(plan, process)?, self.prepared.otherwise) {
             (Err(HelperError::Unsupported { words }), Some(conf)) => {
                 return self.attach_otherwise(&words, conf, network);
             }
@@ -230,7 +276,7 @@ impl StartAttendant<'_> {
         connect::link_namespace(&self.prepared.run_directory, &self.prepared.record, network);
         self.write_files(&Reached {
             resolvers: resolvers_of(plan, self.prepared.dialect),
-            host: host_of(plan),
+            host: host_of(plan, self.prepared.dialect),
             own: own_of(plan),
         })
     }
@@ -243,7 +289,7 @@ impl StartAttendant<'_> {
         network: i32,
     ) -> Result<(), StageFailure> {
         match connect::uplink_of(conf) {
-            Ok(program) => self.attach_program(program, network),
+            Ok(program) => self.attach_program(program, Vec::new(), network),
             Err(reasons) => {
                 self.warn(&connect::unreachable(&format!("{words}; {reasons}")));
                 Ok(())

@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::engine::Dialect;
 use crate::engine::cgroup::of_network_helper;
 use crate::monitor::Lifeline;
+use crate::network::addresses::HOST;
 use crate::network::helper::client::{Client, HelperError, Listener};
 use crate::state::connection::ConnectionPlan;
 use crate::state::id::ContainerId;
@@ -139,8 +140,9 @@ impl Drop for Bridges {
     }
 }
 
-/// Where a container finds the host: the gateway of its first network that has one.
-pub(in crate::engine) fn host_of(plan: &ConnectionPlan) -> Option<IpAddr> {
+/// Where a container finds the host: at the gateway of its first network that has one, which docker
+/// names, or at an address that is the same in all, as with podman.
+pub(in crate::engine) fn host_of(plan: &ConnectionPlan, dialect: Dialect) -> Option<IpAddr> {
     let networks = plan
         .attachments
         .iter()
@@ -151,7 +153,10 @@ pub(in crate::engine) fn host_of(plan: &ConnectionPlan) -> Option<IpAddr> {
         .subnets
         .iter()
         .filter_map(|subnet| subnet.gateway);
-    gateways.next()
+    match (dialect, gateways.next()?) {
+        (Dialect::Podman, IpAddr::V4(_)) => Some(HOST.into()),
+        (Dialect::Podman | Dialect::Docker, gateway) => Some(gateway),
+    }
 }
 
 /// A container's own addresses.

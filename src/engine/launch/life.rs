@@ -163,7 +163,8 @@ impl<'p> Life<'p> {
             let words = "the container whose namespaces it shares has ended";
             return Err(StageFailure::setup(words));
         }
-        if let Some(plan) = self.plan.take() {
+        let bridges = self.prepared.connection.bridges.is_some();
+        if let Some(plan) = self.plan.take().filter(|_| bridges) {
             self.prepared.connection.bridges = Some(plan.borrow().clone());
         }
         self.prepared.forget_first_uses();

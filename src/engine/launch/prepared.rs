@@ -106,7 +106,7 @@ impl Prepared {
     /// Descriptors of the published ports. Those that a program binds itself are free from now on:
     /// they were bound to find out what is taken.
     pub(super) fn listener_numbers(&self) -> Vec<i32> {
-        if self.connection.uplink.is_some() {
+        if self.connection.uplink.is_some() && self.connection.forwarded_to().is_none() {
             self.listeners.take();
         }
         let listeners = self.listeners.borrow();

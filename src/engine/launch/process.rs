@@ -155,7 +155,8 @@ pub(super) fn start_run(
     earlier: Earlier,
 ) -> Result<Started, StageFailure> {
     // The helper gets ready while the container does.
-    let wanted = prepared.connection.bridges.is_some();
+    let connection = &prepared.connection;
+    let wanted = connection.bridges.is_some() || connection.forwarded_to().is_some();
     let network = wanted.then(|| Client::start(&prepared.run_root, None, of_network_helper));
     let mut attendant = StartAttendant {
         prepared,

@@ -222,7 +222,7 @@ impl Engine {
         };
         let reached = Reached {
             resolvers: resolvers_of(&plan, self.dialect),
-            host: host_of(&plan),
+            host: host_of(&plan, self.dialect),
             own: own_of(&plan),
         };
         let connection = Connection::of_bridges(plan);

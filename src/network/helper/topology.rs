@@ -10,6 +10,7 @@ use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, setns, unshare};
 
 use super::firewall::{self, CAUGHT, Echo, Hold, PORTS_TABLE};
+use crate::network::addresses::HOST;
 use crate::network::netlink::nft::{self, TableFamily};
 use crate::network::netlink::{Message, Protocol, Socket, route};
 use crate::network::plan::{Attachment, ConnectionPlan, NetworkPlan, Prefix};
@@ -100,6 +101,9 @@ impl Topology {
             hold,
             echo,
         };
+        // One that was inherited has it, unless an older helper made it.
+        let host = route::add_address(LOOPBACK, Prefix::new(HOST.into(), 32));
+        topology.routes.request(&[host]).ignored();
         topology.set_rules()?;
         topology.guard_bridges();
         Ok(topology)

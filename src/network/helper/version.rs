@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// the messages of `protocol`, since monitors of older binaries speak with newer helpers.
 macro_rules! revision {
     () => {
-        "7"
+        "8"
     };
 }
 

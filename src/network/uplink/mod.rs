@@ -237,7 +237,7 @@ pub enum UplinkError {
         source: SysError,
     },
     /// It ended before the network was there.
-    #[error("{kind} did not connect the container: {} ({status})", said(output))]
+    #[error("{kind} failed with {}: {}", ending(*status), said(output))]
     Ended {
         /// The program.
         kind: Kind,
@@ -270,6 +270,14 @@ pub enum UplinkError {
         /// What the kernel said.
         source: SysError,
     },
+}
+
+/// How a program ended, in podman's words.
+fn ending(status: ExitStatus) -> String {
+    match status.code() {
+        Some(code) => format!("exit code {code}"),
+        None => status.to_string(),
+    }
 }
 
 /// What a program said of its failure, in one line: neither its greetings nor its help.

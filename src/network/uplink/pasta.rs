@@ -10,11 +10,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use super::Target;
+use crate::network::addresses::HOST;
 
 /// Where the container finds a resolver: pasta hands what arrives there to the host's.
 const RESOLVER: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
-/// Where the container finds the host. Link-local, so that it hides nothing real.
-const HOST: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 2);
 
 const DNS_FORWARD: &str = "--dns-forward";
 const MAP_GUEST_ADDR: &str = "--map-guest-addr";

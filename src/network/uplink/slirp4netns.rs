@@ -6,7 +6,7 @@
 //! descriptor is closed.
 
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::RawFd;
 
 use super::Target;
@@ -26,6 +26,18 @@ pub struct Options {
     pub outbound_address: Option<String>,
     /// `outbound_addr6`: an address or an interface.
     pub outbound_address6: Option<String>,
+    /// `port_handler`.
+    pub port_handler: PortHandler,
+}
+
+/// Who serves published ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortHandler {
+    /// `rootlesskit`: a forwarder beside slirp4netns, which speaks with the container from inside
+    /// its network. Ours is the network helper.
+    Forwarder,
+    /// `slirp4netns` itself.
+    Slirp4netns,
 }
 
 /// Whether services that listen on the host's loopback interface are reached.
@@ -92,6 +104,7 @@ impl Default for Options {
             ipv6: Ipv6::Enabled,
             outbound_address: None,
             outbound_address6: None,
+            port_handler: PortHandler::Forwarder,
         }
     }
 }
@@ -134,12 +147,18 @@ impl Options {
             }
             "outbound_addr" => self.outbound_address = Some(outbound::<Ipv4Addr>(value, name)?),
             "outbound_addr6" => self.outbound_address6 = Some(outbound::<Ipv6Addr>(value, name)?),
-            // Which process forwards ports is no question here: we do.
-            "port_handler" if matches!(value, "rootlesskit" | "slirp4netns") => {}
-            "port_handler" => return Err(invalid("port_handler", value)),
+            "port_handler" => self.port_handler = port_handler(value)?,
             _ => return Err(unknown()),
         }
         Ok(())
+    }
+
+    /// The container's address for a forwarder, if one is to serve its ports.
+    pub fn forwarded_to(&self) -> Option<IpAddr> {
+        match self.port_handler {
+            PortHandler::Forwarder => Some(self.network.container().into()),
+            PortHandler::Slirp4netns => None,
+        }
     }
 
     /// The command line, after the program's name. `ready` and `exit` are the numbers of the
@@ -226,6 +245,14 @@ fn mtu(value: &str) -> Result<u32, OptionError> {
 
 fn flag(name: &'static str, value: &str) -> Result<bool, OptionError> {
     value.parse().or(Err(invalid(name, value)))
+}
+
+fn port_handler(value: &str) -> Result<PortHandler, OptionError> {
+    match value {
+        "rootlesskit" => Ok(PortHandler::Forwarder),
+        "slirp4netns" => Ok(PortHandler::Slirp4netns),
+        _ => Err(invalid("port_handler", value)),
+    }
 }
 
 /// An address of the right family, or what may be the name of an interface.

@@ -282,7 +282,7 @@ fn failures_tell_what_the_program_said() {
             .expect_err("there is no such namespace")
             .to_string();
         assert!(
-            error.starts_with(&format!("{name} did not connect the container: ")),
+            error.starts_with(&format!("{name} failed with exit code 1: ")),
             "{error}"
         );
         assert!(

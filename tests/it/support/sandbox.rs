@@ -17,8 +17,10 @@ use super::rootfs;
 pub(crate) const IMAGE: &str = "localhost/small:latest";
 
 /// Nothing of the user's own configuration may change what a test sees.
-const ENVIRONMENT: [(&str, &str); 2] =
-    [("CONTAINERS_CONF", "/dev/null"), ("CORACLE_MODE", "podman")];
+const ENVIRONMENT: [(&str, &str); 2] = [
+    ("CONTAINERS_CONF", "/dev/null"),
+    ("CORACLE_MODE", "coracle"),
+];
 
 /// Which tool the tests drive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -261,6 +261,10 @@ impl Server {
         let Some(container) = self.containers.get(number) else {
             return Ok(());
         };
+        // Its names are another's business.
+        if container.plan.inside.is_some() {
+            return Ok(());
+        }
         let namespace = container.namespace.as_fd();
         let made = self
             .topology

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 
 use super::super::echoes::Asked;
 use super::{ACCEPTED_AT_ONCE, Server};
+use crate::network::addresses::HOST;
 use crate::sys::socket::{self, Family, Kind};
 
 impl Server {
@@ -40,6 +41,7 @@ impl Server {
         let link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
         let mut plans = self.containers.iter().map(|(_, container)| &container.plan);
         address.is_loopback()
+            || address == HOST
             || link_local
             || plans.any(|plan| {
                 let mut subnets = plan.networks.iter().flat_map(|network| &network.subnets);

@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::super::datagrams::{Ends, Far, Passed};
 use super::super::policy;
-use super::{ACCEPTED_AT_ONCE, Server, transparent};
+use super::{ACCEPTED_AT_ONCE, Container, Server, transparent};
 use crate::network::plan::Protocol;
 use crate::sys::Ignored;
-use crate::sys::socket::{self, Flag, Kind};
+use crate::sys::socket::{self, Family, Flag, Kind};
 
 impl Server {
     /// A published port has something.
@@ -85,6 +85,10 @@ impl Server {
 
     /// A connection with a port of a container, which sees the client's address.
     fn speak_with(&self, kind: Kind, owner: u32, client: SocketAddr, port: u16) -> Option<OwnedFd> {
+        let container = self.containers.get(owner)?;
+        if let Some(address) = container.plan.inside {
+            return self.speak_inside(kind, container, SocketAddr::new(address, port));
+        }
         let (source, target) = self.way_in(owner, client.ip())?;
         let target = SocketAddr::new(target, port);
         let wanted = if source == policy::canonical(client.ip()) {
@@ -106,6 +110,26 @@ impl Server {
             }
         }
         None
+    }
+
+    /// The same from inside the container's network, where no address leads to the client: the
+    /// container sees its own.
+    fn speak_inside(
+        &self,
+        kind: Kind,
+        container: &Container,
+        target: SocketAddr,
+    ) -> Option<OwnedFd> {
+        let open = || socket::open(Family::of(target.ip()), kind);
+        let socket = self
+            .topology
+            .inside(container.namespace.as_fd(), open)
+            .ok()?;
+        if kind == Kind::Stream {
+            socket::set(socket.as_fd(), Flag::NoDelay).ignored();
+        }
+        socket::connect_to(socket.as_fd(), target).ok()?;
+        Some(socket)
     }
 
     /// The address that a container sees for `client`, and the container's own for it.

@@ -16,6 +16,7 @@ use super::super::queue::{Answer, Packet, Queue, Wanted};
 use super::super::shares::Shares;
 use super::super::slab::Slab;
 use super::{ACCEPTED_AT_ONCE, Server, transparent};
+use crate::network::addresses::HOST;
 use crate::sys::socket::{self, Connecting, Family, Kind};
 use crate::sys::{Ignored, SysResult};
 
@@ -315,7 +316,7 @@ impl Server {
         let plan = &container.plan;
         let gateways = plan.networks.iter().flat_map(|network| &network.subnets);
         let mut gateways = gateways.filter_map(|subnet| subnet.gateway);
-        if gateways.any(|gateway| gateway == address) {
+        if address == HOST || gateways.any(|gateway| gateway == address) {
             let family = Family::of(address);
             let host = if plan.host_loopback {
                 Some(loopback(family))
