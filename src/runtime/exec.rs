@@ -12,8 +12,10 @@ use oci_spec::runtime::{LinuxPersonality, Process};
 
 use super::entrance::{KINDS, Namespaces, below_reaper};
 use super::handshake::{self, FromInit};
-use super::init::{call, enter_workdir, environment_of, reset_signals, sets_for};
-use super::launch::{Filter, GroupPolicy, ProgramIo, StageFailure, UserChoice, WorkdirPolicy};
+use super::init::{enter_workdir, environment_of, reset_signals, sets_for};
+use super::launch::{
+    Filter, GroupPolicy, ProgramIo, StageFailure, UserChoice, WorkdirPolicy, call,
+};
 use super::program::{self, Others, OwnBinary};
 use super::rights::{self, Excess, FewerFiles, Rights};
 use super::schedule::{self, Processors};

@@ -6,13 +6,14 @@ use std::borrow::Cow;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use oci_spec::runtime::{Spec, State};
+use oci_spec::runtime::{Linux, LinuxNamespaceType, Spec, State};
 use serde::{Deserialize, Serialize};
 
 use super::idmap::IdMaps;
 use super::lifecycle::Lifecycle;
 use super::localtime::LocalTime;
 use crate::layer_format::LayerOwners;
+use crate::sys::SysResult;
 use crate::sys::seccomp::{FilterFlags, Instruction};
 
 /// Everything that the stages need to turn a spec into a running process.
@@ -283,4 +284,15 @@ impl StageFailure {
             hints: Vec::new(),
         }
     }
+}
+
+/// Wraps a call's error in the one that travels.
+pub(super) fn call<T>(step: impl FnOnce() -> SysResult<T>) -> Result<T, StageFailure> {
+    step().map_err(|error| StageFailure::setup(error.to_string()))
+}
+
+/// Whether the spec asks for a new namespace of this kind.
+pub(super) fn makes(linux: &Linux, kind: LinuxNamespaceType) -> bool {
+    let mut namespaces = linux.namespaces().iter().flatten();
+    namespaces.any(|namespace| namespace.typ() == kind && namespace.path().is_none())
 }

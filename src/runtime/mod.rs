@@ -22,6 +22,7 @@ pub mod program;
 pub mod reaper;
 pub mod resources;
 pub mod rights;
+mod root_setup;
 pub mod rootfs;
 mod schedule;
 pub mod seccomp;

@@ -8,8 +8,7 @@ use std::io::Write as _;
 use nix::sched::{CloneFlags, setns, unshare};
 use oci_spec::runtime::{Linux, LinuxNamespaceType};
 
-use super::init::{call, makes};
-use super::launch::StageFailure;
+use super::launch::{StageFailure, call, makes};
 use crate::sys::Called as _;
 
 /// The flag of time namespaces.
