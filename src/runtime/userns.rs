@@ -20,7 +20,6 @@ use serde::{Deserialize, Serialize};
 use super::idmap::{HolderMap, IdMaps, Reach};
 use super::subid::find_helper;
 use crate::sys::beside::{Bystander, ProgramBeside};
-use crate::sys::channel::Channel;
 use crate::sys::namespace::NamespaceHandle;
 use crate::sys::process::{CloneRequest, Forked, clone3, exit_now};
 use crate::sys::schedule::place_elsewhere;
@@ -305,26 +304,12 @@ pub fn write_maps(process: &str, maps: &IdMaps) -> SysResult<()> {
 ///
 /// What forking says; EPERM for ids that the caller has no right to.
 pub(super) fn namespace_of(maps: &IdMaps) -> SysResult<OwnedFd> {
-    let (ours, theirs) = Channel::pair()?;
-    let request = CloneRequest {
+    let process = Bystander::start(&CloneRequest {
         namespaces: CloneFlags::CLONE_NEWUSER.bits().cast_unsigned().into(),
         ..CloneRequest::default()
-    };
-    match clone3(&request)? {
-        Forked::Child => {
-            drop(ours);
-            // It is there until the namespace has been opened.
-            drop(theirs.receive());
-            exit_now(0)
-        }
-        Forked::Parent { pid, .. } => {
-            drop(theirs);
-            let made = write_maps(&pid.to_string(), maps).and_then(|()| open_of(pid));
-            drop(ours);
-            nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid), None).ignored();
-            made
-        }
-    }
+    })?;
+    write_maps(&process.pid().to_string(), maps)?;
+    open_of(process.pid())
 }
 
 fn write_proc(process: &str, file: &str, text: &str) -> SysResult<()> {
