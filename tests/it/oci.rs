@@ -8,66 +8,10 @@ use std::os::unix::net::UnixListener;
 
 use serde_json::{Value, json};
 
+use crate::support::bundle::{Bundle, received, runs};
 use crate::support::host::is_root;
-use crate::support::process::Call;
+use crate::support::requires;
 use crate::support::sandbox::program;
-use crate::support::{Outcome, Sandbox, requires};
-
-/// A bundle, and a place for what is made of it.
-struct Bundle {
-    sandbox: Sandbox,
-}
-
-impl Bundle {
-    fn new() -> Self {
-        let sandbox = Sandbox::new();
-        fs::create_dir(sandbox.path("b")).unwrap();
-        sandbox.rootfs("b/rootfs");
-        let bundle = sandbox.shown("b");
-        let mut words = vec!["runtime", "spec", "--bundle", &bundle];
-        if !is_root() {
-            words.push("--rootless");
-        }
-        sandbox.ok(words);
-        let bundle = Self { sandbox };
-        // All of them are called alike, and each would be in the cgroup of that name.
-        let directory = bundle.sandbox.path("");
-        let own = directory
-            .file_name()
-            .unwrap()
-            .to_string_lossy()
-            .into_owned();
-        bundle.edit(|spec| spec["linux"]["cgroupsPath"] = json!(own));
-        bundle
-    }
-
-    /// Changes the spec.
-    fn edit(&self, change: impl FnOnce(&mut Value)) -> &Self {
-        let path = self.sandbox.path("b/config.json");
-        let mut spec = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-        change(&mut spec);
-        fs::write(&path, spec.to_string()).unwrap();
-        self
-    }
-
-    /// Runs `script` in a shell, for which `rt` is the runtime.
-    fn shell(&self, script: &str) -> Outcome {
-        let root = self.sandbox.shown("o");
-        let program = program();
-        let head = format!("rt() {{ {program} runtime --root {root} \"$@\"; }}");
-        let directory = self.sandbox.shown("b");
-        let script = format!("cd {directory}\n{head}\n{script}");
-        let call = Call::new("sh").args(["-c", &script]);
-        call.env("CORACLE_MODE", "podman").run()
-    }
-}
-
-fn runs(script: &str) -> impl FnOnce(&mut Value) {
-    move |spec| {
-        spec["process"]["terminal"] = json!(false);
-        spec["process"]["args"] = json!(["sh", "-c", script]);
-    }
-}
 
 #[test]
 fn a_bundle_lives_and_its_hooks_see_it() {
@@ -245,15 +189,6 @@ fn a_terminal_goes_to_the_console_socket() {
     );
     assert!(shown.contains("136,"), "{shown}");
     bundle.shell("rt delete --force t").expect(0);
-}
-
-/// The descriptor and the words that come over the next connection.
-fn received(listener: &UnixListener) -> (std::os::fd::OwnedFd, Value) {
-    let (connection, _) = listener.accept().unwrap();
-    let mut words = vec![0_u8; 1 << 16];
-    let (length, mut sent) = coracle::sys::fdpass::receive(connection.as_fd(), &mut words).unwrap();
-    let told = serde_json::from_slice(&words[..length]).unwrap();
-    (sent.pop().expect("a descriptor came"), told)
 }
 
 #[test]

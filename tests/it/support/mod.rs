@@ -10,6 +10,7 @@
     reason = "each part serves some tests, and a subset may be built"
 )]
 
+pub(crate) mod bundle;
 pub(crate) mod differences;
 pub(crate) mod front;
 pub(crate) mod host;
