@@ -17,17 +17,25 @@ use std::os::fd::{AsFd, AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::fcntl::{
+    AtFlags, OFlag, OpenHow, PosixFadviseAdvice, ResolveFlag, open, openat2, posix_fadvise,
+};
 use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::sys::statfs::{FUSE_SUPER_MAGIC, fstatfs};
 use nix::unistd::{AccessFlags, faccessat};
 
 use super::launch::StageFailure;
+use crate::sys::Ignored as _;
 use crate::sys::process::{exec_fd, exec_path};
 
 /// How many interpreters may stand before each other, as in the kernel.
 const DEEPEST_INTERPRETER: usize = 5;
 /// The length of an interpreter line that the kernel reads.
 const INTERPRETER_LINE: usize = 256;
+/// Of larger programs little is needed to start them.
+const READ_AHEAD_BYTES: u64 = 2 * 1024 * 1024;
+/// What the kernel reads ahead at most, unless root told it otherwise.
+const READ_AHEAD_WINDOW_BYTES: u64 = 128 * 1024;
 
 /// A program that was found, with the words it is called with.
 #[derive(Debug)]
@@ -310,7 +318,28 @@ fn start_of(file: &OwnedFd) -> Option<Vec<u8>> {
     let mut start = vec![0_u8; INTERPRETER_LINE];
     let length = readable.read_at(&mut start, 0).ok()?;
     start.truncate(length);
+    if start.starts_with(b"\x7fELF") {
+        read_ahead(&readable);
+    }
     Some(start)
+}
+
+/// Asks a FUSE server for all of a small program, and does not wait for it. The kernel would ask for
+/// some pages around each that the program touches first, and make it wait each time: a busybox
+/// started with 25 such questions.
+fn read_ahead(program: &File) {
+    let served = fstatfs(program).is_ok_and(|found| found.filesystem_type() == FUSE_SUPER_MAGIC);
+    let length = program.metadata().map_or(0, |found| found.len());
+    if !served || length > READ_AHEAD_BYTES {
+        return;
+    }
+    // One call reads no more than one window.
+    for window in 0..length.div_ceil(READ_AHEAD_WINDOW_BYTES) {
+        let length = READ_AHEAD_WINDOW_BYTES.cast_signed();
+        let offset = window.cast_signed() * length;
+        let advice = PosixFadviseAdvice::POSIX_FADV_WILLNEED;
+        posix_fadvise(program, offset, length, advice).ignored();
+    }
 }
 
 /// The interpreter and its one argument, if the file is a script.

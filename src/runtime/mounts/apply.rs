@@ -196,7 +196,7 @@ pub fn apply(
         },
         _ => refused(error),
     })?;
-    if links == Links::Follow && is_proc(place.as_fd()) {
+    if links == Links::Follow && is_proc(place.as_fd(), root) {
         return Err(MountError::InsideProc(op.container_path.clone()));
     }
     if op.copy_up {
@@ -266,8 +266,13 @@ fn links(container_path: &Path) -> Links {
     if ours { Links::Refuse } else { Links::Follow }
 }
 
-/// A link to /proc would let a mount give the container a false one.
-fn is_proc(place: BorrowedFd<'_>) -> bool {
+/// A link to /proc would let a mount give the container a false one. What lies on the same file
+/// system as the root does not, which says itself without a question to its server.
+fn is_proc(place: BorrowedFd<'_>, root: BorrowedFd<'_>) -> bool {
+    let device = |file| nix::sys::stat::fstat(file).map(|found| found.st_dev);
+    if device(place).is_ok_and(|its| device(root) == Ok(its)) {
+        return false;
+    }
     let found = nix::sys::statfs::fstatfs(place);
     found.is_ok_and(|found| found.filesystem_type() == nix::sys::statfs::PROC_SUPER_MAGIC)
 }
