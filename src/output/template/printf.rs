@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::output::value::{
-    Detail, Value, go_exponent, print_detailed, print_value, significant, type_name,
+    Detail, Value, fixed, print_detailed, print_value, scientific, significant, type_name,
 };
 
 type Arguments<'a> = [Cow<'a, Value>];
@@ -499,11 +499,9 @@ fn float(value: &Value, number: f64, verb: char, flags: Flags, out: &mut String)
             let name = if number.is_nan() { "NaN" } else { "Inf" };
             name.to_owned()
         }
-        ('f' | 'F', precision) => format!("{magnitude:.*}", precision.unwrap_or(6)),
-        ('e', precision) => go_exponent(&format!("{magnitude:.*e}", precision.unwrap_or(6))),
-        ('E', precision) => {
-            go_exponent(&format!("{magnitude:.*e}", precision.unwrap_or(6))).to_uppercase()
-        }
+        ('f' | 'F', precision) => fixed(magnitude, precision.unwrap_or(6)),
+        ('e', precision) => scientific(magnitude, precision.unwrap_or(6)),
+        ('E', precision) => scientific(magnitude, precision.unwrap_or(6)).to_uppercase(),
         ('g', None) => shortest(magnitude),
         ('G', None) => shortest(magnitude).to_uppercase(),
         ('g', Some(precision)) => significant(magnitude, precision),

@@ -241,6 +241,26 @@ fn printf_verbs() {
             "1.23e+03 0.000123 6869",
         ),
     ]);
+    // More digits than any number has, and than a formatter of ours takes.
+    let zeros = |count: usize| "0".repeat(count);
+    check(&[
+        (
+            "{{printf \"%.70000f\" 1.5}}",
+            &format!("1.5{}", zeros(69_999)),
+        ),
+        (
+            "{{printf \"%.70000e\" 1.5}}",
+            &format!("1.5{}e+00", zeros(69_999)),
+        ),
+        (
+            "{{printf \"%.70000E\" 0.25}}",
+            &format!("2.5{}E-01", zeros(69_999)),
+        ),
+        (
+            "{{printf \"%.70000g|%70000s\" 1.5 \"x\"}}",
+            &format!("1.5|{}x", " ".repeat(69_999)),
+        ),
+    ]);
 }
 
 #[test]

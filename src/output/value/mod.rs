@@ -19,7 +19,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use json::{JsonStyle, to_json};
-pub(crate) use print::{Detail, go_exponent, print_detailed, print_value, significant, type_name};
+pub(crate) use print::{
+    Detail, fixed, print_detailed, print_value, scientific, significant, type_name,
+};
 pub use time::{Time, Zone};
 
 /// One datum of a document.

@@ -104,7 +104,7 @@ pub(crate) fn go_float(number: f64) -> String {
 }
 
 /// Rust's `1.5e-7` with Go's signed exponent of at least two digits: `1.5e-07`.
-pub(crate) fn go_exponent(text: &str) -> String {
+fn go_exponent(text: &str) -> String {
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
         return text.to_owned();
     };
@@ -115,9 +115,26 @@ pub(crate) fn go_exponent(text: &str) -> String {
     format!("{mantissa}e{sign}{digits:0>2}")
 }
 
+/// No number of 64 bits has more digits; std's formatting panics at a precision of 65,536, where Go
+/// goes on with zeros.
+const MOST_DIGITS: usize = 1100;
+
+/// `%.Nf` of a finite number.
+pub(crate) fn fixed(magnitude: f64, decimals: usize) -> String {
+    let digits = format!("{magnitude:.*}", decimals.min(MOST_DIGITS));
+    digits + &"0".repeat(decimals.saturating_sub(MOST_DIGITS))
+}
+
+/// `%.Ne` of a finite number.
+pub(crate) fn scientific(magnitude: f64, decimals: usize) -> String {
+    let text = format!("{magnitude:.*e}", decimals.min(MOST_DIGITS));
+    let zeros = "0".repeat(decimals.saturating_sub(MOST_DIGITS));
+    go_exponent(&text.replacen('e', &(zeros + "e"), 1))
+}
+
 /// A number as Go's `%.3g` prints it: that many significant digits, trailing zeros dropped.
 pub(crate) fn significant(magnitude: f64, precision: usize) -> String {
-    let precision = precision.max(1);
+    let precision = precision.clamp(1, MOST_DIGITS);
     let scientific = format!("{magnitude:.*e}", precision - 1);
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i64 = exponent.parse().unwrap_or(0);
