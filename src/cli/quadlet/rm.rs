@@ -46,16 +46,22 @@ impl Subcommand for Remove {
             names.extend(quadlets.list().into_iter().map(|one| one.name));
         }
         let mut failures = Vec::new();
+        let mut is_any_gone = false;
         for (name, result) in quadlets.remove(&names, running) {
             match result {
-                Ok(()) => context.ui.line(name)?,
+                Ok(()) => {
+                    is_any_gone = true;
+                    context.ui.line(name)?;
+                }
                 Err(InstalledError::Missing { .. }) if self.ignore => context.ui.line(name)?,
                 Err(error) => failures.push(Failure::tool(format_args!(
                     "unable to remove Quadlet {name}: {error}"
                 ))),
             }
         }
-        super::reload(context, &quadlets, self.reload_systemd);
+        if is_any_gone {
+            super::reload(context, &quadlets, self.reload_systemd);
+        }
         super::end(context, failures, "some quadlets could not be removed")
     }
 }
