@@ -77,3 +77,43 @@ fn the_service_manager_hears_of_the_monitor() {
         .unwrap();
     assert_eq!(manager.hears(), "READY=1");
 }
+
+/// Starts a container, runs the words behind it if there are any, and says how the monitor ended:
+/// an orphan's status is told to the process that adopts it, which is the service manager's part.
+const ADOPT: &str = "
+import ctypes, os, subprocess, sys
+assert ctypes.CDLL(None).prctl(36, 1) == 0
+tool, words = sys.argv[1:sys.argv.index('@')], sys.argv[sys.argv.index('@') + 1:]
+start, then = words[2:2 + int(words[1])], words[2 + int(words[1]):]
+subprocess.run(tool + start, check=True, stdout=subprocess.DEVNULL)
+monitor = int(open(words[0]).read())
+if then: subprocess.run(tool + then, check=True, stdout=subprocess.DEVNULL)
+print(os.waitstatus_to_exitcode(os.waitpid(monitor, 0)[1]))";
+
+#[test]
+fn the_monitor_ends_with_the_exit_code_of_its_container() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let restarts: &[&str] = &["--restart", "on-failure:1"];
+    let stop: &[&str] = &["stop", "-t", "0"];
+    let cases = [
+        ("well", "exit 0", &[][..], &[][..], "0"),
+        ("badly", "exit 7", &[], &[], "7"),
+        ("again", "exit 9", restarts, &[], "9"),
+        // What was stopped has not failed.
+        ("stopped", "exec sleep 1000", &[], stop, "0"),
+    ];
+    for (name, script, flags, then, expected) in cases {
+        let pidfile = sandbox.path(name).display().to_string();
+        let start = ["run", "-d", "--network=none", "--name", name];
+        let pid = ["--conmon-pidfile", &pidfile, "--sdnotify", "conmon"];
+        let start = [&start[..], &pid, flags, &[IMAGE, "sh", "-c", script]].concat();
+        let count = start.len().to_string();
+        let mut words = [&["@", &*pidfile, &*count], &start[..], then].concat();
+        if !then.is_empty() {
+            words.push(name);
+        }
+        let adopted = sandbox.call_by(&["python3", "-c", ADOPT], &words).run();
+        assert_eq!(adopted.expect(0).out().trim(), expected, "{name}");
+    }
+}
