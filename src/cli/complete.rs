@@ -10,6 +10,7 @@ use clap::{Arg, ArgAction, Command};
 use super::command::{Entry, GROUPS, lookup};
 use super::pflag::{self, FlagError, Line, Order};
 use super::{COMMANDS, Context, globals, help};
+use crate::engine::Silent;
 use crate::engine::image::ImageListRequest;
 use crate::engine::list::{ListRequest, ListScope};
 use crate::engine::pod::PodListRequest;
@@ -234,13 +235,13 @@ pub(crate) fn words_of(
         candidates.extend(pods(context));
     }
     if wanted.contains("SECRET") {
-        let all = context.engine.secrets().list().unwrap_or_default();
-        candidates.extend(all.into_iter().map(|one| (one.name, one.id)));
+        let list = context.engine.secrets().list().unwrap_or_default();
+        candidates.extend(list.secrets.into_iter().map(|one| (one.name, one.id)));
     }
     if wanted.contains("VOLUME") {
         let all = context
             .engine
-            .list_volumes(&[], Uses::Left)
+            .list_volumes(&[], Uses::Left, &Silent)
             .unwrap_or_default();
         candidates.extend(all.into_iter().map(|one| (one.record.name, String::new())));
     }

@@ -108,7 +108,7 @@ impl Engine {
         let listed = store.list()?;
         let documents = listed.iter().map(|one| document_bytes(&store, one));
         let documents = documents.collect();
-        let volumes = self.list_volumes(&[], Uses::Read)?.into_iter();
+        let volumes = self.list_volumes(&[], Uses::Read, report)?.into_iter();
         let volumes = volumes.map(|listed| VolumeUsage {
             size_bytes: disk_bytes(listed.mountpoint.clone()),
             listed,

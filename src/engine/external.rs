@@ -17,7 +17,6 @@ use super::remove::Running;
 use super::selection::{ItemResult, Scope, Selection};
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
-use crate::state::record::ContainerState;
 use crate::state::store::Store;
 use crate::state::summary::{ContainerSummary, RequestSummary, ResolvedSummary};
 use crate::sys::account::{Environment, xdg_directory};
@@ -142,8 +141,8 @@ impl External {
             },
         };
         Listed {
-            summary,
-            state: ContainerState::default(),
+            summary: Box::new(summary),
+            state: Box::default(),
             observed: Observed::Created,
             sizes: None,
             origin: Origin::External,

@@ -3,7 +3,7 @@
 //! record is only read of those that are shown.
 
 use std::collections::BTreeMap;
-use std::{fs, thread};
+use std::fs;
 
 use super::error::EngineError;
 use super::filter::{Candidate, FilterKeys, Filters, status_word};
@@ -14,12 +14,8 @@ use crate::state::StateError;
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
 use crate::state::record::ContainerState;
-use crate::state::store::Store;
+use crate::state::store::{Ahead, Store};
 use crate::state::summary::ContainerSummary;
-
-/// From so many containers on, reading them is shared by two threads: below, a thread costs more
-/// than it saves.
-const SHARED_FROM: usize = 128;
 
 /// Which containers are listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,9 +54,9 @@ pub enum Sizes {
 #[derive(Debug, Clone)]
 pub struct Listed {
     /// What it is.
-    pub summary: ContainerSummary,
+    pub summary: Box<ContainerSummary>,
     /// What its last writer knew.
-    pub state: ContainerState,
+    pub state: Box<ContainerState>,
     /// What it is doing now.
     pub observed: Observed,
     /// How much room it takes, if that was asked for.
@@ -135,6 +131,12 @@ impl Engine {
         let store = self.store()?;
         let filters = Filters::parse(&store, &request.filters, FilterKeys::All)?;
         let running_only = request.scope == ListScope::Running && !filters.name_a_status();
+        // The record of one that has ended is not looked at there.
+        let documents = if running_only {
+            Documents::States
+        } else {
+            Documents::Both
+        };
         let wanted = |candidate: &Candidate<'_>| {
             let runs = || {
                 let state = candidate.state();
@@ -147,11 +149,14 @@ impl Engine {
         let Reading {
             mut listed,
             damaged,
-        } = read_shared(&store, store.list()?, &wanted);
+        } = read(&store, &store.list()?, documents, &wanted);
         for error in damaged {
             report.warning(&chain(&error));
         }
-        listed.sort_by_cached_key(|one| (one.summary.created, one.summary.id.clone()));
+        listed.sort_by(|one, other| {
+            let (one, other) = (&one.summary, &other.summary);
+            (one.created, &one.id).cmp(&(other.created, &other.id))
+        });
         if let ListScope::Last(count) = request.scope {
             drop(listed.drain(..listed.len().saturating_sub(count)));
         }
@@ -184,6 +189,15 @@ impl Engine {
     }
 }
 
+/// What is read ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Documents {
+    /// States and records.
+    Both,
+    /// States.
+    States,
+}
+
 /// What was read: one damaged record must not hide the others.
 #[derive(Debug, Default)]
 struct Reading {
@@ -192,38 +206,31 @@ struct Reading {
 }
 
 /// Reads the wanted ones of `ids`.
-fn read_shared(
+fn read(
     store: &Store,
-    ids: Vec<ContainerId>,
-    wanted: &(impl Fn(&Candidate<'_>) -> bool + Sync),
+    ids: &[ContainerId],
+    documents: Documents,
+    wanted: &impl Fn(&Candidate<'_>) -> bool,
 ) -> Reading {
-    if ids.len() < SHARED_FROM {
-        return read(store, ids, wanted);
+    let mut reading = Reading::default();
+    let add = |id: &ContainerId, ahead: Ahead<'_>| {
+        let candidate = Candidate::read(store, id.clone(), ahead);
+        if wanted(&candidate) {
+            reading.add(candidate);
+        }
+    };
+    match documents {
+        Documents::Both => store.read_ahead(ids, add),
+        Documents::States => store.read_states_ahead(ids, add),
     }
-    let mut first = ids;
-    let second = first.split_off(first.len() / 2);
-    thread::scope(|scope| {
-        let other = scope.spawn(|| read(store, second, wanted));
-        let mut reading = read(store, first, wanted);
-        let Ok(mut rest) = other.join() else {
-            unreachable!("reading a record does not panic");
-        };
-        reading.listed.append(&mut rest.listed);
-        reading.damaged.append(&mut rest.damaged);
-        reading
-    })
+    reading
 }
 
-fn read(store: &Store, ids: Vec<ContainerId>, wanted: &impl Fn(&Candidate<'_>) -> bool) -> Reading {
-    let mut reading = Reading::default();
-    for id in ids {
-        let candidate = Candidate::new(store, id);
-        if !wanted(&candidate) {
-            continue;
-        }
+impl Reading {
+    fn add(&mut self, candidate: Candidate<'_>) {
         let health = candidate.health();
         match candidate.into_parts() {
-            Ok(Some((summary, state, observed))) => reading.listed.push(Listed {
+            Ok(Some((summary, state, observed))) => self.listed.push(Listed {
                 summary,
                 state,
                 observed,
@@ -233,8 +240,7 @@ fn read(store: &Store, ids: Vec<ContainerId>, wanted: &impl Fn(&Candidate<'_>) -
                 health,
             }),
             Ok(None) => {}
-            Err(error) => reading.damaged.push(error),
+            Err(error) => self.damaged.push(error),
         }
     }
-    reading
 }

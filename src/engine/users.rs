@@ -23,18 +23,18 @@ impl Users {
         used: impl Fn(&ContainerSummary) -> Vec<String>,
     ) -> Result<Self, StateError> {
         let mut users = Self::default();
-        for id in store.list()? {
+        store.read_records_ahead(&store.list()?, |id, ahead| {
             // One that goes meanwhile uses nothing any more.
-            let Ok(summary) = store.load_summary(&id) else {
-                continue;
+            let Ok(summary) = store.summary_ahead(id, &ahead) else {
+                return;
             };
             for name in used(&summary) {
                 let list = users.0.entry(name).or_default();
-                if !list.contains(&id) {
+                if !list.contains(id) {
                     list.push(id.clone());
                 }
             }
-        }
+        });
         Ok(users)
     }
 

@@ -189,26 +189,41 @@ const LARGEST: usize = 32 << 20;
 ///
 /// What open(2) and read(2) say; that it is larger than any file of ours.
 pub fn read_document(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    append_document(path.as_ref(), &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads a file as [`read_document`] does, onto the end of `bytes`; what stands there behind its
+/// old end after an error is nothing.
+///
+/// # Errors
+///
+/// As [`read_document`].
+pub fn append_document(path: &Path, bytes: &mut Vec<u8>) -> io::Result<()> {
     let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     // Not open(), after which musl closes it on exec once more: a call for each document.
-    let opened = openat(AT_FDCWD, path.as_ref(), flags, Mode::empty());
+    let opened = openat(AT_FDCWD, path, flags, Mode::empty());
     let mut file = File::from(opened.map_err(io::Error::from)?);
-    let mut bytes = vec![0; 4 << 10];
-    let mut length = 0;
+    let start = bytes.len();
+    let mut end = start;
+    let mut room = 4 << 10;
+    bytes.resize(start + room, 0);
     loop {
-        match file.read(&mut bytes[length..]) {
-            Ok(count) => length += count,
+        match file.read(&mut bytes[end..]) {
+            Ok(count) => end += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         }
-        if length < bytes.len() {
-            bytes.truncate(length);
-            return Ok(bytes);
+        if end < bytes.len() {
+            bytes.truncate(end);
+            return Ok(());
         }
-        if length > LARGEST {
+        if end - start > LARGEST {
             return Err(io::Error::from(io::ErrorKind::FileTooLarge));
         }
-        bytes.resize(bytes.len() * 4, 0);
+        room *= 4;
+        bytes.resize(start + room, 0);
     }
 }
 

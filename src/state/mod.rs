@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What is on disk about containers: records, live state, names, locks.
 
+pub mod ahead;
 pub mod atomic;
 pub mod check;
 pub mod connection;

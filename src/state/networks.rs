@@ -164,6 +164,15 @@ pub enum NetworkError {
     },
 }
 
+/// The networks of a store, as far as they read.
+#[derive(Debug, Default)]
+pub struct NetworkList {
+    /// Those that do, by name.
+    pub networks: Vec<NetworkRecord>,
+    /// What is wrong with the others.
+    pub damaged: Vec<NetworkError>,
+}
+
 /// The right to change networks, until it is dropped.
 #[derive(Debug)]
 pub struct NetworksLock {
@@ -280,13 +289,30 @@ impl Networks {
         self.load_all()?.collect()
     }
 
+    /// The networks whose records read, by name, and what is wrong with the others: one damaged
+    /// record must not hide the rest.
+    ///
+    /// # Errors
+    ///
+    /// What readdir(3) says.
+    pub fn list_readable(&self) -> Result<NetworkList, NetworkError> {
+        let mut list = NetworkList::default();
+        for loaded in self.load_all()? {
+            match loaded {
+                Ok(record) => list.networks.push(record),
+                Err(error) => list.damaged.push(error),
+            }
+        }
+        Ok(list)
+    }
+
     /// What is wrong with the records: those that cannot be read.
     ///
     /// # Errors
     ///
     /// What readdir(3) says.
     pub fn check(&self) -> Result<Vec<NetworkError>, NetworkError> {
-        Ok(self.load_all()?.filter_map(Result::err).collect())
+        Ok(self.list_readable()?.damaged)
     }
 
     fn load_all(

@@ -150,6 +150,15 @@ pub enum SecretError {
     },
 }
 
+/// The secrets of a store, as far as they read.
+#[derive(Debug, Default)]
+pub struct SecretList {
+    /// Those that do, by name.
+    pub secrets: Vec<SecretRecord>,
+    /// What is wrong with the others.
+    pub damaged: Vec<SecretError>,
+}
+
 /// What becomes of a secret of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SameName {
@@ -203,7 +212,7 @@ impl Secrets {
         }
         let _lock = self.lock()?;
         // A record that does not read keeps nobody from having secrets.
-        let old = self.called(&new.name).unwrap_or_default();
+        let old = self.called(&new.name)?;
         match (old.last(), new.same_name) {
             (Some(_), SameName::Refuse) => return Err(SecretError::InUse { name: new.name }),
             (Some(old), SameName::Keep) => return Ok(old.id.clone()),
@@ -223,7 +232,7 @@ impl Secrets {
         atomic::replace_file(&path, &to_json(&record), Durability::Synced)
             .map_err(|source| files("write", &record.name, source))?;
         for old in old {
-            self.unlink(&old)?;
+            self.unlink(&old.id)?;
         }
         self.tell(&record.id, Action::Create);
         Ok(record.id)
@@ -233,9 +242,10 @@ impl Secrets {
     ///
     /// # Errors
     ///
-    /// [`SecretError::Missing`].
+    /// [`SecretError::Missing`]; what is wrong with a record that may be the one.
     pub fn find(&self, text: &str) -> Result<SecretRecord, SecretError> {
-        let all = self.list()?;
+        let list = self.list()?;
+        let all = list.secrets;
         let exact = |one: &&SecretRecord| one.name == text || one.id == text;
         if let Some(found) = all.iter().find(exact) {
             return Ok(found.clone());
@@ -245,39 +255,50 @@ impl Secrets {
             .filter(|one| !text.is_empty() && one.id.starts_with(text));
         match (like.next(), like.next()) {
             (Some(only), None) => Ok(only),
-            _ => Err(SecretError::Missing {
-                name: text.to_owned(),
-            }),
+            _ => Err(list
+                .damaged
+                .into_iter()
+                .next()
+                .unwrap_or_else(|| missing(text))),
         }
     }
 
-    /// Every secret, by name.
+    /// Every secret whose record reads, by name, and what is wrong with the others: one damaged
+    /// record must not hide the rest.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, or that is none of ours.
-    pub fn list(&self) -> Result<Vec<SecretRecord>, SecretError> {
-        let mut all = self.records()?;
+    /// What readdir(3) says.
+    pub fn list(&self) -> Result<SecretList, SecretError> {
+        let mut list = self.records()?;
         // The last of a name is the newest.
+        let all = &mut list.secrets;
         all.reverse();
         all.dedup_by(|older, newest| older.name == newest.name);
         all.reverse();
-        Ok(all)
+        Ok(list)
     }
 
     /// The records of one name, the newest last: one, but for a replacement that was killed
     /// between the two files.
     fn called(&self, name: &str) -> Result<Vec<SecretRecord>, SecretError> {
-        let mut all = self.records()?;
+        let mut all = self.records()?.secrets;
         all.retain(|one| one.name == name);
         Ok(all)
     }
 
     /// Every record, by name, the newest of a name last.
-    fn records(&self) -> Result<Vec<SecretRecord>, SecretError> {
-        let mut all = self.load_all()?.collect::<Result<Vec<_>, _>>()?;
+    fn records(&self) -> Result<SecretList, SecretError> {
+        let mut list = SecretList::default();
+        for loaded in self.load_all()? {
+            match loaded {
+                Ok(record) => list.secrets.push(record),
+                Err(error) => list.damaged.push(error),
+            }
+        }
+        let all = &mut list.secrets;
         all.sort_by(|one, other| (&one.name, one.updated).cmp(&(&other.name, other.updated)));
-        Ok(all)
+        Ok(list)
     }
 
     /// What is wrong with the files: those that cannot be read.
@@ -286,7 +307,7 @@ impl Secrets {
     ///
     /// What readdir(3) says.
     pub fn check(&self) -> Result<Vec<SecretError>, SecretError> {
-        Ok(self.load_all()?.filter_map(Result::err).collect())
+        Ok(self.records()?.damaged)
     }
 
     fn load_all(
@@ -309,19 +330,29 @@ impl Secrets {
         }))
     }
 
-    /// Removes the secret that `text` names; the value is its id.
+    /// Removes the secret that `text` names; the value is its id. One whose record is damaged is
+    /// named by its id.
     ///
     /// # Errors
     ///
     /// [`SecretError::Missing`], or what the disk says.
     pub fn remove(&self, text: &str) -> Result<String, SecretError> {
         let _lock = self.lock()?;
-        let record = self.find(text)?;
-        for one in self.called(&record.name)? {
-            self.unlink(&one)?;
-        }
-        self.tell(&record.id, Action::Remove);
-        Ok(record.id)
+        let id = match self.find(text) {
+            Ok(record) => {
+                for one in self.called(&record.name)? {
+                    self.unlink(&one.id)?;
+                }
+                record.id
+            }
+            Err(SecretError::Record { .. }) if is_id(text) && self.path(text).exists() => {
+                self.unlink(text)?;
+                text.to_owned()
+            }
+            Err(error) => return Err(error),
+        };
+        self.tell(&id, Action::Remove);
+        Ok(id)
     }
 
     fn tell(&self, id: &str, action: Action) {
@@ -373,10 +404,10 @@ impl Secrets {
             .map_err(|source| files("lock", "this user", source))
     }
 
-    fn unlink(&self, record: &SecretRecord) -> Result<(), SecretError> {
-        fs::remove_file(self.path(&record.id))
-            .called(|| format!("unlink(secrets/{}.json)", record.id))
-            .map_err(|source| files("remove", &record.name, source))
+    fn unlink(&self, id: &str) -> Result<(), SecretError> {
+        fs::remove_file(self.path(id))
+            .called(|| format!("unlink(secrets/{id}.json)"))
+            .map_err(|source| files("remove", "this user", source))
     }
 }
 
@@ -385,6 +416,16 @@ const COPIES: &str = "secrets.json";
 
 fn is_valid(name: &str) -> bool {
     (1..=NAME_MAX).contains(&name.len()) && !name.contains(['=', '/', ',', '\0'])
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == ID_LENGTH && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn missing(name: &str) -> SecretError {
+    SecretError::Missing {
+        name: name.to_owned(),
+    }
 }
 
 fn new_id() -> String {
@@ -446,7 +487,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let dirs = Dirs::new(directory.path().join("d"), directory.path().join("r"));
         let secrets = Secrets::open(&dirs);
-        assert_eq!(secrets.list().unwrap(), []);
+        assert_eq!(secrets.list().unwrap().secrets, []);
         let first = secrets.create(new("a b", b"1", SameName::Refuse)).unwrap();
         assert_eq!(first.len(), ID_LENGTH);
         let mode = fs::metadata(secrets.path(&first)).unwrap().permissions();
@@ -462,7 +503,7 @@ mod tests {
         assert_eq!(format!("{:?}", found.data), "SecretData(…)");
         assert!(secrets.find("").is_err() && secrets.find(&first).is_err());
         assert_eq!(secrets.remove("a b").unwrap(), second);
-        assert_eq!(secrets.list().unwrap(), []);
+        assert_eq!(secrets.list().unwrap().secrets, []);
     }
 
     #[test]
@@ -484,7 +525,7 @@ mod tests {
             again(&secrets);
         }
         assert_eq!(secrets.find("a").unwrap().id, newest);
-        assert_eq!(secrets.list().unwrap().len(), 1);
+        assert_eq!(secrets.list().unwrap().secrets.len(), 1);
         let last = secrets
             .create(new("a", b"last", SameName::Replace))
             .unwrap();
@@ -495,6 +536,30 @@ mod tests {
         }
         secrets.remove("a").unwrap();
         assert_eq!(files(), 0);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test's files survive no crash")]
+    fn a_damaged_record_hides_no_other_and_is_removed_by_its_id() {
+        let directory = tempfile::tempdir().unwrap();
+        let dirs = Dirs::new(directory.path().join("d"), directory.path().join("r"));
+        let secrets = Secrets::open(&dirs);
+        let make = |name| secrets.create(new(name, b"1", SameName::Refuse));
+        let [sound, damaged] = ["sound", "damaged"].map(|name| make(name).unwrap());
+        fs::write(secrets.path(&damaged), "{").unwrap();
+        let list = secrets.list().unwrap();
+        assert_eq!((list.secrets.len(), list.damaged.len()), (1, 1));
+        assert_eq!(secrets.find("sound").unwrap().id, sound);
+        let of_record = |result| matches!(result, Err(SecretError::Record { .. }));
+        assert!(of_record(secrets.find("damaged").map(drop)));
+        assert!(of_record(secrets.remove("damaged").map(drop)));
+        assert!(matches!(make("sound"), Err(SecretError::InUse { .. })));
+        assert_eq!(secrets.remove(&damaged).unwrap(), damaged);
+        assert_eq!(secrets.remove("sound").unwrap(), sound);
+        assert!(matches!(
+            secrets.remove(&damaged),
+            Err(SecretError::Missing { .. })
+        ));
     }
 
     #[test]
@@ -513,6 +578,6 @@ mod tests {
             let made = secrets.create(new("a", &vec![0; size], SameName::Refuse));
             assert!(matches!(made, Err(SecretError::Size)), "{size}");
         }
-        assert_eq!(secrets.list().unwrap(), []);
+        assert_eq!(secrets.list().unwrap().secrets, []);
     }
 }

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::ahead::{Document, read_ahead};
 use super::atomic::read_document;
 use super::atomic::{self, Durability};
 use super::dirs::{Dirs, private_directories};
@@ -243,6 +244,21 @@ impl Volumes {
             name: name.to_owned(),
             reason: error.to_string(),
         })
+    }
+
+    /// Calls `each` for all of `names`, in their order, with what [`Volumes::load`] says.
+    pub fn load_all(
+        &self,
+        names: &[String],
+        mut each: impl FnMut(&str, Result<VolumeRecord, VolumeError>),
+    ) {
+        read_ahead(&self.root, names, [RECORD], |name, [document]| {
+            let read = match document {
+                Document::Text(text) => serde_json::from_slice(text).ok(),
+                Document::Absent | Document::Unread => None,
+            };
+            each(name, read.map_or_else(|| self.load(name), Ok));
+        });
     }
 
     /// Writes what a volume is; whoever does so holds its lock, or waits for a child that does it.

@@ -174,6 +174,38 @@ fn damage_is_told_repaired_and_hides_nothing_else() {
     assert!(!sandbox.ok(["ps", "-aq", "--no-trunc"]).contains(&lost));
 }
 
+#[test]
+fn a_damaged_volume_network_or_secret_hides_no_other_and_can_be_removed() {
+    ours!();
+    let sandbox = Sandbox::new();
+    let word = sandbox.file("word", "word");
+    let mut ids = Vec::new();
+    for name in ["sound", "lost"] {
+        sandbox.ok(["volume", "create", name]);
+        sandbox.ok(["network", "create", name]);
+        ids.push(sandbox.ok(["secret", "create", name, &word]));
+    }
+    let secret = format!("s/secrets/{}.json", ids[1]);
+    let cases = [
+        ("volume", "s/volumes/lost/volume.json", "lost"),
+        ("network", "s/networks/lost.json", "lost"),
+        ("secret", &secret, &ids[1]),
+    ];
+    for (kind, record, word) in cases {
+        fs::write(sandbox.path(record), "{").unwrap();
+        let listed = sandbox.run([kind, "ls"]).expect(0);
+        assert!(listed.out().contains("sound"), "{kind}: {}", listed.out());
+        assert!(!listed.out().contains("lost"), "{kind}: {}", listed.out());
+        assert!(listed.err().contains(word), "{kind}: {}", listed.err());
+        sandbox.ok([kind, "inspect", "sound"]);
+        sandbox.run([kind, "inspect", "lost"]).expect(125);
+        sandbox.ok([kind, "rm", word]);
+        assert_eq!(sandbox.run([kind, "ls"]).expect(0).err(), "", "{kind}");
+        sandbox.ok([kind, "rm", "sound"]);
+    }
+    assert_eq!(sandbox.ok(["system", "check"]), "");
+}
+
 /// Records of every kind: whatever stands in their place is told, and costs nothing.
 #[test]
 fn a_directory_in_the_place_of_a_record_is_told_and_stays() {

@@ -31,7 +31,7 @@ impl Subcommand for List {
             },
             headings: &[("ID", "NETWORK ID")],
         };
-        let listed = context.engine.list_networks(&self.flags.filter);
+        let listed = context.engine.list_networks(&self.flags.filter, context);
         let listed = listed.map_err(|error| super::failure(context, &error))?;
         let rows = listed.iter().map(|one| row(one, dialect, &self.flags));
         listing.print(context, &self.flags, rows.collect())

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use super::document::row;
 use crate::cli::args::list::{ListFlags, Listing};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::engine::Report as _;
 use crate::engine::secret::filtered;
+use crate::runtime::userns::chain;
 
 /// Flags of `secret ls`.
 #[derive(Debug, clap::Args)]
@@ -20,9 +22,12 @@ impl Subcommand for List {
     const ABOUT: &'static str = "List secrets";
 
     fn run(self, context: &Context) -> CommandResult {
-        let all = context.engine.secrets().list();
-        let all = all.map_err(|error| super::failure(context, &error, 125))?;
-        let shown = filtered(all, &self.flags.filter).map_err(Failure::tool)?;
+        let list = context.engine.secrets().list();
+        let list = list.map_err(|error| super::failure(context, &error, 125))?;
+        for error in list.damaged {
+            context.warning(&chain(&error));
+        }
+        let shown = filtered(list.secrets, &self.flags.filter).map_err(Failure::tool)?;
         let now = Timestamp::now();
         let rows = shown
             .iter()

@@ -32,7 +32,7 @@ impl Subcommand for Remove {
         if self.all {
             let listed = secrets.list();
             let listed = listed.map_err(|error| super::failure(context, &error, 125))?;
-            words.extend(listed.into_iter().map(|one| one.id));
+            words.extend(listed.secrets.into_iter().map(|one| one.id));
         }
         let mut failures = Vec::new();
         for word in words {

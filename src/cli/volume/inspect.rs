@@ -35,7 +35,7 @@ impl Subcommand for Inspect {
         }
         let mut names = self.volumes;
         if self.all {
-            let listed = context.engine.list_volumes(&[], Uses::Left);
+            let listed = context.engine.list_volumes(&[], Uses::Left, context);
             let listed = listed.map_err(|error| super::failure(context, &error))?;
             names.extend(listed.into_iter().map(|one| one.record.name));
         }

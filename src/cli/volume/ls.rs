@@ -6,6 +6,7 @@ use crate::cli::inspect::{docker_volume_row, volume_value};
 use crate::cli::{CommandResult, Context, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::volume::Uses;
+use crate::output::value::Struct;
 
 /// Flags of `volume ls`.
 #[derive(Debug, clap::Args)]
@@ -24,9 +25,15 @@ impl Subcommand for List {
             Dialect::Podman => Uses::Left,
             Dialect::Docker => Uses::Read,
         };
-        let listed = context.engine.list_volumes(&self.flags.filter, uses);
+        let listed = context
+            .engine
+            .list_volumes(&self.flags.filter, uses, context);
         let listed = listed.map_err(|error| super::failure(context, &error))?;
         let rows = listed.iter().map(|one| match dialect {
+            _ if self.shows_names_alone() => Struct::new("volume")
+                .with("Driver", "local")
+                .with("Name", one.record.name.as_str())
+                .into(),
             Dialect::Podman => volume_value(one, dialect),
             Dialect::Docker => docker_volume_row(one),
         });
@@ -37,5 +44,12 @@ impl Subcommand for List {
             headings: &[("Name", "VOLUME NAME")],
         };
         listing.print(context, &self.flags, rows.collect())
+    }
+}
+
+impl List {
+    /// Whether the rest of a row would be made for nothing.
+    fn shows_names_alone(&self) -> bool {
+        self.flags.quiet || matches!(self.flags.format.as_deref(), None | Some("table"))
     }
 }

@@ -29,7 +29,7 @@ impl Subcommand for Prune {
     fn run(self, context: &Context) -> CommandResult {
         let dialect = context.engine.dialect;
         let scope = scope(dialect, self.all, &self.filter);
-        let unused = context.engine.unused_volumes(&self.filter, scope);
+        let unused = context.engine.unused_volumes(&self.filter, scope, context);
         let unused = unused.map_err(|error| super::failure(context, &error))?;
         let warning = warning(dialect, scope, &unused);
         if !self.force && dialect == Dialect::Podman && unused.is_empty() {
@@ -49,7 +49,7 @@ impl Subcommand for Prune {
 /// What `system prune --volumes` does: the value is how much room was freed.
 pub(crate) fn prune_unused(context: &Context, filters: &[String]) -> Result<u64, Failure> {
     let scope = scope(context.engine.dialect, false, filters);
-    let unused = context.engine.unused_volumes(filters, scope);
+    let unused = context.engine.unused_volumes(filters, scope, context);
     let unused = unused.map_err(|error| super::failure(context, &error))?;
     let removed = context.engine.prune_volumes(&unused, context);
     let removed = removed.map_err(|error| super::failure(context, &error))?;

@@ -35,7 +35,7 @@ impl Subcommand for Remove {
         let engine = &context.engine;
         let mut words = self.volumes;
         if self.all {
-            let listed = engine.list_volumes(&[], Uses::Left);
+            let listed = engine.list_volumes(&[], Uses::Left, context);
             let listed = listed.map_err(|error| super::failure(context, &error))?;
             words.extend(listed.into_iter().map(|one| one.record.name));
         }

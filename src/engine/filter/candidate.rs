@@ -7,7 +7,7 @@ use crate::state::StateError;
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
 use crate::state::record::ContainerState;
-use crate::state::store::Store;
+use crate::state::store::{Ahead, Store};
 use crate::state::summary::ContainerSummary;
 
 /// A container that filters look at; what they need is read once.
@@ -15,15 +15,22 @@ use crate::state::summary::ContainerSummary;
 pub(in crate::engine) struct Candidate<'a> {
     store: &'a Store,
     id: ContainerId,
-    state: OnceCell<Result<(ContainerState, Observed), StateError>>,
-    summary: OnceCell<Result<ContainerSummary, StateError>>,
+    ahead: Ahead<'a>,
+    state: OnceCell<Result<(Box<ContainerState>, Observed), StateError>>,
+    summary: OnceCell<Result<Box<ContainerSummary>, StateError>>,
 }
 
 impl<'a> Candidate<'a> {
     pub(in crate::engine) fn new(store: &'a Store, id: ContainerId) -> Self {
+        Self::read(store, id, Ahead::NOTHING)
+    }
+
+    /// One of which some was read already.
+    pub(in crate::engine) fn read(store: &'a Store, id: ContainerId, ahead: Ahead<'a>) -> Self {
         Self {
             store,
             id,
+            ahead,
             state: OnceCell::new(),
             summary: OnceCell::new(),
         }
@@ -34,15 +41,15 @@ impl<'a> Candidate<'a> {
     }
 
     /// What it does; `None` when it has gone or cannot be read.
-    pub(in crate::engine) fn state(&self) -> Option<&(ContainerState, Observed)> {
-        let read = || self.store.observe(&self.id);
+    pub(in crate::engine) fn state(&self) -> Option<&(Box<ContainerState>, Observed)> {
+        let read = || self.store.observe_ahead(&self.id, &self.ahead);
         self.state.get_or_init(read).as_ref().ok()
     }
 
     /// What it is; `None` when it has gone or cannot be read.
     pub(in crate::engine) fn summary(&self) -> Option<&ContainerSummary> {
-        let read = || self.store.load_summary(&self.id);
-        self.summary.get_or_init(read).as_ref().ok()
+        let read = || self.store.summary_ahead(&self.id, &self.ahead);
+        self.summary.get_or_init(read).as_deref().ok()
     }
 
     /// What its checks say while it runs; empty without any.
@@ -63,9 +70,7 @@ impl<'a> Candidate<'a> {
     /// # Errors
     ///
     /// A record that is there and cannot be read.
-    pub(in crate::engine) fn into_parts(
-        self,
-    ) -> Result<Option<(ContainerSummary, ContainerState, Observed)>, StateError> {
+    pub(in crate::engine) fn into_parts(self) -> Result<Option<Parts>, StateError> {
         self.state();
         self.summary();
         let (Some(state), Some(summary)) = (self.state.into_inner(), self.summary.into_inner())
@@ -79,6 +84,9 @@ impl<'a> Candidate<'a> {
         }
     }
 }
+
+/// What a row of a list is made of.
+pub(in crate::engine) type Parts = (Box<ContainerSummary>, Box<ContainerState>, Observed);
 
 /// The state of a container in podman's words.
 pub fn status_word(state: &ContainerState, observed: Observed) -> &'static str {

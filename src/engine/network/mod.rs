@@ -35,10 +35,11 @@ use filter::NetworkFilters;
 
 use super::error::EngineError;
 use super::users::Users;
-use super::{Dialect, Engine};
+use super::{Dialect, Engine, Report};
 use crate::config::ConfigError;
 use crate::network::helper::client::{Client, HelperError};
 use crate::oci::Digest;
+use crate::runtime::userns::chain;
 use crate::state::StateError;
 use crate::state::connection::{Attachment, PublishedPort};
 use crate::state::dirs::Dirs;
@@ -161,11 +162,20 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Filters that cannot be understood, and a store that cannot be read.
-    pub fn list_networks(&self, filters: &[String]) -> Result<Vec<ListedNetwork>, NetworkFailure> {
+    /// Filters that cannot be understood, and a store that cannot be read. One whose record is
+    /// damaged is told and left out.
+    pub fn list_networks(
+        &self,
+        filters: &[String],
+        report: &dyn Report,
+    ) -> Result<Vec<ListedNetwork>, NetworkFailure> {
         let filters = NetworkFilters::parse(filters)?;
         let users = read_users(&self.store()?)?;
-        let mut all: Vec<ListedNetwork> = self.all_networks(&users)?;
+        let list = self.networks().list_readable()?;
+        for error in list.damaged {
+            report.warning(&chain(&error));
+        }
+        let mut all = self.listed(list.networks, &users);
         all.retain(|one| filters.let_through(one));
         all.sort_by(|left, right| left.record.name.cmp(&right.record.name));
         Ok(all)
@@ -178,7 +188,7 @@ impl Engine {
     /// [`NetworkError::Missing`].
     pub fn network(&self, text: &str) -> Result<ListedNetwork, NetworkFailure> {
         let users = read_users(&self.store()?)?;
-        Ok(find(self.all_networks(&users)?, text)?)
+        Ok(self.find_network(&users, text)?)
     }
 
     /// The running containers of a network, by id.
@@ -279,7 +289,7 @@ impl Engine {
             Err(NetworkError::Missing { .. }) => {}
             loaded => return loaded,
         }
-        let record = find(self.all_networks(&Users::default())?, text)?.record;
+        let record = self.find_network(&Users::default(), text)?.record;
         Ok(NetworkRecord {
             name: self.true_name(&record.name).to_owned(),
             ..record
@@ -302,8 +312,17 @@ impl Engine {
         }
     }
 
-    fn all_networks(&self, users: &Users) -> Result<Vec<ListedNetwork>, NetworkError> {
-        let mut records = self.networks().list()?;
+    /// Finds a network beside others whose records may be damaged; its own may not.
+    fn find_network(&self, users: &Users, text: &str) -> Result<ListedNetwork, NetworkError> {
+        let networks = self.networks();
+        let readable = networks.list_readable()?.networks;
+        find(self.listed(readable, users), text).map_err(|error| match networks.load(text) {
+            Err(damaged @ (NetworkError::Record { .. } | NetworkError::Files { .. })) => damaged,
+            _ => error,
+        })
+    }
+
+    fn listed(&self, mut records: Vec<NetworkRecord>, users: &Users) -> Vec<ListedNetwork> {
         if records.iter().all(|one| one.name != DEFAULT_NETWORK) {
             records.push(default_network());
         }
@@ -323,7 +342,7 @@ impl Engine {
         if self.dialect == Dialect::Docker {
             all.extend([("host", "host"), ("none", "null")].map(without_bridge));
         }
-        Ok(all)
+        all
     }
 }
 
@@ -408,6 +427,7 @@ fn named(name: &str, interface: &str) -> NetworkRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Silent;
 
     fn engine(dialect: Dialect) -> (tempfile::TempDir, Engine) {
         let directory = tempfile::tempdir().unwrap();
@@ -422,7 +442,7 @@ mod tests {
     }
 
     fn names(engine: &Engine) -> Vec<String> {
-        let listed = engine.list_networks(&[]).unwrap();
+        let listed = engine.list_networks(&[], &Silent).unwrap();
         listed.into_iter().map(|one| one.record.name).collect()
     }
 

@@ -288,7 +288,7 @@ impl From<&NetworkRecord> for NetworkPlan {
 /// with it.
 pub(in crate::engine) fn give_back(dirs: &Dirs, id: &ContainerId, attachments: &[Attachment]) {
     let networks = Networks::open(dirs);
-    let mut records = networks.list().unwrap_or_default();
+    let mut records = networks.list_readable().unwrap_or_default().networks;
     records.push(default_network());
     for attachment in attachments {
         let mut all = records.iter();

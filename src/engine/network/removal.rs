@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Removing networks: those that are named, and those that nobody uses.
 
+use super::NetworkFailure;
 use super::filter::{NetworkFilters, is_dangling};
 use super::read_users;
-use super::{NetworkFailure, find};
 use crate::engine::remove::Running;
 use crate::engine::{Engine, Report};
+use crate::state::networks::NetworkError;
 
 /// A network that was to be removed.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ impl Engine {
         report: &dyn Report,
     ) -> Result<Vec<RemovedNetwork>, NetworkFailure> {
         let filters = NetworkFilters::parse_for_prune(filters)?;
-        let mut unused = self.list_networks(&[])?;
+        let mut unused = self.list_networks(&[], report)?;
         unused.retain(|one| is_dangling(one) && filters.let_through(one));
         let names: Vec<String> = unused.into_iter().map(|one| one.record.name).collect();
         let mut removed = self.remove_networks(&names, Running::Refuse, report);
@@ -65,22 +66,31 @@ impl Engine {
         let store = self.store()?;
         for _ in 0..ATTEMPTS {
             let lock = networks.lock()?;
-            let found = find(self.all_networks(&read_users(&store)?)?, typed)?;
-            let name = found.record.name;
-            if found.built_in {
-                return Err(NetworkFailure::BuiltIn { name });
-            }
-            if found.users.is_empty() {
+            let all = read_users(&store)?;
+            let (name, holders) = match self.find_network(&all, typed) {
+                Ok(found) if found.built_in => {
+                    let name = found.record.name;
+                    return Err(NetworkFailure::BuiltIn { name });
+                }
+                Ok(found) => (found.record.name, found.users),
+                // What it is cannot be read; who uses it can.
+                Err(NetworkError::Record { name, .. }) => {
+                    let holders = all.of(&name);
+                    (name, holders)
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if holders.is_empty() {
                 return Ok(networks.remove(&lock, &name)?);
             }
             if users == Running::Refuse {
                 return Err(NetworkFailure::InUse {
                     name: typed.to_owned(),
-                    users: found.users,
+                    users: holders,
                 });
             }
             drop(lock);
-            self.remove_users(&found.users, users, report)?;
+            self.remove_users(&holders, users, report)?;
         }
         Err(NetworkFailure::NeverFree {
             name: typed.to_owned(),

@@ -23,10 +23,11 @@ pub use removal::{PruneScope, RemovedVolume};
 use filter::VolumeFilters;
 use kind::Kind;
 
-use super::Engine;
 use super::error::EngineError;
 use super::users::Users;
+use super::{Engine, Report};
 use crate::config::ConfigError;
+use crate::runtime::userns::chain;
 use crate::state::StateError;
 use crate::state::id::ContainerId;
 use crate::state::record::MountKind;
@@ -233,11 +234,13 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Filters that cannot be understood, and a store that cannot be read.
+    /// Filters that cannot be understood, and a store that cannot be read. One whose record is
+    /// damaged is told and left out.
     pub fn list_volumes(
         &self,
         filters: &[String],
         uses: Uses,
+        report: &dyn Report,
     ) -> Result<Vec<ListedVolume>, VolumeFailure> {
         let filters = VolumeFilters::parse(&self.volumes(), filters)?;
         let users = if uses == Uses::Read || filters.ask_for_users() {
@@ -246,9 +249,19 @@ impl Engine {
             Users::default()
         };
         let volumes = self.volumes();
-        let names = volumes.list()?.into_iter();
-        let all = names.filter_map(|name| listed(&volumes, &name, &users).ok());
-        Ok(all.filter(|one| filters.let_through(one)).collect())
+        let mut all = Vec::new();
+        volumes.load_all(&volumes.list()?, |name, loaded| match loaded {
+            Ok(record) => {
+                let one = listed(&volumes, name, record, &users);
+                if filters.let_through(&one) {
+                    all.push(one);
+                }
+            }
+            // It was removed meanwhile.
+            Err(VolumeError::Missing { .. }) => {}
+            Err(error) => report.warning(&chain(&error)),
+        });
+        Ok(all)
     }
 
     /// The volume that `text` names.
@@ -257,8 +270,10 @@ impl Engine {
     ///
     /// [`VolumeError::Missing`].
     pub fn volume(&self, text: &str) -> Result<ListedVolume, VolumeFailure> {
-        let name = self.volumes().resolve(text)?;
-        Ok(listed(&self.volumes(), &name, &self.volume_users()?)?)
+        let volumes = self.volumes();
+        let name = volumes.resolve(text)?;
+        let record = volumes.load(&name)?;
+        Ok(listed(&volumes, &name, record, &self.volume_users()?))
     }
 
     /// Whether there is a volume of this very name.
@@ -271,12 +286,12 @@ impl Engine {
     }
 }
 
-fn listed(volumes: &Volumes, name: &str, users: &Users) -> Result<ListedVolume, VolumeError> {
-    Ok(ListedVolume {
-        record: volumes.load(name)?,
+fn listed(volumes: &Volumes, name: &str, record: VolumeRecord, users: &Users) -> ListedVolume {
+    ListedVolume {
         mountpoint: volumes.data(name),
         users: users.of(name),
-    })
+        record,
+    }
 }
 
 /// Which containers use which volume.

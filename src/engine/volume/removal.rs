@@ -115,9 +115,10 @@ impl Engine {
         &self,
         filters: &[String],
         scope: PruneScope,
+        report: &dyn Report,
     ) -> Result<Vec<ListedVolume>, VolumeFailure> {
         let known = VolumeFilters::parse(&self.volumes(), filters)?;
-        let all = self.list_volumes(&[], Uses::Read)?.into_iter();
+        let all = self.list_volumes(&[], Uses::Read, report)?.into_iter();
         let wanted = all.filter(|one| {
             let in_scope = scope == PruneScope::All || one.record.anonymous;
             in_scope && one.users.is_empty() && known.let_through(one)

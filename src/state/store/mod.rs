@@ -7,7 +7,10 @@
 //! a name whose container is not there, and which no living process is about to make, is nobody's.
 //! Readers take no lock.
 
+mod ahead;
 mod steps;
+
+pub use ahead::Ahead;
 
 use std::fs;
 use std::io;
@@ -32,6 +35,10 @@ use crate::sys::{Called, SysError, SysResult};
 
 /// The format that this coracle writes and reads.
 const FORMAT: &str = "1";
+
+/// The documents of a container.
+const RECORD: &str = "container.json";
+const STATE: &str = "state.json";
 
 /// What a data root may hold before it has its version.
 const ROOMS: &[&str] = &[
@@ -464,12 +471,12 @@ impl Store {
 
     /// `container.json` of a container.
     pub fn record_path(&self, id: &ContainerId) -> PathBuf {
-        self.dirs.container(id).join("container.json")
+        self.dirs.container(id).join(RECORD)
     }
 
     /// `state.json` of a container.
     pub fn state_path(&self, id: &ContainerId) -> PathBuf {
-        self.dirs.container(id).join("state.json")
+        self.dirs.container(id).join(STATE)
     }
 }
 

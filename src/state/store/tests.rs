@@ -8,14 +8,14 @@ use super::super::record::{ContainerRequest, Resolved};
 use super::super::sweep::SweepMode;
 use super::*;
 
-fn store() -> (tempfile::TempDir, Store) {
+pub(super) fn store() -> (tempfile::TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();
     let dirs = Dirs::new(directory.path().join("data"), directory.path().join("run"));
     let store = Store::open(dirs).unwrap();
     (directory, store)
 }
 
-fn record(name: &str) -> ContainerRecord {
+pub(super) fn record(name: &str) -> ContainerRecord {
     ContainerRecord {
         id: ContainerId::random().unwrap(),
         name: name.to_owned(),
