@@ -7,13 +7,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::{OFlag, openat, renameat};
 use nix::sys::stat::{FileStat, Mode, SFlag, mkdirat, mknodat, umask};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
 use super::Ownership;
 use super::attributes::{PERMISSIONS, Shown, Wanted, mode_on_disk, record};
-use super::backing::{Name, Spot};
+use super::backing::{Name, Spot, open_directory};
 use super::content::{Content, write_all};
 use super::copy_up::link_to;
 use super::ids::Owner;
@@ -22,6 +22,13 @@ use super::nodes::{Body, Data, Directory, File, Group, Link, NodeId, Part};
 use super::overlay::{Overlay, UPPER};
 use super::work::{Replaced, Shape};
 use crate::layer_format::{DOT_WH_PREFIX, FileKind, WhiteoutForm, write_opaque};
+use crate::sys::xattr::{self, Place, SetMode};
+
+/// The bits of a mode that chown(2) takes.
+const SETID: u32 = libc::S_ISUID | libc::S_ISGID;
+
+/// What is made in a directory begins with this list of the directory's.
+const DEFAULT_ACL: &CStr = c"system.posix_acl_default";
 
 /// Who asks for something new.
 #[derive(Debug, Clone, Copy)]
@@ -199,13 +206,13 @@ impl Overlay {
         let shape = shape_of(new.wanted.kind);
         let unfinished = self.work()?.fresh_name();
         let copy = self.unfinished(&unfinished)?;
-        let work = self.work()?.directory.clone();
         let mut wanted = *new;
         if let (Some(gid), Ownership::Real) = (group, self.ownership) {
             // The work directory has not the bit that gives away the group.
             wanted.wanted.owner.gid = gid;
         }
-        let finished = self.make(&work, &unfinished, &wanted).and_then(|opened| {
+        let made = self.make_unfinished(directory, &unfinished, &wanted);
+        let finished = made.and_then(|opened| {
             self.put_owner_of_new(&copy, &wanted, None)?;
             if shape == Shape::Directory {
                 write_opaque(copy.open(OFlag::O_RDONLY | OFlag::O_DIRECTORY)?.as_fd())?;
@@ -217,6 +224,37 @@ impl Overlay {
             Ok((opened, status))
         });
         finished.inspect_err(|_errno| self.discard(&unfinished))
+    }
+
+    /// Makes something in the work directory as it would come to be in `directory`, whose default
+    /// access control list it inherits.
+    fn make_unfinished(
+        &mut self,
+        directory: &OwnedFd,
+        name: &Name,
+        new: &New<'_>,
+    ) -> nix::Result<Option<OwnedFd>> {
+        let work = self.work()?.directory.clone();
+        let list = if self.acl {
+            xattr::get_vec(Place::Directory(directory.as_fd()), DEFAULT_ACL)?
+        } else {
+            None
+        };
+        let Some(list) = list else {
+            return self.make(&work, name, new);
+        };
+        // Not the work directory itself: it would keep the list if we died.
+        let cradle = self.work()?.fresh_name();
+        mkdirat(&*work, cradle.as_ref(), Mode::S_IRWXU)?;
+        let made = open_directory(&work, &cradle).and_then(|inside| {
+            let place = Place::Directory(inside.as_fd());
+            xattr::set(place, DEFAULT_ACL, &list, SetMode::Either)?;
+            let opened = self.make(&inside, name, new)?;
+            renameat(&inside, name.as_ref(), &*work, name.as_ref())?;
+            Ok(opened)
+        });
+        self.discard(&cradle);
+        made
     }
 
     /// Removes a whiteout in the form of a plain file that hides a name that is new now.
@@ -233,7 +271,7 @@ impl Overlay {
         let mut hidden = DOT_WH_PREFIX.to_vec();
         hidden.extend_from_slice(name.to_bytes());
         if kind == FileKind::Directory && self.table.directory(parent)?.parts.len() > 1 {
-            let made = super::backing::open_directory(directory, name)?;
+            let made = open_directory(directory, name)?;
             write_opaque(made.as_fd())?;
         }
         let hidden = std::ffi::OsStr::from_bytes(&hidden);
@@ -347,8 +385,14 @@ impl Overlay {
                 // something else than the caller's.
                 let is_lost =
                     is_given_away || wanted.kind == FileKind::Directory && group.is_none();
-                if wanted.mode & 0o6000 != 0 && is_lost && wanted.kind != FileKind::Symlink {
-                    place.chmod(wanted.mode)?;
+                if wanted.mode & SETID != 0 && is_lost && wanted.kind != FileKind::Symlink {
+                    let mode = if self.acl {
+                        // What the mask or the directory's list took stays taken.
+                        place.stat()?.st_mode & PERMISSIONS | wanted.mode & SETID
+                    } else {
+                        wanted.mode
+                    };
+                    place.chmod(mode)?;
                 }
                 Ok(())
             }

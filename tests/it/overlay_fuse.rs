@@ -323,6 +323,68 @@ new\nx\n4755\n./link\n./dir/link\n./pipe\n./sock\n";
 }
 
 #[test]
+fn new_files_get_the_rights_that_the_mask_and_the_list_of_their_directory_leave() {
+    requires!("userns,fuse,range");
+    if !is_ours() {
+        return;
+    }
+    let script = r#"
+import os, struct
+os.chown("only", 5, 6)
+os.chmod("only", 0o2777)
+os.mkdir("listed")
+os.chown("listed", 5, 6)
+entries = [(1, 7), (4, 7), (0x20, 0)]
+default = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *e, 0xffffffff) for e in entries)
+with_list = os.environ["OPTIONS"] == ""
+if with_list:
+    os.setxattr("listed", "system.posix_acl_default", default)
+    os.setxattr("dir", "system.posix_acl_default", default)
+os.chown("dir", 5, 6)
+os.setgroups([])
+os.setresgid(5, 5, 5)
+os.setresuid(5, 5, 5)
+os.umask(0o027)
+def tell(path):
+    status = os.lstat(path)
+    print(path, "%o" % (status.st_mode & 0o7777), status.st_uid, status.st_gid)
+os.mkdir("only/made", 0o777)
+tell("only/made")
+open("only/file", "w")
+tell("only/file")
+os.close(os.open("only/setuid", os.O_CREAT | os.O_WRONLY, 0o4777))
+tell("only/setuid")
+os.rename("only/made", "only/moved")
+os.mkdir("only/made", 0o777)
+tell("only/made")
+if with_list:
+    # Names that the lower layer has, had, and never had.
+    for name in ["dir/low", "dir/both"]:
+        os.unlink(name)
+    for path in ["dir/low", "dir/both", "dir/fresh", "listed/file"]:
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o777))
+        tell(path)
+    os.rmdir("dir/middle")
+    os.mkdir("dir/middle")
+    tell("dir/middle")
+    print(os.getxattr("dir/middle", "system.posix_acl_default") == default)
+"#;
+    let plain = "only/made 2750 5 6\nonly/file 640 5 6\nonly/setuid 4750 5 6\nonly/made 2750 5 6\n";
+    let listed = "dir/low 770 5 5\ndir/both 770 5 5\ndir/fresh 770 5 5\nlisted/file 770 5 5\n\
+        dir/middle 770 5 5\nTrue\n";
+    for (options, expected) in [
+        (REAL, format!("{plain}{listed}")),
+        (RECORDED, plain.to_owned()),
+    ] {
+        let mut stage = Stage::filled();
+        stage.ids = Ids::Range;
+        let script = format!("OPTIONS='{options}' python3 - <<'END'{script}END");
+        let found = stage.mounted(options, &script).expect(0);
+        assert_eq!(found.stdout, expected, "options {options:?}");
+    }
+}
+
+#[test]
 fn a_write_takes_setuid_away() {
     requires!("userns,fuse,unprivileged");
     compare(
