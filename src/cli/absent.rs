@@ -20,7 +20,6 @@ const MACHINE: Absence =
 
 /// Every known command that is not there, by its path. A path also stands for what is below it.
 const COMMANDS: &[(&str, Absence)] = &[
-    ("artifact", NotYet),
     ("auto-update", NotYet),
     ("bake", Never("coracle has no bake files")),
     ("build", NotYet),

@@ -160,6 +160,10 @@ pub(crate) struct Group {
 /// The management groups.
 pub(crate) const GROUPS: &[Group] = &[
     Group {
+        name: "artifact",
+        about: "Manage OCI artifacts: files that are no images",
+    },
+    Group {
         name: "container",
         about: "Manage containers",
     },

@@ -231,6 +231,11 @@ pub(crate) fn words_of(
     if wanted.contains("IMAGE") {
         candidates.extend(images(context));
     }
+    if wanted.contains("ARTIFACT") {
+        let all = context.engine.list_artifacts().unwrap_or_default();
+        let artifact = all.into_iter().map(|one| one.artifact);
+        candidates.extend(artifact.map(|one| (one.name, one.digest.short().to_owned())));
+    }
     if wanted.contains("POD") {
         candidates.extend(pods(context));
     }

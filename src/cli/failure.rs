@@ -11,6 +11,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::pflag;
 use crate::engine::Dialect;
 use crate::engine::access::AccessError;
+use crate::engine::artifact::ArtifactError;
 use crate::engine::attach::AttachError;
 use crate::engine::error::EngineError;
 use crate::engine::events::EventsError;
@@ -202,6 +203,16 @@ impl From<EngineError> for Failure {
         Self {
             docker_message: error.docker_message(),
             ..Self::from_error(TOOL_ERROR, &error)
+        }
+    }
+}
+
+impl From<ArtifactError> for Failure {
+    fn from(error: ArtifactError) -> Self {
+        match error {
+            ArtifactError::Image(error) => error.into(),
+            ArtifactError::Access(error) => error.into(),
+            other => Self::from_error(TOOL_ERROR, &other),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod absent;
 mod args;
+mod artifact;
 mod command;
 mod complete;
 mod confirm;
@@ -40,6 +41,7 @@ pub(crate) use failure::{CommandResult, Failure};
 
 /// Every command, in the order in which help shows them.
 pub(crate) const COMMANDS: &[&[Entry]] = &[
+    artifact::COMMANDS,
     container::COMMANDS,
     generate::COMMANDS,
     image::COMMANDS,

@@ -18,7 +18,7 @@ use crate::state::id::ContainerId;
 use crate::state::store::Store;
 use crate::state::sweep::{SweepMode, Swept};
 use crate::state::tree::remove_tree;
-use crate::storage::{Images, ListedImage};
+use crate::storage::{Artifacts, Content, Images, ListedImage, StorageError};
 
 /// What is asked of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +104,7 @@ impl Engine {
         let layers = layers.unwrap_or_else(|error| vec![chain(&error)]);
         checked.extend(layers.into_iter().map(damage));
         checked.extend(self.check_images(repair));
+        checked.extend(self.check_artifacts(request));
         if depth == Depth::Full {
             checked.extend(damaged_blobs(&self.dirs.blobs()));
         }
@@ -158,6 +159,48 @@ impl Engine {
         };
         let damaged = images.into_iter().filter_map(words);
         damaged.chain(self.check_image_names(repair)).collect()
+    }
+
+    /// One that is damaged is brought back by whoever brought it.
+    fn check_artifacts(&self, request: CheckRequest) -> Vec<Checked> {
+        let store = Artifacts::open(&self.dirs);
+        let content = match request.depth {
+            Depth::Quick => Content::Named,
+            Depth::Full => Content::Read,
+        };
+        let found = match store.check(content) {
+            Ok(found) => found,
+            Err(error) => return vec![damage(chain(&error))],
+        };
+        let checked = found.into_iter().map(|(text, artifact)| {
+            let outcome = match (request.repair, artifact) {
+                (Repair::None | Repair::Lossless, _) | (Repair::Lossy, None) => Outcome::Found,
+                (Repair::Lossy, Some(artifact)) => match store.remove(&artifact) {
+                    Ok(()) | Err(StorageError::NoSuchArtifact { .. }) => Outcome::Removed,
+                    Err(error) => Outcome::Failed(chain(&error)),
+                },
+            };
+            Checked {
+                outcome,
+                ..damage(text)
+            }
+        });
+        let mut checked: Vec<Checked> = checked.collect();
+        if let Ok((_, bytes @ 1..)) = store.disk_bytes() {
+            let outcome = match request.repair {
+                Repair::None => Outcome::Found,
+                Repair::Lossless | Repair::Lossy => match store.collect() {
+                    Ok(()) => Outcome::Removed,
+                    Err(error) => Outcome::Failed(chain(&error)),
+                },
+            };
+            checked.push(Checked {
+                text: format!("{bytes} bytes of artifacts: nothing names them"),
+                severity: Severity::Leftover,
+                outcome,
+            });
+        }
+        checked
     }
 
     fn check_image_names(&self, repair: Repair) -> Vec<Checked> {

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use super::artifact::ArtifactError;
 use super::error::EngineError;
 use super::list::{ListRequest, ListScope, Listed};
 use super::usage::disk_bytes;
 use super::volume::{ListedVolume, Uses, VolumeFailure};
 use super::{Engine, Report};
-use crate::storage::{Images, ListedImage, StorageError};
+use crate::state::record::MountKind;
+use crate::storage::{Artifact, Images, ListedImage, StorageError};
 
 /// Why nothing could be measured.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,9 @@ pub enum DiskUsageError {
     /// The volumes cannot be listed.
     #[error(transparent)]
     Volumes(#[from] VolumeFailure),
+    /// The artifacts cannot be listed.
+    #[error(transparent)]
+    Artifacts(#[from] ArtifactError),
 }
 
 /// Everything that takes room.
@@ -33,6 +38,8 @@ pub struct DiskUsage {
     pub containers: Vec<ContainerUsage>,
     /// The volumes.
     pub volumes: Vec<VolumeUsage>,
+    /// The artifacts, and what they take.
+    pub artifacts: Total,
     /// Bytes of all layers, each counted once.
     pub layer_bytes: u64,
     /// Bytes of the layers without those that an image with containers has for itself, as podman
@@ -103,7 +110,7 @@ impl Engine {
             size_bytes: disk_bytes(self.dirs.container(&listed.summary.id)),
             listed,
         };
-        let containers = listed.into_iter().map(measured).collect();
+        let containers: Vec<_> = listed.into_iter().map(measured).collect();
         let store = Images::open(&self.dirs);
         let listed = store.list()?;
         let documents = listed.iter().map(|one| document_bytes(&store, one));
@@ -115,7 +122,30 @@ impl Engine {
         });
         Ok(DiskUsage {
             volumes: volumes.collect(),
+            artifacts: self.artifact_usage(&containers)?,
             ..DiskUsage::of(listed, documents, containers)
+        })
+    }
+}
+
+impl Engine {
+    /// Only what nothing names is freed by a prune: an artifact has a name for as long as it is one.
+    fn artifact_usage(&self, containers: &[ContainerUsage]) -> Result<Total, DiskUsageError> {
+        let store = self.artifacts().map_err(ArtifactError::from)?;
+        let listed = store.list()?;
+        let is_mounted = |artifact: &&Artifact| {
+            let mounts = containers
+                .iter()
+                .flat_map(|one| one.listed.summary.mounts());
+            let mut artifacts = mounts.filter(|mount| mount.kind == MountKind::Artifact);
+            artifacts.any(|mount| mount.source == artifact.name)
+        };
+        let (size_bytes, reclaimable_bytes) = store.disk_bytes()?;
+        Ok(Total {
+            total: listed.len(),
+            active: listed.iter().filter(is_mounted).count(),
+            size_bytes,
+            reclaimable_bytes,
         })
     }
 }
@@ -153,6 +183,7 @@ impl DiskUsage {
             layer_bytes,
             containers,
             volumes: Vec::new(),
+            artifacts: Total::NOTHING,
         }
     }
 

@@ -3,6 +3,7 @@
 //! meet. Never prints and never reads argv: it takes requests and reports through a trait.
 
 pub mod access;
+pub mod artifact;
 pub mod attach;
 pub mod bundle;
 mod cgroup;

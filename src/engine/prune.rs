@@ -13,6 +13,7 @@ use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
 use crate::state::record::PodRole;
 use crate::state::sweep::SweepMode;
+use crate::storage::Artifacts;
 
 /// One thing that was to be removed.
 #[derive(Debug)]
@@ -82,7 +83,11 @@ impl Engine {
         let before = unfinished();
         self.sweep(&store, SweepMode::Remove)?;
         store.discard_spares();
-        Ok(before.saturating_sub(unfinished()))
+        let artifacts = Artifacts::open(&self.dirs);
+        let superfluous = artifacts.disk_bytes().map_or(0, |(_, bytes)| bytes);
+        // What stays is met again, and told by a check.
+        let collected = artifacts.collect().map_or(0, |()| superfluous);
+        Ok(before.saturating_sub(unfinished()) + collected)
     }
 
     /// The containers that do not run, with the room that they take.

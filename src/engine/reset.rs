@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `system reset`: the store as if nothing had ever been made in it.
 
+use super::artifact::ArtifactError;
 use super::image::{Force, ImageError, ImageRemoval, WhichImages};
 use super::remove::{Dependents, RemoveOptions, Running};
 use super::selection::{Scope, Selection};
@@ -18,6 +19,9 @@ pub enum ResetError {
     /// Images are.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// Artifacts are.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
     /// Files that stay.
     #[error("{0}")]
     Files(String),
@@ -52,6 +56,7 @@ impl Engine {
         if let Some(error) = self.remove_images(&images, report)?.errors.pop() {
             return Err(error.into());
         }
+        self.remove_artifacts()?;
         for root in [&self.dirs.data_root, &self.dirs.run_root] {
             match remove_tree(root) {
                 Ok(()) => {}

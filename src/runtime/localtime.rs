@@ -86,6 +86,7 @@ fn mount_of(copy: &Path) -> MountOp {
         source_link: LastLink::Followed,
         place_link: LastLink::Followed,
         beneath: None,
+        into: None,
         idmap: None,
         first_use: None,
     }

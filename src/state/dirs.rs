@@ -5,6 +5,7 @@
 //! $XDG_DATA_HOME/coracle/            --root
 //!   version                          format of the tree: a link, so that one call reads it
 //!   blobs/sha256/<hex>               manifests, indexes, configurations
+//!   artifacts/<hex>                  files that are no images, and their manifests
 //!   layers/<chain id>/               diff/ (unpacked tree), layer.json
 //!   images/<id>.json                 configuration digest, layers, names
 //!   containers/<id>/                 container.json, state.json, upper/ work/, ctr.log
@@ -187,6 +188,11 @@ impl Dirs {
     /// `blobs/sha256/`.
     pub fn blobs(&self) -> PathBuf {
         self.data_root.join("blobs/sha256")
+    }
+
+    /// `artifacts/`.
+    pub fn artifacts(&self) -> PathBuf {
+        self.data_root.join("artifacts")
     }
 
     /// `layers/`.

@@ -341,7 +341,7 @@ pub struct RootfsRequest {
 pub struct MountRequest {
     /// What is mounted.
     pub kind: MountKind,
-    /// An absolute host path (bind), a volume name (volume), empty otherwise.
+    /// An absolute host path (bind), a name (volume, image, artifact), empty otherwise.
     pub source: String,
     /// An absolute path in the container.
     pub container_path: String,
@@ -367,6 +367,8 @@ pub enum MountKind {
     Ramfs,
     /// An image's root file system.
     Image,
+    /// The files of an artifact.
+    Artifact,
 }
 
 /// One `--ulimit NAME=SOFT:HARD`; `u64::MAX` is unlimited.

@@ -16,6 +16,44 @@ pub enum StorageError {
         /// The name as typed.
         name: String,
     },
+    /// No artifact has this name or digest.
+    #[error("{name}: artifact does not exist")]
+    NoSuchArtifact {
+        /// As typed.
+        name: String,
+    },
+    /// An artifact has the name.
+    #[error("{name}: artifact already exists")]
+    ArtifactExists {
+        /// As typed.
+        name: String,
+    },
+    /// The artifact of a name was changed while it was added to.
+    #[error("{name}: somebody else has changed the artifact meanwhile: try again")]
+    ArtifactChanged {
+        /// As typed.
+        name: String,
+    },
+    /// A file of an artifact is not there.
+    #[error(
+        "blob {digest} of an artifact is missing; remove the artifact with `artifact rm` and pull \
+         or add it again"
+    )]
+    MissingBlob {
+        /// Which.
+        digest: Digest,
+    },
+    /// What a blob is made of does not read.
+    #[error("read")]
+    Input(#[source] io::Error),
+    /// A blob that came is not what its manifest says.
+    #[error("blob {expected} does not match: what came has the digest {found}")]
+    WrongBlob {
+        /// What the manifest says.
+        expected: Digest,
+        /// What the bytes say.
+        found: Digest,
+    },
     /// Several images' ids start like this.
     #[error("{prefix} is ambiguous: {count} images have ids that start with it")]
     AmbiguousId {
@@ -52,6 +90,14 @@ pub enum StorageError {
     )]
     NoInstance {
         /// The list.
+        name: String,
+        /// What was looked for.
+        platform: Platform,
+    },
+    /// An image is for another machine.
+    #[error("{name}: image does not provide the platform {platform}")]
+    NotForPlatform {
+        /// As typed.
         name: String,
         /// What was looked for.
         platform: Platform,

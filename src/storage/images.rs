@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::lists::{InstanceSource, Instances, ListedInstance, ManifestList};
 use self::record::{ImageRecord, latest_first, latest_origins};
+use super::artifacts::Artifacts;
 use super::error::StorageError;
 use super::layers::{Layer, Layers, Pin, chain_ids, make_private};
 use super::workplace::Workplace;
@@ -157,7 +158,7 @@ impl Images {
     ///
     /// What readdir(3) says.
     pub fn list(&self) -> Result<Vec<ListedImage>, StorageError> {
-        let mut names = names::all(&self.dirs)?;
+        let mut names = names::all(&self.names_directory())?;
         let mut listed = Vec::new();
         for id in self.ids()? {
             let mut is_list = false;
@@ -211,13 +212,13 @@ impl Images {
     pub fn names_of_nothing(&self) -> Result<Vec<(String, Digest)>, StorageError> {
         let has = |images: &Self, id: &Digest| !matches!(images.record(id), Ok(None));
         let mut found = Vec::new();
-        for (id, names) in names::all(&self.dirs)? {
+        for (id, names) in names::all(&self.names_directory())? {
             if has(self, &id) || self.additional.iter().any(|store| has(store, &id)) {
                 continue;
             }
             for name in names {
                 // Who removes an image removes its names first.
-                if names::get(&self.dirs, &name)?.as_ref() == Some(&id) {
+                if names::get(&self.names_directory(), &name)?.as_ref() == Some(&id) {
                     found.push((name, id.clone()));
                 }
             }
@@ -231,7 +232,7 @@ impl Images {
     ///
     /// What readdir(3) says.
     pub fn names_of(&self, id: &Digest) -> Result<Vec<String>, StorageError> {
-        if let Some(names) = names::all(&self.dirs)?.remove(id) {
+        if let Some(names) = names::all(&self.names_directory())?.remove(id) {
             return Ok(names);
         }
         let elsewhere = self.additional.iter().map(|store| store.names_of(id));
@@ -293,7 +294,7 @@ impl Images {
         };
         self.write_record(&record)?;
         for name in new.names {
-            names::set(&self.dirs, &name.to_string(), &id)?;
+            names::set(&self.names_directory(), &name.to_string(), &id)?;
         }
         drop(pins);
         Ok(id)
@@ -358,7 +359,7 @@ impl Images {
         let name = name.to_string();
         record.names_history = latest_first(vec![name.clone()], record.names_history);
         self.write_record(&record)?;
-        names::set(&self.dirs, &name, id)
+        names::set(&self.names_directory(), &name, id)
     }
 
     /// Takes a name from an image.
@@ -368,7 +369,9 @@ impl Images {
     /// [`StorageError::NoSuchName`] if the image does not have it.
     pub fn untag(&self, id: &Digest, name: &str) -> Result<(), StorageError> {
         let _lock = self.lock()?;
-        if names::get(&self.dirs, name)?.as_ref() != Some(id) || !names::remove(&self.dirs, name)? {
+        if names::get(&self.names_directory(), name)?.as_ref() != Some(id)
+            || !names::remove(&self.names_directory(), name)?
+        {
             let name = name.to_owned();
             return Err(StorageError::NoSuchName { name });
         }
@@ -400,7 +403,7 @@ impl Images {
         if !path.exists() {
             return Err(no_such(id.short()));
         }
-        let mut names = names::all(&self.dirs)?;
+        let mut names = names::all(&self.names_directory())?;
         let names = names.remove(id).unwrap_or_default();
         if let Some(name) = names.iter().find(|name| !known_names.contains(name)) {
             return Err(StorageError::NamedMeanwhile {
@@ -410,7 +413,7 @@ impl Images {
         }
         // Names first: one that leads to nothing is worse than an image without names.
         for name in names {
-            names::remove(&self.dirs, &name)?;
+            names::remove(&self.names_directory(), &name)?;
         }
         fs::remove_file(&path).map_err(StorageError::file("remove", &path))?;
         atomic::sync_directory(&self.dirs.images()).map_err(StorageError::call("remove image"))?;
@@ -435,10 +438,16 @@ impl Images {
             self.remove_leftovers(&records)?;
             self.layers.take_out(|layer| named.contains(layer))?
         };
+        // A list that went may have been the last that had an artifact.
+        Artifacts::of(&self.dirs).collect()?;
         Ok(Removed {
             layers: taken.len(),
             left_behind: Layers::discard(&taken, workplace),
         })
+    }
+
+    fn names_directory(&self) -> PathBuf {
+        names::of_images(&self.dirs)
     }
 
     fn lock(&self) -> Result<DirectoryLock, StorageError> {

@@ -567,7 +567,7 @@ fn check(expected: Option<&Digest>, found: &Digest) -> Result<(), StorageError> 
     }
 }
 
-fn random_number() -> SysResult<u128> {
+pub(super) fn random_number() -> SysResult<u128> {
     Ok(u128::from_ne_bytes(random_bytes()?))
 }
 

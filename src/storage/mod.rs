@@ -6,6 +6,8 @@
 //! layers/<chain id>/       diff/ (unpacked tree), layer.json, kept blobs
 //! images/<id>.json         documents and layers of an image
 //! names/images/<name>      which image has a name
+//! artifacts/<hex>          files that are no images, and the manifests that name them
+//! names/artifacts/<name>   which of those manifests has a name
 //! tmp/                     everything unfinished
 //! ```
 //!
@@ -13,6 +15,7 @@
 //! with all its layers or not at all; what it leaves in `tmp/` the next sweep takes.
 
 pub mod archive;
+mod artifacts;
 mod blobs;
 mod compress;
 mod compression;
@@ -31,6 +34,7 @@ pub mod transfer;
 mod unpack;
 mod workplace;
 
+pub use artifacts::{Artifact, ArtifactIntake, Artifacts, Content, Naming, Wrong};
 pub use compress::{Compressed, LayerCompression, Packing, compress, unnamed_file};
 pub use error::StorageError;
 pub use images::{

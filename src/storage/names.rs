@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Names of images: `names/images/<name>`, one file each, replaced in one step. The file says
-//! which image has the name.
+//! Names of images and artifacts: `names/images/<name>` and `names/artifacts/<name>`, one file each,
+//! replaced in one step. The file says which image, or which manifest, has the name.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -25,27 +25,38 @@ const FILE_NAME_MAX: usize = 255;
 pub(super) struct NameRecord {
     /// The full name; the file's own name may be too short for it.
     pub(super) name: String,
+    /// The id of an image, or the digest of an artifact's manifest.
     pub(super) image: Digest,
-    /// When the image got it.
+    /// When it got the name.
     pub(super) since: Timestamp,
 }
 
+/// Where the names of images are.
+pub(super) fn of_images(dirs: &Dirs) -> PathBuf {
+    dirs.names("images")
+}
+
+/// Where those of artifacts are.
+pub(super) fn of_artifacts(dirs: &Dirs) -> PathBuf {
+    dirs.names("artifacts")
+}
+
 /// Gives `name` to `image`, whoever had it before.
-pub(super) fn set(dirs: &Dirs, name: &str, image: &Digest) -> Result<(), StorageError> {
+pub(super) fn set(directory: &Path, name: &str, image: &Digest) -> Result<(), StorageError> {
     let record = NameRecord {
         name: name.to_owned(),
         image: image.clone(),
         since: Timestamp::now(),
     };
     let bytes = serde_json::to_vec(&record).expect("a record has string keys");
-    make_private(&directory(dirs))
-        .and_then(|()| atomic::replace_file(&path(dirs, name), &bytes, Durability::Synced))
-        .map_err(StorageError::call("name the image"))
+    make_private(directory)
+        .and_then(|()| atomic::replace_file(&path(directory, name), &bytes, Durability::Synced))
+        .map_err(StorageError::call("give the name"))
 }
 
 /// The image that has `name`.
-pub(super) fn get(dirs: &Dirs, name: &str) -> Result<Option<Digest>, StorageError> {
-    let path = path(dirs, name);
+pub(super) fn get(directory: &Path, name: &str) -> Result<Option<Digest>, StorageError> {
+    let path = path(directory, name);
     match read_document(&path) {
         // A file that a power cut left empty names nothing.
         Ok(bytes) => Ok(parse(&bytes).map(|record| record.image)),
@@ -55,8 +66,8 @@ pub(super) fn get(dirs: &Dirs, name: &str) -> Result<Option<Digest>, StorageErro
 }
 
 /// Whether the name was there.
-pub(super) fn remove(dirs: &Dirs, name: &str) -> Result<bool, StorageError> {
-    let path = path(dirs, name);
+pub(super) fn remove(directory: &Path, name: &str) -> Result<bool, StorageError> {
+    let path = path(directory, name);
     match fs::remove_file(&path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -65,21 +76,24 @@ pub(super) fn remove(dirs: &Dirs, name: &str) -> Result<bool, StorageError> {
 }
 
 /// Removes the names of images that are not to be kept. What does not read stays: it names nothing.
-pub(super) fn retain(dirs: &Dirs, is_kept: impl Fn(&Digest) -> bool) -> Result<(), StorageError> {
-    for (image, names) in all(dirs)? {
+pub(super) fn retain(
+    directory: &Path,
+    is_kept: impl Fn(&Digest) -> bool,
+) -> Result<(), StorageError> {
+    for (image, names) in all(directory)? {
         if is_kept(&image) {
             continue;
         }
         for name in names {
-            remove(dirs, &name)?;
+            remove(directory, &name)?;
         }
     }
     Ok(())
 }
 
 /// Every name, by image, the oldest first.
-pub(super) fn all(dirs: &Dirs) -> Result<BTreeMap<Digest, Vec<String>>, StorageError> {
-    let paths = list(&directory(dirs)).map_err(StorageError::call("list image names"))?;
+pub(super) fn all(directory: &Path) -> Result<BTreeMap<Digest, Vec<String>>, StorageError> {
+    let paths = list(directory).map_err(StorageError::call("list names"))?;
     let is_whole = |path: &&PathBuf| {
         let name = path.file_name().unwrap_or_default();
         !atomic::is_half_written(&name.to_string_lossy())
@@ -100,12 +114,8 @@ fn parse(bytes: &[u8]) -> Option<NameRecord> {
     serde_json::from_slice(bytes).ok()
 }
 
-pub(super) fn directory(dirs: &Dirs) -> PathBuf {
-    dirs.names("images")
-}
-
-fn path(dirs: &Dirs, name: &str) -> PathBuf {
-    directory(dirs).join(file_name(name))
+fn path(directory: &Path, name: &str) -> PathBuf {
+    directory.join(file_name(name))
 }
 
 /// `/` cannot stand in a file name; what is too long is told by its digest.

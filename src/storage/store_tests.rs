@@ -368,7 +368,12 @@ fn what_a_killed_process_left_between_two_steps_goes() {
     }
     fs::File::create(store.dirs.blobs().join(Digest::sha256(b"nobody's").hex())).unwrap();
     let gone = Digest::sha256(b"never kept");
-    super::names::set(&store.dirs, "localhost/gone:1", &gone).unwrap();
+    super::names::set(
+        &super::names::of_images(&store.dirs),
+        "localhost/gone:1",
+        &gone,
+    )
+    .unwrap();
     // A name whose file has all its text, but not yet its place, is none.
     let names = store.dirs.names("images");
     let whole = fs::read(names.join("localhost%2Fweb:latest"));

@@ -11,6 +11,7 @@
 )]
 
 mod architecture;
+mod artifacts;
 mod attach;
 mod cdi;
 mod command_line;

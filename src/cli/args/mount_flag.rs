@@ -14,8 +14,6 @@ pub(crate) enum MountFlagError {
     NoTarget,
     #[error("invalid filesystem type \"{kind}\"")]
     Kind { kind: String },
-    #[error("--mount type={kind}: not supported yet")]
-    NotYet { kind: String },
     #[error("{name}: must provide an argument for option")]
     NoValue { name: String },
     #[error("cannot pass \"{name}\" option more than once: must provide an argument for option")]
@@ -30,6 +28,8 @@ pub(crate) enum MountFlagError {
     Relabel,
     #[error("must set source and destination for image volume")]
     NoImage,
+    #[error("must set source and destination for artifact volume")]
+    NoArtifact,
     #[error("subpath must be a relative path within the volume")]
     Subpath,
     #[error("host directory cannot be empty: must provide an argument for option")]
@@ -83,9 +83,7 @@ fn kind(name: &str) -> Result<MountKind, MountFlagError> {
         "devpts" => Ok(MountKind::Devpts),
         "volume" => Ok(MountKind::Volume),
         "image" => Ok(MountKind::Image),
-        "artifact" => Err(MountFlagError::NotYet {
-            kind: name.to_owned(),
-        }),
+        "artifact" => Ok(MountKind::Artifact),
         other => Err(MountFlagError::Kind {
             kind: other.to_owned(),
         }),
@@ -101,6 +99,7 @@ fn kind_name(kind: MountKind) -> &'static str {
         MountKind::Devpts => "devpts",
         MountKind::Ramfs => "ramfs",
         MountKind::Image => "image",
+        MountKind::Artifact => "artifact",
     }
 }
 
@@ -128,7 +127,8 @@ struct Mount {
     target: Option<String>,
     access: bool,
     options: Vec<String>,
-    /// `volume-opt=KEY=VALUE` for a volume that is to be made, and `subpath=PATH`.
+    /// `volume-opt=KEY=VALUE` for a volume that is to be made, and `subpath=PATH`; what is meant of
+    /// an artifact.
     volume_options: Vec<String>,
 }
 
@@ -152,6 +152,14 @@ impl Mount {
         match name {
             "src" | "source" => self.take_source(name, value),
             "target" | "dst" | "dest" | "destination" => self.take_target(name, value),
+            "digest" | "name" | "title" if self.kind == MountKind::Artifact => {
+                required(name, value)?;
+                self.volume_options.push(token.to_owned());
+                Ok(())
+            }
+            _ if self.kind == MountKind::Artifact => Err(MountFlagError::Unknown {
+                name: name.to_owned(),
+            }),
             "consistency" => Ok(()),
             _ if self.kind == MountKind::Devpts => self.take_devpts(name, token),
             "readonly" | "ro" | "rw" => self.take_access(name, value),
@@ -193,7 +201,12 @@ impl Mount {
     fn take_source(&mut self, name: &str, value: Option<&str>) -> Result<(), MountFlagError> {
         self.only(
             name,
-            &[MountKind::Bind, MountKind::Volume, MountKind::Image],
+            &[
+                MountKind::Bind,
+                MountKind::Volume,
+                MountKind::Image,
+                MountKind::Artifact,
+            ],
         )?;
         let value = required(name, value)?;
         if value.is_empty() {
@@ -329,8 +342,13 @@ impl Mount {
     }
 
     fn finish(self) -> Result<MountRequest, MountFlagError> {
-        let container_path = self.target.ok_or(MountFlagError::NoTarget)?;
+        let missing = match self.kind {
+            MountKind::Artifact => MountFlagError::NoArtifact,
+            _ => MountFlagError::NoTarget,
+        };
+        let container_path = self.target.ok_or(missing)?;
         let source = match self.kind {
+            MountKind::Artifact => self.source.ok_or(MountFlagError::NoArtifact)?,
             MountKind::Bind => self.source.unwrap_or_else(|| container_path.clone()),
             MountKind::Volume => self.source.unwrap_or_default(),
             MountKind::Image => self.source.ok_or(MountFlagError::NoImage)?,

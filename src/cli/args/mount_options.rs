@@ -167,7 +167,8 @@ fn check_known(kind: MountKind, option: &str) -> Result<(), OptionError> {
         | MountKind::Volume
         | MountKind::Overlay
         | MountKind::Devpts
-        | MountKind::Image => {
+        | MountKind::Image
+        | MountKind::Artifact => {
             let valued = ["upperdir", "workdir"].contains(&key) && option.contains('=');
             if valued || key == "idmap" || BIND.contains(&option) {
                 return Ok(());

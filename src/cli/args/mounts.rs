@@ -264,7 +264,8 @@ fn resolve(mount: &mut MountRequest, current_dir: &Path) {
         | MountKind::Tmpfs
         | MountKind::Devpts
         | MountKind::Ramfs
-        | MountKind::Image => {}
+        | MountKind::Image
+        | MountKind::Artifact => {}
     }
 }
 

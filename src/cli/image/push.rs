@@ -150,6 +150,7 @@ fn save(context: &Context, image: String, destination: Destination) -> CommandRe
         )
     };
     context.engine.save_images(&SaveRequest {
+        platform: None,
         images: vec![image],
         names: name.into_iter().collect(),
         form,

@@ -7,6 +7,7 @@ use crate::cli::output_file::{check_file_name, open_output};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::image::{ArchiveEvent, ArchiveForm, LayerForm, Output, SaveRequest};
+use crate::oci::Platform;
 use crate::state::events::Action;
 
 /// Flags of `save`.
@@ -25,6 +26,9 @@ pub(crate) struct Save {
     /// Write to a specified file (default: stdout, which must be redirected)
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Of a manifest list, save the image for this platform (default: the machine's)
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<String>,
     /// Suppress the output
     #[arg(long, short)]
     quiet: bool,
@@ -80,6 +84,7 @@ impl Subcommand for Save {
                 "docker-dir holds one image: use docker-archive, oci-archive or oci-dir for several",
             ));
         }
+        let platform = self.platform.as_deref().map(platform).transpose()?;
         // An image that is not there leaves no empty file behind.
         for word in &self.words {
             context.engine.find_image(word)?;
@@ -93,6 +98,7 @@ impl Subcommand for Save {
             name: path.display().to_string(),
         };
         let saved = context.engine.save_images(&SaveRequest {
+            platform,
             images: self.words,
             names,
             form,
@@ -110,6 +116,11 @@ impl Subcommand for Save {
             Err(failure) => Err(failure),
         }
     }
+}
+
+fn platform(text: &str) -> Result<Platform, Failure> {
+    let read = Platform::parse(text);
+    read.ok_or_else(|| Failure::tool(format_args!("invalid platform \"{text}\"")))
 }
 
 impl Save {

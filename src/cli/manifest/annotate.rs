@@ -2,8 +2,10 @@
 //! `manifest annotate`.
 
 use super::InstanceFlags;
-use crate::cli::command::NotYet;
+use crate::cli::args::registry::with_globals;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::engine::access::AccessRequest;
+use crate::engine::manifest::Subject;
 
 /// Flags of `manifest annotate`.
 #[derive(Debug, clap::Args)]
@@ -13,6 +15,9 @@ pub(crate) struct Annotate {
     /// Annotate the list itself
     #[arg(long)]
     index: bool,
+    /// Say which image or artifact the list is about
+    #[arg(long, value_name = "IMAGE")]
+    subject: Option<String>,
     /// Name or id of the list
     #[arg(value_name = "LIST", required = true)]
     list: String,
@@ -29,11 +34,23 @@ impl Subcommand for Annotate {
         "manifest annotate --arch arm64 --variant v8 web:1.0 localhost/web-arm",
         "manifest annotate --index --annotation team=blue web:1.0",
     ];
-    const NOT_YET: &'static [NotYet] = &[NotYet::long("subject")];
-
     fn run(self, context: &Context) -> CommandResult {
         let changes = self.instance.changes()?;
-        let id = match (&self.image, self.index) {
+        let access = context
+            .engine
+            .access(with_globals(AccessRequest::default(), context))?;
+        let subject = self.subject.as_deref().filter(|name| !name.is_empty());
+        let subject = subject.map(|name| Subject {
+            name,
+            access: &access,
+            report: context,
+        });
+        if self.image.is_some() && subject.is_some() {
+            return Err(Failure::tool(
+                "setting subject for a manifest list requires no instance digest",
+            ));
+        }
+        let id = match (&self.image, self.index || subject.is_some()) {
             (None, false) => {
                 let message = "expected an instance digest, image name, or artifact name";
                 return Err(Failure::tool(message));
@@ -44,9 +61,12 @@ impl Subcommand for Annotate {
                      index"
                 )));
             }
-            (None, true) => context
-                .engine
-                .annotate_index(&self.list, &changes.annotations)?,
+            (None, true) => {
+                let annotations = &changes.annotations;
+                context
+                    .engine
+                    .annotate_index(&self.list, annotations, subject)?
+            }
             (Some(image), false) => context
                 .engine
                 .annotate_manifest(&self.list, image, &changes)?,

@@ -43,7 +43,7 @@ impl Subcommand for Create {
         let amend = if self.amend { Amend::Yes } else { Amend::No };
         let id = engine.create_manifest(&self.list, amend)?;
         if !annotations.is_empty() {
-            engine.annotate_index(id.hex(), &annotations)?;
+            engine.annotate_index(id.hex(), &annotations, None)?;
         }
         let which = if self.all {
             WhichInstances::All

@@ -102,7 +102,7 @@ impl InstanceFlags {
 }
 
 /// `KEY=VALUE` each.
-fn annotations(texts: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+pub(crate) fn annotations(texts: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     let pair = |text: &String| {
         let pair = text.split_once('=');
         let pair = pair.map(|(key, value)| (key.to_owned(), value.to_owned()));

@@ -18,6 +18,9 @@ use crate::engine::selection::Missing;
 /// Flags of `manifest push`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Push {
+    /// Add the images to the pushed list in another compression, too ("gzip"|"zstd")
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    add_compression: Vec<String>,
     /// Also push the images in the list
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = boolean)]
     all: Option<bool>,
@@ -68,7 +71,7 @@ impl Subcommand for Push {
     const USAGE: Option<&'static str> = Some("LIST [DESTINATION]");
     const EXAMPLES: &'static [&'static str] =
         &["manifest push web:1.0 docker://quay.io/ana/web:1.0"];
-    const NOT_YET: &'static [NotYet] = &[NotYet::long("add-compression"), NotYet::long("sign-by")];
+    const NOT_YET: &'static [NotYet] = &[NotYet::long("sign-by")];
 
     fn adapt(definition: clap::Command, _dialect: Dialect) -> clap::Command {
         for_push(definition)
@@ -80,7 +83,10 @@ impl Subcommand for Push {
         } else {
             Volume::Normal
         };
+        let added = self.add_compression.iter();
+        let added = added.map(|format| Ok(packing(Some(format), None)?.compression));
         let mut request = ManifestPushRequest {
+            added: added.collect::<Result<_, Failure>>()?,
             list: self.list.clone(),
             destination: self.destination.as_deref().map(destination).transpose()?,
             instances: match self.all {

@@ -59,6 +59,9 @@ fn summary(usage: &DiskUsage, dialect: Dialect, format: Option<&str>) -> Result<
         row("Containers", &usage.container_total()),
         row("Local Volumes", &usage.volume_total()),
     ];
+    if usage.artifacts.size_bytes > 0 && dialect == Dialect::Podman {
+        rows.push(row("Artifacts", &usage.artifacts));
+    }
     if dialect == Dialect::Docker {
         rows.push(row("Build Cache", &Total::NOTHING));
     }

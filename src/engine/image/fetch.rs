@@ -359,14 +359,18 @@ impl<R: Read> Read for Watched<'_, R> {
 }
 
 /// A stream that tells how it goes on.
-pub(super) struct Counted<'a, R> {
+pub(in crate::engine) struct Counted<'a, R> {
     inner: R,
     digest: &'a Digest,
     report: &'a dyn TransferReport,
 }
 
 impl<'a, R: Read> Counted<'a, R> {
-    pub(super) fn new(inner: R, digest: &'a Digest, report: &'a dyn TransferReport) -> Self {
+    pub(in crate::engine) fn new(
+        inner: R,
+        digest: &'a Digest,
+        report: &'a dyn TransferReport,
+    ) -> Self {
         Self {
             inner,
             digest,
@@ -428,7 +432,7 @@ fn parse<T: serde::de::DeserializeOwned>(
     })
 }
 
-pub(super) fn initializing(name: &Reference, error: &RegistryError) -> PullFailure {
+pub(in crate::engine) fn initializing(name: &Reference, error: &RegistryError) -> PullFailure {
     let pinging = match error {
         RegistryError::NoAnswer { url, .. } => ping_words(url),
         _ => String::new(),

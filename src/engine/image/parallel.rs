@@ -16,7 +16,7 @@ fn workers(jobs: usize) -> usize {
 
 /// Does `work` for each of `jobs` on several threads, and returns the first failure. After one no
 /// job begins, and those that run are told by the flag.
-pub(super) fn for_each<J: Sync, E: Send>(
+pub(in crate::engine) fn for_each<J: Sync, E: Send>(
     jobs: &[J],
     work: impl Fn(&J, &AtomicBool) -> Result<(), E> + Sync,
 ) -> Result<(), E> {

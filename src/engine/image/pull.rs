@@ -313,7 +313,7 @@ impl PullFailure {
         }
     }
 
-    pub(super) fn other(words: String) -> Self {
+    pub(in crate::engine) fn other(words: String) -> Self {
         Self {
             words,
             cause: PullCause::Other,
@@ -356,7 +356,7 @@ fn image_here(images: &Images, request: &PullRequest) -> Result<Option<PulledIma
 }
 
 /// Tries again while nobody listens where the registry should be, if the user has asked for that.
-pub(super) fn insist<T>(
+pub(in crate::engine) fn insist<T>(
     patience: Patience,
     report: &dyn TransferReport,
     attempt: impl Fn() -> Result<T, PullFailure>,

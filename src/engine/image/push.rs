@@ -469,7 +469,8 @@ enum Unsent {
     Refused(RegistryError),
 }
 
-fn refused(name: &Reference, error: &RegistryError) -> PullFailure {
+/// Why the registry did not take something.
+pub(in crate::engine) fn refused(name: &Reference, error: &RegistryError) -> PullFailure {
     let words = format!("trying to push docker://{name}: {}", chain(error));
     let failure = PullFailure::of_registry(words, name, error);
     match failure.cause {

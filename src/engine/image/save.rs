@@ -3,15 +3,18 @@
 
 use super::error::ImageError;
 use crate::engine::{Dialect, Engine};
-use crate::oci::{Digest, Reference};
+use crate::oci::{Digest, Platform, Reference};
 use crate::state::events::{Action, Event};
 use crate::storage::archive::{ArchiveForm, LayerForm, OutgoingImage, Output, write};
+use crate::storage::{Image, Images, StorageError};
 
 /// What is asked of a save.
 #[derive(Debug)]
 pub struct SaveRequest {
     /// The images, as typed.
     pub images: Vec<String>,
+    /// For which machine, if that is said: an image is it or is not, a list may have it.
+    pub platform: Option<Platform>,
     /// More names that the only image gets in the archive.
     pub names: Vec<String>,
     /// What kind of archive.
@@ -50,7 +53,7 @@ impl Engine {
         let mut outgoing: Vec<(Digest, OutgoingImage)> = Vec::new();
         let mut pins = Vec::new();
         for word in &request.images {
-            let image = store.resolve(word)?;
+            let image = saved_image(&store, word, request.platform.as_ref())?;
             pins.extend(image.pin(&store)?);
             let name = image.name.as_deref().map(|name| self.archived_name(name));
             if let Some((_, known)) = outgoing.iter_mut().find(|(id, _)| *id == image.id) {
@@ -107,4 +110,27 @@ impl Engine {
             (Dialect::Docker, Err(_)) | (Dialect::Podman, _) => name.to_owned(),
         }
     }
+}
+
+/// The image of that name: of a list the one for the platform.
+fn saved_image(
+    store: &Images,
+    word: &str,
+    platform: Option<&Platform>,
+) -> Result<Image, ImageError> {
+    let found = store.resolve(word)?;
+    let host = Platform::host();
+    let image = store.for_platform(found, platform.unwrap_or(&host))?;
+    let is_it = |wanted: &&Platform| {
+        let own = (&image.config.os, &image.config.architecture);
+        let fits = (&wanted.os, &wanted.architecture) == own;
+        fits && (wanted.variant.is_empty() || wanted.variant == image.config.platform().variant)
+    };
+    if platform.is_none_or(|wanted| is_it(&wanted)) {
+        return Ok(image);
+    }
+    Err(ImageError::Storage(StorageError::NotForPlatform {
+        name: word.to_owned(),
+        platform: platform.cloned().unwrap_or(host),
+    }))
 }

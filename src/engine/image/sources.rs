@@ -25,14 +25,14 @@ pub(super) struct Candidate {
 
 /// A name at a registry.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(in crate::engine) struct Place {
     /// The name there.
-    pub(super) reference: Reference,
-    pub(super) registry: Registry,
+    pub(in crate::engine) reference: Reference,
+    pub(in crate::engine) registry: Registry,
 }
 
 impl Place {
-    pub(super) fn new(place: access::Place, patience: Patience) -> Self {
+    pub(in crate::engine) fn new(place: access::Place, patience: Patience) -> Self {
         Self {
             registry: Registry::new(place.endpoint, place.credentials, patience),
             reference: place.reference,

@@ -73,7 +73,11 @@ pub(super) fn tmpfs(record: &ContainerRecord) -> BTreeMap<String, String> {
 fn is_memory(mount: &MountRequest) -> bool {
     match mount.kind {
         MountKind::Tmpfs | MountKind::Ramfs | MountKind::Devpts => true,
-        MountKind::Bind | MountKind::Volume | MountKind::Overlay | MountKind::Image => false,
+        MountKind::Bind
+        | MountKind::Volume
+        | MountKind::Overlay
+        | MountKind::Image
+        | MountKind::Artifact => false,
     }
 }
 
@@ -94,7 +98,8 @@ fn with_defaults(mount: &MountRequest) -> Vec<String> {
         | MountKind::Overlay
         | MountKind::Devpts
         | MountKind::Ramfs
-        | MountKind::Image => return options,
+        | MountKind::Image
+        | MountKind::Artifact => return options,
     }
     if mount.kind == MountKind::Bind
         && !options
@@ -141,6 +146,10 @@ fn of(volumes: &Volumes, mount: &MountRequest) -> Mount {
         MountKind::Image => {
             shown.r#type = "image";
             shown.rw = mount.options.iter().any(|option| option == "rw");
+        }
+        MountKind::Artifact => {
+            shown.r#type = "artifact";
+            shown.rw = false;
         }
         MountKind::Bind
         | MountKind::Overlay

@@ -57,7 +57,8 @@ fn needs_own(mount: &MountRequest) -> bool {
         | MountKind::Volume
         | MountKind::Tmpfs
         | MountKind::Devpts
-        | MountKind::Ramfs => false,
+        | MountKind::Ramfs
+        | MountKind::Artifact => false,
     }
 }
 

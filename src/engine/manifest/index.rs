@@ -7,6 +7,10 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::image::ManifestFormat;
 use crate::oci::{Digest, Platform, media_type};
+use crate::storage::LayerCompression;
+
+/// The annotation of an instance whose layers are compressed with zstd.
+const ZSTD: &str = "io.github.containers.compression.zstd";
 
 /// What a flag changes of an instance, or of the whole list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -132,6 +136,28 @@ impl IndexDocument {
         }
     }
 
+    /// Adds an image again that instance `number` has in another compression: the same in all but
+    /// what its manifest is.
+    pub(super) fn add_variant(
+        &mut self,
+        number: usize,
+        digest: &Digest,
+        size_bytes: usize,
+        compression: LayerCompression,
+    ) {
+        let Some(mut variant) = self.instances().get(number).cloned() else {
+            return;
+        };
+        variant["mediaType"] = media_type::OCI_MANIFEST.into();
+        variant["digest"] = digest.to_string().into();
+        variant["size"] = size_bytes.into();
+        if compression == LayerCompression::Zstd {
+            // Readers that know zstd look for this; what others take stands before it.
+            variant["annotations"][ZSTD] = "true".into();
+        }
+        self.add(variant);
+    }
+
     /// Annotates the whole list.
     pub(super) fn annotate_all(&mut self, annotations: &BTreeMap<String, String>) {
         let mut document = Value::Object(std::mem::take(&mut self.document));
@@ -139,6 +165,12 @@ impl IndexDocument {
         if let Value::Object(document) = document {
             self.document = document;
         }
+        self.choose_type();
+    }
+
+    /// Says what the whole list is about.
+    pub(super) fn set_subject(&mut self, subject: Value) {
+        self.document.insert("subject".to_owned(), subject);
         self.choose_type();
     }
 
@@ -160,14 +192,17 @@ impl IndexDocument {
         instances.expect("every constructor has checked that it is a list")
     }
 
-    /// Docker's list holds neither annotations nor images of the other specification.
+    /// Docker's list holds neither annotations nor a subject nor images of the other specification.
     fn choose_type(&mut self) {
         let is_docker = |instance: &Value| {
             let kind = instance.get("mediaType").and_then(Value::as_str);
             kind == Some(media_type::DOCKER_MANIFEST) && instance.get("annotations").is_none()
         };
-        let fits_docker =
-            self.document.get("annotations").is_none() && self.instances().iter().all(is_docker);
+        let own_words = ["annotations", "subject"];
+        let is_bare = own_words
+            .iter()
+            .all(|key| !self.document.contains_key(*key));
+        let fits_docker = is_bare && self.instances().iter().all(is_docker);
         let kind = if fits_docker {
             media_type::DOCKER_INDEX
         } else {

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `manifest`: lists of images for several platforms, made here and pushed as one name.
 
+mod artifact;
 mod index;
 mod push;
 
 use std::collections::BTreeMap;
 
+pub use self::artifact::{ListedFiles, Subject, Titles};
 pub use self::index::InstanceChanges;
 use self::index::{IndexDocument, descriptor, digest_of, platform_of};
 pub use self::push::{ManifestPushRequest, PushedInstances};
 use super::access::{Access, AccessError, Place};
+use super::artifact::ArtifactError;
 use super::image::ImageError;
 use super::{Engine, Report};
 use crate::oci::{Digest, ImageConfiguration, Manifest, Platform, Reference, ReferenceError};
@@ -55,6 +58,9 @@ pub enum ManifestError {
     /// A text that is no image name.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// Files that are added to a list.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
     /// A text that is no name at a registry.
     #[error("parsing reference \"{name}\"")]
     Reference {
@@ -99,6 +105,15 @@ pub enum ManifestError {
         name: String,
         /// What was looked for.
         platform: Platform,
+    },
+    /// Only what is in this store can be compressed anew.
+    #[error(
+        "image {name} of the list is at its registry alone: pull it, and add it from local storage, \
+         to push it in another compression"
+    )]
+    NotHere {
+        /// The digest of its manifest.
+        name: String,
     },
     /// A document that is not what it should be.
     #[error("\"{name}\" is no image or manifest list")]
@@ -197,20 +212,24 @@ impl Engine {
         })
     }
 
-    /// Annotates a whole list; its id.
+    /// Annotates a whole list, and says what it is about; its id.
     ///
     /// # Errors
     ///
-    /// No such list.
+    /// No such list; no such subject.
     pub fn annotate_index(
         &self,
         list: &str,
         annotations: &BTreeMap<String, String>,
+        subject: Option<Subject<'_>>,
     ) -> Result<Digest, ManifestError> {
         let images = self.list_store()?;
         let mut list = images.manifest_list(list)?;
         let mut index = document(&list)?;
         index.annotate_all(annotations);
+        if let Some(subject) = subject {
+            index.set_subject(self.subject(&images, &subject)?);
+        }
         list.index = index.to_bytes();
         images.change_list(&list)?;
         Ok(list.id)
@@ -243,7 +262,10 @@ impl Engine {
         };
         let digest = match Digest::parse(instance) {
             Ok(digest) => digest,
-            Err(_) => images.resolve(instance)?.digest,
+            Err(_) => match self.listed_file(&list, instance)? {
+                Some(digest) => digest,
+                None => images.resolve(instance)?.digest,
+            },
         };
         let mut index = document(&list)?;
         if !change(&mut index, &digest) {
@@ -253,6 +275,7 @@ impl Engine {
         list.instances.retain(|digest, _| left.contains(digest));
         list.index = index.to_bytes();
         images.change_list(&list)?;
+        self.artifacts()?.collect()?;
         Ok(list.id)
     }
 

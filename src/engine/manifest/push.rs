@@ -7,12 +7,13 @@ use std::sync::Arc;
 use super::{IndexDocument, ManifestError, document, tag_or_digest};
 use crate::engine::Engine;
 use crate::engine::access::{Access, AccessRequest, Place};
+use crate::engine::artifact::{self, SendError};
 use crate::engine::image::{
     ManifestFormat, PushRequest, ReusedForms, Step, TransferReport, download,
 };
 use crate::oci::{Descriptor, Digest, Manifest, Reference, media_type};
 use crate::registry::{Blob, Patience, Registry, RegistryError};
-use crate::storage::{InstanceSource, Instances, Packing};
+use crate::storage::{Artifacts, InstanceSource, Instances, LayerCompression, Packing};
 
 /// Which images of a list are pushed with it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct ManifestPushRequest {
     pub packing: Packing,
     /// Which layers need not be compressed anew.
     pub reused: ReusedForms,
+    /// What each image is compressed with once more, beside the first form (`--add-compression`).
+    pub added: Vec<LayerCompression>,
     /// Whose words manifests and the list have; `None` keeps them.
     pub format: Option<ManifestFormat>,
     /// How the registry is reached.
@@ -80,7 +83,14 @@ impl Engine {
         }
         // These run in children: no thread of the client may be here yet.
         if request.instances == PushedInstances::All {
+            let in_order = index.digests();
             self.push_images_here(request, &name, &mut index, &list.instances, report)?;
+            for compression in &request.added {
+                let instances = in_order.iter().map(|digest| list.instances.get(digest));
+                let instances: Vec<_> = instances.collect();
+                let once_more = (*compression, &instances[..]);
+                self.push_once_more(request, &name, &mut index, once_more, report)?;
+            }
         }
         let access = self.access(request.access.clone())?;
         let place = access.push_place(&name, report)?;
@@ -94,6 +104,7 @@ impl Engine {
         };
         if request.instances == PushedInstances::All {
             target.copy_images_there(&access, &list.instances, report)?;
+            target.send_artifacts(&self.artifacts()?, &list.instances, report)?;
         }
         report.step(Step::Manifest);
         let digest = target.put_index(&index)?;
@@ -133,6 +144,46 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Pushes the images of this store in another compression, and adds them to the list behind what
+    /// is there, by the number of their instance.
+    fn push_once_more(
+        &self,
+        request: &ManifestPushRequest,
+        name: &Reference,
+        index: &mut IndexDocument,
+        (compression, instances): (LayerCompression, &[Option<&InstanceSource>]),
+        report: &dyn TransferReport,
+    ) -> Result<(), ManifestError> {
+        for (number, source) in instances.iter().enumerate() {
+            let id = match source {
+                Some(InstanceSource::Image(id)) => id,
+                Some(InstanceSource::Artifact) => continue,
+                Some(InstanceSource::Registry(_)) | None => {
+                    let name = index.digests().get(number).map(ToString::to_string);
+                    let name = name.unwrap_or_default();
+                    return Err(ManifestError::NotHere { name });
+                }
+            };
+            let pushed = self.push(
+                &PushRequest {
+                    image: id.hex().to_owned(),
+                    destination: Some(name.at_digest(id.clone()).to_string()),
+                    packing: compression.into(),
+                    reused: ReusedForms::SameCompression,
+                    // Docker's words have none for zstd.
+                    format: Some(ManifestFormat::Oci),
+                    access: request.access.clone(),
+                    patience: request.patience,
+                },
+                report,
+            )?;
+            index.add_variant(number, &pushed.digest, pushed.size_bytes, compression);
+        }
+        Ok(())
+    }
+}
+
 fn manifest_type(format: ManifestFormat) -> &'static str {
     match format {
         ManifestFormat::Oci => media_type::OCI_MANIFEST,
@@ -157,6 +208,26 @@ impl Target<'_> {
             })?;
             let source = source.at_digest(digest.clone());
             self.copy_image(access, &source, digest, report)?;
+        }
+        Ok(())
+    }
+
+    fn send_artifacts(
+        &self,
+        store: &Artifacts,
+        instances: &Instances,
+        report: &dyn TransferReport,
+    ) -> Result<(), ManifestError> {
+        let target = (&self.registry, self.place.reference.path());
+        for (digest, source) in instances {
+            if *source != InstanceSource::Artifact {
+                continue;
+            }
+            let sent = artifact::send(store, digest, target, &digest.to_string(), report);
+            sent.map_err(|error| match error {
+                SendError::Storage(error) => error.into(),
+                SendError::Registry(error) => self.failed(error),
+            })?;
         }
         Ok(())
     }

@@ -282,8 +282,10 @@ fn user_mount(request: &MountRequest) -> Mount {
             all.extend(options.into_iter().filter(|option| option.contains('=')));
             mount(&request.container_path, image_mounts::KIND, "overlay", &all)
         }
-        // A volume is what it shows by now.
-        MountKind::Volume => mount(&request.container_path, "tmpfs", "tmpfs", &[]),
+        // A volume or an artifact is what it shows by now.
+        MountKind::Volume | MountKind::Artifact => {
+            mount(&request.container_path, "tmpfs", "tmpfs", &[])
+        }
     }
 }
 

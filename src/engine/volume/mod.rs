@@ -23,6 +23,7 @@ pub use removal::{PruneScope, RemovedVolume};
 use filter::VolumeFilters;
 use kind::Kind;
 
+use super::artifact::ArtifactError;
 use super::error::EngineError;
 use super::users::Users;
 use super::{Engine, Report};
@@ -121,6 +122,9 @@ pub enum VolumeFailure {
         /// What was typed.
         name: String,
     },
+    /// An artifact that is mounted.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
     /// `--volumes-from` of a container that is not there.
     #[error("looking up container {container:?} for volumes-from")]
     VolumesFrom {

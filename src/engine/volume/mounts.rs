@@ -108,9 +108,16 @@ impl Engine {
         }
         let mut made = Vec::new();
         for mount in record.mounts() {
-            if mount.kind == MountKind::Image {
-                made.push(self.mount_of_image(mount)?);
-                continue;
+            match mount.kind {
+                MountKind::Image => {
+                    made.push(self.mount_of_image(mount)?);
+                    continue;
+                }
+                MountKind::Artifact => {
+                    made.extend(self.mounts_of_artifact(mount)?);
+                    continue;
+                }
+                _ => {}
             }
             let Some(volume) = records.get(&mount.source).filter(|_| is_volume(mount)) else {
                 made.push(mount.clone());
@@ -420,7 +427,8 @@ fn mounts_of(store: &Store, text: &str) -> Result<Vec<MountRequest>, VolumeFailu
         | MountKind::Overlay
         | MountKind::Devpts
         | MountKind::Ramfs
-        | MountKind::Image => false,
+        | MountKind::Image
+        | MountKind::Artifact => false,
     });
     let with_options = |mount: &MountRequest| {
         let mut mount = mount.clone();

@@ -138,6 +138,8 @@ pub fn apply(
     root: BorrowedFd<'_>,
     sources: &mut Sources,
 ) -> Result<Applied, MountError> {
+    let placed = placed(op, root);
+    let op = placed.as_ref().unwrap_or(op);
     let what = match &op.source {
         MountSource::Bind { host_path, .. } => host_path.display().to_string(),
         MountSource::New { kind, .. } => kind.clone(),
@@ -232,6 +234,19 @@ pub fn copy_link(op: &MountOp, root: BorrowedFd<'_>) -> Result<bool, MountError>
         }
     })?;
     Ok(true)
+}
+
+/// `op` in the directory that is its place, if it says what it is called there.
+fn placed(op: &MountOp, root: BorrowedFd<'_>) -> Option<MountOp> {
+    let name = op.into.as_ref()?;
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
+    let links = links(&op.container_path);
+    target::open_with(root, &op.container_path, flags, links).ok()?;
+    Some(MountOp {
+        container_path: op.container_path.join(name),
+        into: None,
+        ..op.clone()
+    })
 }
 
 fn first_use(op: &MountOp, root: BorrowedFd<'_>, volume: BorrowedFd<'_>) -> SysResult<Filled> {

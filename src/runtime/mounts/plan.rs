@@ -39,6 +39,8 @@ pub struct MountOp {
     /// What of a bind's source is meant, if not all of it: no link in it leads further than the
     /// source (`x-coracle.beneath`).
     pub beneath: Option<PathBuf>,
+    /// The name that a file is bound to where its place is a directory (`x-coracle.into`).
+    pub into: Option<String>,
     /// How a bind shows the ids of its files (`idmap`, `ridmap`, mappings of the mount itself).
     pub idmap: Option<Idmap>,
     /// The first use of a bind that is a new volume.
@@ -199,6 +201,7 @@ fn plan_one(mount: &Mount) -> Result<MountOp, PlanError> {
         source_link: parsed.source_link,
         place_link: parsed.place_link,
         beneath: parsed.beneath,
+        into: parsed.into,
         idmap,
         first_use: parsed.first_use,
     })
@@ -293,6 +296,9 @@ fn check_place(container_path: &Path, source: &MountSource) -> Result<(), PlanEr
 /// The option of [`MountOp::beneath`].
 pub const BENEATH: &str = "x-coracle.beneath";
 
+/// The option of [`MountOp::into`].
+pub const INTO: &str = "x-coracle.into";
+
 /// Mount options in the words of mount(8) and of the OCI runtime spec.
 #[derive(Debug)]
 struct Options {
@@ -309,6 +315,7 @@ struct Options {
     source_link: LastLink,
     place_link: LastLink,
     beneath: Option<PathBuf>,
+    into: Option<String>,
     first_use: Option<FirstUse>,
 }
 
@@ -328,6 +335,7 @@ impl Options {
             source_link: LastLink::Followed,
             place_link: LastLink::Followed,
             beneath: None,
+            into: None,
             first_use: None,
         };
         for option in options {
@@ -366,6 +374,7 @@ impl Options {
                 match (key, value) {
                     ("idmap" | "ridmap", _) => {}
                     (BENEATH, value) => self.beneath = value.map(PathBuf::from),
+                    (INTO, value) => self.into = value,
                     (key, value) => self.parameters.push((key.to_owned(), value)),
                 }
             }

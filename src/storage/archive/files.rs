@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Seek};
+use std::io::{self, BufReader, Read as _, Seek, Write as _};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +15,9 @@ use crate::storage::tar::{Limits, MemberKind, SeekableInput, TarStream};
 
 /// Links that are followed from one name to another.
 const MAX_LINKS: usize = 8;
+
+/// Bytes that are copied at once.
+const PIECE: usize = 1 << 18;
 
 /// Members of an archive: far more than any image has layers.
 const MAX_MEMBERS: u64 = 100_000;
@@ -209,7 +212,19 @@ fn plain_file(mut file: File, scratch: &Path) -> io::Result<File> {
         .custom_flags(libc::O_TMPFILE)
         .mode(0o600)
         .open(scratch)?;
-    io::copy(&mut decompress(&file)?, &mut copy)?;
+    let mut first = Vec::with_capacity(MAGIC_LENGTH);
+    io::Read::by_ref(&mut file)
+        .take(MAGIC_LENGTH as u64)
+        .read_to_end(&mut first)?;
+    if Compression::detect(&first) == Compression::None {
+        copy.write_all(&first)?;
+        // From file to file: the kernel moves what is in the pipe, and nothing comes by here.
+        io::copy(&mut file, &mut copy)?;
+    } else {
+        let whole = io::Cursor::new(first).chain(file);
+        let mut plain = BufReader::with_capacity(PIECE, decompress(whole)?);
+        io::copy(&mut plain, &mut copy)?;
+    }
     copy.rewind()?;
     Ok(copy)
 }

@@ -3,6 +3,12 @@
 //! (`index.json` and `blobs/`), as a tar file, compressed or not, or as a directory.
 //!
 //! Nothing is unpacked here: an archive is a list of images whose layers are parts of files.
+//!
+//! What comes by a pipe is copied to a file without a name once, decompressed, before any of it is
+//! unpacked. It could not be unpacked as it comes: all tools write what names the layers behind
+//! them (`manifest.json` and `index.json` are the last members), so that neither which layer lies
+//! below another is known, nor whether one is here already and need not be unpacked at all; and
+//! from a file all layers are unpacked at once, from a pipe one after the other.
 
 mod docker;
 mod files;

@@ -36,10 +36,10 @@ impl Images {
     /// The image that has exactly this name; with a digest, only if it came under it.
     fn by_reference(&self, name: &Reference) -> Result<Option<Digest>, StorageError> {
         let Some(digest) = name.digest() else {
-            return names::get(&self.dirs, &name.to_string());
+            return names::get(&self.names_directory(), &name.to_string());
         };
         let repository = name.repository();
-        let names = names::all(&self.dirs)?;
+        let names = names::all(&self.names_directory())?;
         for record in self.records()? {
             let has_digest = record.manifests.contains(digest);
             let mut names = names.get(&record.id).into_iter().flatten();
@@ -76,7 +76,7 @@ impl Images {
             return Ok(None);
         }
         let suffix = format!("/{}", reference.clone().with_default_tag());
-        for (id, names) in names::all(&self.dirs)? {
+        for (id, names) in names::all(&self.names_directory())? {
             if let Some(name) = names.into_iter().find(|name| name.ends_with(&suffix)) {
                 return Ok(Some((id, Some(name))));
             }

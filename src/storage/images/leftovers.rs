@@ -25,12 +25,12 @@ impl Images {
             .chain(ids.iter().copied())
             .map(Digest::hex)
             .collect();
-        names::retain(&self.dirs, |image| ids.contains(image))?;
+        names::retain(&self.names_directory(), |image| ids.contains(image))?;
         remove_where(&blobs::directory(&self.dirs), |name| {
             !documents.contains(name)
         })?;
         remove_where(&self.dirs.images(), is_half_written)?;
-        remove_where(&names::directory(&self.dirs), is_half_written)
+        remove_where(&self.names_directory(), is_half_written)
     }
 }
 

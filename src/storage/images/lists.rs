@@ -25,6 +25,8 @@ pub enum InstanceSource {
     Image(Digest),
     /// A full name at a registry, which leads to it or to an index that has it.
     Registry(String),
+    /// The artifacts of this store, which keep it as long as the list has it.
+    Artifact,
 }
 
 /// A manifest list.
@@ -77,6 +79,7 @@ impl Images {
 
     fn image_of(&self, digest: &Digest, source: Option<&InstanceSource>) -> Option<Digest> {
         match source? {
+            InstanceSource::Artifact => None,
             InstanceSource::Image(id) => Some(id.clone()),
             InstanceSource::Registry(name) => {
                 let name = Reference::parse(name).ok()?.at_digest(digest.clone());
@@ -113,6 +116,17 @@ impl Images {
         })
     }
 
+    /// The manifests of artifacts that lists have.
+    pub(in crate::storage) fn listed_artifacts(&self) -> Result<Vec<Digest>, StorageError> {
+        let mut found = Vec::new();
+        for record in self.records()? {
+            let instances = record.instances.unwrap_or_default().into_iter();
+            let artifacts = instances.filter(|(_, source)| *source == InstanceSource::Artifact);
+            found.extend(artifacts.map(|(digest, _)| digest));
+        }
+        Ok(found)
+    }
+
     /// Makes a list under `name`, which whoever had it loses.
     ///
     /// # Errors
@@ -141,7 +155,7 @@ impl Images {
             instances: Some(Instances::new()),
         };
         self.write_record(&record)?;
-        names::set(&self.dirs, &name, &id)?;
+        names::set(&self.names_directory(), &name, &id)?;
         Ok(id)
     }
 
