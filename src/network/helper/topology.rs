@@ -72,6 +72,9 @@ pub fn probe() -> SysResult<()> {
         .request(&[route::add_bridge("probe0", DEFAULT_MTU, [2, 0, 0, 0, 0, 1])])
 }
 
+/// The messages that put a table in its place.
+type PutTable = fn(&nft::Table) -> Vec<Message>;
+
 impl Topology {
     /// Takes the calling thread into the namespace, for good.
     ///
@@ -104,8 +107,13 @@ impl Topology {
         // One that was inherited has it, unless an older helper made it.
         let host = route::add_address(LOOPBACK, Prefix::new(HOST.into(), 32));
         topology.routes.request(&[host]).ignored();
-        topology.set_rules()?;
-        topology.guard_bridges();
+        // In a new namespace there is nothing to be replaced, which the kernel would wait for.
+        let put = match origin {
+            Origin::New => nft::add,
+            Origin::Inherited(_) => nft::replace,
+        };
+        topology.set_rules(put)?;
+        topology.guard_bridges(put);
         Ok(topology)
     }
 
@@ -131,12 +139,12 @@ impl Topology {
     /// The kernel's refusal.
     pub(super) fn hold_nothing(&mut self) -> SysResult<()> {
         self.hold = Hold::Nothing;
-        self.set_rules()
+        self.set_rules(nft::replace)
     }
 
     /// Puts the rules for what is caught in place. With less than was hoped for, where the kernel
     /// cannot do it all.
-    fn set_rules(&mut self) -> SysResult<()> {
+    fn set_rules(&mut self, put: PutTable) -> SysResult<()> {
         let networks = self.networks.values().collect::<Vec<_>>();
         let filter = self.filter.as_mut().ok_or_else(|| {
             SysError::new(
@@ -146,7 +154,7 @@ impl Topology {
         })?;
         loop {
             let table = firewall::catching(&networks, self.hold, self.echo);
-            let Err(error) = filter.transaction(&nft::replace(&table)) else {
+            let Err(error) = filter.transaction(&put(&table)) else {
                 return Ok(());
             };
             self.hold = match self.hold {
@@ -159,10 +167,10 @@ impl Topology {
 
     /// A kernel without rules for bridges goes without the guard: containers of one network can
     /// then send with each other's addresses, as they can under other engines.
-    fn guard_bridges(&mut self) {
+    fn guard_bridges(&mut self, put: PutTable) {
         if let Some(filter) = &mut self.filter {
             let table = firewall::sending();
-            filter.transaction(&nft::replace(&table)).ignored();
+            filter.transaction(&put(&table)).ignored();
         }
     }
 
@@ -206,7 +214,7 @@ impl Topology {
             self.routes.request(&gateways.collect::<Vec<_>>())?;
         }
         self.networks.insert(network.id.clone(), network.clone());
-        self.set_rules()?;
+        self.set_rules(nft::replace)?;
         Ok(Ensured::Made)
     }
 
