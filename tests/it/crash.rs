@@ -130,6 +130,8 @@ fn what_shares_the_hosts_pids_is_found_after_its_monitor_was_killed() {
     let processes: Vec<Pid> = log.lines().filter_map(first_word).collect();
     assert_eq!(processes.len(), 3, "{log}");
     kill_and_wait(&[process(&sandbox, "web", ".State.ConmonPid")]);
+    // The first process ends with its monitor, in its own time.
+    until_ended(processes.last().copied());
     sandbox
         .run(["rm", "-f", "web"])
         .expect(0)
