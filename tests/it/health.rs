@@ -67,6 +67,8 @@ fn an_unhealthy_container_is_started_again() {
     let monitor = process(&sandbox, "web", ".State.ConmonPid");
     sandbox.ok(["exec", "web", "touch", "/bad"]);
     sandbox.run(["healthcheck", "run", "web"]).expect(1);
+    // It runs for a moment more before the monitor stops it.
+    sandbox.wait_log("web", "up\nup\n");
     sandbox.ok(["wait", "--condition", "running", "web"]);
     assert_eq!(process(&sandbox, "web", ".State.ConmonPid"), monitor);
     assert_eq!(sandbox.field("web", ".RestartCount"), "1");
