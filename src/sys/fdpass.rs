@@ -189,13 +189,19 @@ pub fn receive(connection: BorrowedFd<'_>, buffer: &mut [u8]) -> SysResult<(usiz
 /// Closes `descriptor` where nobody waits for what that sets off, such as the sync of a file system
 /// that has no other user: it goes into a socket that only this socket's own message holds, and
 /// what is held so the kernel frees in a thread of its own. Kernels before 6.10 do it here.
+///
+/// The thread looks when a Unix socket of anybody is closed, and not again when it is looking just
+/// then: what it has passed by stays open until the next one is closed.
 pub fn close_later(descriptor: OwnedFd) {
     let Ok((reader, writer)) = stream_pair() else {
         return;
     };
     send(writer.as_fd(), b"x", &[reader.as_fd(), descriptor.as_fd()]).ignored();
-    // The message has it; when the sockets go, after this, it is the last.
+    // Only the message has these two before the writer's end makes the thread look: it takes what
+    // is open here as well for something in use.
     drop(descriptor);
+    drop(reader);
+    drop(writer);
 }
 
 fn unix_socket(kind: SockType) -> SysResult<OwnedFd> {
@@ -225,6 +231,9 @@ mod tests {
     use std::io::Read;
     use std::os::fd::AsFd;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::{Duration, Instant};
+
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
     use super::*;
 
@@ -271,8 +280,14 @@ mod tests {
     fn what_is_closed_later_is_closed() {
         let (read, write) = nix::unistd::pipe().unwrap();
         close_later(write);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut end = [PollFd::new(read.as_fd(), PollFlags::POLLIN)];
+        while poll(&mut end, PollTimeout::from(50_u8)).unwrap() == 0 {
+            assert!(Instant::now() < deadline, "the pipe is still open");
+            // The kernel may have been looking for another test's sockets just then.
+            drop(stream_pair().unwrap());
+        }
         let mut text = String::new();
-        // Comes to the end of the pipe, and would wait for ever otherwise.
         std::fs::File::from(read).read_to_string(&mut text).unwrap();
         assert_eq!(text, "");
     }
