@@ -38,10 +38,11 @@ fn main() -> ExitCode {
         return coracle::quadlet::main(&argv);
     }
     install_overlay_server(serve_root);
-    match role {
-        Some((_, main)) => main(&argv),
-        None => coracle::cli::main(&argv),
+    if let Some((_, main)) = role {
+        return main(&argv);
     }
+    coracle::sys::memory::bring_in_stack();
+    coracle::cli::main(&argv)
 }
 
 /// The server of a container's FUSE root, in a process that the monitor forked for it.

@@ -2,7 +2,7 @@
 //! One TOML file, and typed reading of its sections into values that earlier files may have set.
 
 use std::fs;
-use std::io;
+use std::io::{self, BufRead as _};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -136,10 +136,17 @@ fn without_comments(text: String) -> String {
 }
 
 /// The lines of a file, as bytes: most of a usual one is 25 kB of comments, which every command
-/// goes through. Byte by byte, for what searches faster asks the processor first what it can: each
-/// of a dozen questions ends in the hypervisor of a virtual machine (0.025 ms more in all there).
+/// goes through. By the C library, eight bytes at a time: what searches faster asks the processor
+/// first what it can, and each of a dozen questions ends in the hypervisor of a virtual machine
+/// (0.025 ms more in all there).
 pub(super) fn lines_of(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| *byte == b'\n')
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let before = rest;
+        let length = rest.skip_until(b'\n').ok().filter(|length| *length > 0)?;
+        let line = &before[..length];
+        Some(line.strip_suffix(b"\n").unwrap_or(line))
+    })
 }
 
 /// The `*.conf` files of a directory in the order of their names.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Gives memory back that a quiet process does not need.
+//! Gives memory back that a quiet process does not need, and gets at once what a short one does.
 
 use std::ffi::{c_int, c_void};
 
@@ -11,6 +11,19 @@ const STACK_MARGIN_BYTES: usize = 8 * 1024;
 
 /// Segments of one program that are never written: headers, read-only data, code.
 const SEGMENTS_MAX: usize = 8;
+
+/// What a command uses of its stack, most of it for the definition of its flags.
+const STACK_BYTES_OF_COMMAND: usize = 80 * 1024;
+
+/// Brings in the pages below this frame that a command will use, for half of what they cost one by
+/// one; a kernel before 5.14 leaves it.
+pub fn bring_in_stack() {
+    let marker = 0_u8;
+    let end = &raw const marker as usize & !(page_bytes() - 1);
+    let start = (end - STACK_BYTES_OF_COMMAND) as *mut c_void;
+    // SAFETY: a process begins with 128 KiB of stack, which stay what they are.
+    unsafe { libc::madvise(start, STACK_BYTES_OF_COMMAND, libc::MADV_POPULATE_WRITE) };
+}
 
 /// Waits as poll(2) does, after giving back the freed parts of the heap, the stack below this frame,
 /// and the pages of the program file, which come back from the page cache when they are used again.

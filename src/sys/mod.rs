@@ -13,10 +13,10 @@ pub mod datagrams;
 mod error;
 pub mod fdpass;
 pub mod fs;
-#[cfg(target_env = "musl")]
+#[cfg(any(test, target_env = "musl"))]
 pub mod heap;
 pub mod landlock;
-mod memory;
+pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod pidfd;

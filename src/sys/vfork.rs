@@ -4,6 +4,7 @@
 
 use std::ffi::{c_int, c_long, c_void};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::Mutex;
 
 use nix::errno::Errno;
 
@@ -33,7 +34,7 @@ pub fn run_in_our_memory(
     request: &CloneRequest<'_>,
     child: &mut dyn FnMut() -> i32,
 ) -> SysResult<i32> {
-    let stack = Stack::map()?;
+    let stack = Stack::spare_or_new()?;
     let mut pidfd: RawFd = -1;
     let mut arguments = clone_arguments(request, &raw mut pidfd);
     arguments.flags |= (libc::CLONE_VM | libc::CLONE_VFORK) as u64;
@@ -47,6 +48,7 @@ pub fn run_in_our_memory(
         let errno = Errno::from_raw(i32::try_from(-pid).unwrap_or(libc::EINVAL));
         return Err(clone_error(&arguments, errno));
     }
+    stack.keep();
     // SAFETY: CLONE_PIDFD stored a descriptor that is ours alone.
     drop(unsafe { OwnedFd::from_raw_fd(pidfd) });
     Ok(i32::try_from(pid).expect("process ids are int"))
@@ -143,7 +145,26 @@ struct Stack {
     mapping: *mut c_void,
 }
 
+// SAFETY: the mapping is reached through this value alone.
+unsafe impl Send for Stack {}
+
+/// Stacks whose processes use them no more, for the next ones. They stay until this process ends:
+/// unmapping one waits for the other processors on which the memory was in use.
+static SPARE: Mutex<Vec<Stack>> = Mutex::new(Vec::new());
+
 impl Stack {
+    fn spare_or_new() -> SysResult<Self> {
+        // Not waited for: a child that is killed in here leaves it locked.
+        let spare = SPARE.try_lock().ok().and_then(|mut spare| spare.pop());
+        spare.map_or_else(Self::map, Ok)
+    }
+
+    fn keep(self) {
+        if let Ok(mut spare) = SPARE.try_lock() {
+            spare.push(self);
+        }
+    }
+
     fn map() -> SysResult<Self> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
         let (anywhere, length) = (std::ptr::null_mut(), GUARD_BYTES + STACK_BYTES);

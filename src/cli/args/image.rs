@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Args;
 
 use super::registry::{PlatformArgs, RegistryArgs, RegistryFlagError, pull_policy};
-use crate::cli::image::transfers::Volume;
+use crate::cli::image::transfers::{QuietArgs, Volume};
 use crate::cli::{Context, Failure};
 use crate::engine::image::{PullRequest, WhichTags};
 use crate::oci::Platform;
@@ -22,9 +22,8 @@ pub(crate) struct ImageArgs {
     /// Pull image policy ("always"|"missing"|"never"|"newer")
     #[arg(long)]
     pull: Option<String>,
-    /// Suppress output when pulling images
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    quiet: QuietArgs,
     /// The first argument is not an image but the root file system of the container
     #[arg(long)]
     rootfs: bool,
@@ -82,11 +81,7 @@ impl ImageArgs {
             access,
             patience: self.registry.patience().map_err(Failure::tool)?,
         };
-        let volume = if self.quiet {
-            Volume::Quiet
-        } else {
-            Volume::Normal
-        };
+        let volume = self.quiet.volume();
         Ok(Some((request, volume)))
     }
 }

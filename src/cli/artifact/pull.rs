@@ -3,7 +3,7 @@
 
 use crate::cli::args::registry::{RegistryArgs, with_configured_defaults};
 use crate::cli::command::NotYet;
-use crate::cli::image::transfers::{Purpose, Transfers, Volume};
+use crate::cli::image::transfers::{Purpose, QuietArgs, Transfers};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::artifact::ArtifactPull;
@@ -11,9 +11,8 @@ use crate::engine::artifact::ArtifactPull;
 /// Flags of `artifact pull`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Pull {
-    /// Suppress the progress output
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    quiet: QuietArgs,
     #[command(flatten)]
     registry: RegistryArgs,
     /// Name of the artifact
@@ -33,11 +32,7 @@ impl Subcommand for Pull {
     }
 
     fn run(self, context: &Context) -> CommandResult {
-        let volume = if self.quiet {
-            Volume::Quiet
-        } else {
-            Volume::Normal
-        };
+        let volume = self.quiet.volume();
         let request = ArtifactPull {
             access: self.registry.access(context)?,
             patience: self.registry.patience().map_err(Failure::tool)?,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::cli::args::registry::{RegistryArgs, for_push};
 use crate::cli::command::NotYet;
 use crate::cli::image::push::write_digest;
-use crate::cli::image::transfers::{Purpose, Transfers, Volume};
+use crate::cli::image::transfers::{Purpose, QuietArgs, Transfers};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::artifact::ArtifactPush;
@@ -17,9 +17,8 @@ pub(crate) struct Push {
     /// Write the digest of the pushed artifact to the file
     #[arg(long, value_name = "FILE")]
     digestfile: Option<PathBuf>,
-    /// Suppress the progress output
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    quiet: QuietArgs,
     #[command(flatten)]
     registry: RegistryArgs,
     /// Name of the artifact
@@ -45,11 +44,7 @@ impl Subcommand for Push {
     }
 
     fn run(self, context: &Context) -> CommandResult {
-        let volume = if self.quiet {
-            Volume::Quiet
-        } else {
-            Volume::Normal
-        };
+        let volume = self.quiet.volume();
         let request = ArtifactPush {
             access: self.registry.access(context)?,
             patience: self.registry.patience().map_err(Failure::tool)?,

@@ -4,7 +4,7 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use super::transfers::{Purpose, Transfers, Volume};
+use super::transfers::{Purpose, QuietArgs, Transfers, Volume};
 use crate::cli::args::registry::{PlatformArgs, RegistryArgs, pull_policy};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::config::registries::RegistriesError;
@@ -27,9 +27,8 @@ pub(crate) struct Pull {
     /// Pull image policy ("always"|"missing"|"never"|"newer")
     #[arg(long)]
     policy: Option<String>,
-    /// Suppress the progress output
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    quiet: QuietArgs,
     #[command(flatten)]
     platform: PlatformArgs,
     #[command(flatten)]
@@ -63,11 +62,7 @@ impl Subcommand for Pull {
     ];
 
     fn run(self, context: &Context) -> CommandResult {
-        let volume = if self.quiet {
-            Volume::Quiet
-        } else {
-            Volume::Normal
-        };
+        let volume = self.quiet.volume();
         let policy = self.policy.as_deref().map(pull_policy).transpose();
         let request = PullRequest {
             name: String::new(),

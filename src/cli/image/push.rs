@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::transfers::{Purpose, Transfers, Volume};
+use super::transfers::{Purpose, QuietArgs, Transfers, Volume};
 use crate::cli::args::registry::{RegistryArgs, for_push};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
@@ -38,9 +38,8 @@ pub(crate) struct Push {
     /// Manifest type ("oci"|"v2s2")
     #[arg(long, short, value_name = "FORMAT")]
     format: Option<String>,
-    /// Suppress the progress output
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    quiet: QuietArgs,
     /// Accepted: images are kept without signatures
     #[arg(long, hide = true)]
     remove_signatures: bool,
@@ -72,11 +71,7 @@ impl Subcommand for Push {
     }
 
     fn run(self, context: &Context) -> CommandResult {
-        let volume = if self.quiet {
-            Volume::Quiet
-        } else {
-            Volume::Normal
-        };
+        let volume = self.quiet.volume();
         let destination = match self.destination.as_deref().map(destination).transpose()? {
             None => None,
             Some(Destination::Registry(name)) => Some(name),

@@ -20,6 +20,25 @@ pub(crate) enum Volume {
     Quiet,
 }
 
+/// The flag of each command that moves images.
+#[derive(Debug, Default, Clone, Copy, clap::Args)]
+pub(crate) struct QuietArgs {
+    /// Suppress the progress output
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl QuietArgs {
+    /// What it asks for.
+    pub(crate) fn volume(self) -> Volume {
+        if self.quiet {
+            Volume::Quiet
+        } else {
+            Volume::Normal
+        }
+    }
+}
+
 /// For which command a transfer is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {

@@ -8,7 +8,7 @@ use crate::cli::args::registry::{RegistryArgs, for_push};
 use crate::cli::command::NotYet;
 use crate::cli::image::push::{format, packing, reused, write_digest};
 use crate::cli::image::remove_named;
-use crate::cli::image::transfers::{Purpose, Transfers, Volume};
+use crate::cli::image::transfers::{Purpose, QuietArgs, Transfers};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::config::registries::TlsVerify;
 use crate::engine::Dialect;
@@ -46,9 +46,8 @@ pub(crate) struct Push {
     /// Remove the list from local storage after the push
     #[arg(long, short, hide = true)]
     purge: bool,
-    /// Suppress the progress output
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    quiet: QuietArgs,
     /// Accepted: images are kept without signatures
     #[arg(long, hide = true)]
     remove_signatures: bool,
@@ -78,11 +77,7 @@ impl Subcommand for Push {
     }
 
     fn run(self, context: &Context) -> CommandResult {
-        let volume = if self.quiet {
-            Volume::Quiet
-        } else {
-            Volume::Normal
-        };
+        let volume = self.quiet.volume();
         let added = self.add_compression.iter();
         let added = added.map(|format| Ok(packing(Some(format), None)?.compression));
         let mut request = ManifestPushRequest {
