@@ -9,6 +9,7 @@ use std::ffi::CString;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -101,8 +102,13 @@ pub(super) fn find_holder(map: &HolderMap, run_root: &Path) -> Option<OwnedFd> {
 }
 
 /// Leaves the handle where later commands look. A failure costs them a new holder, nothing else.
+/// A directory that others may enter gets none: who makes it a run root closes it only while it is
+/// empty.
 pub(super) fn publish_holder(map: &HolderMap, run_root: &Path) {
     let publish = || -> std::io::Result<()> {
+        if fs::metadata(run_root)?.mode() & 0o077 != 0 {
+            return Ok(());
+        }
         let handle = NamespaceHandle::of(open_own()?.as_fd())?;
         let unfinished = run_root.join(format!("holder.{}", std::process::id()));
         let mut file = fs::File::create(&unfinished)?;

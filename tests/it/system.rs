@@ -485,3 +485,24 @@ fn a_reset_leaves_nothing() {
     sandbox.ok(["system", "reset", "--force"]);
     assert!(!sandbox.path("s").exists() && !sandbox.path("r").exists());
 }
+
+/// Roots that were made by hand, with the usual mask, are closed by the first command that leaves
+/// something in them.
+#[test]
+fn roots_that_are_there_beforehand_are_closed() {
+    ours!();
+    requires!("userns");
+    let sandbox = Sandbox::new();
+    let roots = ["s", "r"].map(|name| sandbox.path(name));
+    for root in &roots {
+        fs::create_dir(root).unwrap();
+        fs::set_permissions(root, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    sandbox.ok(["--log-level=error", "info"]);
+    for root in &roots {
+        let others = fs::metadata(root).unwrap().permissions().mode() & 0o077;
+        let empty = fs::read_dir(root).unwrap().next().is_none();
+        assert!(others == 0 || empty, "{root:?}: {others:o}");
+    }
+    sandbox.ok(["system", "reset", "--force"]);
+}

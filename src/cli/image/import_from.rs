@@ -21,7 +21,7 @@ pub(crate) struct ImportFrom {
 impl Subcommand for ImportFrom {
     const PATHS: &'static [&'static str] = &["image import-from"];
     const ABOUT: &'static str = "List and take over images of podman or docker";
-    const USAGE: Option<&'static str> = Some("podman|docker [IMAGE...]");
+    const USAGE: Option<&'static str> = Some("TOOL [IMAGE...]");
     const EXAMPLES: &'static [&'static str] = &[
         "image import-from podman",
         "image import-from docker postgres:17",

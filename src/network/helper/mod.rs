@@ -25,6 +25,7 @@ mod policy;
 pub mod protocol;
 mod queue;
 mod relay;
+mod remembered;
 mod server;
 mod shares;
 mod slab;

@@ -24,6 +24,7 @@ use super::super::host::Host;
 use super::super::protocol::{self, Reply};
 use super::super::queue::Queue;
 use super::super::relay::Relay;
+use super::super::remembered;
 use super::super::slab::Slab;
 use super::super::topology::{Origin, Topology};
 use super::outbound::Tries;
@@ -64,7 +65,8 @@ pub fn main(argv: &[OsString]) -> ExitCode {
     signals::unblock_all().ignored();
     // Nothing is executed here, whoever may come to rule this process.
     prctl::set_no_new_privs().ignored();
-    let code = serve(control, &origin, exit.as_ref());
+    let directory = argv.get(2).map_or(Path::new(""), Path::new);
+    let code = serve(control, &origin, (directory, exit.as_ref()));
     // Nobody can come any more.
     if let Some(exit) = exit {
         exit.take();
@@ -72,11 +74,14 @@ pub fn main(argv: &[OsString]) -> ExitCode {
     code
 }
 
-fn serve(control: OwnedFd, origin: &Origin, exit: Option<&Exit>) -> ExitCode {
+/// Where its socket and its cgroup are.
+type Places<'l> = (&'l Path, Option<&'l Exit>);
+
+fn serve(control: OwnedFd, origin: &Origin, places: Places<'_>) -> ExitCode {
     let started = control
         .try_clone()
         .called(|| "fcntl(F_DUPFD_CLOEXEC)")
-        .and_then(|control| Server::start(control, origin, exit));
+        .and_then(|control| Server::start(control, origin, places));
     match started {
         Ok(server) => {
             // The server closes its own when it retires.
@@ -111,7 +116,7 @@ fn taken(inherits: bool) -> SysResult<(OwnedFd, Origin)> {
 }
 
 impl Server {
-    fn start(control: OwnedFd, origin: &Origin, exit: Option<&Exit>) -> SysResult<Self> {
+    fn start(control: OwnedFd, origin: &Origin, (directory, exit): Places<'_>) -> SysResult<Self> {
         let descriptors_max = raise_descriptors();
         // The host's network says whether its users may ask for an echo.
         let echo = match socket::open(Family::V4, Kind::Ping) {
@@ -120,7 +125,8 @@ impl Server {
         };
         // This thread is about to leave that network; the other one stays.
         let host = Host::start(Path::new(RESOLV_CONF))?;
-        let mut topology = Topology::enter(origin, Hold::Queue, echo)?;
+        let mut topology = Topology::enter(origin, remembered::hold(directory), echo)?;
+        remembered::keep(directory, topology.hold());
         let events = Events::new()?;
         let queue = match topology.hold() {
             Hold::Queue | Hold::OldQueue => Queue::open().ok(),
