@@ -32,7 +32,7 @@ mod top;
 mod unpause;
 mod update;
 mod wait;
-mod which;
+pub(crate) mod which;
 
 use super::Entry;
 

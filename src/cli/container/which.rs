@@ -12,21 +12,21 @@ use crate::engine::stop::{Grace, StopOptions};
 
 /// What stood on the command line about which containers are meant.
 #[derive(Debug, Default)]
-pub(super) struct Which {
+pub(crate) struct Which {
     /// Names and ids.
-    pub(super) words: Vec<String>,
+    pub(crate) words: Vec<String>,
     /// `--all`.
-    pub(super) all: bool,
+    pub(crate) all: bool,
     /// `--latest`.
-    pub(super) latest: bool,
+    pub(crate) latest: bool,
     /// `--running` of restart.
-    pub(super) running: bool,
+    pub(crate) running: bool,
     /// `--filter`.
-    pub(super) filters: Vec<String>,
+    pub(crate) filters: Vec<String>,
     /// `--cidfile`.
-    pub(super) cidfiles: Vec<PathBuf>,
+    pub(crate) cidfiles: Vec<PathBuf>,
     /// `--ignore`.
-    pub(super) ignore: bool,
+    pub(crate) ignore: bool,
 }
 
 /// Flags of commands that act on containers which filters can choose.
@@ -95,7 +95,7 @@ impl Which {
     /// # Errors
     ///
     /// Flags that exclude each other, nothing named, an id file that cannot be read.
-    pub(super) fn selection(mut self) -> Result<Selection, Failure> {
+    pub(crate) fn selection(mut self) -> Result<Selection, Failure> {
         if self.names_nothing() {
             return Err(Failure::no_names(
                 "you must provide at least one name or id",

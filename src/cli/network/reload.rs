@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `network reload`.
 
+use crate::cli::container::which::Which;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::network::{MemberError, NetworkFailure};
-use crate::engine::selection::{Scope, Selection};
 
 /// Flags of `network reload`.
 #[derive(Debug, clap::Args)]
@@ -24,19 +24,13 @@ impl Subcommand for Reload {
     const ABOUT: &'static str = "Reload firewall rules for one or more containers";
 
     fn run(self, context: &Context) -> CommandResult {
-        let given = [self.all, self.latest, !self.containers.is_empty()];
-        if given.iter().filter(|given| **given).count() != 1 {
-            return Err(Failure::tool("name containers, or use --all or --latest"));
-        }
-        let selection = Selection {
-            scope: match (self.all, self.latest) {
-                (true, _) => Scope::All,
-                (false, true) => Scope::Latest,
-                (false, false) => Scope::Named,
-            },
+        let which = Which {
             words: self.containers,
-            ..Selection::default()
+            all: self.all,
+            latest: self.latest,
+            ..Which::default()
         };
+        let selection = which.selection()?;
         for chosen in context.engine.select(&selection)? {
             let id = chosen.id?;
             match context.engine.reload_networks(&id) {
