@@ -2,7 +2,7 @@
 //! `network reload`.
 
 use crate::cli::container::which::Which;
-use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::cli::{CommandResult, Context, Subcommand};
 use crate::engine::network::{MemberError, NetworkFailure};
 
 /// Flags of `network reload`.
