@@ -12,6 +12,10 @@ use super::pflag::Order;
 /// The first line of the program's own page; Podman's suite looks for these words.
 pub(crate) const PROGRAM_ABOUT: &str = "Manage pods, containers and images";
 
+/// The group that other engines call, with flags of runc's; `runtime --help` shows it, and the
+/// manual.
+const FOR_ENGINES: &str = "runtime";
+
 const HELP_ABOUT: &str = "Help about any command";
 
 /// The page of `help` itself.
@@ -30,7 +34,7 @@ pub(crate) enum Remote {
 pub(crate) fn program(name: &str, commands: &[&[Entry]], remote: Remote) -> String {
     let mut rows: Vec<(&str, &str)> = GROUPS
         .iter()
-        .filter(|group| !group.name.contains(' '))
+        .filter(|group| !group.name.contains(' ') && group.name != FOR_ENGINES)
         .map(|group| (group.name, group.about))
         .collect();
     rows.extend(children(commands, ""));
