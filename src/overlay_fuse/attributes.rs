@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fuser::{FileAttr, FileType, INodeNo};
+use fuser::{FileAttr, FileType, INodeNo, TimeOrNow};
 use nix::sys::stat::FileStat;
 use nix::sys::time::TimeSpec;
 
@@ -102,11 +102,19 @@ fn system_time(time: TimeSpec) -> SystemTime {
     whole.unwrap_or(UNIX_EPOCH) + Duration::from_nanos(nanoseconds)
 }
 
+/// A time that is to be set.
+pub(super) fn time_of_request_or_now(time: TimeOrNow) -> TimeSpec {
+    match time {
+        TimeOrNow::Now => TimeSpec::UTIME_NOW,
+        TimeOrNow::SpecificTime(time) => time_of_request(time),
+    }
+}
+
 /// A time of a request.
 ///
 /// The library turns seconds and nanoseconds before 1970 into the wrong instant: it takes the
 /// nanoseconds away instead of adding them. That is undone here.
-pub(super) fn time_of_request(time: SystemTime) -> TimeSpec {
+fn time_of_request(time: SystemTime) -> TimeSpec {
     let parts = |duration: Duration| {
         (
             i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),

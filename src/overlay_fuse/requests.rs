@@ -14,9 +14,8 @@ use fuser::{
     ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 use nix::errno::Errno;
-use nix::sys::time::TimeSpec;
 
-use super::attributes::{device_of_protocol, file_type, time_of_request};
+use super::attributes::{device_of_protocol, file_type, time_of_request_or_now};
 use super::backing::Name;
 use super::create::Caller;
 use super::data::{Rights, SyncWhat, link_target};
@@ -125,8 +124,8 @@ impl Filesystem for Server {
             uid,
             gid,
             size,
-            atime: atime.map(time_spec),
-            mtime: mtime.map(time_spec),
+            atime: atime.map(time_of_request_or_now),
+            mtime: mtime.map(time_of_request_or_now),
         };
         reply_attr(
             reply,
@@ -592,12 +591,5 @@ fn caller(request: &Request, umask: u32) -> Caller {
             gid: request.gid(),
         },
         umask,
-    }
-}
-
-fn time_spec(time: TimeOrNow) -> TimeSpec {
-    match time {
-        TimeOrNow::Now => TimeSpec::UTIME_NOW,
-        TimeOrNow::SpecificTime(time) => time_of_request(time),
     }
 }

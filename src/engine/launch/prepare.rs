@@ -9,11 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
-};
-use nix::sys::stat::{Mode, fchmod};
-
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use oci_spec::runtime::Spec;
 
 use super::cdi;
@@ -59,7 +55,7 @@ use crate::state::record::{
 use crate::state::secrets::GivenSecret;
 use crate::state::store::Store;
 use crate::sys::seccomp::Instruction;
-use crate::sys::{Called, SysError};
+use crate::sys::{Called, SysError, fdpass};
 
 impl Engine {
     pub(super) fn prepare(
@@ -578,16 +574,10 @@ fn host_devices(record: &ContainerRecord) -> Vec<PathBuf> {
 fn listen_on(run_directory: &Path) -> Result<OwnedFd, PrepareError> {
     let path = run_directory.join(SOCKET_NAME);
     let make = || -> Result<OwnedFd, SysError> {
-        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let listener = socket(AddressFamily::Unix, SockType::Stream, flags, None)
-            .called(|| "socket(AF_UNIX)")?;
-        let address = UnixAddr::new(&path).called(|| format!("sockaddr_un({path:?})"))?;
         drop(fs::remove_file(&path));
-        // The mode of the socket's file, before there is one.
-        fchmod(&listener, Mode::S_IRUSR | Mode::S_IWUSR).called(|| "fchmod(socket)")?;
-        bind(std::os::fd::AsRawFd::as_raw_fd(&listener), &address)
-            .called(|| format!("bind({path:?})"))?;
-        listen(&listener, Backlog::MAXCONN).called(|| "listen")?;
+        let listener = fdpass::listen_in(run_directory, SOCKET_NAME)?;
+        let nonblocking = FcntlArg::F_SETFL(OFlag::O_NONBLOCK);
+        fcntl(&listener, nonblocking).called(|| "fcntl(O_NONBLOCK)")?;
         Ok(listener)
     };
     make().map_err(|source| PrepareError::File {

@@ -4,7 +4,6 @@
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 
@@ -15,6 +14,7 @@ use nix::unistd::{
     Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fchownat, linkat, symlinkat, unlinkat,
 };
 
+use super::data::write_data;
 use super::entries::{
     Made, create_file, make_directory, open_directory, remove_directory, set_entry_times,
     set_times, whiteout,
@@ -570,38 +570,4 @@ fn ids(member: &Member) -> (u32, u32) {
         Ok(id) => id,
     };
     (id(member.uid), id(member.gid))
-}
-
-fn write_data(
-    path: &CleanPath,
-    file: &File,
-    member: &Member,
-    stream: &mut TarStream<impl TarInput>,
-) -> Result<(), DataError> {
-    let whole = [(0, member.stored_size)];
-    let pieces = match &member.sparse {
-        Some(sparse) => {
-            sparse.set_length(file, member)?;
-            &sparse.pieces[..]
-        }
-        None => &whole[..],
-    };
-    if member.stored_size > 0 {
-        let kept = stream.keep_data_at(path.bytes(), pieces);
-        kept.map_err(DataError::Sink)?;
-    }
-    for &(offset, length) in pieces {
-        let mut written = 0;
-        while written < length {
-            let step = stream.read_data(length - written, |bytes| {
-                file.write_all_at(bytes, offset + written)
-            })?;
-            if step == 0 {
-                let cut = io::Error::from(io::ErrorKind::UnexpectedEof);
-                return Err(DataError::Sink(cut));
-            }
-            written += step;
-        }
-    }
-    Ok(())
 }
