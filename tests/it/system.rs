@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use crate::support::host::is_root;
 use crate::support::process::Call;
-use crate::support::sandbox::{IMAGE, Tool, tool};
+use crate::support::sandbox::{IMAGE, Tool, program, tool};
 use crate::support::{Sandbox, requires};
 
 /// Skips what only coracle has.
@@ -505,4 +505,28 @@ fn roots_that_are_there_beforehand_are_closed() {
         assert!(others == 0 || empty, "{root:?}: {others:o}");
     }
     sandbox.ok(["system", "reset", "--force"]);
+}
+
+/// Addresses of Unix sockets end at 107 bytes.
+#[test]
+fn a_run_root_has_a_name_of_any_length() {
+    ours!();
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let (root, run) = (sandbox.shown("s"), sandbox.shown(&"r".repeat(120)));
+    let call = |words: &[&str]| {
+        let line = [&["--root", &root, "--runroot", &run][..], words].concat();
+        Call::new(&program()).args(line).run().expect(0)
+    };
+    call(&[
+        "run",
+        "-d",
+        "--name=far",
+        "--network=none",
+        IMAGE,
+        "sleep",
+        "100",
+    ]);
+    call(&["exec", "far", "true"]);
+    call(&["rm", "-f", "-t", "0", "far"]);
 }
