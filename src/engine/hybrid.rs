@@ -22,6 +22,7 @@ use crate::runtime::userns::{chain, run_mapped};
 use crate::state::atomic::{Durability, replace_file};
 use crate::state::dirs::Dirs;
 use crate::state::tree::remove_tree;
+use crate::sys::kernel;
 use crate::sys::random::random_bytes;
 use crate::sys::xattr::Place;
 
@@ -226,13 +227,7 @@ pub(super) fn paths_in_data(layers: &[PathBuf]) -> Vec<Option<PathBuf>> {
 fn works(dirs: &Dirs, holder: &HolderMap) -> Result<(), String> {
     let path = dirs.run_root.join("hybrid");
     let device = fs::metadata(&dirs.data_root).map_or(0, |status| status.dev());
-    let release = nix::sys::utsname::uname().map(|names| names.release().to_owned());
-    let release = release.unwrap_or_default();
-    let key = format!(
-        "{} {device} {}",
-        release.to_string_lossy(),
-        holder.fingerprint()
-    );
+    let key = format!("{} {device} {}", kernel::release(), holder.fingerprint());
     let known = fs::read(&path).unwrap_or_default();
     if let Ok((of, answer)) = serde_json::from_slice::<(String, Result<(), String>)>(&known)
         && of == key

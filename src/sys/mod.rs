@@ -15,6 +15,7 @@ pub mod fdpass;
 pub mod fs;
 #[cfg(any(test, target_env = "musl"))]
 pub mod heap;
+pub mod kernel;
 pub mod landlock;
 pub mod memory;
 pub mod mount;

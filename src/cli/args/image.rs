@@ -22,8 +22,9 @@ pub(crate) struct ImageArgs {
     /// Pull image policy ("always"|"missing"|"never"|"newer")
     #[arg(long)]
     pull: Option<String>,
-    #[command(flatten)]
-    quiet: QuietArgs,
+    /// Suppress output when pulling images
+    #[arg(long, short)]
+    quiet: bool,
     /// The first argument is not an image but the root file system of the container
     #[arg(long)]
     rootfs: bool,
@@ -81,8 +82,8 @@ impl ImageArgs {
             access,
             patience: self.registry.patience().map_err(Failure::tool)?,
         };
-        let volume = self.quiet.volume();
-        Ok(Some((request, volume)))
+        let quiet = QuietArgs { quiet: self.quiet };
+        Ok(Some((request, quiet.volume())))
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) enum Volume {
 pub(crate) struct QuietArgs {
     /// Suppress the progress output
     #[arg(long, short)]
-    quiet: bool,
+    pub(crate) quiet: bool,
 }
 
 impl QuietArgs {

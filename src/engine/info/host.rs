@@ -15,6 +15,7 @@ use crate::runtime::capability::PODMAN_DEFAULT;
 use crate::runtime::idmap::IdMapping;
 use crate::runtime::subid::holder_map;
 use crate::state::dirs::Dirs;
+use crate::sys::kernel;
 
 /// Podman's document of a host.
 #[derive(Debug, Serialize)]
@@ -239,7 +240,7 @@ pub(super) fn host(dirs: &Dirs, log_driver: String) -> Host {
         event_logger: "none",
         hostname: first_line("/proc/sys/kernel/hostname"),
         id_mappings: id_mappings(),
-        kernel: kernel_release(),
+        kernel: kernel::release(),
         log_driver,
         mem_free: kilobytes(&memory, "MemFree"),
         mem_total: kilobytes(&memory, "MemTotal"),
@@ -279,11 +280,6 @@ pub(super) fn host(dirs: &Dirs, log_driver: String) -> Host {
             "dynamic"
         },
     }
-}
-
-/// The kernel's release, as `uname -r` prints it.
-pub(super) fn kernel_release() -> String {
-    first_line("/proc/sys/kernel/osrelease")
 }
 
 fn own_path() -> String {

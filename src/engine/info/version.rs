@@ -137,7 +137,7 @@ pub fn docker_version() -> (DockerClient, DockerServer) {
         go_version: LANGUAGE,
         os: platform.os,
         arch: platform.architecture,
-        kernel_version: super::host::kernel_release(),
+        kernel_version: crate::sys::kernel::release(),
         experimental: false,
         build_time,
     };

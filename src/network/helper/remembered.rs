@@ -2,15 +2,12 @@
 //! What an earlier helper found out about this kernel, beside its socket: a batch of rules that the
 //! kernel refuses costs as much as all else that a helper does before it serves.
 
-use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use nix::sys::utsname::uname;
-
 use super::firewall::Hold;
-use crate::sys::Ignored;
+use crate::sys::{Ignored, kernel};
 
 /// A link to the release of the kernel that only has the older `NFQUEUE`.
 const LINK: &str = "old-queue";
@@ -18,23 +15,19 @@ const LINK: &str = "old-queue";
 /// What to try first. Only what was found to work is remembered, and for the same kernel: what a
 /// kernel lacked may be there the next time.
 pub(super) fn hold(directory: &Path) -> Hold {
-    match (release(), fs::read_link(directory.join(LINK))) {
-        (Some(release), Ok(kept)) if release == kept => Hold::OldQueue,
-        _ => Hold::Queue,
+    match fs::read_link(directory.join(LINK)) {
+        Ok(kept) if kept == Path::new(&kernel::release()) => Hold::OldQueue,
+        Ok(_) | Err(_) => Hold::Queue,
     }
 }
 
 /// Keeps what worked. Without it the next helper tries anew.
-pub(super) fn keep(directory: &Path, hold: Hold) {
-    if let (Hold::OldQueue, Some(release)) = (hold, release()) {
+pub(super) fn keep(directory: &Path, worked: Hold) {
+    if worked == Hold::OldQueue && hold(directory) != worked {
         let link = directory.join(LINK);
         fs::remove_file(&link).ignored();
-        symlink(release, link).ignored();
+        symlink(kernel::release(), link).ignored();
     }
-}
-
-fn release() -> Option<OsString> {
-    Some(uname().ok()?.release().to_owned())
 }
 
 #[cfg(test)]

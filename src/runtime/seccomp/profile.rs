@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use super::abi::Machine;
 use super::{SeccompError, errno};
+use crate::sys::kernel;
 
 /// A profile with its conditions still open.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,14 +94,9 @@ impl Host {
             major: u32::MAX,
             minor: 0,
         };
-        let release = nix::sys::utsname::uname().ok();
-        let kernel = release
-            .as_ref()
-            .and_then(|name| name.release().to_str())
-            .and_then(KernelVersion::parse);
         Self {
             machine: Machine::NATIVE,
-            kernel: kernel.unwrap_or(newest),
+            kernel: KernelVersion::parse(&kernel::release()).unwrap_or(newest),
         }
     }
 }

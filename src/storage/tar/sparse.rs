@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Where the data of sparse files belong, in the four ways in which GNU tar has said it.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt as _;
 
 use nix::sys::statvfs::fstatvfs;
 use tar::{GnuExtSparseHeader, Header};
@@ -122,12 +124,48 @@ impl MapReader {
     }
 }
 
+impl Member {
+    /// Where the data of this member belong in `file`, as offsets and lengths; one that is sparse
+    /// gets its length.
+    pub(crate) fn pieces_in(&self, file: &File) -> Result<Cow<'_, [(u64, u64)]>, DataError> {
+        let Some(sparse) = &self.sparse else {
+            return Ok(Cow::Owned(vec![(0, self.stored_size)]));
+        };
+        sparse.set_length(file, self)?;
+        Ok(Cow::Borrowed(&sparse.pieces))
+    }
+}
+
+impl<R: TarInput> TarStream<R> {
+    /// Writes the data of the current member to these pieces of `file`.
+    pub(crate) fn write_pieces(
+        &mut self,
+        file: &File,
+        pieces: &[(u64, u64)],
+    ) -> Result<(), DataError> {
+        for &(offset, length) in pieces {
+            let mut written = 0;
+            while written < length {
+                let at = offset + written;
+                let step =
+                    self.read_data(length - written, |bytes| file.write_all_at(bytes, at))?;
+                if step == 0 {
+                    let cut = io::Error::from(io::ErrorKind::UnexpectedEof);
+                    return Err(DataError::Sink(cut));
+                }
+                written += step;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl SparseMap {
     /// Makes `file`, which is to hold `member`, as long as it will be.
     ///
     /// A hole takes no room, so that a few bytes could make a file that whoever reads it reads for
     /// years: longer than the whole file system it must not be.
-    pub(crate) fn set_length(&self, file: &File, member: &Member) -> Result<(), DataError> {
+    fn set_length(&self, file: &File, member: &Member) -> Result<(), DataError> {
         if self.real_size > LONG {
             let stat = fstatvfs(file).map_err(|errno| DataError::Sink(errno.into()))?;
             let room = stat.blocks().saturating_mul(stat.fragment_size());

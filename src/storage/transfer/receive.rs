@@ -5,7 +5,6 @@ use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
@@ -239,7 +238,8 @@ impl Receiver<'_> {
             Ok(made) => made,
             Err(error) => return Ok(Err(error)),
         };
-        match write_data(&file, member, stream) {
+        let pieces = member.pieces_in(&file);
+        match pieces.and_then(|pieces| stream.write_pieces(&file, &pieces)) {
             Ok(()) => {}
             Err(DataError::Tar(error)) => return Err(error.into()),
             Err(DataError::Sink(error)) => return Ok(Err(error).called(|| "write")),
@@ -422,32 +422,4 @@ fn set_times(parent: BorrowedFd<'_>, name: &CStr, member: &Member) -> SysResult<
     );
     let flags = UtimensatFlags::NoFollowSymlink;
     utimensat(parent, name, &time, &time, flags).called(|| "utimensat")
-}
-
-fn write_data(
-    file: &File,
-    member: &Member,
-    stream: &mut TarStream<impl TarInput>,
-) -> Result<(), DataError> {
-    let whole = [(0, member.stored_size)];
-    let pieces = match &member.sparse {
-        Some(sparse) => {
-            sparse.set_length(file, member)?;
-            &sparse.pieces[..]
-        }
-        None => &whole[..],
-    };
-    for &(offset, length) in pieces {
-        let mut written = 0;
-        while written < length {
-            let at = offset + written;
-            let step = stream.read_data(length - written, |bytes| file.write_all_at(bytes, at))?;
-            if step == 0 {
-                let cut = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-                return Err(DataError::Sink(cut));
-            }
-            written += step;
-        }
-    }
-    Ok(())
 }

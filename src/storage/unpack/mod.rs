@@ -8,7 +8,6 @@
 //! never followed. Hard links reach earlier members only. Attributes that mean something to the
 //! layer format are never taken from the stream.
 
-mod data;
 mod entries;
 mod ids;
 mod path;

@@ -14,7 +14,6 @@ use nix::unistd::{
     Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fchownat, linkat, symlinkat, unlinkat,
 };
 
-use super::data::write_data;
 use super::entries::{
     Made, create_file, make_directory, open_directory, remove_directory, set_entry_times,
     set_times, whiteout,
@@ -570,4 +569,18 @@ fn ids(member: &Member) -> (u32, u32) {
         Ok(id) => id,
     };
     (id(member.uid), id(member.gid))
+}
+
+fn write_data(
+    path: &CleanPath,
+    file: &File,
+    member: &Member,
+    stream: &mut TarStream<impl TarInput>,
+) -> Result<(), DataError> {
+    let pieces = member.pieces_in(file)?;
+    if member.stored_size > 0 {
+        let kept = stream.keep_data_at(path.bytes(), &pieces);
+        kept.map_err(DataError::Sink)?;
+    }
+    stream.write_pieces(file, &pieces)
 }

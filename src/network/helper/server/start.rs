@@ -55,7 +55,7 @@ const OTHERS_COME_WITHIN: Duration = Duration::from_millis(300);
 pub fn main(argv: &[OsString]) -> ExitCode {
     prctl::set_name(c"coracle-net").ignored();
     let inherits = argv.iter().any(|word| word == INHERIT);
-    let Ok((control, origin)) = taken(inherits) else {
+    let (Ok((control, origin)), Some(directory)) = (taken(inherits), argv.get(2)) else {
         return ExitCode::FAILURE;
     };
     let exit = Exit::prepared(argv);
@@ -65,8 +65,7 @@ pub fn main(argv: &[OsString]) -> ExitCode {
     signals::unblock_all().ignored();
     // Nothing is executed here, whoever may come to rule this process.
     prctl::set_no_new_privs().ignored();
-    let directory = argv.get(2).map_or(Path::new(""), Path::new);
-    let code = serve(control, &origin, (directory, exit.as_ref()));
+    let code = serve(control, &origin, (Path::new(directory), exit.as_ref()));
     // Nobody can come any more.
     if let Some(exit) = exit {
         exit.take();
