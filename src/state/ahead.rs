@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Documents of many objects, read ahead by a second thread: half of what a long list costs is
-//! opening and reading files, and the other half is what they are made into. The reader allocates
+//! opening and reading files, and the other half is what they are made into. Reading allocates
 //! nothing for each of them, for two threads that allocate wait for each other: shared evenly
-//! between them, the list of 1,100 containers took as long as by one.
+//! between them, the list of 1,100 containers took as long as by one. Whoever waits for documents
+//! reads the next that nobody has begun with.
 
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use super::atomic::append_document;
@@ -18,9 +20,9 @@ const AHEAD_FROM: usize = 128;
 const BATCH: usize = 32;
 /// Batches that may wait, so that they do not fill the memory of a store that has very many.
 const WAITING: usize = 64;
-/// Room for the documents of most batches. As much is mapped by itself, and costs only what of it
-/// is used.
-const ROOM: usize = 128 << 10;
+/// Room for the documents of most batches: no more than the heap keeps for the next one. What is
+/// mapped by itself is unmapped again, for which each thread waits until the other knows.
+const ROOM: usize = 60 << 10;
 
 /// One document, as far as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,24 +49,73 @@ pub fn read_ahead<T: AsRef<str> + Sync, const FILES: usize>(
         }
         return;
     }
+    let shelves = Shelves {
+        root,
+        names,
+        files,
+        begun: AtomicUsize::new(0),
+    };
     thread::scope(|scope| {
         let (sender, batches) = mpsc::sync_channel(WAITING);
-        // Where there may be no more threads, nothing comes, and all is read as it is needed.
-        let reader = thread::Builder::new().spawn_scoped(scope, move || {
-            for names in names.chunks(BATCH) {
-                if sender.send(Batch::read(root, names, files)).is_err() {
+        let shelves = &shelves;
+        let reader = move || {
+            while let Some(batch) = shelves.next() {
+                if sender.send(batch).is_err() {
                     return;
                 }
             }
-        });
-        for names in names.chunks(BATCH) {
-            let batch = batches.recv().unwrap_or_default();
+        };
+        // Where there may be no more threads, all is read here.
+        let reader = thread::Builder::new().spawn_scoped(scope, reader);
+        let mut read: Vec<Option<Batch<FILES>>> = Vec::new();
+        read.resize_with(names.len().div_ceil(BATCH), || None);
+        for (number, names) in names.chunks(BATCH).enumerate() {
+            let batch = shelves.wait_for(number, &mut read, &batches);
             for (index, name) in names.iter().enumerate() {
                 each(name, batch.documents(index));
             }
         }
         drop(reader);
     });
+}
+
+/// What two threads read, batch by batch.
+struct Shelves<'a, T, const FILES: usize> {
+    root: &'a Path,
+    names: &'a [T],
+    files: [&'static str; FILES],
+    /// Batches that somebody reads, or has read.
+    begun: AtomicUsize,
+}
+
+impl<T: AsRef<str>, const FILES: usize> Shelves<'_, T, FILES> {
+    /// Reads the first batch that nobody has begun with; its number comes with it.
+    fn next(&self) -> Option<(usize, Batch<FILES>)> {
+        let number = self.begun.fetch_add(1, Ordering::Relaxed);
+        let names = self.names.chunks(BATCH).nth(number)?;
+        Some((number, Batch::read(self.root, names, self.files)))
+    }
+
+    /// This batch, from the other thread or read here; `read` keeps those that come before their
+    /// time.
+    fn wait_for(
+        &self,
+        number: usize,
+        read: &mut [Option<Batch<FILES>>],
+        batches: &Receiver<(usize, Batch<FILES>)>,
+    ) -> Batch<FILES> {
+        loop {
+            if let Some(batch) = read[number].take() {
+                return batch;
+            }
+            let come = batches.try_recv().ok().or_else(|| self.next());
+            let Some((number, batch)) = come.or_else(|| batches.recv().ok()) else {
+                // The other thread has died with it: who needs the documents reads them.
+                return Batch::default();
+            };
+            read[number] = Some(batch);
+        }
+    }
 }
 
 /// The documents of some objects that follow each other.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """The rows of a store with many things in it, for `run`: how long the commands take that look at
 all of them. Each engine is filled with as many containers that ran and ended, a tenth as many that
-run, and as many volumes; what takes an engine too long to make may be fewer, and is said."""
+run, and as many volumes, or as many of these as podman has locks for."""
 
 import time
 
@@ -13,13 +13,31 @@ ROWS = [
 ]
 
 
+# What podman has by default, one for each container and each volume.
+LOCKS = 2048
+
+
+class Counts:
+    """How many things of each kind an engine gets."""
+
+    def __init__(self, tool, ended):
+        self.ended, self.running = ended, ended // 10
+        self.volumes = ended
+        if tool.name.startswith("podman"):
+            self.volumes = max(min(ended, LOCKS - self.ended - self.running - 48), 0)
+
+    def __str__(self):
+        return f"{self.ended} ended and {self.running} running containers, {self.volumes} volumes"
+
+
 def fill(tool, count, image):
     """Makes them; how many seconds that took."""
     began = time.monotonic()
-    for number in range(count):
-        tool.do("run", "--name", f"many{number}", "--network", "none", image, "true")
+    for number in range(count.volumes):
         tool.do("volume", "create", f"many{number}")
-    for number in range(count // 10):
+    for number in range(count.ended):
+        tool.do("run", "--name", f"many{number}", "--network", "none", image, "true")
+    for number in range(count.running):
         tool.do("run", "-d", "--name", f"runs{number}", "--network", "none", image, "sleep", "100000")
     return time.monotonic() - began
 
@@ -29,22 +47,17 @@ def empty(tool):
     tool.do("volume", "prune", "-f", *([] if tool.name.startswith("podman") else ["-a"]), check=False)
 
 
-def measure(tools, rounds, only, counts, image, in_turn, simple):
-    """Yields (title, unit, result); `counts` are those of coracle and of its peers."""
+def measure(tools, rounds, only, ended, image, in_turn, simple):
+    """Yields (title, unit, result); `ended` of the containers have ended."""
     engines = tools.engines()
-    count_of = {tool.name: counts[tool is not tools.coracle] for tool in engines}
     try:
         for tool in engines:
-            seconds = fill(tool, count_of[tool.name], image)
-            each = count_of[tool.name]
-            print(f"filled {tool.name} with {each} containers, {each // 10} that run, {each} volumes: "
-                  f"{seconds:.0f} s\n", flush=True)
-        ours, theirs = counts
-        fewer = "" if ours == theirs else f" (podman: {theirs} and {theirs // 10}, {theirs})"
+            count = Counts(tool, ended)
+            seconds = fill(tool, count, image)
+            print(f"filled {tool.name} with {count}: {seconds:.0f} s\n", flush=True)
         for title, command in ROWS:
             if only in title:
-                result = in_turn([simple(tool, *command) for tool in engines], rounds)
-                yield f"{title}, {ours} ended and {ours // 10} running containers, {ours} volumes{fewer}", "ms", result
+                yield title, "ms", in_turn([simple(tool, *command) for tool in engines], rounds)
     finally:
         for tool in engines:
             empty(tool)
