@@ -93,8 +93,7 @@ impl Reference {
     ///
     /// [`ReferenceError`] says what is wrong with the text.
     pub fn parse_normalized(text: &str) -> Result<Self, ReferenceError> {
-        let parsed = Self::parse(text)?;
-        Ok(parsed.with_domain(DOCKER_DOMAIN).with_default_tag())
+        Self::parse(text)?.completed(DOCKER_DOMAIN)
     }
 
     /// Reads a name for something made here, as Podman does: `web` is `localhost/web:latest`.
@@ -103,8 +102,13 @@ impl Reference {
     ///
     /// [`ReferenceError`] says what is wrong with the text.
     pub fn parse_local(text: &str) -> Result<Self, ReferenceError> {
-        let parsed = Self::parse(text)?;
-        Ok(parsed.with_domain(LOCAL_DOMAIN).with_default_tag())
+        Self::parse(text)?.completed(LOCAL_DOMAIN)
+    }
+
+    fn completed(self, domain: &str) -> Result<Self, ReferenceError> {
+        let complete = self.with_domain(domain).with_default_tag();
+        check_length(complete.domain(), complete.path())?;
+        Ok(complete)
     }
 
     /// Whether no registry is named.
@@ -281,6 +285,10 @@ fn check_name(text: &str, domain: Option<&str>, path: &str) -> Result<(), Refere
     if domain.is_some_and(|domain| !is_domain(domain)) || !is_path(path) {
         return Err(ReferenceError::Format { text: text.into() });
     }
+    check_length(domain, path)
+}
+
+fn check_length(domain: Option<&str>, path: &str) -> Result<(), ReferenceError> {
     let domain_length = domain.map_or(0, |domain| domain.len() + 1);
     if domain_length + path.len() > NAME_MAX {
         return Err(ReferenceError::TooLong);
@@ -416,6 +424,19 @@ mod tests {
             ("docker.io/web", "docker.io/library/web:latest"),
         ] {
             assert_eq!(Reference::parse_local(text).unwrap().to_string(), full);
+        }
+    }
+
+    #[test]
+    fn what_is_added_to_a_name_counts() {
+        for (added, parse) in [
+            ("localhost/", Reference::parse_local as fn(&str) -> _),
+            ("docker.io/library/", Reference::parse_normalized),
+        ] {
+            let most = "a".repeat(NAME_MAX - added.len());
+            let full = parse(&most).unwrap();
+            assert_eq!(Reference::parse(&full.to_string()), Ok(full));
+            assert_eq!(parse(&format!("a{most}")), Err(ReferenceError::TooLong));
         }
     }
 

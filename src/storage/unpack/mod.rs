@@ -82,6 +82,8 @@ pub(crate) enum UnpackError {
     NoLinkTarget { path: String, target: String },
     #[error("symbolic link {path:?} has no target")]
     EmptyLink { path: String },
+    #[error("symbolic link {path:?} names {target:?}, which can be no target: it holds a NUL")]
+    ImpossibleLink { path: String, target: String },
     #[error("member {path:?}")]
     Member { path: String, source: SysError },
     #[error(
@@ -183,6 +185,13 @@ fn place_member(
         }
         MemberKind::Symlink if member.link.is_empty() => {
             return Err(UnpackError::EmptyLink { path: shown() });
+        }
+        MemberKind::Symlink if member.link.contains(&0) => {
+            let target = printable(&member.link);
+            return Err(UnpackError::ImpossibleLink {
+                path: shown(),
+                target,
+            });
         }
         MemberKind::File => tree.file(&path, member, stream)?,
         MemberKind::Symlink

@@ -78,6 +78,23 @@ fn unpacked(root: &Path, bytes: &[u8]) -> Result<Unpacked, UnpackError> {
 }
 
 #[test]
+fn a_link_whose_target_holds_a_nul_is_refused() {
+    let linked = |kind, record| {
+        let entries = [
+            entry("of the next", kind, "", record),
+            entry("link", Kind::Symlink, "", b""),
+        ];
+        let root = tempfile::tempdir().unwrap();
+        unpacked(root.path(), &archive(&entries)).map(drop)
+    };
+    let refused = linked(Kind::XHeader, b"16 linkpath=a\0b\n").unwrap_err();
+    let words = r#"symbolic link "link" names "a\0b", which can be no target: it holds a NUL"#;
+    assert_eq!(refused.to_string(), words);
+    // GNU's long targets end with one.
+    linked(Kind::GNULongLink, b"a\0b\0").unwrap();
+}
+
+#[test]
 fn nothing_leaves_the_layer() {
     let file = |path| entry(path, Kind::Regular, "", b"evil");
     let link = |path, target| entry(path, Kind::Symlink, target, b"");
