@@ -9,7 +9,10 @@
 //! ```
 //!
 //! The kernel speaks TCP on both sides; there is no tap device, and no packet is parsed but the
-//! first of a connection. Nothing is written to a disk: who is attached is the set of process
+//! first of a connection. It cannot simply route the packets: it does so between interfaces of one
+//! network namespace, and an interface in the host's, with a route and an address to hide behind,
+//! takes CAP_NET_ADMIN over that namespace, which belongs to root. All that a user may have there is
+//! sockets, so every byte passes through two of them, by reference where splice(2) can. Nothing is written to a disk: who is attached is the set of process
 //! descriptors that the helper watches, and when the last of these ends, so does it.
 
 mod cgroup;
