@@ -22,6 +22,17 @@ pub(crate) fn process(sandbox: &Sandbox, container: &str, field: &str) -> Pid {
     Pid::from_raw(pid)
 }
 
+/// Waits until the process executes `sleep`.
+fn until_asleep(pid: Pid) {
+    let deadline = Instant::now() + PATIENCE;
+    while !fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| stat.contains("(sleep) S"))
+    {
+        assert!(Instant::now() < deadline, "{pid} does not sleep");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Kills and waits until there is no such process: its parent may be somebody else.
 pub(crate) fn kill_and_wait(processes: &[Pid]) {
     for pid in processes {
@@ -129,6 +140,8 @@ fn what_shares_the_hosts_pids_is_found_after_its_monitor_was_killed() {
     let first_word = |line: &str| line.split(' ').next()?.parse().ok().map(Pid::from_raw);
     let processes: Vec<Pid> = log.lines().filter_map(first_word).collect();
     assert_eq!(processes.len(), 3, "{log}");
+    // Before that they could not read their program any more: a FUSE overlay ends as well.
+    processes[..2].iter().for_each(|pid| until_asleep(*pid));
     kill_and_wait(&[process(&sandbox, "web", ".State.ConmonPid")]);
     // The first process ends with its monitor, in its own time.
     until_ended(processes.last().copied());
