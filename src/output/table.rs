@@ -61,8 +61,7 @@ impl Table {
 
 /// Appends `text` with control characters as escapes.
 pub fn push_visible(text: &str, out: &mut String) {
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
-    if text.bytes().all(is_plain) || !text.contains(char::is_control) {
+    if !text.contains(char::is_control) {
         out.push_str(text);
         return;
     }
@@ -90,20 +89,12 @@ pub fn align(text: &str, columns: Columns) -> String {
         let padded = line.len() - 1;
         for (cell, width) in line[..padded].iter().zip(&widths[index]) {
             out.push_str(cell);
-            push_spaces(width.saturating_sub(length(cell)), &mut out);
+            let missing = width.saturating_sub(length(cell));
+            out.extend(std::iter::repeat_n(' ', missing));
         }
         out.push_str(line[padded]);
     }
     out
-}
-
-fn push_spaces(mut count: usize, out: &mut String) {
-    const SPACES: &str = "                                ";
-    while count > 0 {
-        let step = count.min(SPACES.len());
-        out.push_str(&SPACES[..step]);
-        count -= step;
-    }
 }
 
 /// The width of each cell that ends with a tab, line by line.

@@ -22,17 +22,6 @@ pub(crate) fn process(sandbox: &Sandbox, container: &str, field: &str) -> Pid {
     Pid::from_raw(pid)
 }
 
-/// Waits until the process executes `sleep`.
-fn until_asleep(pid: Pid) {
-    let deadline = Instant::now() + PATIENCE;
-    while !fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| stat.contains("(sleep) S"))
-    {
-        assert!(Instant::now() < deadline, "{pid} does not sleep");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 /// Kills and waits until there is no such process: its parent may be somebody else.
 pub(crate) fn kill_and_wait(processes: &[Pid]) {
     for pid in processes {
@@ -121,7 +110,10 @@ fn what_shares_the_hosts_pids_is_found_after_its_monitor_was_killed() {
     requires!("userns");
     let sandbox = Sandbox::with_image();
     // Without a cgroup nothing but its mounts tells whose a process is.
-    let script = "for i in 1 2; do setsid sleep 1000 & echo $!; done; echo $$ ready; wait";
+    // Both have their programs before the monitor is killed: a FUSE overlay ends as well.
+    let script = "cd /dev/shm; mkfifo up stay; exec 4<>up
+        for i in 1 2; do setsid sh -c 'exec 3<>stay; echo $$ >up; read _ <&3' & done
+        read one <&4; read other <&4; echo $one; echo $other; echo $$ ready; wait";
     let flags = [
         "run",
         "-d",
@@ -140,8 +132,6 @@ fn what_shares_the_hosts_pids_is_found_after_its_monitor_was_killed() {
     let first_word = |line: &str| line.split(' ').next()?.parse().ok().map(Pid::from_raw);
     let processes: Vec<Pid> = log.lines().filter_map(first_word).collect();
     assert_eq!(processes.len(), 3, "{log}");
-    // Before that they could not read their program any more: a FUSE overlay ends as well.
-    processes[..2].iter().for_each(|pid| until_asleep(*pid));
     kill_and_wait(&[process(&sandbox, "web", ".State.ConmonPid")]);
     // The first process ends with its monitor, in its own time.
     until_ended(processes.last().copied());
