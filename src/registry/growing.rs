@@ -93,7 +93,7 @@ impl Growth {
 
 impl Growing {
     /// The blob from its beginning on, as far as it will get.
-    pub(super) fn reader(&self) -> impl Read + Send + 'static {
+    pub(super) fn reader(&self) -> impl Read + Send + Sync + 'static {
         GrowingReader {
             growing: self.clone(),
             position: 0,

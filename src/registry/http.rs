@@ -13,14 +13,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use nix::errno::Errno;
-use reqwest::blocking::{Body, Client, Response};
-use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::blocking::{self, Response};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, StatusCode, Url};
 
 use super::error::{RegistryError, io_number, no_answer_words, transport_words};
 use super::growing::Growing;
 use super::proxy;
 use super::resolve::Resolver;
+use super::streamed;
 use super::tls;
 use super::{Certificates, Endpoint, Trust};
 
@@ -221,6 +222,14 @@ struct Kind {
     is_loopback: bool,
 }
 
+/// The same client twice.
+#[derive(Debug, Clone)]
+struct Clients {
+    blocking: blocking::Client,
+    /// For bodies that do not lie in memory.
+    streaming: reqwest::Client,
+}
+
 /// A failed attempt.
 enum Failed {
     /// Worth another one.
@@ -234,7 +243,7 @@ pub(super) struct Http {
     endpoint: Endpoint,
     patience: Patience,
     resolver: Arc<Resolver>,
-    clients: Mutex<HashMap<Kind, Client>>,
+    clients: Mutex<HashMap<Kind, Clients>>,
 }
 
 impl Http {
@@ -319,28 +328,46 @@ impl Http {
         url: &Url,
         authorization: Option<&HeaderValue>,
     ) -> Result<Response, Failed> {
-        let client = self.client(url).map_err(Failed::ForGood)?;
-        let mut builder = client.request(request.method.clone(), url.clone());
-        for (name, value) in &request.headers {
-            builder = builder.header(name, value);
-        }
+        let clients = self.clients(url).map_err(Failed::ForGood)?;
+        let mut headers: HeaderMap = request.headers.iter().cloned().collect();
         if let Some(authorization) = authorization {
-            builder = builder.header(AUTHORIZATION, authorization);
+            headers.insert(AUTHORIZATION, authorization.clone());
         }
-        builder = match &request.payload {
-            Payload::Nothing => builder,
-            Payload::Bytes(bytes) => builder.body(bytes.clone()),
+        let method = request.method.clone();
+        let streamed = match &request.payload {
+            Payload::Nothing | Payload::Bytes(_) => None,
             Payload::File {
                 file,
                 offset,
                 length,
-            } => builder.body(file_body(file, *offset, *length)),
-            Payload::Growing(growing) => builder.body(Body::new(growing.reader())),
+            } => Some(file_body(file, *offset, *length)),
+            Payload::Growing(growing) => Some(streamed::body(growing.reader(), None)),
         };
-        if let Some(limit) = self.limit(request) {
-            builder = builder.timeout(limit);
-        }
-        builder.send().map_err(|error| {
+        let limit = self.limit(request);
+        let answer = if let Some(body) = streamed {
+            let builder = clients.streaming.request(method, url.clone());
+            let builder = builder.headers(headers).body(body);
+            let sent = streamed::send(match limit {
+                Some(limit) => builder.timeout(limit),
+                None => builder,
+            });
+            sent.map_err(|error| {
+                let words = transport_words(&error);
+                Failed::ForGood(RegistryError::Client { words })
+            })?
+        } else {
+            let mut builder = clients.blocking.request(method, url.clone());
+            builder = builder.headers(headers);
+            if let Payload::Bytes(bytes) = &request.payload {
+                builder = builder.body(bytes.clone());
+            }
+            match limit {
+                Some(limit) => builder.timeout(limit),
+                None => builder,
+            }
+            .send()
+        };
+        answer.map_err(|error| {
             let words = request.no_answer(url, &error);
             // A host that is not there or shows a wrong certificate is so the next time too.
             if error.is_connect() && !error.is_timeout() {
@@ -361,47 +388,59 @@ impl Http {
         }
     }
 
-    fn client(&self, url: &Url) -> Result<Client, RegistryError> {
+    fn clients(&self, url: &Url) -> Result<Clients, RegistryError> {
         let host = url.host_str().unwrap_or_default();
         let kind = Kind {
             is_registry: host.trim_matches(['[', ']']) == self.endpoint.host(),
             is_loopback: Endpoint::of_domain(host, Trust::Verified).is_loopback(),
         };
-        let mut clients = self
+        let mut known = self
             .clients
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(client) = clients.get(&kind) {
-            return Ok(client.clone());
+        if let Some(clients) = known.get(&kind) {
+            return Ok(clients.clone());
         }
-        let client = self.make_client(kind)?;
-        clients.insert(kind, client.clone());
-        Ok(client)
+        let clients = self.make_clients(kind)?;
+        known.insert(kind, clients.clone());
+        Ok(clients)
     }
 
-    fn make_client(&self, kind: Kind) -> Result<Client, RegistryError> {
+    fn make_clients(&self, kind: Kind) -> Result<Clients, RegistryError> {
         let tls = if kind.is_registry {
             tls::client_config(self.endpoint.trust, &self.endpoint.certificates)?
         } else {
             tls::client_config(Trust::Verified, &Certificates::default())?
         };
+        let blocking = blocking::ClientBuilder::from(self.builder(kind, tls.clone()));
+        let blocking = blocking.timeout(self.patience.stall).build();
+        // A connection is of the runtime that made it, and ends with it.
+        let streaming = self.builder(kind, tls).pool_max_idle_per_host(0).build();
+        let failed = |error: reqwest::Error| RegistryError::Client {
+            words: transport_words(&error),
+        };
+        Ok(Clients {
+            blocking: blocking.map_err(failed)?,
+            streaming: streaming.map_err(failed)?,
+        })
+    }
+
+    fn builder(&self, kind: Kind, tls: rustls::ClientConfig) -> reqwest::ClientBuilder {
         let stall = self.patience.stall;
-        let mut builder = Client::builder()
+        let builder = reqwest::Client::builder()
             .use_preconfigured_tls(tls)
             .dns_resolver(Arc::clone(&self.resolver))
             .user_agent(concat!("coracle/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(stall.min(Duration::from_secs(30)))
-            .timeout(stall)
             // A peer that takes nothing during an upload.
             .tcp_user_timeout(stall)
             .tcp_nodelay(true);
         if kind.is_loopback {
-            builder = builder.no_proxy();
+            builder.no_proxy()
+        } else {
+            builder
         }
-        builder.build().map_err(|error| RegistryError::Client {
-            words: transport_words(&error),
-        })
     }
 }
 
@@ -441,12 +480,12 @@ fn retry_after(response: &Response) -> Option<Duration> {
     Some(Duration::try_from(until).unwrap_or_default())
 }
 
-fn file_body(file: &Arc<File>, offset: u64, length: u64) -> Body {
+fn file_body(file: &Arc<File>, offset: u64, length: u64) -> reqwest::Body {
     let part = FilePart {
         file: Arc::clone(file),
         offset,
     };
-    Body::sized(part.take(length), length)
+    streamed::body(part.take(length), Some(length))
 }
 
 /// Reads from an offset on without moving the file's own.

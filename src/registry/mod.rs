@@ -19,6 +19,7 @@ mod http;
 mod proxy;
 mod reply;
 mod resolve;
+mod streamed;
 mod tls;
 mod upload;
 
