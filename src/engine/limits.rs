@@ -112,8 +112,17 @@ pub(super) fn check(request: &ContainerRequest) -> Result<(), LimitError> {
     if asked && request.cgroups.as_deref() == Some("disabled") {
         return Err(LimitError::Disabled);
     }
-    if asked {
-        settings(&resources(&request.limits)?)?;
+    check_values(&request.limits)
+}
+
+/// Refuses values that do not fit together, and devices that are none.
+///
+/// # Errors
+///
+/// See [`LimitError`].
+pub(super) fn check_values(limits: &Limits) -> Result<(), LimitError> {
+    if !limits.is_empty() {
+        settings(&resources(limits)?)?;
     }
     Ok(())
 }

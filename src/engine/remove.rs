@@ -368,7 +368,7 @@ fn remove_with(
     drop(remove_tree(&store.dirs().container_run(id)));
     let state = store.read_state(id).unwrap_or_default();
     if state.cgroup_path.is_empty() {
-        cgroup::discard(id, record.as_ref().map(|record| &record.request));
+        cgroup::discard(id, record.as_ref(), store.dirs());
     }
     let is_mounted = leftovers.roots.iter().any(|(mounted, _)| mounted == id);
     let removed = if is_mounted {

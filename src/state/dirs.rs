@@ -16,6 +16,7 @@
 //!   tmp/                             everything unfinished; swept under a lock
 //! $XDG_RUNTIME_DIR/coracle/          --runroot: sockets, mount points; gone at boot
 //!   c/<first 16 digits of id>/       attach.sock and friends of one container
+//!   p/<first 16 digits of id>/       where the cgroup of a pod is, if it has one
 //! ```
 
 use std::fmt;
@@ -28,7 +29,7 @@ use nix::unistd::geteuid;
 
 use super::error::StateError;
 use super::events::EventLog;
-use super::id::ContainerId;
+use super::id::{ContainerId, PodId};
 use crate::sys::account::{Environment, absolute_variable, is_owned_by_caller, xdg_directory};
 use crate::sys::{Called, SysError};
 
@@ -146,14 +147,26 @@ impl Dirs {
         open_root(RootKind::Run, &self.run_root).map(drop)
     }
 
+    /// Makes the run directory of one pod, and the run root where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Dirs::open_run_root`].
+    pub fn make_pod_run(&self, id: &PodId) -> Result<PathBuf, StateError> {
+        self.make_run(self.pod_run(id))
+    }
+
     /// Makes the run directory of one container, and the run root where it is missing.
     ///
     /// # Errors
     ///
     /// As [`Dirs::open_run_root`].
     pub fn make_container_run(&self, id: &ContainerId) -> Result<PathBuf, StateError> {
+        self.make_run(self.container_run(id))
+    }
+
+    fn make_run(&self, path: PathBuf) -> Result<PathBuf, StateError> {
         self.open_run_root()?;
-        let path = self.container_run(id);
         private_directories()
             .create(&path)
             .called(|| format!("mkdir({})", path.display()))
@@ -243,6 +256,11 @@ impl Dirs {
     /// The run directory of one container: short, because socket paths end at 107 bytes.
     pub fn container_run(&self, id: &ContainerId) -> PathBuf {
         self.run_root.join("c").join(&id.as_str()[..16])
+    }
+
+    /// The run directory of one pod: where its cgroup is. Locked by whoever makes that.
+    pub fn pod_run(&self, id: &PodId) -> PathBuf {
+        self.run_root.join("p").join(&id.as_str()[..16])
     }
 
     /// Where a service finds the process id of a container's monitor.

@@ -2,7 +2,8 @@
 //! Locks that vanish with their process: flock(2) on directories that are never replaced.
 //!
 //! Order, for whoever takes several: a container (by id, where there are several), then `names/`,
-//! then `tmp/`. Readers take none of them, and nobody waits while holding the last two.
+//! then `tmp/`. Readers take none of them, and nobody waits while holding the last two. The run
+//! directory of a pod comes after a container, and whoever holds it takes no other.
 //!
 //! A lock belongs to the open file, and ends when the last descriptor of it is closed: a child that
 //! is forked while one is held and lives on must close its copy, or the lock lives on with it.

@@ -19,6 +19,7 @@ use super::atomic::{self, Durability, is_half_written};
 use super::dirs::{Dirs, private_directories};
 use super::events::{Action, Event, EventLog};
 use super::id::{ContainerId, PodId};
+use super::limits::Limits;
 use super::locks::{Contention, DirectoryLock};
 use super::names::is_valid;
 use crate::sys::{Called, SysError};
@@ -52,6 +53,12 @@ pub struct PodRequest {
     pub shared: Vec<SharedNamespace>,
     /// `--exit-policy`.
     pub exit_policy: ExitPolicy,
+    /// What its containers may use of the machine, all together.
+    #[serde(skip_serializing_if = "Limits::is_empty")]
+    pub limits: Limits,
+    /// `--cgroup-parent`: below which cgroup its own is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup_parent: Option<String>,
     /// `--restart`, as typed: what containers without a policy of their own have.
     pub restart: Option<String>,
     /// The command line that created it, for inspect.

@@ -106,7 +106,7 @@ fn stats_count_what_a_container_uses() {
         .says("no such container");
 }
 
-fn has_memory_controller() -> bool {
+pub(crate) fn has_memory_controller() -> bool {
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let path = own.lines().find_map(|line| line.strip_prefix("0::"));
     let file = format!("/sys/fs/cgroup{}/cgroup.controllers", path.unwrap_or("/"));

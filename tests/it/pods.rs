@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 
+use crate::limits::has_memory_controller;
+use crate::support::host::own_cgroup;
 use crate::support::process::PATIENCE;
 use crate::support::sandbox::IMAGE;
 use crate::support::{Sandbox, requires};
@@ -164,6 +166,103 @@ fn what_runs_and_what_holds_the_pod_is_not_removed_alone() {
     ];
     sandbox.run(taken).expect(125).says("already in use by");
     sandbox.run(["pod", "exists", "fresh"]).expect(1);
+}
+
+#[test]
+fn a_pods_cgroup_is_there_as_long_as_one_of_its_containers_runs() {
+    requires!("userns,cgroup");
+    let sandbox = Sandbox::with_image();
+    let parent = format!("coracle-test-parent-{}", std::process::id());
+    let id = pod(&sandbox, &["--cgroup-parent", &parent]);
+    let asked = |format: &str| sandbox.ok(["pod", "inspect", "--format", format, "pod"]);
+    let before = asked("{{.CgroupParent}} [{{.CgroupPath}}]");
+    assert_eq!(before, format!("{parent} []"));
+    let run = ["run", "-d", "--pod", "pod", "--name", "web", IMAGE];
+    sandbox.ok([&run[..], &["sleep", "1000"]].concat());
+    let path = asked("{{.CgroupPath}}");
+    let name = format!("{parent}/coracle-pod-{}", &id[..12]);
+    assert!(path.ends_with(&name), "{path}");
+    let own = own_cgroup().unwrap();
+    let (place, parent) = (own.join(&name), own.join(&parent));
+    let below = || {
+        let entries = fs::read_dir(&place).unwrap().flatten();
+        entries.filter(|entry| entry.path().is_dir()).count()
+    };
+    assert_eq!(below(), 2, "the container and the infra container");
+    let of_web = sandbox.field("web", ".State.CgroupPath");
+    assert!(of_web.starts_with(&format!("{path}/coracle-")), "{of_web}");
+    sandbox.ok(["exec", "web", "true"]);
+    sandbox.ok(["pod", "pause", "pod"]);
+    sandbox.ok(["pod", "unpause", "pod"]);
+    sandbox.ok(["rm", "-f", "-t", "0", "web"]);
+    assert!(place.exists(), "the infra container is in it");
+    sandbox.ok(["pod", "stop", "-t", "0", "pod"]);
+    assert!(!place.exists());
+    // Those that start at once make one.
+    let starts = ["one", "two", "three", "four"].map(|name| {
+        let words = [
+            "run", "-d", "--pod", "pod", "--name", name, IMAGE, "sleep", "1000",
+        ];
+        sandbox.call(words).spawn()
+    });
+    for start in starts {
+        start.finish().expect(0);
+    }
+    assert_eq!(below(), 5);
+    sandbox.ok(["pod", "rm", "-f", "-t", "0", "pod"]);
+    assert!(!place.exists());
+    fs::remove_dir(parent).unwrap();
+}
+
+#[test]
+fn limits_of_a_pod_are_kept_and_hold_for_each_of_its_containers() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let flags = [
+        "-m=64m",
+        "--cpus=1.5",
+        "--cpuset-cpus=0",
+        "--cpu-shares=512",
+        "--blkio-weight=50",
+    ];
+    pod(&sandbox, &flags);
+    let format = "{{.CreateCgroup}} {{.MemoryLimit}} {{.MemorySwap}} {{.CPUQuota}} {{.CPUPeriod}} \
+                  {{.CPUSetCPUs}} {{.CPUShares}} {{.BlkioWeight}}";
+    assert_eq!(
+        sandbox.ok(["pod", "inspect", "--format", format, "pod"]),
+        "true 67108864 134217728 150000 100000 0 512 50"
+    );
+    let document = sandbox.ok(["pod", "inspect", "pod"]);
+    assert!(document.contains("\"cpuset_cpus\": \"0\""), "{document}");
+    for flag in ["--cgroups=disabled", "--cgroup-parent=/x"] {
+        sandbox
+            .run(["create", "--pod", "pod", flag, IMAGE, "true"])
+            .expect(125)
+            .says("is not for pod pod, which was created with limits");
+    }
+    for (flags, words) in [
+        (["-m=64m", "--memory-swap=3m"], "minimum memoryswap limit"),
+        (
+            ["-m=64m", "--share-parent=false"],
+            "limits of a pod need the cgroup",
+        ),
+        (
+            ["--device-read-bps=/dev/zero:1", ""],
+            "/dev/zero: not a block device",
+        ),
+    ] {
+        let words_of = flags.into_iter().filter(|flag| !flag.is_empty());
+        let refused = sandbox.run(["pod", "create"].into_iter().chain(words_of));
+        refused.expect(125).says(words);
+    }
+    if !has_memory_controller() {
+        let refused = sandbox.run(["run", "--rm", "--pod", "pod", IMAGE, "true"]);
+        refused
+            .expect(125)
+            .says("--memory, --cpu-shares, --cpus, --cpuset-cpus, --blkio-weight cannot be held");
+        assert_eq!(sandbox.ok(["ps", "-q"]), "");
+    }
+    sandbox.ok(["pod", "rm", "pod"]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::network::{self, NetworkArgs};
 use super::resources::ResourceArgs;
 use super::security::SecurityArgs;
 use crate::cli::Failure;
+use crate::state::limits::Limits;
 use crate::state::record::ContainerRequest;
 
 /// Flags of `pod create` that `run` has, too.
@@ -24,7 +25,7 @@ pub(crate) struct PodCreateArgs {
     network: NetworkArgs,
     #[command(flatten)]
     resources: ResourceArgs,
-    /// Cgroup below which those of the pod's containers are made
+    /// Cgroup below which that of the pod is made
     #[arg(long, value_name = "PATH")]
     cgroup_parent: Option<String>,
     /// Add a host device to all containers of the pod
@@ -85,6 +86,18 @@ impl PodCreateArgs {
         }
     }
 
+    /// What the containers of the pod may use together, and what the user should be told.
+    pub(crate) fn limits(&self) -> Result<(Limits, Vec<String>), Failure> {
+        self.resources.limits().map_err(Failure::tool)
+    }
+
+    /// Below which cgroup that of the pod is made.
+    pub(crate) fn take_cgroup_parent(&mut self) -> Option<String> {
+        self.cgroup_parent
+            .take()
+            .filter(|parent| !parent.is_empty())
+    }
+
     /// The request of the infra container, whose labels and restart policy are the pod's.
     pub(crate) fn into_request(mut self, caller: &Caller) -> Result<ContainerRequest, Failure> {
         let mut request = ContainerRequest {
@@ -92,12 +105,6 @@ impl PodCreateArgs {
             runtime: caller.runtime.clone(),
             ..ContainerRequest::default()
         };
-        let (limits, _ignored) = self.resources.limits().map_err(Failure::tool)?;
-        if !limits.is_empty() {
-            return Err(Failure::tool(
-                "limits of a whole pod are not supported yet: give them to its containers",
-            ));
-        }
         self.network.choose(caller.network_driver.as_deref());
         self.network.default_from(&caller.conf);
         self.network.choose_usual(caller.usual_network_driver);

@@ -8,9 +8,11 @@ use crate::cli::command::NotYet;
 use crate::cli::failure::TOOL_ERROR;
 use crate::cli::image::infra_image;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::engine::Report as _;
 use crate::engine::pod::{InfraSpec, PodRemoval, PodScope, PodSelection, PodSpec};
 use crate::engine::remove::Running;
 use crate::engine::selection::Missing;
+use crate::state::limits::Limits;
 use crate::state::pod::{ExitPolicy, PodRequest, SharedNamespace};
 
 /// Flags of `pod create`.
@@ -48,8 +50,8 @@ pub(crate) struct Create {
     /// A comma delimited list of kernel namespaces the pod will share
     #[arg(long)]
     share: Option<String>,
-    /// Accepted: containers of a pod have cgroups of their own
-    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true", value_parser = boolean)]
+    /// Make the cgroups of the containers below that of the pod, if it has limits or a parent
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_parser = boolean)]
     share_parent: Option<bool>,
     /// Name of the pod
     #[arg(value_name = "NAME")]
@@ -69,9 +71,13 @@ impl Subcommand for Create {
     fn run(self, context: &Context) -> CommandResult {
         let caller = Caller::of(context)?;
         let policy = self.policy(context)?;
+        let (limits, warnings) = self.limits()?;
+        for warning in warnings {
+            context.warning(&warning);
+        }
         let replace = self.replace;
         let (infra_image_flag, has_infra) = (self.infra_image.clone(), self.has_infra());
-        let mut spec = self.into_spec(&caller, policy)?;
+        let mut spec = self.into_spec(&caller, policy, limits)?;
         if has_infra {
             let image = infra_image(context, infra_image_flag)?;
             if let (Some(infra), Some(image)) = (&mut spec.infra, image) {
@@ -131,7 +137,24 @@ impl Create {
         }
     }
 
-    fn into_spec(self, caller: &Caller, policy: ExitPolicy) -> Result<PodSpec, Failure> {
+    /// Limits are of the cgroup that the containers have in common.
+    fn limits(&self) -> Result<(Limits, Vec<String>), Failure> {
+        let (limits, warnings) = self.infra_flags.limits()?;
+        if !limits.is_empty() && self.share_parent == Some(false) {
+            return Err(Failure::tool(
+                "limits of a pod need the cgroup that --share-parent=false does without: invalid \
+                 argument",
+            ));
+        }
+        Ok((limits, warnings))
+    }
+
+    fn into_spec(
+        mut self,
+        caller: &Caller,
+        policy: ExitPolicy,
+        limits: Limits,
+    ) -> Result<PodSpec, Failure> {
         let has_infra = self.has_infra();
         let shared = self.shared(has_infra)?;
         let name = match (self.name, self.word) {
@@ -149,6 +172,10 @@ impl Create {
             ])?;
             self.infra_flags.refuse_network()?;
         }
+        let cgroup_parent = match self.share_parent {
+            Some(false) => None,
+            Some(true) | None => self.infra_flags.take_cgroup_parent(),
+        };
         let mut container = self.infra_flags.into_request(caller)?;
         container.name = self.infra_name.filter(|name| !name.is_empty());
         container.monitor_pidfile = self.infra_conmon_pidfile;
@@ -162,6 +189,8 @@ impl Create {
                 hostname: container.hostname.clone(),
                 shared,
                 exit_policy: policy,
+                limits,
+                cgroup_parent,
                 restart: container.restart.take(),
                 create_command: caller.argv.clone(),
             },

@@ -10,26 +10,31 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use oci_spec::runtime::LinuxResources;
 
-use super::{ContainerCgroup, mount_point, own_path, systemd, write};
+use super::near::MONITOR;
+use super::pod::{PodCgroup, Starter};
+use super::{ContainerCgroup, mount_point, own_cgroup, systemd, write};
 use crate::engine::host::{self, Lack};
 use crate::engine::limits::{LimitError, flags_of, is_a_limit, resources};
 use crate::runtime::resources::{Setting, bfq, settings};
 use crate::state::id::ContainerId;
+use crate::state::limits::Limits;
 use crate::state::record::ContainerRequest;
 use crate::sys::{Called, SysError, SysResult};
 
 /// The controllers that are handed down where that costs nothing: what `stats` reads.
-const COUNTED: [&str; 4] = ["cpu", "io", "memory", "pids"];
+pub(super) const COUNTED: [&str; 4] = ["cpu", "io", "memory", "pids"];
 
 /// The cgroup that a container is to have.
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct Wanted {
     id: ContainerId,
-    settings: Vec<Setting>,
+    pub(super) settings: Vec<Setting>,
     /// What settings become where the kernel knows another file.
     instead: Vec<Setting>,
     parent: Option<String>,
     own: OwnCgroup,
+    /// The one that it is in, with others.
+    pod: Option<PodCgroup>,
 }
 
 /// Whether a container has a cgroup at all.
@@ -55,30 +60,30 @@ pub(in crate::engine) enum Home {
 }
 
 impl Wanted {
-    /// What the container `id` was asked to have.
+    /// What the container `id` was asked to have, in the cgroup of its pod if that has one.
     pub(in crate::engine) fn of(
         id: &ContainerId,
         request: &ContainerRequest,
+        pod: Option<PodCgroup>,
     ) -> Result<Self, LimitError> {
         let own = match request.cgroups.as_deref() {
             Some("disabled") => OwnCgroup::Refused,
             Some("split" | "no-conmon") => OwnCgroup::Beside,
             _ => OwnCgroup::Wanted,
         };
-        let mut wanted = Self {
-            id: id.clone(),
-            settings: Vec::new(),
-            instead: Vec::new(),
-            parent: request.cgroup_parent.clone(),
-            own,
+        let (settings, instead) = settings_of(&request.limits)?;
+        let parent = match &pod {
+            Some(pod) => pod.parent.clone(),
+            None => request.cgroup_parent.clone(),
         };
-        if !request.limits.is_empty() {
-            let resources = resources(&request.limits)?;
-            wanted.settings = settings(&resources)?;
-            let others = wanted.settings.iter();
-            wanted.instead = others.filter_map(|one| bfq(one, &resources)).collect();
-        }
-        Ok(wanted)
+        Ok(Self {
+            id: id.clone(),
+            settings,
+            instead,
+            parent,
+            own,
+            pod,
+        })
     }
 
     /// Finds or makes its place.
@@ -86,49 +91,65 @@ impl Wanted {
         if self.own == OwnCgroup::Refused {
             return Ok(Home::Callers);
         }
-        if let Some(parent) = self.parent.clone() {
-            return self.below(&parent);
-        }
         let needed = self.controllers();
-        if needed.is_empty() {
+        if needed.is_empty() && self.parent.is_none() {
             return Ok(self.without_limits());
         }
-        let with_systemd = systemd::socket().is_some() && mount_point().is_some();
-        match (self.own, with_systemd) {
-            (OwnCgroup::Beside, true) => match self.in_own_tree(&needed) {
-                // Outside of a service nothing may have been delegated.
-                Err(LimitError::Lacking { .. }) => Ok(Home::Scope(self)),
-                found => found,
-            },
-            (_, true) => Ok(Home::Scope(self)),
-            (_, false) => self.in_own_tree(&needed),
+        if !self.is_for_systemd() {
+            return self.make(&needed).map(Home::Made);
         }
+        if self.own == OwnCgroup::Beside && self.pod.is_none() && self.parent.is_none() {
+            match self.in_own_tree(&needed) {
+                // Outside of a service nothing may have been delegated.
+                Err(LimitError::Lacking { .. }) => {}
+                place => return self.make_at(&place?.join(self.name())).map(Home::Made),
+            }
+        }
+        Ok(Home::Scope(self))
     }
 
-    fn controllers(&self) -> Vec<&str> {
-        controllers(&self.settings)
+    /// The controllers that it needs, or its pod.
+    pub(super) fn controllers(&self) -> Vec<&str> {
+        let of_pod = self.pod.iter().flat_map(|pod| &pod.settings);
+        controllers(self.settings.iter().chain(of_pod))
     }
 
     fn without_limits(self) -> Home {
         match ContainerCgroup::make(&self.id) {
             Some(made) => Home::Made(made),
-            None if systemd::socket().is_some() && mount_point().is_some() => Home::Scope(self),
+            None if has_systemd() => Home::Scope(self),
             None => Home::Callers,
         }
     }
 
-    /// Below the caller's own cgroup or the nearest one above it that can hand down what is
-    /// needed; the caller's processes move aside as the last resort, since a cgroup that has
-    /// processes hands down nothing.
-    fn in_own_tree(&self, needed: &[&str]) -> Result<Home, LimitError> {
+    /// Whether systemd makes its place, since it is there and nobody named another.
+    fn is_for_systemd(&self) -> bool {
+        self.parent.as_deref().is_none_or(is_slice) && has_systemd()
+    }
+
+    fn make(&self, needed: &[&str]) -> Result<ContainerCgroup, LimitError> {
+        let find = || match &self.parent {
+            Some(parent) => self.below(parent, needed),
+            None => self.in_own_tree(needed),
+        };
+        match &self.pod {
+            Some(pod) => pod.enter(self, self.starter(), find),
+            None => self.make_at(&find()?.join(self.name())),
+        }
+    }
+
+    /// The caller's own cgroup or the nearest one above it that can hand down what is needed; the
+    /// caller's processes move aside as the last resort, since a cgroup that has processes hands
+    /// down nothing.
+    fn in_own_tree(&self, needed: &[&str]) -> Result<PathBuf, LimitError> {
         let (Some(mounted), Some(own)) = (mount_point(), own_cgroup()) else {
             return Err(self.lacking(needed));
         };
         let relative = own.trim_start_matches('/');
         let divisible = |directory: &&Path| is_ours(&mounted.join(directory));
-        let above = match self.own {
-            OwnCgroup::Beside => 1,
-            OwnCgroup::Wanted | OwnCgroup::Refused => usize::MAX,
+        let above = match (self.own, &self.pod) {
+            (OwnCgroup::Beside, None) => 1,
+            (OwnCgroup::Beside | OwnCgroup::Wanted | OwnCgroup::Refused, _) => usize::MAX,
         };
         let places = Path::new(relative).ancestors().take(above);
         let mut places = places.take_while(divisible);
@@ -136,19 +157,20 @@ impl Wanted {
         let place = found.unwrap_or(Path::new(relative));
         if found.is_none() {
             let directory = mounted.join(relative);
+            // For what it does not have itself, nobody moves.
             let moved = is_ours(&directory)
+                && bring(&directory, needed).is_empty()
                 && move_aside(&directory).is_ok()
                 && hand_down(&directory, needed).is_ok();
             if !moved {
                 return Err(self.lacking(needed));
             }
         }
-        let path = Path::new("/").join(place).join(self.name());
-        self.make_at(&mounted, &path).map(Home::Made)
+        Ok(Path::new("/").join(place))
     }
 
-    /// Below `parent`: a slice of systemd's, or a path in the tree.
-    fn below(self, parent: &str) -> Result<Home, LimitError> {
+    /// `parent`, a path in the tree.
+    fn below(&self, parent: &str, needed: &[&str]) -> Result<PathBuf, LimitError> {
         let refused = |reason: &str| LimitError::Parent {
             parent: parent.to_owned(),
             reason: reason.to_owned(),
@@ -160,39 +182,37 @@ impl Wanted {
         let Some(mounted) = mount_point() else {
             return Err(refused("no cgroup v2 tree is mounted"));
         };
-        let is_slice = path.extension().is_some_and(|kind| kind == "slice");
-        if is_slice && path.components().count() == 1 {
-            return match systemd::socket() {
-                Some(_) => Ok(Home::Scope(self)),
-                None => Err(refused("a slice is systemd's, which does not run here")),
-            };
+        if is_slice(parent) {
+            return Err(refused("a slice is systemd's, which does not run here"));
         }
         let path = Path::new(&own_cgroup().unwrap_or_default()).join(path);
         let directory = mounted.join(path.strip_prefix("/").unwrap_or(&path));
         let made =
             fs::create_dir_all(&directory).called(|| format!("mkdir({})", directory.display()));
         made.map_err(|error| refused(&error.to_string()))?;
-        let needed = self.controllers();
         let below = path.strip_prefix("/").unwrap_or(&path);
         let mut chain: Vec<&Path> = below.ancestors().collect();
         chain.reverse();
         let (last, above) = chain.split_last().expect("a path is one of its ancestors");
         for place in above {
             // Those that hand it down already need not be ours.
-            drop(hand_down(&mounted.join(place), &needed));
+            drop(hand_down(&mounted.join(place), needed));
         }
-        if hand_down(&mounted.join(last), &needed).is_err() {
-            return Err(self.lacking(&needed));
+        if hand_down(&mounted.join(last), needed).is_err() {
+            return Err(self.lacking(needed));
         }
-        self.make_at(&mounted, &path.join(self.name()))
-            .map(Home::Made)
+        Ok(path)
     }
 
-    fn name(&self) -> String {
-        format!("coracle-{}", self.id.short())
+    /// What it is called.
+    pub(super) fn name(&self) -> String {
+        name_of(&self.id)
     }
 
-    fn make_at(&self, mounted: &Path, path: &Path) -> Result<ContainerCgroup, LimitError> {
+    fn make_at(&self, path: &Path) -> Result<ContainerCgroup, LimitError> {
+        let Some(mounted) = mount_point() else {
+            return Err(self.lacking(&self.controllers()));
+        };
         let directory = mounted.join(path.strip_prefix("/").unwrap_or(path));
         let made = ContainerCgroup::at(&directory, path.to_string_lossy().into_owned())
             .map_err(LimitError::Make)?;
@@ -205,31 +225,50 @@ impl Wanted {
         }
     }
 
-    fn limit(&self, directory: &Path) -> Result<(), LimitError> {
+    pub(super) fn limit(&self, directory: &Path) -> Result<(), LimitError> {
         apply(directory, &self.settings, &self.instead)
     }
 
-    fn lacking(&self, needed: &[&str]) -> LimitError {
+    pub(super) fn lacking(&self, needed: &[&str]) -> LimitError {
+        let mut settings = self.settings.clone();
+        settings.extend(self.pod.iter().flat_map(|pod| pod.settings.clone()));
         LimitError::Lacking {
-            flags: flags_of(&self.settings),
+            flags: flags_of(&settings),
             lack: host::lack_of_controllers(needed),
         }
     }
 
-    /// Puts this process, the monitor, into a scope of its own, with the container's cgroup beside
-    /// it. `None` where that fails and nobody asked for it.
+    /// Puts this process, the monitor, into a scope of its own or its pod's, with the container's
+    /// cgroup beside it. `None` where that fails and nobody asked for it.
     pub(in crate::engine) fn enter_scope(&self) -> Result<Option<ContainerCgroup>, LimitError> {
         let needed = self.controllers();
-        match self.make_scope(&needed) {
+        let make_scope = || self.make_scope(&needed);
+        let made = match &self.pod {
+            Some(pod) => pod.enter(self, self.starter(), make_scope),
+            None => make_scope().and_then(|scope| self.make_at(&scope.join("container"))),
+        };
+        match made {
             Err(_) if needed.is_empty() && self.parent.is_none() => Ok(None),
             made => made.map(Some),
         }
     }
 
-    fn make_scope(&self, needed: &[&str]) -> Result<ContainerCgroup, LimitError> {
+    fn starter(&self) -> Starter {
+        match self.own {
+            OwnCgroup::Beside => Starter::Stays,
+            OwnCgroup::Wanted | OwnCgroup::Refused => Starter::Comes,
+        }
+    }
+
+    /// A scope around this process that can be divided.
+    fn make_scope(&self, needed: &[&str]) -> Result<PathBuf, LimitError> {
         let monitor = std::process::id();
+        let name = self
+            .pod
+            .as_ref()
+            .map_or_else(|| self.name(), PodCgroup::name);
         // A container that starts again may find the scope of its last run on its way out.
-        let unit = format!("{}-{monitor}.scope", self.name());
+        let unit = format!("{name}-{monitor}.scope");
         systemd::start_scope(&unit, self.parent.as_deref(), monitor)?;
         let (Some(mounted), Some(scope)) = (mount_point(), own_cgroup()) else {
             return Err(self.lacking(needed));
@@ -246,14 +285,39 @@ impl Wanted {
         if hand_down(&directory, needed).is_err() {
             return Err(self.lacking(needed));
         }
-        let path = Path::new(&scope).join("container");
-        self.make_at(&mounted, &path)
+        Ok(PathBuf::from(scope))
     }
 }
 
+fn has_systemd() -> bool {
+    systemd::socket().is_some() && mount_point().is_some()
+}
+
+fn is_slice(parent: &str) -> bool {
+    let path = Path::new(parent);
+    path.extension().is_some_and(|kind| kind == "slice") && path.components().count() == 1
+}
+
+/// What the cgroup of a container is called, but in a scope of its own.
+pub(super) fn name_of(id: &ContainerId) -> String {
+    format!("coracle-{}", id.short())
+}
+
+/// What limits are written as, and what of it is written where the kernel knows another file.
+pub(super) fn settings_of(limits: &Limits) -> Result<(Vec<Setting>, Vec<Setting>), LimitError> {
+    if limits.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let resources = resources(limits)?;
+    let settings = settings(&resources)?;
+    let others = settings.iter();
+    let instead = others.filter_map(|one| bfq(one, &resources)).collect();
+    Ok((settings, instead))
+}
+
 /// The controllers without which limits do not hold.
-fn controllers(settings: &[Setting]) -> Vec<&str> {
-    let limits = settings.iter().filter(|setting| is_a_limit(setting));
+pub(super) fn controllers<'s>(settings: impl IntoIterator<Item = &'s Setting>) -> Vec<&'s str> {
+    let limits = settings.into_iter().filter(|setting| is_a_limit(setting));
     let mut needed: Vec<&str> = limits.filter_map(Setting::controller).collect();
     needed.sort_unstable();
     needed.dedup();
@@ -263,7 +327,7 @@ fn controllers(settings: &[Setting]) -> Vec<&str> {
 /// Where a cgroup of the container `id` may be besides the caller's own.
 pub(super) fn places(id: &ContainerId, request: &ContainerRequest) -> Vec<String> {
     let own = own_cgroup().unwrap_or_default();
-    let name = format!("coracle-{}", id.short());
+    let name = name_of(id);
     let path = |above: &Path| above.join(&name).to_string_lossy().into_owned();
     match &request.cgroup_parent {
         Some(parent) => vec![path(&Path::new(&own).join(parent))],
@@ -277,7 +341,7 @@ pub(in crate::engine) fn change(
     id: &ContainerId,
     request: &ContainerRequest,
 ) -> Result<(), LimitError> {
-    let wanted = Wanted::of(id, request)?;
+    let wanted = Wanted::of(id, request, None)?;
     match hold(path, &wanted.settings, &wanted.instead) {
         Err(LimitError::Lacking { flags, lack }) => Err(out_of_reach(flags, lack)),
         held => held,
@@ -308,24 +372,30 @@ fn hold(path: &str, settings: &[Setting], instead: &[Setting]) -> Result<(), Lim
         }
         return Err(lacking(&needed));
     };
-    let absent = || -> Vec<&str> {
+    match bring(&directory, &needed) {
+        absent if absent.is_empty() => apply(&directory, settings, instead),
+        absent => Err(lacking(&absent)),
+    }
+}
+
+/// Has controllers handed down to a cgroup that is there; the value is those that are not.
+pub(super) fn bring<'c>(directory: &Path, needed: &[&'c str]) -> Vec<&'c str> {
+    let absent = || -> Vec<&'c str> {
         let text = fs::read_to_string(directory.join("cgroup.controllers")).unwrap_or_default();
         let has = |name: &str| text.split_whitespace().any(|each| each == name);
         needed.iter().copied().filter(|name| !has(name)).collect()
     };
     let before = absent();
-    if !before.is_empty() {
-        let mut above: Vec<&Path> = directory.ancestors().skip(1).collect();
-        above.reverse();
-        for place in above {
-            // Those that are not ours may hand them down already.
-            drop(hand_down(place, &before));
-        }
+    if before.is_empty() {
+        return before;
     }
-    match absent() {
-        absent if absent.is_empty() => apply(&directory, settings, instead),
-        absent => Err(lacking(&absent)),
+    let mut above: Vec<&Path> = directory.ancestors().skip(1).collect();
+    above.reverse();
+    for place in above {
+        // Those that are not ours may hand them down already.
+        drop(hand_down(place, &before));
     }
+    absent()
 }
 
 /// Why a container that runs cannot be limited: the host, or the place that it was given.
@@ -341,50 +411,12 @@ fn out_of_reach(flags: String, lack: Lack) -> LimitError {
     }
 }
 
-/// Where the monitor is, below its scope.
-const MONITOR: &str = "/monitor";
-
-/// Sees to it that this process may start another in the cgroup `path`: systemd moves it into the
-/// scope or service of that when it is in another part of the tree, such as a login session.
-pub(in crate::engine) fn come_near(path: &str) -> Result<(), systemd::SystemdError> {
-    let Some((unit, below)) = unit_of(path) else {
-        return Ok(());
-    };
-    let (Some(mounted), Some(own)) = (mount_point(), own_cgroup()) else {
-        return Ok(());
-    };
-    let shared = common(Path::new(&own), Path::new(path));
-    let procs = mounted
-        .join(shared.strip_prefix("/").unwrap_or(&shared))
-        .join("cgroup.procs");
-    if access(&procs, AccessFlags::W_OK).is_ok() {
-        return Ok(());
-    }
-    systemd::attach(unit, below, std::process::id())
-}
-
-/// The unit of systemd that the container with the cgroup `path` is in, and the place of others
-/// there: a scope of ours, or a service that has started it (`--cgroups split`).
-fn unit_of(path: &str) -> Option<(&str, &'static str)> {
-    let (parent, own) = path.rsplit_once('/')?;
-    let unit = parent.rsplit('/').next()?;
-    match (Path::new(unit).extension()?.to_str()?, own) {
-        ("scope", "container") if unit.starts_with("coracle-") => Some((unit, MONITOR)),
-        ("service", own) if own.starts_with("coracle-") => Some((unit, "")),
-        _ => None,
-    }
-}
-
-/// The nearest cgroup that both are in.
-fn common(one: &Path, other: &Path) -> PathBuf {
-    let both = one.components().zip(other.components());
-    both.take_while(|(one, other)| one == other)
-        .map(|(one, _)| one)
-        .collect()
-}
-
 /// Writes `settings` into the files of a cgroup.
-fn apply(directory: &Path, settings: &[Setting], instead: &[Setting]) -> Result<(), LimitError> {
+pub(super) fn apply(
+    directory: &Path,
+    settings: &[Setting],
+    instead: &[Setting],
+) -> Result<(), LimitError> {
     for setting in settings {
         let path = directory.join(&setting.file);
         let there = path.exists();
@@ -411,11 +443,6 @@ fn holds_anyway(setting: &Setting) -> bool {
     setting.file == "memory.swap.max" && swaps().lines().count() < 2
 }
 
-fn own_cgroup() -> Option<String> {
-    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-    own_path(&own).map(str::to_owned)
-}
-
 /// Whether a cgroup was given to this user: cgroups are made in it, and it hands controllers down.
 fn is_ours(directory: &Path) -> bool {
     let files = ["cgroup.procs", "cgroup.subtree_control"];
@@ -424,7 +451,7 @@ fn is_ours(directory: &Path) -> bool {
 }
 
 /// Makes a cgroup hand `controllers` down to those below it.
-fn hand_down(directory: &Path, controllers: &[&str]) -> SysResult<()> {
+pub(super) fn hand_down(directory: &Path, controllers: &[&str]) -> SysResult<()> {
     let path = directory.join("cgroup.subtree_control");
     let text = fs::read_to_string(&path).unwrap_or_default();
     let missing = missing(&text, controllers);
@@ -480,27 +507,8 @@ fn move_aside(directory: &Path) -> SysResult<()> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_container_is_in_a_unit_of_systemd() {
-        for (path, unit) in [
-            (
-                "/u/coracle-1.scope/container",
-                Some(("coracle-1.scope", "/monitor")),
-            ),
-            (
-                "/u/app.slice/web.service/coracle-1",
-                Some(("web.service", "")),
-            ),
-            ("/u/session-1.scope/coracle-1", None),
-            ("/u/web.service/other", None),
-            ("/coracle-1", None),
-        ] {
-            assert_eq!(unit_of(path), unit, "{path}");
-        }
-    }
-
     fn wanted(request: &ContainerRequest) -> Wanted {
-        Wanted::of(&ContainerId::from_random(&[1; 32]), request).unwrap()
+        Wanted::of(&ContainerId::from_random(&[1; 32]), request, None).unwrap()
     }
 
     #[test]
@@ -566,13 +574,5 @@ mod tests {
         assert_eq!(refused.errno, Errno::EBUSY);
         put("cgroup.procs", "");
         assert!(hand_down(directory.path(), &["pids"]).is_ok());
-    }
-
-    #[test]
-    fn the_nearest_common_cgroup_is_found() {
-        let one = Path::new("/user.slice/user-1.slice/session-1.scope");
-        let other = Path::new("/user.slice/user-1.slice/user@1.service/x");
-        assert_eq!(common(one, other), Path::new("/user.slice/user-1.slice"));
-        assert_eq!(common(Path::new("/"), other), Path::new("/"));
     }
 }

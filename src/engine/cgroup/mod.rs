@@ -2,9 +2,13 @@
 //! A container's cgroup v2 directory from outside: freeze, thaw, kill what is left, remove.
 
 mod home;
+mod near;
+mod pod;
 mod systemd;
 
-pub(super) use home::{Home, Wanted, change, come_near, hold_resources};
+pub(super) use home::{Home, Wanted, change, hold_resources};
+pub(super) use near::come_near;
+pub(super) use pod::{PodCgroup, place as place_of_pod};
 pub use systemd::SystemdError;
 
 use std::fs::{self, File, OpenOptions};
@@ -17,8 +21,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 
 use crate::network::helper;
+use crate::state::dirs::Dirs;
 use crate::state::id::ContainerId;
-use crate::state::record::ContainerRequest;
+use crate::state::record::ContainerRecord;
 use crate::sys::{Called, SysError, SysResult};
 
 /// A cgroup made for a container, below the caller's own.
@@ -78,8 +83,8 @@ pub(super) fn open(cgroup_path: &str) -> Option<OwnedFd> {
 
 /// Where the cgroup of a container is made that the caller starts.
 fn path_of(id: &ContainerId) -> Option<String> {
-    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let own = own_path(&own)?.trim_end_matches('/');
+    let own = own_cgroup()?;
+    let own = own.trim_end_matches('/');
     Some(format!("{own}/coracle-{}", id.short()))
 }
 
@@ -111,14 +116,24 @@ pub(super) fn of_network_helper() -> Option<helper::Cgroup> {
 }
 
 /// Removes what a start left that was killed before it could write the cgroup into the record:
-/// below the caller's own, or where limits brought it.
-pub(super) fn discard(id: &ContainerId, request: Option<&ContainerRequest>) {
+/// below the caller's own, or where limits or its pod brought it.
+pub(super) fn discard(id: &ContainerId, record: Option<&ContainerRecord>, dirs: &Dirs) {
     drop(path_of(id).map(|path| destroy(&path)));
+    let request = record.map(|record| &record.request);
     let elsewhere =
         request.filter(|request| request.cgroup_parent.is_some() || !request.limits.is_empty());
-    for path in elsewhere.map_or_else(Vec::new, |request| home::places(id, request)) {
+    let mut places = elsewhere.map_or_else(Vec::new, |request| home::places(id, request));
+    let pod = record.and_then(|record| record.resolved.pod.as_ref());
+    let shared = pod.and_then(|pod| place_of_pod(&dirs.pod_run(pod)));
+    places.extend(shared.map(|place| format!("{place}/{}", home::name_of(id))));
+    for path in places {
         drop(destroy(&path));
     }
+}
+
+fn own_cgroup() -> Option<String> {
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    own_path(&own).map(str::to_owned)
 }
 
 fn own_path(proc_self_cgroup: &str) -> Option<&str> {
@@ -137,9 +152,20 @@ pub(super) fn thaw(cgroup_path: &str) -> SysResult<()> {
     set_frozen(cgroup_path, "0")
 }
 
-/// Kills whatever still runs in the cgroup and removes it, with what was made below it. Nothing
-/// happens where there is none.
+/// Kills whatever still runs in the cgroup and removes it, with what was made below it; that of its
+/// pod goes with the last. Nothing happens where there is none.
 pub(super) fn destroy(cgroup_path: &str) -> SysResult<()> {
+    destroy_one(cgroup_path)?;
+    if let Some((above, _)) = cgroup_path.rsplit_once('/')
+        && above.rsplit('/').next().is_some_and(pod::is_of_pod)
+    {
+        // As long as there are others in it, it stays.
+        drop(directory(above).map(fs::remove_dir));
+    }
+    Ok(())
+}
+
+fn destroy_one(cgroup_path: &str) -> SysResult<()> {
     let Some(directory) = directory(cgroup_path) else {
         return Ok(());
     };

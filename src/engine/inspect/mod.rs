@@ -13,6 +13,8 @@ mod podman;
 mod podman_config;
 mod podman_host;
 
+pub(in crate::engine) use podman_host::{ThrottleDevice, WeightDevice, rates, weights};
+
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 

@@ -145,7 +145,7 @@ struct Device {
 
 #[derive(Debug, Serialize)]
 #[serde(rename = "define.InspectBlkioWeightDevice", rename_all = "PascalCase")]
-struct WeightDevice {
+pub(in crate::engine) struct WeightDevice {
     path: String,
     weight: u64,
 }
@@ -155,7 +155,7 @@ struct WeightDevice {
     rename = "define.InspectBlkioThrottleDevice",
     rename_all = "PascalCase"
 )]
-struct ThrottleDevice {
+pub(in crate::engine) struct ThrottleDevice {
     path: String,
     rate: u64,
 }
@@ -262,7 +262,8 @@ fn limits(limits: &Limits) -> HostConfig {
     }
 }
 
-fn weights(limits: &[DeviceLimit]) -> Vec<WeightDevice> {
+/// Weights of devices.
+pub(in crate::engine) fn weights(limits: &[DeviceLimit]) -> Vec<WeightDevice> {
     let device = |limit: &DeviceLimit| WeightDevice {
         path: limit.host_path.to_string_lossy().into_owned(),
         weight: limit.value,
@@ -270,7 +271,8 @@ fn weights(limits: &[DeviceLimit]) -> Vec<WeightDevice> {
     limits.iter().map(device).collect()
 }
 
-fn rates(limits: &[DeviceLimit]) -> Vec<ThrottleDevice> {
+/// Rates of devices.
+pub(in crate::engine) fn rates(limits: &[DeviceLimit]) -> Vec<ThrottleDevice> {
     let device = |limit: &DeviceLimit| ThrottleDevice {
         path: limit.host_path.to_string_lossy().into_owned(),
         rate: limit.value,

@@ -79,7 +79,8 @@ impl Engine {
         warn_of_single_id(&record, &holder, report);
         let record = with_possible_oom_score(record, report);
         // Before anything is taken that would have to be given back.
-        let (made, scope) = match Wanted::of(&record.id, &record.request)?.find()? {
+        let pod = self.cgroup_of_pod(&record)?;
+        let (made, scope) = match Wanted::of(&record.id, &record.request, pod)?.find()? {
             Home::Callers => (None, None),
             Home::Made(made) => (Some(made), None),
             Home::Scope(wanted) => (None, Some(wanted)),

@@ -80,7 +80,7 @@ impl Engine {
     }
 
     fn remove_record(&self, lock: &PodsLock, id: &PodId) -> Outcome {
-        match self.pods().remove(lock, id) {
+        match self.forget_pod(lock, id) {
             Ok(()) => Outcome::Removed,
             Err(error) => Outcome::Failed(chain(&error)),
         }

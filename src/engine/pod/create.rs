@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::join::Membership;
 use super::pause;
 use crate::engine::create::CreateError;
+use crate::engine::limits::{self, LimitError};
 use crate::engine::{Engine, Report, names};
 use crate::state::StateError;
 use crate::state::atomic::Durability;
@@ -51,6 +52,9 @@ pub enum PodCreateError {
     /// Its infra container could not be made.
     #[error(transparent)]
     Infra(Box<CreateError>),
+    /// Limits that no host can hold.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// `--pod-id-file`.
     #[error("write pod ID to file {}", path.display())]
     IdFile {
@@ -72,6 +76,7 @@ impl Engine {
         spec: PodSpec,
         report: &dyn Report,
     ) -> Result<PodRecord, PodCreateError> {
+        limits::check_values(&spec.request.limits)?;
         // Opens the store, and makes it where there is none.
         self.store()?;
         let id = PodId::from_random(&random_bytes());

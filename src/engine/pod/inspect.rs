@@ -9,8 +9,12 @@ use serde::Serialize;
 use super::list::ListedPod;
 use super::select::PodSelection;
 use crate::engine::Engine;
+use crate::engine::cgroup::place_of_pod;
 use crate::engine::error::EngineError;
-use crate::engine::inspect::{Moment, restart_policy};
+use crate::engine::inspect::{
+    Moment, ThrottleDevice, WeightDevice, rates, restart_policy, weights,
+};
+use crate::engine::limits::{memory_and_swap, quota_and_period};
 use crate::state::record::ContainerRecord;
 
 /// `podman pod inspect`.
@@ -33,9 +37,9 @@ pub struct PodDocument {
     labels: BTreeMap<String, String>,
     create_cgroup: bool,
     #[serde(rename = "CgroupParent,CgroupParent,omitempty")]
-    cgroup_parent: &'static str,
+    cgroup_parent: String,
     #[serde(rename = "CgroupPath,CgroupPath,omitempty")]
-    cgroup_path: &'static str,
+    cgroup_path: String,
     create_infra: bool,
     #[serde(rename = "InfraContainerID,InfraContainerID,omitempty")]
     infra_container_id: String,
@@ -46,6 +50,30 @@ pub struct PodDocument {
     num_containers: usize,
     #[serde(rename = "Containers,Containers,omitempty")]
     containers: Vec<Member>,
+    #[serde(rename = "CPUPeriod,cpu_period,omitempty")]
+    cpu_period: u64,
+    #[serde(rename = "CPUQuota,cpu_quota,omitempty")]
+    cpu_quota: i64,
+    #[serde(rename = "CPUShares,cpu_shares,omitempty")]
+    cpu_shares: u64,
+    #[serde(rename = "CPUSetCPUs,cpuset_cpus,omitempty")]
+    cpuset_cpus: String,
+    #[serde(rename = "CPUSetMems,cpuset_mems,omitempty")]
+    cpuset_mems: String,
+    #[serde(rename = "BlkioDeviceReadBps,device_read_bps,omitempty")]
+    device_read_bps: Vec<ThrottleDevice>,
+    #[serde(rename = "BlkioDeviceWriteBps,device_write_bps,omitempty")]
+    device_write_bps: Vec<ThrottleDevice>,
+    #[serde(rename = "SecurityOpts,security_opt,omitempty")]
+    security_opt: Vec<String>,
+    #[serde(rename = "MemoryLimit,memory_limit,omitempty")]
+    memory_limit: i64,
+    #[serde(rename = "MemorySwap,memory_swap,omitempty")]
+    memory_swap: i64,
+    #[serde(rename = "BlkioWeight,blkio_weight,omitempty")]
+    blkio_weight: u16,
+    #[serde(rename = "BlkioWeightDevice,blkio_weight_device,omitempty")]
+    blkio_weight_device: Vec<WeightDevice>,
     #[serde(rename = "RestartPolicy,RestartPolicy,omitempty")]
     restart_policy: String,
     lock_number: u32,
@@ -100,13 +128,16 @@ impl Engine {
         let pod = self.listed_pod(selection)?;
         let infra = pod.record.infra.as_ref();
         let infra = infra.and_then(|id| self.store().ok()?.load(id).ok());
-        Ok(document(&pod, infra.as_ref()))
+        let place = place_of_pod(&self.dirs.pod_run(&pod.record.id));
+        Ok(document(&pod, infra.as_ref(), place.unwrap_or_default()))
     }
 }
 
-fn document(pod: &ListedPod, infra: Option<&ContainerRecord>) -> PodDocument {
+fn document(pod: &ListedPod, infra: Option<&ContainerRecord>, cgroup_path: String) -> PodDocument {
     let record = &pod.record;
     let request = &record.request;
+    let limits = &request.limits;
+    let (cpu_quota, cpu_period) = quota_and_period(limits);
     let (restart, _) = restart_policy(request.restart.as_deref());
     let created: Timestamp = record.created;
     let mut shared: Vec<&str> = request.shared.iter().map(|one| one.name()).collect();
@@ -121,9 +152,9 @@ fn document(pod: &ListedPod, infra: Option<&ContainerRecord>) -> PodDocument {
         state: pod.status.word(),
         hostname: request.hostname.clone().unwrap_or_default(),
         labels: request.labels.clone(),
-        create_cgroup: false,
-        cgroup_parent: "",
-        cgroup_path: "",
+        create_cgroup: request.cgroup_parent.is_some() || !limits.is_empty(),
+        cgroup_parent: request.cgroup_parent.clone().unwrap_or_default(),
+        cgroup_path,
         create_infra: record.infra.is_some(),
         infra_container_id: record
             .infra
@@ -142,6 +173,18 @@ fn document(pod: &ListedPod, infra: Option<&ContainerRecord>) -> PodDocument {
                 state: member.status,
             })
             .collect(),
+        cpu_period: cpu_period.unwrap_or_default(),
+        cpu_quota: cpu_quota.unwrap_or_default(),
+        cpu_shares: limits.cpu_shares.unwrap_or_default(),
+        cpuset_cpus: limits.cpuset_cpus.clone().unwrap_or_default(),
+        cpuset_mems: limits.cpuset_mems.clone().unwrap_or_default(),
+        device_read_bps: rates(&limits.read_bps),
+        device_write_bps: rates(&limits.write_bps),
+        security_opt: infra.map_or_else(Vec::new, |one| one.request.security_opt.clone()),
+        memory_limit: limits.memory_bytes.unwrap_or_default(),
+        memory_swap: memory_and_swap(limits).unwrap_or_default(),
+        blkio_weight: limits.io_weight.unwrap_or_default(),
+        blkio_weight_device: weights(&limits.io_weight_devices),
         restart_policy: if request.restart.is_some() {
             restart
         } else {

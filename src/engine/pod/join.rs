@@ -55,6 +55,17 @@ pub enum JoinError {
         /// What was to be set.
         flag: &'static str,
     },
+    /// What would bring it out of the pod's cgroup.
+    #[error(
+        "--{flag} is not for pod {name}, which was created with limits: they hold for all of its \
+         containers"
+    )]
+    Limited {
+        /// What was asked for.
+        flag: &'static str,
+        /// The pod.
+        name: String,
+    },
     /// `--pid pod` where the pod shares none.
     #[error("--{kind} pod: the pod does not share this namespace: invalid argument")]
     NotShared {
@@ -149,6 +160,7 @@ impl Engine {
             None => Inherited::default(),
         };
         refuse_unshared(&request)?;
+        stay_limited(pod, &request)?;
         if request.restart.is_none() {
             request.restart.clone_from(&pod.request.restart);
         }
@@ -315,6 +327,24 @@ fn refuse_unshared(request: &ContainerRequest) -> Result<(), JoinError> {
     }
 }
 
+/// Limits of a pod are of use as long as nobody leaves its cgroup.
+fn stay_limited(pod: &PodRecord, request: &ContainerRequest) -> Result<(), JoinError> {
+    let flags = [
+        ("cgroup-parent", request.cgroup_parent.is_some()),
+        (
+            "cgroups disabled",
+            request.cgroups.as_deref() == Some("disabled"),
+        ),
+    ];
+    match flags.iter().find(|(_, asked)| *asked) {
+        Some((flag, _)) if !pod.request.limits.is_empty() => Err(JoinError::Limited {
+            flag,
+            name: pod.name.clone(),
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -389,5 +419,28 @@ mod tests {
         assert!(refused(&[Net], |request| request.uidmap = vec!["0:1:1".into()]));
         assert!(refused(&[Net], |request| request.pid = Some("pod".into())));
         assert!(!refused(&[Pid], |request| request.pid = Some("pod".into())));
+    }
+    #[test]
+    fn nobody_leaves_a_pod_that_is_limited() {
+        let mut pod = pod(&[]);
+        let request = |cgroups: Option<&str>, parent: Option<&str>| ContainerRequest {
+            cgroups: cgroups.map(str::to_owned),
+            cgroup_parent: parent.map(str::to_owned),
+            ..ContainerRequest::default()
+        };
+        let requests = [
+            request(None, None),
+            request(Some("split"), None),
+            request(Some("disabled"), None),
+            request(None, Some("/x")),
+        ];
+        let stays = |pod: &PodRecord| {
+            requests
+                .each_ref()
+                .map(|one| stay_limited(pod, one).is_ok())
+        };
+        assert_eq!(stays(&pod), [true; 4]);
+        pod.request.limits.pids = Some(5);
+        assert_eq!(stays(&pod), [true, true, false, false]);
     }
 }

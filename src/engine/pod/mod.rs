@@ -11,6 +11,7 @@ mod inspect;
 mod join;
 mod list;
 pub(super) mod pause;
+mod place;
 mod remove;
 mod select;
 mod verbs;

@@ -123,7 +123,7 @@ impl Engine {
             let lock = pods.lock()?;
             // Now nobody puts a container into it any more.
             if members_of(&store, id)?.is_empty() {
-                return Ok(pods.remove(&lock, id)?);
+                return Ok(self.forget_pod(&lock, id)?);
             }
         }
         let mut errors = Vec::new();
@@ -141,7 +141,7 @@ impl Engine {
         for id in pods {
             let lock = self.pods().lock()?;
             if members_of(&store, id)?.is_empty() {
-                self.pods().remove(&lock, id)?;
+                self.forget_pod(&lock, id)?;
             }
         }
         Ok(())

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The cgroup of a pod that is limited as a whole or was given a place. The first of its containers
+//! that starts makes it, the last one that ends takes it along, and those between find it by a file
+//! in the pod's run directory.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use super::home::{COUNTED, Wanted, apply, bring, controllers, hand_down, settings_of};
+use super::near::{come_in, come_near};
+use super::{ContainerCgroup, directory, mount_point};
+use crate::engine::limits::LimitError;
+use crate::runtime::resources::Setting;
+use crate::state::atomic::{self, Durability};
+use crate::state::id::PodId;
+use crate::state::locks::{Contention, DirectoryLock};
+use crate::state::pod::PodRecord;
+use crate::sys::{Called, SysError};
+
+/// How often the last container may end while another starts.
+const ATTEMPTS: u32 = 10;
+
+/// The file with its path.
+const FILE: &str = "cgroup";
+
+/// What a pod asks for.
+#[derive(Debug, Clone)]
+pub(in crate::engine) struct PodCgroup {
+    id: PodId,
+    pub(super) settings: Vec<Setting>,
+    /// What settings become where the kernel knows another file.
+    instead: Vec<Setting>,
+    /// Below which it is made.
+    pub(super) parent: Option<String>,
+    run_directory: PathBuf,
+}
+
+/// Who starts a container in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Starter {
+    /// It goes into the same unit of systemd, which lives as long as somebody is in it.
+    Comes,
+    /// It has to stay where it is.
+    Stays,
+}
+
+impl PodCgroup {
+    /// None where the pod asks for nothing.
+    pub(in crate::engine) fn of(
+        pod: &PodRecord,
+        run_directory: PathBuf,
+    ) -> Result<Option<Self>, LimitError> {
+        let request = &pod.request;
+        if request.limits.is_empty() && request.cgroup_parent.is_none() {
+            return Ok(None);
+        }
+        let (settings, instead) = settings_of(&request.limits)?;
+        Ok(Some(Self {
+            id: pod.id.clone(),
+            settings,
+            instead,
+            parent: request.cgroup_parent.clone(),
+            run_directory,
+        }))
+    }
+
+    /// What it is called.
+    pub(super) fn name(&self) -> String {
+        format!("{PREFIX}{}", self.id.short())
+    }
+
+    /// Makes the cgroup of a container in it, and itself where it is not there: below the place
+    /// that `find` finds.
+    pub(super) fn enter(
+        &self,
+        wanted: &Wanted,
+        starter: Starter,
+        find: impl Fn() -> Result<PathBuf, LimitError>,
+    ) -> Result<ContainerCgroup, LimitError> {
+        let _lock =
+            DirectoryLock::take(&self.run_directory, Contention::Wait).map_err(LimitError::Make)?;
+        let mut tries = 0;
+        loop {
+            let place = match self.existing(&wanted.name(), starter) {
+                Some(place) => place,
+                None => self.remember(find()?.join(self.name()))?,
+            };
+            match self.make_in(&place, wanted) {
+                // The last container has ended just now.
+                Err(LimitError::Make(error))
+                    if error.errno == Errno::ENOENT && tries < ATTEMPTS =>
+                {
+                    tries += 1;
+                }
+                made => return made,
+            }
+        }
+    }
+
+    /// Where it is, if a container called so can be started in it.
+    fn existing(&self, name: &str, starter: Starter) -> Option<PathBuf> {
+        let place = PathBuf::from(place(&self.run_directory)?);
+        let path = place.join(name);
+        let path = path.to_str()?;
+        let reached = match starter {
+            Starter::Comes => come_in(path),
+            Starter::Stays => come_near(path),
+        };
+        // Its scope may just have ended.
+        reached.is_ok().then_some(place)
+    }
+
+    fn remember(&self, place: PathBuf) -> Result<PathBuf, LimitError> {
+        let path = self.run_directory.join(FILE);
+        let text = place.to_string_lossy();
+        atomic::replace_file(&path, text.as_bytes(), Durability::Unsynced)
+            .map_err(LimitError::Make)?;
+        Ok(place)
+    }
+
+    fn make_in(&self, place: &Path, wanted: &Wanted) -> Result<ContainerCgroup, LimitError> {
+        let Some(mounted) = mount_point() else {
+            return Err(LimitError::Make(SysError::new(
+                "statfs(/sys/fs/cgroup)",
+                Errno::ENOENT,
+            )));
+        };
+        let directory = mounted.join(place.strip_prefix("/").unwrap_or(place));
+        match fs::create_dir(&directory) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            made => made
+                .called(|| format!("mkdir({})", directory.display()))
+                .map_err(LimitError::Make)?,
+        }
+        let path = place.join(wanted.name());
+        let own = directory.join(wanted.name());
+        // As long as it is there, nobody removes that of the pod.
+        let made = ContainerCgroup::at(&own, path.to_string_lossy().into_owned());
+        let limited = made.map_err(LimitError::Make).and_then(|made| {
+            self.limit(&directory, wanted)?;
+            wanted.limit(&own).map(|()| made)
+        });
+        if limited.is_err() {
+            drop(fs::remove_dir(&own));
+            drop(fs::remove_dir(&directory));
+        }
+        limited
+    }
+
+    /// Limits the pod, and hands down what its container needs.
+    fn limit(&self, directory: &Path, wanted: &Wanted) -> Result<(), LimitError> {
+        let needed = wanted.controllers();
+        if !bring(directory, &needed).is_empty() {
+            return Err(wanted.lacking(&needed));
+        }
+        apply(directory, &self.settings, &self.instead)?;
+        for counted in COUNTED {
+            drop(hand_down(directory, &[counted]));
+        }
+        let own = controllers(&wanted.settings);
+        hand_down(directory, &own).map_err(|_refused| wanted.lacking(&own))
+    }
+}
+
+/// How the names of all of them begin.
+const PREFIX: &str = "coracle-pod-";
+
+/// Whether a cgroup of that name is a pod's.
+pub(super) fn is_of_pod(name: &str) -> bool {
+    name.starts_with(PREFIX) && !name.contains('.')
+}
+
+/// The path of the cgroup of the pod with that run directory, if it is there.
+pub(in crate::engine) fn place(run_directory: &Path) -> Option<String> {
+    let text = fs::read_to_string(run_directory.join(FILE)).ok()?;
+    directory(&text).is_some().then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::pod::PodRequest;
+
+    #[test]
+    fn a_pod_that_asks_for_nothing_has_none() {
+        let pod = |request| PodRecord {
+            id: PodId::from_random(&[1; 32]),
+            name: "web".to_owned(),
+            created: jiff::Timestamp::UNIX_EPOCH,
+            request,
+            infra: None,
+        };
+        let of = |request| PodCgroup::of(&pod(request), PathBuf::new()).unwrap();
+        assert!(of(PodRequest::default()).is_none());
+        let mut limited = PodRequest::default();
+        limited.limits.memory_bytes = Some(1 << 20);
+        let names: Vec<_> = of(limited)
+            .unwrap()
+            .settings
+            .into_iter()
+            .map(|one| one.file)
+            .collect();
+        assert_eq!(names, ["memory.swap.max", "memory.max"]);
+        let placed = PodRequest {
+            cgroup_parent: Some("/mine".to_owned()),
+            ..PodRequest::default()
+        };
+        let placed = of(placed).unwrap();
+        assert_eq!(placed.parent.as_deref(), Some("/mine"));
+        assert!(is_of_pod(&placed.name()));
+    }
+
+    #[test]
+    fn a_pods_is_told_from_a_containers_and_from_a_scope() {
+        assert!(is_of_pod("coracle-pod-0123456789ab"));
+        assert!(!is_of_pod("coracle-0123456789ab"));
+        assert!(!is_of_pod("coracle-pod-0123456789ab-77.scope"));
+    }
+
+    #[test]
+    fn a_place_that_is_gone_is_none() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(place(directory.path()), None);
+        let path = directory.path().join(FILE);
+        atomic::replace_file(&path, b"/coracle-pod-that-never-was", Durability::Unsynced).unwrap();
+        assert_eq!(place(directory.path()), None);
+    }
+}
