@@ -431,11 +431,8 @@ fn limits_and_kernel_settings_hold_inside() {
     let session = sandbox.ok(["exec", "few", "sh", "-c", "ulimit -Sn; ulimit -Hn"]);
     assert_eq!(session, limit);
     // Fewer than what is open while the program is looked for.
-    let few = prints(
-        &sandbox,
-        &["--ulimit", "nofile=4:4"],
-        &["sh", "-c", "ulimit -n"],
-    );
+    let four = ["--ulimit", "nofile=4:4"];
+    let few = prints(&sandbox, &four, &["sh", "-c", "ulimit -n"]);
     assert_eq!(few, "4");
     let more = "nofile=4000000000:4000000000";
     let call = run(&sandbox, &["--ulimit", more], &["true"]);
@@ -533,10 +530,8 @@ fn a_container_gets_copies_of_the_default_mounts() {
     fs::create_dir(sandbox.path("keys")).unwrap();
     let key = sandbox.file("keys/one", "host");
     let lines = format!("/no/such/path\n{}:/run/secrets\n", sandbox.shown("keys"));
-    let flag = format!(
-        "--default-mounts-file={}",
-        sandbox.file("mounts.conf", &lines)
-    );
+    let file = sandbox.file("mounts.conf", &lines);
+    let flag = format!("--default-mounts-file={file}");
     let script = "cat /run/secrets/one; echo changed >/run/secrets/one";
     assert_eq!(prints(&sandbox, &[&flag], &["sh", "-c", script]), "host");
     assert_eq!(fs::read_to_string(key).unwrap(), "host");

@@ -10,6 +10,7 @@
     reason = "each part serves some tests, and a subset may be built"
 )]
 
+pub(crate) mod archives;
 pub(crate) mod bundle;
 pub(crate) mod differences;
 pub(crate) mod front;
@@ -19,6 +20,7 @@ pub(crate) mod pty;
 pub(crate) mod registry;
 pub(crate) mod rootfs;
 pub(crate) mod sandbox;
+pub(crate) mod stage;
 
 pub(crate) use process::Outcome;
 pub(crate) use sandbox::Sandbox;
