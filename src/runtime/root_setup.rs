@@ -12,7 +12,7 @@ use super::devices::{self, Nodes};
 use super::launch::{Launch, MapWriter, StageFailure, WorkdirPolicy, call};
 use super::mounts::apply::{self, Filled, Mask, Shown};
 use super::mounts::copy_up::{chown_tree, own_if_empty};
-use super::mounts::plan::{self, MountOp};
+use super::mounts::plan::{self, MountOp, MountSource};
 use super::mounts::sources::Sources;
 use super::mounts::target;
 use super::rootfs::{self, Fallback};
@@ -68,7 +68,9 @@ pub(super) fn make_root(
         if applied.shown == Shown::Host {
             handshake::send_warning(line, &host_is_shown(&op.container_path));
         }
-        if op.container_path == Path::new(DEV) {
+        // One that is bound is as its owner wants it, and may be the host's own.
+        let is_bound = matches!(op.source, MountSource::Bind { .. });
+        if op.container_path == Path::new(DEV) && !is_bound {
             let nodes = match (launch.maps_by, &launch.lifecycle) {
                 (MapWriter::Nobody, Some(_)) => Nodes::Made,
                 _ => Nodes::Bound,

@@ -438,3 +438,35 @@ fn an_image_is_mounted_and_what_is_written_to_it_goes() {
         .expect(2)
         .says("image used by");
 }
+
+/// It may be the host's own, which takes no links from a user and gets no nodes from root.
+#[test]
+fn a_dev_of_the_callers_is_left_as_it_is() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let directory = sandbox.path("dev");
+    fs::create_dir(&directory).unwrap();
+    sandbox.file("dev/mark", "");
+    let run = |volume: &str, script: &str| {
+        let pts = "type=devpts,destination=/dev/pts";
+        let flags = [
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            "-v",
+            volume,
+            "--mount",
+            pts,
+        ];
+        sandbox.ok(flags.into_iter().chain([IMAGE, "sh", "-c", script]))
+    };
+    let own = format!("{}:/dev", sandbox.shown("dev"));
+    assert_eq!(run(&own, "ls -A /dev"), "mark\npts");
+    let names = fs::read_dir(directory).unwrap();
+    let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    let script =
+        "echo x >/dev/null && test -c /dev/zero && ls /dev/pts && stat -c %a /dev/pts/ptmx";
+    assert_eq!(run("/dev:/dev:rslave", script), "ptmx\n666");
+}

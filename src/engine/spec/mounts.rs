@@ -39,14 +39,17 @@ pub(super) fn mounts(record: &ContainerRecord, context: &SpecContext) -> Vec<Mou
     }
     let mut asked: Vec<&MountRequest> = context.mounts.iter().collect();
     asked.sort_by_key(|mount| Path::new(&mount.container_path).components().count());
-    // A later mount of the same place replaces what stands there by default.
+    // A later mount of the same place replaces what stands there by default, and one of /dev all
+    // that stands in it.
     let replaced = |mount: &Mount| {
+        let place = mount.destination();
         asked
             .iter()
-            .any(|each| Path::new(&each.container_path) == mount.destination().as_path())
+            .map(|each| Path::new(&each.container_path))
+            .any(|own| own == place.as_path() || own == Path::new("/dev") && place.starts_with(own))
     };
     list.retain(|mount| !replaced(mount));
-    list.extend(asked.into_iter().map(user_mount));
+    list.extend(asked.into_iter().map(|mount| user_mount(mount, context)));
     list
 }
 
@@ -58,7 +61,15 @@ fn kernel_filesystems(record: &ContainerRecord, context: &SpecContext) -> Vec<Mo
     }
     list.push(mount("/dev", "tmpfs", "tmpfs", &dev));
     list.push(sysfs(record, context));
-    let mut pts = vec![
+    list.push(mount("/dev/pts", "devpts", "devpts", &pts_options(context)));
+    list.extend(ipc(record, context));
+    list.extend(cgroup(record, context));
+    list
+}
+
+/// Anybody may open a terminal in it.
+fn pts_options(context: &SpecContext) -> Vec<&'static str> {
+    let mut options = vec![
         "nosuid",
         "noexec",
         "newinstance",
@@ -66,12 +77,9 @@ fn kernel_filesystems(record: &ContainerRecord, context: &SpecContext) -> Vec<Mo
         "mode=0620",
     ];
     if context.tty_group_mapped {
-        pts.push("gid=5");
+        options.push("gid=5");
     }
-    list.push(mount("/dev/pts", "devpts", "devpts", &pts));
-    list.extend(ipc(record, context));
-    list.extend(cgroup(record, context));
-    list
+    options
 }
 
 fn proc(context: &SpecContext) -> Mount {
@@ -226,7 +234,7 @@ fn device_mount(device: &str) -> Mount {
     )
 }
 
-fn user_mount(request: &MountRequest) -> Mount {
+fn user_mount(request: &MountRequest, context: &SpecContext) -> Mount {
     let mut options: Vec<&str> = request.options.iter().map(String::as_str).collect();
     match request.kind {
         MountKind::Bind => {
@@ -266,6 +274,10 @@ fn user_mount(request: &MountRequest) -> Mount {
             }
             all.extend(options);
             mount(&request.container_path, "tmpfs", "tmpfs", &all)
+        }
+        MountKind::Devpts if options.is_empty() => {
+            let options = pts_options(context);
+            mount(&request.container_path, "devpts", "devpts", &options)
         }
         MountKind::Devpts => mount(&request.container_path, "devpts", "devpts", &options),
         MountKind::Ramfs => mount(&request.container_path, "ramfs", "ramfs", &options),
