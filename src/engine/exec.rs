@@ -4,7 +4,6 @@
 
 pub(super) mod sessions;
 
-use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -18,6 +17,7 @@ use super::attach::{
 };
 use sessions::SessionFiles;
 
+use super::groups;
 use super::launch::{PrepareError, container_filter};
 use super::pipes::{Input, piped};
 use super::secret;
@@ -26,7 +26,7 @@ use super::terminal::{DetachKeys, size_of};
 use super::{Dialect, Engine, cgroup};
 use crate::monitor::protocol::AttachedStreams;
 use crate::runtime::exec::{Running, Session, start};
-use crate::runtime::launch::{Filter, GroupPolicy, LineEnds, ProgramIo, StageFailure, UserChoice};
+use crate::runtime::launch::{Filter, LineEnds, ProgramIo, StageFailure, UserChoice};
 use crate::state::StateError;
 use crate::state::events::{Action, Event};
 use crate::state::id::ContainerId;
@@ -346,9 +346,9 @@ impl Engine {
             process: self.session_process(&target.record, request, &security, &given),
             user: UserChoice::Lookup {
                 user: Self::session_user(&target.record, request),
-                additional_groups: target.record.request.group_add.clone(),
+                additional_groups: groups::added(&target.record.request),
             },
-            groups: groups_of(target.pid),
+            groups: groups::policy_in(&target.record.request, target.pid),
             seccomp: &seccomp,
             cgroup: target.cgroup.as_ref().map(AsFd::as_fd),
             preserved_fds: &request.preserved_fds,
@@ -402,16 +402,6 @@ fn every_capability() -> LinuxCapabilities {
     sets.set_inheritable(Some(Capabilities::new()));
     sets.set_ambient(Some(Capabilities::new()));
     sets
-}
-
-/// setgroups(2) is denied in a container that maps one id alone.
-fn groups_of(pid: i32) -> GroupPolicy {
-    let text = fs::read_to_string(format!("/proc/{pid}/setgroups")).unwrap_or_default();
-    if text.trim() == "deny" {
-        GroupPolicy::Denied
-    } else {
-        GroupPolicy::Settable
-    }
 }
 
 fn streams(request: &ExecRequest) -> SysResult<(ProgramIo, Endpoint)> {

@@ -20,6 +20,7 @@ pub mod exec;
 pub mod external;
 pub mod files;
 pub mod filter;
+mod groups;
 pub mod health;
 pub mod host;
 mod hybrid;

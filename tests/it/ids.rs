@@ -216,7 +216,14 @@ fn keep_groups_keeps_what_the_caller_has() {
     let count = |flags: &[&str]| sandbox.ok(line(flags, &script)).parse::<usize>().unwrap() - 1;
     let own = nix::unistd::getgroups().unwrap().len();
     assert_eq!(count(&["--group-add", "keep-groups"]), own);
+    // As crun is told it.
+    let annotation = ["--annotation", "run.oci.keep_original_groups=1"];
+    assert_eq!(count(&annotation), own);
     assert_eq!(count(&["--user", "1000:1000"]), 1);
+    let keeping = ["-d", "--name", "keeping", "--group-add", "keep-groups"];
+    sandbox.ok(line(&keeping, &["sleep", "1000"]));
+    let words = sandbox.ok(["exec", "keeping"].into_iter().chain(script));
+    assert_eq!(words.parse::<usize>().unwrap() - 1, own);
     sandbox
         .run(line(
             &["--group-add", "keep-groups", "--group-add", "5"],

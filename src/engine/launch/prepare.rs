@@ -24,6 +24,7 @@ use super::time_zone::local_time;
 use crate::config::containers_conf::ContainersConf;
 use crate::engine::cgroup::{self, Home, Wanted};
 use crate::engine::connect::{self, ConnectError, Connection, Reached};
+use crate::engine::groups;
 use crate::engine::host;
 use crate::engine::maps::{Caller, ContainerIds, container_ids};
 use crate::engine::namespaces::{self, Namespaces};
@@ -434,24 +435,10 @@ fn launch(
     let seccomp = container_filter(record, &context.security, &bounding)?;
     let groups = match holder.reach {
         Reach::Single => GroupPolicy::Denied,
-        _ if record
-            .request
-            .group_add
-            .iter()
-            .any(|group| group == "keep-groups") =>
-        {
-            GroupPolicy::Keep
-        }
+        _ if groups::are_kept(&record.request) => GroupPolicy::Keep,
         Reach::Ranges | Reach::All => GroupPolicy::Settable,
     };
     let user = Engine::program_user(record);
-    let additional: Vec<String> = record
-        .request
-        .group_add
-        .iter()
-        .filter(|g| *g != "keep-groups")
-        .cloned()
-        .collect();
     Ok(Launch {
         spec,
         root: root.root.clone(),
@@ -460,7 +447,7 @@ fn launch(
         groups,
         user: UserChoice::Lookup {
             user,
-            additional_groups: additional,
+            additional_groups: groups::added(&record.request),
         },
         workdir: match record.request.workdir {
             Some(_) => WorkdirPolicy::MustExist,
