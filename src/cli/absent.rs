@@ -66,7 +66,6 @@ const COMMANDS: &[(&str, Absence)] = &[
     ("system dial-stdio", NotYet),
     ("system events", NotYet),
     ("system locks", NotYet),
-    ("system migrate", NotYet),
     ("system renumber", NotYet),
     ("system service", NotYet),
     ("trust", Never("coracle has no Docker content trust")),

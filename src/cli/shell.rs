@@ -188,9 +188,14 @@ impl Shell {
         while at < words.len() {
             if words[at].as_encoded_bytes().starts_with(b"-") {
                 let line = self.read_globals(&words[at..])?;
+                let version = line.flags.iter().any(|flag| flag == "--version");
                 self.flags().extend(line.flags);
                 if line.help {
                     return Ok(Target::Help);
+                }
+                // Whatever follows: podman-compose adds an empty word.
+                if version {
+                    return Ok(Target::Bare);
                 }
                 at = words.len() - line.words.len();
                 continue;

@@ -107,6 +107,16 @@ fn features_that_are_not_there_are_named() {
     }
 }
 
+/// podman-compose asks with an empty word behind it.
+#[test]
+fn the_version_is_told_whatever_follows() {
+    let call = |words: &[&str]| Call::new(&program()).args(words).run().expect(0);
+    for words in [&["--version"][..], &["--version", ""], &["-v", "nosuch"]] {
+        let told = call(words);
+        assert!(told.out().contains(" version "), "{told:?}");
+    }
+}
+
 #[test]
 fn help_stands_on_standard_output() {
     for words in [

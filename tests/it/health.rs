@@ -52,6 +52,27 @@ fn a_container_becomes_unhealthy_and_healthy_again() {
 }
 
 #[test]
+fn flags_have_the_names_that_podman_compose_gives_them() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let named = [
+        ("command", "/bin/sh -c true"),
+        ("interval", "3s"),
+        ("retries", "4"),
+        ("start-period", "5s"),
+        ("timeout", "6s"),
+    ];
+    let flags = named.map(|(name, value)| format!("--healthcheck-{name}={value}"));
+    let create = ["create", "--name", "web"].into_iter();
+    let create = create.chain(flags.iter().map(String::as_str));
+    sandbox.ok(create.chain([IMAGE, "true"]));
+    let shown = sandbox.field("web", "json .Config.Healthcheck");
+    let wanted = "{\"Test\":[\"CMD-SHELL\",\"/bin/sh -c true\"],\"StartPeriod\":5000000000,\
+                  \"Interval\":3000000000,\"Timeout\":6000000000,\"Retries\":4}";
+    assert_eq!(shown, wanted);
+}
+
+#[test]
 fn an_unhealthy_container_is_started_again() {
     requires!("userns");
     let sandbox = Sandbox::with_image();

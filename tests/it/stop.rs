@@ -236,3 +236,17 @@ fn pause_stands_still_until_unpause() {
         .expect(125)
         .says("is not running, can't pause");
 }
+
+/// toolbox calls it before the first container.
+#[test]
+fn a_migration_stops_what_runs() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    assert_eq!(sandbox.ok(["system", "migrate"]), "");
+    let id = sandbox.background_ready("web", "trap exit TERM");
+    let told = sandbox.ok(["system", "migrate"]);
+    assert_eq!(told, format!("stopped {id}"));
+    assert_eq!(sandbox.field("web", ".State.Status"), "exited");
+    let other = sandbox.run(["system", "migrate", "--new-runtime", "crun"]);
+    other.expect(125).says("--new-runtime crun: not supported");
+}

@@ -14,10 +14,10 @@ use crate::state::record::ContainerRequest;
 #[expect(clippy::struct_field_names, reason = "they are the names of the flags")]
 pub(crate) struct HealthArgs {
     /// Command that tells the health of the container ("none" disables the image's)
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, alias = "healthcheck-command", value_name = "COMMAND")]
     health_cmd: Option<String>,
     /// Time between two health checks; "disable" leaves them to `healthcheck run`
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, alias = "healthcheck-interval", value_name = "DURATION")]
     health_interval: Option<String>,
     /// Where results are kept: a directory, "local" or "events_logger"
     #[arg(long, value_name = "DIR")]
@@ -32,13 +32,13 @@ pub(crate) struct HealthArgs {
     #[arg(long, value_name = "ACTION")]
     health_on_failure: Option<String>,
     /// Failures in a row that make the container unhealthy
-    #[arg(long, value_name = "uint")]
+    #[arg(long, alias = "healthcheck-retries", value_name = "uint")]
     health_retries: Option<u32>,
     /// Time between two health checks during the start period
     #[arg(long, value_name = "DURATION")]
     health_start_interval: Option<String>,
     /// Time after the start in which failures do not count
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, alias = "healthcheck-start-period", value_name = "DURATION")]
     health_start_period: Option<String>,
     /// Command that tells whether the container has started; other checks wait for it
     #[arg(long, value_name = "COMMAND")]
@@ -56,7 +56,7 @@ pub(crate) struct HealthArgs {
     #[arg(long, value_name = "DURATION")]
     health_startup_timeout: Option<String>,
     /// Time after which a health check has failed and is killed
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, alias = "healthcheck-timeout", value_name = "DURATION")]
     health_timeout: Option<String>,
 }
 

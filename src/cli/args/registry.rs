@@ -55,16 +55,16 @@ pub(crate) struct RegistryArgs {
 #[derive(Debug, Default, Args)]
 pub(crate) struct PlatformArgs {
     /// Use ARCH instead of the architecture of the machine for choosing images
-    #[arg(long, value_name = "ARCH")]
+    #[arg(long, alias = "override-arch", value_name = "ARCH")]
     pub(super) arch: Option<String>,
     /// Use OS instead of the running OS for choosing images
-    #[arg(long, value_name = "OS")]
+    #[arg(long, alias = "override-os", value_name = "OS")]
     pub(super) os: Option<String>,
     /// Platform of the image; conflicts with --arch and --os
     #[arg(long, env = "DOCKER_DEFAULT_PLATFORM", hide_env = true)]
     pub(super) platform: Option<String>,
     /// Use VARIANT instead of the running architecture variant for choosing images
-    #[arg(long, value_name = "VARIANT")]
+    #[arg(long, alias = "override-variant", value_name = "VARIANT")]
     pub(super) variant: Option<String>,
 }
 

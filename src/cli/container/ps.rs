@@ -19,7 +19,7 @@ pub(crate) struct Ps {
     #[arg(long, short)]
     all: bool,
     /// Show working containers of buildah as well
-    #[arg(long)]
+    #[arg(long, alias = "storage")]
     external: bool,
     /// Filter output based on conditions given
     #[arg(long, short, value_name = "KEY=VALUE")]
@@ -34,7 +34,7 @@ pub(crate) struct Ps {
     #[arg(long, short)]
     latest: bool,
     /// Do not truncate output
-    #[arg(long)]
+    #[arg(long, alias = "notruncate")]
     no_trunc: bool,
     /// Do not print headers
     #[arg(long)]

@@ -30,7 +30,7 @@ pub(crate) struct History {
     #[arg(long, short = 'H', num_args = 0..=1, default_missing_value = "true", value_parser = boolean)]
     human: Option<bool>,
     /// Do not truncate the output
-    #[arg(long)]
+    #[arg(long, alias = "notruncate")]
     no_trunc: bool,
     /// Display the numeric IDs only
     #[arg(long, short)]

@@ -9,6 +9,7 @@ mod doctor;
 mod event_document;
 mod events;
 mod info;
+mod migrate;
 mod prune;
 mod reset;
 mod unshare;
@@ -25,6 +26,7 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of::<doctor::Doctor>(),
     Entry::of::<events::Events>(),
     Entry::of::<info::Info>(),
+    Entry::of::<migrate::Migrate>(),
     Entry::of::<prune::Prune>(),
     Entry::of::<reset::Reset>(),
     Entry::of::<unshare::Unshare>(),
