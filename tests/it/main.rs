@@ -13,6 +13,7 @@
 mod architecture;
 mod artifacts;
 mod attach;
+mod callers;
 mod cdi;
 mod command_line;
 mod crash;

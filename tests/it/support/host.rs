@@ -37,6 +37,10 @@ pub(crate) enum Need {
     Registry,
     /// The programs skopeo, buildah and podman.
     Peers,
+    /// The program distrobox.
+    Distrobox,
+    /// The program podman-compose.
+    PodmanCompose,
     /// A root file system of Debian, as a tar.
     Debian,
     /// The program nginx.
@@ -45,7 +49,7 @@ pub(crate) enum Need {
     Packages,
 }
 
-const NEEDS: [(&str, Need); 15] = [
+const NEEDS: [(&str, Need); 17] = [
     ("userns", Need::Userns),
     ("fuse", Need::Fuse),
     ("overlay", Need::Overlay),
@@ -58,6 +62,8 @@ const NEEDS: [(&str, Need); 15] = [
     ("slirp4netns", Need::Slirp4netns),
     ("registry", Need::Registry),
     ("peers", Need::Peers),
+    ("distrobox", Need::Distrobox),
+    ("podman-compose", Need::PodmanCompose),
     ("debian", Need::Debian),
     ("nginx", Need::Nginx),
     ("packages", Need::Packages),
@@ -181,6 +187,9 @@ fn probe(need: Need) -> bool {
         Need::Peers => ["skopeo", "buildah", "podman"]
             .iter()
             .all(|program| works(program, &["--version"])),
+        Need::Distrobox => works("distrobox", &["--version"]),
+        // It asks podman.
+        Need::PodmanCompose => works("podman-compose", &["--help"]),
         Need::Debian => debian().is_some(),
         Need::Nginx => nginx().is_some_and(|nginx| works(&nginx, &["-v"])),
         Need::Packages => packages().is_some(),
@@ -201,6 +210,8 @@ fn explain(need: Need) -> &'static str {
         Need::Slirp4netns => "the program slirp4netns does not run",
         Need::Registry => "the program docker-registry does not run",
         Need::Peers => "skopeo, buildah or podman does not run",
+        Need::Distrobox => "the program distrobox does not run",
+        Need::PodmanCompose => "the program podman-compose does not run",
         Need::Nginx => "CORACLE_TEST_NGINX names no nginx that runs; tests/run finds one",
         Need::Packages => "CORACLE_TEST_PACKAGES names no packages; tests/run makes them",
         Need::Debian => "CORACLE_TEST_DEBIAN names no tar of a Debian; tests/run makes one",
