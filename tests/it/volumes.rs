@@ -470,3 +470,55 @@ fn a_dev_of_the_callers_is_left_as_it_is() {
         "echo x >/dev/null && test -c /dev/zero && ls /dev/pts && stat -c %a /dev/pts/ptmx";
     assert_eq!(run("/dev:/dev:rslave", script), "ptmx\n666");
 }
+
+#[test]
+fn a_part_of_an_image_is_mounted_and_no_link_leads_out_of_it() {
+    requires!("userns,overlay");
+    let sandbox = Sandbox::with_image();
+    let script = "mkdir -p /data/sub; echo part >/data/sub/file; ln -s /data/sub /inside; \
+                  ln -s ../../../../../etc /data/up; ln -s /proc/self/root /data/out";
+    sandbox.ok([
+        "run",
+        "--network=none",
+        "--name",
+        "made",
+        IMAGE,
+        "sh",
+        "-c",
+        script,
+    ]);
+    sandbox.ok(["commit", "-q", "made", "localhost/parts"]);
+    let part = |path: &str| format!("type=image,src=localhost/parts,dst=/part,subpath={path}");
+    for path in ["/data/sub", "data/sub", "./data/sub/", "inside"] {
+        let shown = with_mount(&sandbox, &part(path), "cat /part/file; touch /part/x");
+        let shown = shown.expect(1);
+        assert_eq!(shown.out(), "part", "{path}");
+        shown.says("Read-only file system");
+    }
+    let file = with_mount(&sandbox, &part("/data/sub/file"), "cat /part");
+    assert_eq!(file.expect(0).out(), "part", "a file on a file");
+    let writable = part("/data") + ",rw=true";
+    for _ in 0..2 {
+        let script = "test ! -e /part/new && echo new >/part/new && cat /part/new /part/sub/file";
+        let shown = with_mount(&sandbox, &writable, script);
+        assert_eq!(shown.expect(0).out(), "new\npart");
+    }
+    // The image's own /etc, however far up the link leads.
+    let up = with_mount(&sandbox, &part("data/up"), "ls /part/passwd /part/group");
+    assert_eq!(up.expect(0).out(), "/part/group\n/part/passwd");
+    with_mount(&sandbox, &part("data/out"), "ls /part").expect(125);
+    with_mount(&sandbox, &part("/data/nope"), "true")
+        .expect(125)
+        .says("mount image on /part: there is no /data/nope in it");
+    with_mount(&sandbox, &part("../etc"), "true")
+        .expect(125)
+        .says("subpath must be a path within the image");
+    let of = |name: &str| {
+        let mount = format!("type=image,src=localhost/parts,dst=/part,{name}=/data");
+        sandbox.ok(["create", "--name", name, "--mount", &mount, IMAGE, "true"]);
+        let format = "{{(index .Mounts 0).SubPath}} {{(index .Mounts 0).RW}}";
+        sandbox.ok(["container", "inspect", "--format", format, name])
+    };
+    assert_eq!(of("subpath"), "/data false");
+    assert_eq!(of("image-subpath"), "/data false");
+}

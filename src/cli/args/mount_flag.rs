@@ -32,6 +32,8 @@ pub(crate) enum MountFlagError {
     NoArtifact,
     #[error("subpath must be a relative path within the volume")]
     Subpath,
+    #[error("subpath must be a path within the image")]
+    SubpathOfImage,
     #[error("host directory cannot be empty: must provide an argument for option")]
     EmptySource,
     #[error("invalid container path \"{path}\", must be an absolute path")]
@@ -187,13 +189,15 @@ impl Mount {
             "subpath" | "volume-subpath" if self.kind == MountKind::Volume => {
                 self.take_subpath(name, value)
             }
-            "volume-driver" if matches!(value, Some("local")) => Ok(()),
-            "volume-opt" | "volume-label" | "volume-nocopy" | "subpath" | "volume-subpath" => {
-                Err(MountFlagError::WrongKind {
-                    name: name.to_owned(),
-                    kind: kind_name(self.kind),
-                })
+            "subpath" | "image-subpath" if self.kind == MountKind::Image => {
+                self.take_subpath(name, value)
             }
+            "volume-driver" if matches!(value, Some("local")) => Ok(()),
+            "volume-opt" | "volume-label" | "volume-nocopy" | "subpath" | "volume-subpath"
+            | "image-subpath" => Err(MountFlagError::WrongKind {
+                name: name.to_owned(),
+                kind: kind_name(self.kind),
+            }),
             _ => self.take_plain(name, token),
         }
     }
@@ -292,9 +296,17 @@ impl Mount {
     fn take_subpath(&mut self, name: &str, value: Option<&str>) -> Result<(), MountFlagError> {
         let value = required(name, value)?;
         let path = Path::new(value);
-        let is_inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        // An image has a root of its own.
+        let is_inside = |part| match part {
+            Component::Normal(_) | Component::CurDir => true,
+            Component::RootDir => self.kind == MountKind::Image,
+            Component::ParentDir | Component::Prefix(_) => false,
+        };
         if value.is_empty() || !path.components().all(is_inside) {
-            return Err(MountFlagError::Subpath);
+            return Err(match self.kind {
+                MountKind::Image => MountFlagError::SubpathOfImage,
+                _ => MountFlagError::Subpath,
+            });
         }
         self.volume_options.push(format!("subpath={value}"));
         Ok(())
@@ -448,6 +460,14 @@ mod tests {
             ("type=glob,src=/a/*,ro", "glob /a/*: ro"),
             ("source=/a/*,type=glob,dst=/b", "glob /a/*:/b "),
             ("type=devpts,dst=/dev/pts,uid=5", "devpts :/dev/pts uid=5"),
+            (
+                "type=image,src=i,dst=/b,subpath=/x,rw=true",
+                "image i:/b rw,subpath=/x",
+            ),
+            (
+                "type=image,src=i,dst=/b,image-subpath=x/y",
+                "image i:/b subpath=x/y",
+            ),
         ];
         for (text, want) in cases {
             assert_eq!(shown(text), Ok(want.to_owned()), "{text}");
@@ -494,6 +514,18 @@ mod tests {
             (
                 "type=bind,src=/a,dst=/b,relabel=x",
                 "relabel mount option must be 'private' or 'shared': invalid mount option",
+            ),
+            (
+                "type=image,src=i,dst=/b,subpath=/x/../y",
+                "subpath must be a path within the image",
+            ),
+            (
+                "type=volume,src=v,dst=/b,subpath=/x",
+                "subpath must be a relative path within the volume",
+            ),
+            (
+                "type=volume,src=v,dst=/b,image-subpath=x",
+                "\"image-subpath\" option not supported for \"volume\" mount types",
             ),
             (
                 "type=bind,src=/a,dst=/b,ro,rw",

@@ -157,7 +157,8 @@ impl Engine {
         let image = self.mounted_image(&mount.source)?;
         let layers = roots::read_only_layers(&image, self.dirs.places());
         let text = |layer: &PathBuf| layer.to_string_lossy().into_owned();
-        let mut options = mount.options.clone();
+        let asked = mount.options.iter().map(|option| part_of_image(option));
+        let mut options: Vec<String> = asked.collect();
         options.extend(
             layers
                 .iter()
@@ -381,8 +382,16 @@ fn shown(
     })
 }
 
-/// `subpath=PATH` of `--mount`: no link in it leads out of the volume.
+/// `subpath=PATH` of `--mount`: no link in it leads out of the volume or the image.
 const SUBPATH: &str = "subpath=";
+
+/// An option of an image's mount as the runtime knows it.
+fn part_of_image(option: &str) -> String {
+    match option.strip_prefix(SUBPATH) {
+        Some(path) => format!("{BENEATH}={}", path.trim_start_matches('/')),
+        None => option.to_owned(),
+    }
+}
 
 /// `volume-opt=KEY=VALUE` of `--mount`.
 const VOLUME_OPTION: &str = "volume-opt=";

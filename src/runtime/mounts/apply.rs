@@ -24,6 +24,14 @@ pub enum MountError {
     /// The host path does not exist.
     #[error("bind mount source {} does not exist", .0.display())]
     MissingSource(PathBuf),
+    /// A part of an image that it does not have.
+    #[error("mount image on {}: there is no {} in it", container_path.display(), beneath.display())]
+    NotInImage {
+        /// What was asked for.
+        beneath: PathBuf,
+        /// Where.
+        container_path: PathBuf,
+    },
     /// The ids of its files cannot be mapped.
     #[error(
         "the ids of {} cannot be mapped for {}: that takes the rights of root over its file \
@@ -182,7 +190,12 @@ pub fn apply(
                 )?;
                 Ok(mount)
             });
-            (mount.map_err(refused)?, TargetKind::Directory)
+            let mount = mount.map_err(refused)?;
+            let kind = match op.beneath {
+                Some(_) => kind_of(&mount).map_err(refused)?,
+                None => TargetKind::Directory,
+            };
+            (mount, kind)
         }
     };
     let links = match (links(&op.container_path), op.place_link) {
@@ -353,6 +366,17 @@ fn bind(
         TargetKind::File
     };
     Ok((mount, kind))
+}
+
+/// Whether a part of a file system is a directory.
+fn kind_of(mount: &OwnedFd) -> SysResult<TargetKind> {
+    let status = nix::sys::stat::fstat(mount).called(|| "fstat(mount)")?;
+    let is_directory = status.st_mode & libc_format_mask() == libc_directory();
+    Ok(if is_directory {
+        TargetKind::Directory
+    } else {
+        TargetKind::File
+    })
 }
 
 /// How the host keeps access times of its mounts is locked in a user namespace. That they are not

@@ -36,8 +36,8 @@ pub struct MountOp {
     pub source_link: LastLink,
     /// What a link in the mount's place stands for (`dest-nofollow`).
     pub place_link: LastLink,
-    /// What of a bind's source is meant, if not all of it: no link in it leads further than the
-    /// source (`x-coracle.beneath`).
+    /// What of a bind's source or of an image is meant, if not all of it: no link in it leads further
+    /// than the source (`x-coracle.beneath`).
     pub beneath: Option<PathBuf>,
     /// The name that a file is bound to where its place is a directory (`x-coracle.into`).
     pub into: Option<String>,
