@@ -74,6 +74,7 @@ mod users;
 mod verb_tests;
 pub mod volume;
 pub mod wait;
+pub mod web;
 
 use std::sync::OnceLock;
 

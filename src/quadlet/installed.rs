@@ -52,11 +52,20 @@ pub enum InstalledError {
         /// The name.
         name: String,
     },
-    /// It is to be fetched first.
-    #[error("{text} is no file here: download it and install that")]
-    Url {
-        /// As typed.
-        text: String,
+    /// It did not come.
+    #[error("{words}")]
+    Fetch {
+        /// Why not.
+        words: String,
+    },
+    /// An address of something that is no web server.
+    #[error("files come from paths, and from http:// and https:// addresses")]
+    Scheme,
+    /// An address without a name that a file could have.
+    #[error("its address and its server name no file: {name:?}")]
+    Name {
+        /// What they name.
+        name: String,
     },
     /// Its service runs.
     #[error("quadlet {name} is running and force is not set, refusing to remove")]
@@ -101,6 +110,9 @@ pub enum RunningService {
     /// It is stopped.
     Stop,
 }
+
+/// Gets the file at an address: its name, which may be anything, and what is in it; or why not.
+pub type Fetch<'f> = &'f dyn Fn(&str) -> Result<(String, Vec<u8>), String>;
 
 /// The quadlet files of a session.
 #[derive(Debug)]
@@ -198,18 +210,20 @@ impl Quadlets {
     }
 
     /// Installs `paths`: a quadlet file, or a directory of what belongs together; what follows it
-    /// comes along. The values are where they are, or why not.
+    /// comes along. `fetch` gets those that are addresses. The values are where they are, or why
+    /// not.
     pub fn install(
         &self,
         paths: &[String],
         existing: Existing,
+        fetch: Fetch<'_>,
     ) -> Vec<(String, Result<PathBuf, InstalledError>)> {
         let Some((first, rest)) = paths.split_first() else {
             return Vec::new();
         };
         let base = file_name(Path::new(first));
         let is_app = Path::new(first).is_dir();
-        let (list, mut all) = if is_app {
+        let (mut list, mut all) = if is_app {
             let inside = files(Path::new(first)).into_iter();
             let inside = inside.map(|path| path.to_string_lossy().into_owned());
             (format!(".{base}.app"), inside.collect())
@@ -221,16 +235,18 @@ impl Quadlets {
         for (index, text) in all.into_iter().enumerate() {
             let is_named = is_app || index > 0;
             let result = self
-                .install_one(&text, existing, is_named)
+                .install_one(&text, existing, is_named, fetch)
                 .and_then(|path| {
                     if is_named {
                         self.add_to_list(&list, &file_name(&path))?;
+                    } else {
+                        list = format!(".{}.asset", file_name(&path));
                     }
                     Ok(path)
                 });
             // Nothing comes along with what did not come.
             let ends = result.is_err() && !is_app && index == 0;
-            done.push((text, result));
+            done.push((without_user(&text), result));
             if ends {
                 break;
             }
@@ -243,17 +259,23 @@ impl Quadlets {
         text: &str,
         existing: Existing,
         may_be_any: bool,
+        fetch: Fetch<'_>,
     ) -> Result<PathBuf, InstalledError> {
-        if text.starts_with("http://") || text.starts_with("https://") {
-            let text = text.to_owned();
-            return Err(InstalledError::Url { text });
-        }
-        let path = Path::new(text);
-        let name = file_name(path);
+        let (name, fetched) = if is_address(text) {
+            let (name, bytes) = fetch(text).map_err(|words| InstalledError::Fetch { words })?;
+            (plain_name(name)?, Some(bytes))
+        } else if is_other_address(text) {
+            return Err(InstalledError::Scheme);
+        } else {
+            (file_name(Path::new(text)), None)
+        };
         if !may_be_any {
             kind_of(&name)?;
         }
-        let content = fs::read(path).map_err(failed("read", path))?;
+        let content = match fetched {
+            Some(bytes) => bytes,
+            None => fs::read(text).map_err(failed("read", Path::new(text)))?,
+        };
         let target = self.directory.join(&name);
         fs::create_dir_all(&self.directory).map_err(failed("make", &self.directory))?;
         let mut options = fs::OpenOptions::new();
@@ -416,6 +438,44 @@ fn kind_of(name: &str) -> Result<Kind, InstalledError> {
     })
 }
 
+fn is_address(text: &str) -> bool {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| {
+        scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
+    })
+}
+
+/// Whether a text that is no file was meant as an address.
+fn is_other_address(text: &str) -> bool {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    let letters = |scheme: &str| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    scheme.is_some_and(|scheme| !scheme.is_empty() && letters(scheme)) && !Path::new(text).exists()
+}
+
+/// An address without the name and the password that may stand before its host.
+fn without_user(text: &str) -> String {
+    let scheme_end = text.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = text.split_at(scheme_end);
+    let host_end = rest.find('/').unwrap_or(rest.len());
+    match rest[..host_end].rfind('@') {
+        Some(at) if is_address(text) => format!("{scheme}{}", &rest[at + 1..]),
+        Some(_) | None => text.to_owned(),
+    }
+}
+
+/// Security: the name of a file that comes from elsewhere is put into a directory and into lists of
+/// lines.
+fn plain_name(name: String) -> Result<String, InstalledError> {
+    let is_plain = !name.is_empty()
+        && !name.starts_with('.')
+        && !name.contains(|letter: char| letter == '/' || letter.is_control());
+    if is_plain {
+        Ok(name)
+    } else {
+        Err(InstalledError::Name { name })
+    }
+}
+
 fn file_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
@@ -473,12 +533,16 @@ mod tests {
         let paths = names
             .iter()
             .map(|name| root.join(name).display().to_string());
-        let done = quadlets.install(&paths.collect::<Vec<_>>(), Existing::Keep);
-        let shown = |(_, result): (String, Result<PathBuf, InstalledError>)| match result {
+        let none = |_: &str| Err("nothing is fetched here".to_owned());
+        let done = quadlets.install(&paths.collect::<Vec<_>>(), Existing::Keep, &none);
+        done.into_iter().map(shown).collect()
+    }
+
+    fn shown((_, result): (String, Result<PathBuf, InstalledError>)) -> String {
+        match result {
             Ok(path) => file_name(&path),
             Err(error) => error.to_string(),
-        };
-        done.into_iter().map(shown).collect()
+        }
     }
 
     fn remove(quadlets: &Quadlets, names: &[&str]) -> Vec<String> {
@@ -540,6 +604,61 @@ mod tests {
         let missing = "could not locate quadlet \"x.pod\" in any supported quadlet directory";
         assert_eq!(remove(&quadlets, &["c.pod", "x.pod"]), ["c.pod", missing]);
         assert_eq!(left(&quadlets), 1);
+    }
+
+    #[test]
+    fn a_file_is_fetched_under_a_plain_name() {
+        let (root, quadlets) = places();
+        let fetch = |url: &str| match url.rsplit_once('=') {
+            Some((_, "gone")) => Err("not found".to_owned()),
+            Some((_, name)) => Ok((name.to_owned(), b"[Container]\nImage=i\n".to_vec())),
+            None => Ok((String::new(), Vec::new())),
+        };
+        let install = |urls: &[&str]| -> Vec<String> {
+            let urls: Vec<String> = urls.iter().map(|url| (*url).to_owned()).collect();
+            let done = quadlets.install(&urls, Existing::Keep, &fetch);
+            done.into_iter().map(shown).collect()
+        };
+        assert_eq!(
+            install(&["https://x/?f=w.container", "http://x/?f=w.conf"]),
+            ["w.container", "w.conf"]
+        );
+        let list = quadlets.directory.join(".w.container.asset");
+        assert_eq!(fs::read_to_string(list).unwrap(), "w.conf\n");
+        assert_eq!(
+            quadlets.text("w.container").unwrap(),
+            b"[Container]\nImage=i\n"
+        );
+        assert_eq!(install(&["HTTP://x/?f=gone"]), ["not found"]);
+        let refused = install(&["ftp://x/w.container"]);
+        assert!(
+            refused[0].starts_with("files come from paths"),
+            "{refused:?}"
+        );
+        let refused = install(&["http://x/?f=w.txt"]);
+        assert_eq!(refused, ["\".txt\" is not a supported Quadlet file type"]);
+        for name in [
+            "../up.container",
+            ".w.container.asset",
+            "a\nb.container",
+            "",
+        ] {
+            let refused = install(&[&format!("http://x/?f={name}")]);
+            assert!(refused[0].contains("name no file"), "{name:?}: {refused:?}");
+        }
+        assert!(!root.path().join("up.container").exists());
+    }
+
+    #[test]
+    fn nobody_sees_a_password() {
+        for (typed, told) in [
+            ("https://ana:secret@x/a@b.pod", "https://x/a@b.pod"),
+            ("https://x/a@b.pod", "https://x/a@b.pod"),
+            ("/home/a@b/c.pod", "/home/a@b/c.pod"),
+            ("http://a@b@c", "http://c"),
+        ] {
+            assert_eq!(without_user(typed), told);
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ mod words;
 
 pub use convert::{ConvertError, Converted, Database, Host, Links, Session, convert};
 pub use generator::{main, program};
-pub use installed::{Existing, Installed, InstalledError, Quadlets, RunningService};
+pub use installed::{Existing, Fetch, Installed, InstalledError, Quadlets, RunningService};
 pub use kind::Kind;
 pub use service::{OtherUnits, RESTARTS, Service, ServiceKind, as_it_is};
 pub use unit::{Unit, UnitError};

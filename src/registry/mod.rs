@@ -28,7 +28,7 @@ pub use crate::config::credentials::{Credentials, Secret};
 pub use crate::config::registries::Trust;
 pub use blob::BlobReader;
 pub use client::{DOCUMENT_MAX, Fetched, Registry};
-pub use download::download;
+pub use download::{WebFile, download, download_small};
 pub use endpoint::Endpoint;
 pub use error::RegistryError;
 pub use growing::{Growing, Maker, growing};

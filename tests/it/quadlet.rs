@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::os::unix::fs::symlink;
 
 use crate::support::process::{Call, Outcome};
@@ -260,4 +262,90 @@ fn quadlet_files_are_installed_listed_and_removed() {
         .expect(125)
         .says("could not locate quadlet");
     call(&["rm", "-i", "web.container"]).expect(0);
+}
+
+/// A web server with one quadlet file, a page that never ends, and nothing else.
+fn web_server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).unwrap();
+            let request = String::from_utf8_lossy(&request[..length]).into_owned();
+            let (head, body) = match request.split(' ').nth(1).unwrap_or_default() {
+                "/web.container" | "/evil?x" | "/?x" => {
+                    ("200 OK", "[Container]\nImage=i\n".to_owned())
+                }
+                "/download?id=7" => (
+                    "200 OK\r\nContent-Disposition: attachment; filename=\"named.volume\"",
+                    "[Volume]\n".to_owned(),
+                ),
+                "/moved.volume" => ("302 Found\r\nLocation: /download?id=7", String::new()),
+                "/long.container" => ("200 OK", "#".repeat((1 << 20) + 1)),
+                "/page.html" => ("200 OK", "hello\n".to_owned()),
+                _ => ("404 Not Found", "no".to_owned()),
+            };
+            let length = body.len();
+            // A client that has read enough hangs up.
+            let head = format!("HTTP/1.1 {head}\r\nContent-Length: {length}\r\n");
+            let answer = format!("{head}Connection: close\r\n\r\n{body}");
+            stream.write_all(answer.as_bytes()).ok();
+        }
+    });
+    address.to_string()
+}
+
+#[test]
+fn quadlet_files_are_installed_from_the_web() {
+    if nix::unistd::getuid().is_root() {
+        // Root's are in /etc.
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let server = web_server();
+    let place = sandbox.shown("config/containers/systemd");
+    let call = |words: &[&str]| {
+        let call = sandbox.call([&["quadlet"], words].concat());
+        call.env("XDG_CONFIG_HOME", sandbox.shown("config"))
+            .env("QUADLET_UNIT_DIRS", &place)
+            .env("PATH", "/nowhere")
+            .run()
+    };
+    let url = |path: &str| format!("http://ana:secret@{server}{path}");
+    let installed = call(&["install", &url("/web.container"), &url("/page.html")]).expect(0);
+    assert_eq!(
+        installed.out(),
+        format!("{place}/web.container\n{place}/page.html")
+    );
+    let text = call(&["print", "web.container"]).expect(0);
+    assert_eq!(text.out(), "[Container]\nImage=i");
+    let listed = fs::read_to_string(sandbox.path("config/containers/systemd/.web.container.asset"));
+    assert_eq!(listed.unwrap(), "page.html\n");
+    let named = call(&["install", &url("/download?id=7")]).expect(0);
+    assert_eq!(named.out(), format!("{place}/named.volume"));
+    let named = call(&["install", "--replace", &url("/moved.volume")]).expect(0);
+    assert_eq!(named.out(), format!("{place}/named.volume"));
+    for (path, words) in [
+        ("/web.container", "already exists, refusing to overwrite"),
+        ("/gone.container", "/gone.container: "),
+        ("/long.container", "is too long: more than 1048576 bytes"),
+        ("/evil?x", "\"\" is not a supported Quadlet file type"),
+        ("/?x", "its address and its server name no file"),
+    ] {
+        let refused = call(&["install", &url(path)]).expect(125);
+        assert!(!refused.err().contains("secret"), "{}", refused.err());
+        refused.says(words);
+    }
+    let refused = call(&["install", "ftp://x/web.container"]).expect(125);
+    assert!(!refused.err().contains("systemd"), "nothing is new to it");
+    refused.says("files come from paths, and from http:// and https:// addresses");
+    assert_eq!(
+        call(&["rm", "web.container", "named.volume"])
+            .expect(0)
+            .out(),
+        "web.container\nnamed.volume"
+    );
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 0);
 }

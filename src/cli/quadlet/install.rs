@@ -3,6 +3,7 @@
 
 use crate::cli::args::boolean;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::engine::web;
 use crate::quadlet::{Existing, Quadlets};
 
 /// Flags of `quadlet install`.
@@ -14,18 +15,19 @@ pub(crate) struct Install {
     /// Replace files of the same name
     #[arg(long, short)]
     replace: bool,
-    /// A quadlet file or a directory with such, and files that come along
-    #[arg(value_name = "PATH", required = true)]
+    /// A quadlet file, its URL or a directory with such, and files that come along
+    #[arg(value_name = "PATH|URL", required = true)]
     paths: Vec<String>,
 }
 
 impl Subcommand for Install {
     const PATHS: &'static [&'static str] = &["quadlet install"];
     const ABOUT: &'static str =
-        "Install a quadlet file, or a directory of files that belong together";
+        "Install a quadlet file from a path or a URL, or a directory of files that belong together";
     const EXAMPLES: &'static [&'static str] = &[
         "quadlet install web.container",
         "quadlet install --replace web.container web.conf",
+        "quadlet install https://example.com/web.container",
     ];
 
     fn run(self, context: &Context) -> CommandResult {
@@ -36,19 +38,30 @@ impl Subcommand for Install {
         };
         let quadlets = Quadlets::of_process();
         let mut failures = Vec::new();
-        for (typed, result) in quadlets.install(&self.paths, existing) {
+        let mut installed = 0;
+        for (typed, result) in quadlets.install(&self.paths, existing, &fetch) {
             match result {
-                Ok(path) => context.ui.line(path.display())?,
+                Ok(path) => {
+                    installed += 1;
+                    context.ui.line(path.display())?;
+                }
                 Err(error) => failures.push(Failure::tool(format_args!(
                     "quadlet {typed:?} failed to install: {error}"
                 ))),
             }
         }
-        super::reload(context, &quadlets, self.reload_systemd);
+        if installed > 0 {
+            super::reload(context, &quadlets, self.reload_systemd);
+        }
         super::end(
             context,
             failures,
             "errors occurred installing some Quadlets",
         )
     }
+}
+
+fn fetch(url: &str) -> Result<(String, Vec<u8>), String> {
+    let file = web::small_file(url).map_err(|error| error.to_string())?;
+    Ok((file.name, file.bytes))
 }

@@ -10,11 +10,6 @@ use crate::registry::{self, Patience};
 use crate::runtime::userns::{chain, run_apart};
 use crate::storage::unnamed_file;
 
-/// Whether a path as typed is a URL of a web server.
-pub(super) fn is_url(text: &str) -> bool {
-    text.starts_with("http://") || text.starts_with("https://")
-}
-
 impl Engine {
     /// What `url` leads to, from its beginning.
     ///

@@ -10,9 +10,9 @@ use jiff::Timestamp;
 
 use super::changes;
 use super::commit::ImageFormat;
-use super::download::is_url;
 use super::error::{ImageError, go_reason};
 use crate::engine::Engine;
+use crate::engine::web::is_url;
 use crate::oci::{ContainerConfig, Digest, History, ImageConfiguration, Platform, RootFs};
 use crate::state::events::{Action, Event};
 use crate::storage::{Expected, LayerRecord, NewImage};

@@ -5,12 +5,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::archived::Load;
-use super::download::is_url;
 use super::error::{ImageError, go_reason};
 use super::progress::TransferReport;
 use super::pull::PullFailure;
 use super::save::ArchiveEvent;
 use crate::config::policy::Policy;
+use crate::engine::web::is_url;
 use crate::engine::{Dialect, Engine};
 use crate::oci::{Digest, Reference};
 use crate::runtime::userns::chain;
