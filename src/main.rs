@@ -17,10 +17,7 @@ static HEAP: coracle::sys::heap::Heap = coracle::sys::heap::Heap;
 /// Roles of the binary that no help shows, by their name in `argv[1]`.
 const ROLES: &[(&str, Role)] = &[
     ("overlay-fuse", coracle::overlay_fuse::command_line::main),
-    (
-        coracle::network::helper::ROLE,
-        coracle::network::helper::main,
-    ),
+    (coracle::network::helper::ROLE, network_helper),
     (coracle::quadlet::ROLE, coracle::quadlet::main),
 ];
 
@@ -43,6 +40,15 @@ fn main() -> ExitCode {
     }
     coracle::sys::memory::bring_in_stack();
     coracle::cli::main(&argv)
+}
+
+/// The network helper, which may live in the holder longer than any container.
+fn network_helper(argv: &[OsString]) -> ExitCode {
+    let directory = argv.get(2).map(Path::new);
+    if let Some(run_root) = directory.and_then(Path::parent) {
+        coracle::runtime::holder::dwell(run_root);
+    }
+    coracle::network::helper::main(argv)
 }
 
 /// The server of a container's FUSE root, in a process that the monitor forked for it.

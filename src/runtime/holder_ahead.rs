@@ -8,10 +8,10 @@ use std::path::Path;
 
 use nix::sched::{CloneFlags, setns};
 
+use super::holder::{self, Holder};
 use super::idmap::{HolderMap, Reach};
-use super::userns::{
-    Entered, NamespaceInTheMaking, UsernsError, enter_holder, find_holder, open_of, publish_holder,
-};
+use super::userns::{Entered, NamespaceInTheMaking, UsernsError, enter_holder};
+use crate::sys::Called;
 use crate::sys::channel::Channel;
 
 /// A holder that was found, or that is being made.
@@ -22,8 +22,8 @@ pub struct HolderAhead {
 
 #[derive(Debug)]
 enum Way {
-    /// It lives; the descriptor keeps it alive.
-    Found(OwnedFd),
+    /// It lives.
+    Found(Holder),
     /// It comes over the line from whoever has its [`Delivery`].
     Awaited {
         line: Channel,
@@ -38,8 +38,8 @@ impl HolderAhead {
     ///
     /// The caller must be single-threaded.
     pub fn begin(map: &HolderMap, run_root: &Path) -> Self {
-        let way = match (find_holder(map, run_root), map.reach) {
-            (Some(namespace), _) => Way::Found(namespace),
+        let way = match (holder::find(map, run_root), map.reach) {
+            (Some(holder), _) => Way::Found(holder),
             (None, Reach::Ranges) => Delivery::begin(map).unwrap_or(Way::Later),
             (None, Reach::Single | Reach::All) => Way::Later,
         };
@@ -62,8 +62,7 @@ impl HolderAhead {
     /// The holder that the process `monitor` lives in; nothing when it cannot be had. Whoever joins
     /// a container must be in the same one: of two first commands at once each makes its own.
     pub fn of_monitor(monitor: i32) -> Option<Self> {
-        let namespace = open_of(monitor).ok()?;
-        let way = Way::Found(namespace);
+        let way = Way::Found(Holder::of(monitor)?);
         Some(Self { way })
     }
 
@@ -74,18 +73,20 @@ impl HolderAhead {
     ///
     /// As [`enter_holder`].
     pub fn enter(&mut self, map: &HolderMap, run_root: &Path) -> Result<Entered, UsernsError> {
-        let join = |namespace: &OwnedFd| setns(namespace, CloneFlags::CLONE_NEWUSER).is_ok();
         match std::mem::replace(&mut self.way, Way::Later) {
-            Way::Found(namespace) if join(&namespace) => Ok(Entered::Joined),
+            Way::Found(holder) if holder.join(run_root) => Ok(Entered::Joined),
             Way::Awaited { line, .. } => {
                 let made = line.receive().ok().and_then(|message| message.fd);
-                match made {
-                    Some(namespace) if join(&namespace) => {
-                        publish_holder(map, run_root);
-                        Ok(Entered::Made)
-                    }
+                let join = |made: OwnedFd| {
+                    setns(made, CloneFlags::CLONE_NEWUSER).called(|| "setns(CLONE_NEWUSER)")
+                };
+                let entered = made.map(|made| {
+                    holder::enter_or_make(map, run_root, || join(made).map_err(Into::into))
+                });
+                match entered {
+                    Some(Ok(entered)) => Ok(entered),
                     // Whatever went wrong there goes wrong again here, and is told.
-                    Some(_) | None => enter_holder(map, run_root),
+                    Some(Err(_)) | None => enter_holder(map, run_root),
                 }
             }
             Way::Found(_) | Way::Later => enter_holder(map, run_root),
@@ -95,7 +96,7 @@ impl HolderAhead {
     /// The descriptor that must stay open until the holder is entered.
     pub fn descriptor(&self) -> Option<i32> {
         match &self.way {
-            Way::Found(namespace) => Some(namespace.as_raw_fd()),
+            Way::Found(holder) => Some(holder.namespace.as_raw_fd()),
             Way::Awaited { line, .. } => Some(line.as_fd().as_raw_fd()),
             Way::Later => None,
         }

@@ -6,6 +6,7 @@ pub mod devices;
 pub mod entrance;
 pub mod exec;
 pub mod handshake;
+pub mod holder;
 pub mod holder_ahead;
 pub mod hooks;
 pub mod hybrid;

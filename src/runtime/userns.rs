@@ -2,15 +2,14 @@
 //! The holder: one user namespace per user that carries the id map.
 //!
 //! It is made by the first command that needs it and lives exactly as long as some process of
-//! ours lives in it: there is no pause process. Its file handle stands in `<run root>/holder`, so
-//! a later command joins it without a setuid helper. Every container's namespace is a child of it.
+//! ours lives in it: there is no pause process. A later command finds it (see `holder`) and joins
+//! it without a setuid helper. Every container's namespace is a child of it.
 
 use std::ffi::CString;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns, unshare};
@@ -18,10 +17,10 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
 use serde::{Deserialize, Serialize};
 
+use super::holder;
 use super::idmap::{HolderMap, IdMaps, Reach};
 use super::subid::find_helper;
 use crate::sys::beside::{Bystander, ProgramBeside};
-use crate::sys::namespace::NamespaceHandle;
 use crate::sys::process::{CloneRequest, Forked, clone3, exit_now};
 use crate::sys::schedule::place_elsewhere;
 use crate::sys::{Called, Ignored, SysError, SysResult};
@@ -77,48 +76,13 @@ pub enum Entered {
 ///
 /// See [`UsernsError`]; the process must end then, since it may be half way.
 pub fn enter_holder(map: &HolderMap, run_root: &Path) -> Result<Entered, UsernsError> {
-    if let Some(namespace) = find_holder(map, run_root)
-        && setns(&namespace, CloneFlags::CLONE_NEWUSER).is_ok()
-    {
+    if holder::find(map, run_root).is_some_and(|holder| holder.join(run_root)) {
         return Ok(Entered::Joined);
     }
-    make_namespace(map)?;
-    publish_holder(map, run_root);
-    Ok(Entered::Made)
+    holder::enter_or_make(map, run_root, || make_namespace(map))
 }
 
-fn holder_file(run_root: &Path) -> PathBuf {
-    run_root.join("holder")
-}
-
-/// The holder whose handle was published, if it lives and has the map that is wanted now.
-pub(super) fn find_holder(map: &HolderMap, run_root: &Path) -> Option<OwnedFd> {
-    let text = fs::read_to_string(holder_file(run_root)).ok()?;
-    let (handle, fingerprint) = text.trim_end().split_once('\n')?;
-    if fingerprint != map.fingerprint() {
-        return None;
-    }
-    NamespaceHandle::from_text(handle)?.open().ok()
-}
-
-/// Leaves the handle where later commands look. A failure costs them a new holder, nothing else.
-/// A directory that others may enter gets none: who makes it a run root closes it only while it is
-/// empty.
-pub(super) fn publish_holder(map: &HolderMap, run_root: &Path) {
-    let publish = || -> std::io::Result<()> {
-        if fs::metadata(run_root)?.mode() & 0o077 != 0 {
-            return Ok(());
-        }
-        let handle = NamespaceHandle::of(open_own()?.as_fd())?;
-        let unfinished = run_root.join(format!("holder.{}", std::process::id()));
-        let mut file = fs::File::create(&unfinished)?;
-        writeln!(file, "{}\n{}", handle.to_text(), map.fingerprint())?;
-        fs::rename(&unfinished, holder_file(run_root))
-    };
-    drop(publish());
-}
-
-pub(super) fn make_namespace(map: &HolderMap) -> Result<(), UsernsError> {
+fn make_namespace(map: &HolderMap) -> Result<(), UsernsError> {
     match map.reach {
         Reach::Single => {
             unshare(CloneFlags::CLONE_NEWUSER)

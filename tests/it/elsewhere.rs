@@ -2,8 +2,11 @@
 //! Places that are not a user's login on a plain machine: inside of other containers, sessions
 //! without a run directory. coracle works there, or names what is missing.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+
 use crate::support::process::Call;
-use crate::support::sandbox::{Tool, program, tool};
+use crate::support::sandbox::{IMAGE, Tool, program, tool};
 use crate::support::{Outcome, Sandbox, requires};
 
 /// Imports the small image and runs a container with it, below the current directory.
@@ -127,4 +130,72 @@ fn a_store_that_cannot_note_owners_is_named_with_its_cure() {
     let count = |words: &str| outcome.stderr.matches(words).count();
     let told = (count("keeps no extended attributes"), count("graphroot"));
     assert_eq!(told, (3, 3), "{}", outcome.stderr);
+}
+
+/// As on kernels before Linux 6.18, whose namespaces have no file handles.
+#[test]
+fn the_users_namespace_is_found_by_those_who_live_in_it() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    if tool() != Tool::Coracle {
+        return;
+    }
+    sandbox.ok(["network", "create", "front"]);
+    sandbox.ok([
+        "run",
+        "-d",
+        "--name",
+        "first",
+        "--network",
+        "front",
+        IMAGE,
+        "sleep",
+        "1000",
+    ]);
+    let monitor = sandbox.ok(["inspect", "--format", "{{.State.ConmonPid}}", "first"]);
+    let namespace = |process: &str| {
+        let path = format!("/proc/{process}/ns/user");
+        fs::metadata(path).expect("a process of this user").ino()
+    };
+    let holder = namespace(&monitor);
+    let run_root = sandbox.path("r");
+    let found_by = fs::read_to_string(run_root.join("holder")).unwrap();
+    let map = found_by.split_once('\n').unwrap().1;
+    sandbox.file("r/holder", &format!("inode:{holder}\n{map}"));
+    fs::create_dir(run_root.join("holders")).unwrap();
+    sandbox.file(&format!("r/holders/{monitor}"), "");
+    // Somebody who has ended, and somebody who lives elsewhere.
+    let elsewhere = std::process::id().to_string();
+    for stranger in ["999999999", &elsewhere] {
+        sandbox.file(&format!("r/holders/{stranger}"), "");
+    }
+    sandbox.ok([
+        "run",
+        "-d",
+        "--name",
+        "second",
+        "--network",
+        "front",
+        IMAGE,
+        "sleep",
+        "1000",
+    ]);
+    let second = sandbox.ok(["inspect", "--format", "{{.State.ConmonPid}}", "second"]);
+    assert_eq!(namespace(&second), holder);
+    assert!(run_root.join("holders").join(&second).exists());
+    assert!(!run_root.join("holders").join(&elsewhere).exists());
+    // Without the first one they are still found.
+    sandbox.ok(["rm", "-f", "-t", "0", "first"]);
+    let name = ["exec", "second", "hostname"];
+    assert_eq!(sandbox.ok(name).len(), 12);
+    let asked = [
+        "run",
+        "--rm",
+        "--network",
+        "front",
+        IMAGE,
+        "nslookup",
+        "second",
+    ];
+    sandbox.ok(asked);
 }

@@ -529,3 +529,17 @@ fn a_container_whose_root_is_another_id_is_connected_whenever_it_starts() {
         assert_eq!(links, "eth0\nlo");
     }
 }
+
+#[test]
+fn several_first_containers_at_once_share_their_network() {
+    requires!("userns");
+    let command = ["run", "--rm", "--network", "front", IMAGE, "true"];
+    for _ in 0..3 {
+        let sandbox = Sandbox::with_image();
+        sandbox.ok(["network", "create", "front"]);
+        let running: Vec<_> = (0..4).map(|_| sandbox.call(command).spawn()).collect();
+        for one in running {
+            one.finish().expect(0);
+        }
+    }
+}

@@ -237,7 +237,11 @@ pub(super) fn host(dirs: &Dirs, log_driver: String) -> Host {
         cpu_utilization: cpu_usage(&fs::read_to_string("/proc/stat").unwrap_or_default()),
         database_backend: "files",
         distribution: distribution(),
-        event_logger: "none",
+        event_logger: if dirs.events.is_none() {
+            "none"
+        } else {
+            "file"
+        },
         hostname: first_line("/proc/sys/kernel/hostname"),
         id_mappings: id_mappings(),
         kernel: kernel::release(),
@@ -248,13 +252,13 @@ pub(super) fn host(dirs: &Dirs, log_driver: String) -> Host {
         network_backend: "netavark",
         network_backend_info: NetworkInfo {
             backend: "netavark",
-            version: format!("coracle {VERSION} (no bridges yet)"),
+            version: format!("coracle {VERSION}"),
             package: format!("coracle {VERSION}"),
             path: own.clone(),
             dns: Packaged {
-                package: "none yet".to_owned(),
-                path: String::new(),
-                version: String::new(),
+                package: format!("coracle {VERSION} (its network helper answers)"),
+                path: own.clone(),
+                version: format!("coracle {VERSION}"),
             },
         },
         oci_runtime: Runtime {

@@ -53,7 +53,10 @@ pub enum HelperError {
     )]
     NoSuccession,
     /// This host lacks what it needs.
-    #[error("no native networking on this host: {words}")]
+    #[error(
+        "no native networking on this host: {words}; `coracle doctor` says what mends it, and \
+         --network pasta, slirp4netns, host or none do without"
+    )]
     Unsupported {
         /// What.
         words: String,

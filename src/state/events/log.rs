@@ -51,6 +51,11 @@ impl EventLog {
         }
     }
 
+    /// Whether no events are kept.
+    pub fn is_none(&self) -> bool {
+        self.path.is_none()
+    }
+
     /// Events are kept in `path`, which is shortened at `bytes_max`; 0 is no limit.
     pub fn at(path: PathBuf, bytes_max: u64) -> Self {
         Self {

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The holder found again: by its file handle, which stands in `<run root>/holder`. Kernels before
+//! Linux 6.18 have none for namespaces; there the file has the holder's inode number, and each
+//! process that enters the holder leaves its own number in `<run root>/holders`, so that any that
+//! is still there can be followed.
+//!
+//! Whoever makes a holder does it in turn: containers of two holders cannot share the network
+//! helper, which has rights in one of them only.
+
+use std::fs;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::Path;
+
+use nix::fcntl::{Flock, FlockArg};
+use nix::sched::{CloneFlags, setns};
+use nix::sys::stat::fstat;
+
+use super::idmap::HolderMap;
+use super::userns::{Entered, UsernsError, open_of, open_own};
+use crate::sys::namespace::NamespaceHandle;
+
+/// The file, the directory of those who live in the holder, and the lock.
+const FILE: &str = "holder";
+const DWELLERS: &str = "holders";
+const LOCK: &str = "holder.lock";
+
+/// What stands before the inode number.
+const INODE: &str = "inode:";
+
+/// What a holder is found by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Mark {
+    Handle(NamespaceHandle),
+    Inode(u64),
+}
+
+impl Mark {
+    fn of_own() -> std::io::Result<Self> {
+        let own = open_own()?;
+        // A handle that cannot be opened again is of no use.
+        let handle = NamespaceHandle::of(own.as_fd()).ok();
+        let handle = handle.filter(|handle| handle.open().is_ok());
+        Ok(match handle {
+            Some(handle) => Self::Handle(handle),
+            None => Self::Inode(fstat(&own)?.st_ino),
+        })
+    }
+
+    fn to_text(&self) -> String {
+        match self {
+            Self::Handle(handle) => handle.to_text(),
+            Self::Inode(number) => format!("{INODE}{number}"),
+        }
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        match text.strip_prefix(INODE) {
+            Some(number) => number.parse().ok().map(Self::Inode),
+            None => NamespaceHandle::from_text(text).map(Self::Handle),
+        }
+    }
+}
+
+/// A holder that lives; the descriptor keeps it alive.
+#[derive(Debug)]
+pub(super) struct Holder {
+    pub(super) namespace: OwnedFd,
+    /// Whether those who enter it must say so.
+    census: Census,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Census {
+    Needless,
+    PerhapsNeeded,
+}
+
+impl Holder {
+    /// The one that the process `dweller` lives in.
+    pub(super) fn of(dweller: i32) -> Option<Self> {
+        let namespace = open_of(dweller).ok()?;
+        let census = Census::PerhapsNeeded;
+        Some(Self { namespace, census })
+    }
+
+    /// Moves this single-threaded process into it; whether that was possible.
+    pub(super) fn join(&self, run_root: &Path) -> bool {
+        if setns(&self.namespace, CloneFlags::CLONE_NEWUSER).is_err() {
+            return false;
+        }
+        if self.census == Census::PerhapsNeeded {
+            dwell(run_root);
+        }
+        true
+    }
+}
+
+/// The holder that was published, if it lives and has the map that is wanted now.
+pub(super) fn find(map: &HolderMap, run_root: &Path) -> Option<Holder> {
+    let text = fs::read_to_string(run_root.join(FILE)).ok()?;
+    let (mark, fingerprint) = text.trim_end().split_once('\n')?;
+    if fingerprint != map.fingerprint() {
+        return None;
+    }
+    match Mark::from_text(mark)? {
+        Mark::Handle(handle) => Some(Holder {
+            namespace: handle.open().ok()?,
+            census: Census::Needless,
+        }),
+        Mark::Inode(number) => follow(&run_root.join(DWELLERS), number),
+    }
+}
+
+/// The namespace with this inode number, by one of those who live in it; the words of those who do
+/// not any more are removed.
+fn follow(dwellers: &Path, number: u64) -> Option<Holder> {
+    let mut found = None;
+    for entry in fs::read_dir(dwellers).ok()?.flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.parse().ok());
+        let holder = process
+            .and_then(Holder::of)
+            .filter(|holder| fstat(&holder.namespace).is_ok_and(|stat| stat.st_ino == number));
+        if holder.is_none() {
+            drop(fs::remove_file(entry.path()));
+        }
+        found = found.or(holder);
+    }
+    found
+}
+
+/// Says that this process lives in the holder, where it can be found by nothing else.
+pub fn dwell(run_root: &Path) {
+    let text = fs::read_to_string(run_root.join(FILE)).unwrap_or_default();
+    if !text.starts_with(INODE) {
+        return;
+    }
+    let dwellers = run_root.join(DWELLERS);
+    drop(fs::DirBuilder::new().mode(0o700).create(&dwellers));
+    // Without it later commands may make a holder of their own.
+    drop(fs::File::create(
+        dwellers.join(std::process::id().to_string()),
+    ));
+}
+
+/// Enters the holder that somebody has made meanwhile, or the new one that `make` enters.
+///
+/// # Errors
+///
+/// What `make` says.
+pub(super) fn enter_or_make(
+    map: &HolderMap,
+    run_root: &Path,
+    make: impl FnOnce() -> Result<(), UsernsError>,
+) -> Result<Entered, UsernsError> {
+    let _turn = turn(run_root);
+    if find(map, run_root).is_some_and(|holder| holder.join(run_root)) {
+        return Ok(Entered::Joined);
+    }
+    make()?;
+    publish(map, run_root);
+    Ok(Entered::Made)
+}
+
+/// The right to make a holder, until it is dropped. A run root that cannot be written is nobody's.
+fn turn(run_root: &Path) -> Option<Flock<fs::File>> {
+    let file = fs::File::create(run_root.join(LOCK)).ok()?;
+    Flock::lock(file, FlockArg::LockExclusive).ok()
+}
+
+/// Leaves word of the holder that this process lives in where later commands look. A failure costs
+/// them a new holder. A directory that others may enter gets none: who makes it a run root closes
+/// it only while it is empty.
+fn publish(map: &HolderMap, run_root: &Path) {
+    let publish = || -> std::io::Result<()> {
+        if fs::metadata(run_root)?.mode() & 0o077 != 0 {
+            return Ok(());
+        }
+        let mark = Mark::of_own()?;
+        let unfinished = run_root.join(format!("{FILE}.{}", std::process::id()));
+        let mut file = fs::File::create(&unfinished)?;
+        writeln!(file, "{}\n{}", mark.to_text(), map.fingerprint())?;
+        fs::rename(&unfinished, run_root.join(FILE))?;
+        dwell(run_root);
+        Ok(())
+    };
+    drop(publish());
+}
