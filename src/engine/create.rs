@@ -18,7 +18,7 @@ use super::pod::Membership;
 use super::remove::{RemoveOptions, Running};
 use super::selection::{Missing, Scope, Selection};
 use super::signal;
-use super::spec::SecurityOptions;
+use super::spec::{SecurityOptions, systemd};
 use super::{Dialect, Engine, Report};
 use crate::config::ConfigError;
 use crate::config::containers_conf::ContainersConf;
@@ -221,11 +221,11 @@ impl Engine {
             return Err(CreateError::NoCommand);
         }
         let defaults = &image.config;
-        let stop_signal = match request
-            .stop_signal
-            .as_deref()
-            .unwrap_or(&defaults.stop_signal)
-        {
+        let words = [&entrypoint[..], &command[..]].concat();
+        let systemd = systemd::is_asked(&request, &words, self.dialect);
+        let named = request.stop_signal.as_ref();
+        let stop_signal = match named.unwrap_or(&defaults.stop_signal).as_str() {
+            "" if systemd => systemd::STOP_SIGNAL,
             "" => nix::libc::SIGTERM,
             text => signal::parse(text)?,
         };
@@ -246,6 +246,7 @@ impl Engine {
                 .unwrap_or_else(|| hostname(&request, &id)),
             labels,
             default_capabilities: default_capabilities(conf),
+            systemd,
             stop_signal,
             stop_timeout_seconds: stop_timeout(&request, conf),
             log_driver: log_driver(&request, conf)?,

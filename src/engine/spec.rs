@@ -4,6 +4,7 @@
 
 mod mounts;
 mod security;
+pub(super) mod systemd;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -106,6 +107,9 @@ fn process(record: &ContainerRecord, context: &SpecContext) -> Process {
     let resolved = &record.resolved;
     let words = resolved.entrypoint.iter().chain(&resolved.command);
     process.set_args(Some(words.cloned().collect()));
+    let mut environment = process.env().clone().unwrap_or_default();
+    systemd::add_variable(record, &mut environment);
+    process.set_env(Some(environment));
     process
 }
 

@@ -411,6 +411,8 @@ pub struct Resolved {
     /// The capabilities that additions and removals start from, where containers.conf names
     /// them; empty: the usual ones.
     pub default_capabilities: Vec<String>,
+    /// Whether it has what systemd needs.
+    pub systemd: bool,
     /// Number of the stop signal.
     pub stop_signal: i32,
     /// Seconds between the stop signal and SIGKILL.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From create to rm: states, names, ids, exit codes.
 
+use crate::support::host::Need;
 use crate::support::sandbox::IMAGE;
-use crate::support::{Sandbox, requires};
+use crate::support::{Sandbox, host, requires};
 
 #[test]
 fn a_container_goes_from_created_to_gone() {
@@ -183,4 +184,46 @@ fn restart_gives_a_new_process() {
         .run(["restart", "nosuch"])
         .expect(125)
         .says("no such container");
+}
+
+#[test]
+fn a_container_whose_program_is_systemd_has_what_that_needs() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let run = |flags: &[&str], script: &str| {
+        let first = ["run", "--rm", "--network", "none", "--name", "web"];
+        sandbox.ok([&first[..], flags, &[IMAGE, "sh", "-c", script]].concat())
+    };
+    let script = "for place in /run /run/lock /tmp /var/log/journal; do
+            grep -q \"^tmpfs $place \" /proc/mounts && echo $place; done;
+        test -e /run/.containerenv; echo $? ${#container_uuid};
+        mkdir /sys/fs/cgroup/own && echo made; true";
+    let told = run(&["--systemd=always"], script);
+    let made = if host::has(Need::Cgroup) {
+        "\nmade"
+    } else {
+        ""
+    };
+    assert_eq!(
+        told,
+        format!("/run\n/run/lock\n/tmp\n/var/log/journal\n0 32{made}")
+    );
+    assert_eq!(
+        run(
+            &[],
+            "grep -c ' /run/lock ' /proc/mounts; echo $container_uuid"
+        ),
+        "0"
+    );
+
+    let mode = |flags: &[&str]| {
+        let first = ["create", "--name", "web", "--replace"];
+        sandbox.ok([&first[..], flags, &[IMAGE, "/sbin/init"]].concat());
+        let signal = sandbox.field("web", ".Config.StopSignal");
+        (sandbox.field("web", ".Config.SystemdMode"), signal)
+    };
+    let wanted = |mode: &str, signal: &str| (mode.to_owned(), signal.to_owned());
+    assert_eq!(mode(&[]), wanted("true", "SIGRTMIN+3"));
+    assert_eq!(mode(&["--systemd=false"]), wanted("false", "SIGTERM"));
+    assert_eq!(mode(&["--stop-signal=INT"]), wanted("true", "SIGINT"));
 }

@@ -144,7 +144,7 @@ pub(super) fn config(subject: &Subject<'_>) -> Config {
         health_max_log_size: settings.map_or(500, |one| one.max_log_size),
         create_command: request.create_command.clone(),
         timezone: request.timezone.clone().unwrap_or_default(),
-        systemd_mode: request.systemd.as_deref() == Some("always"),
+        systemd_mode: resolved.systemd,
         umask: format!("{:0>4}", request.umask.as_deref().unwrap_or("0022")),
         secrets: secrets(record),
         timeout: request.timeout_seconds.unwrap_or(0),

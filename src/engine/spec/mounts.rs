@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The mounts of a container: those that every container has, then the user's.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{LinuxNamespaceType, Mount, MountBuilder};
 
-use super::{NamespaceSource, SpecContext};
+use super::{NamespaceSource, SpecContext, systemd};
 use crate::config::cdi;
 use crate::config::mounts_conf::DefaultMount;
 use crate::engine::secret;
@@ -14,12 +14,23 @@ use crate::state::record::{ContainerRecord, MountKind, MountRequest};
 
 const SHM_SIZE_BYTES: u64 = 64 << 20;
 
+const CGROUP: &str = "/sys/fs/cgroup";
+
 /// All mounts in the order in which they are made.
 pub(super) fn mounts(record: &ContainerRecord, context: &SpecContext) -> Vec<Mount> {
     let mut list = kernel_filesystems(record, context);
+    list.extend(systemd::scratch(record));
     list.extend(etc_files(context));
     if record.request.read_only && !record.request.no_read_only_tmpfs {
-        list.extend(scratch());
+        let there: Vec<PathBuf> = list
+            .iter()
+            .map(|mount| mount.destination().clone())
+            .collect();
+        list.extend(
+            scratch()
+                .into_iter()
+                .filter(|mount| !there.contains(mount.destination())),
+        );
     }
     for DefaultMount {
         host_path,
@@ -49,7 +60,12 @@ pub(super) fn mounts(record: &ContainerRecord, context: &SpecContext) -> Vec<Mou
             .any(|own| own == place.as_path() || own == Path::new("/dev") && place.starts_with(own))
     };
     list.retain(|mount| !replaced(mount));
+    // systemd has a tree of its own in whichever /sys.
+    let is_cgroup = |mount: &mut Mount| mount.destination() == Path::new(CGROUP);
+    let late = list.extract_if(.., |mount| record.resolved.systemd && is_cgroup(mount));
+    let late: Vec<_> = late.collect();
     list.extend(asked.into_iter().map(|mount| user_mount(mount, context)));
+    list.extend(late);
     list
 }
 
@@ -149,14 +165,14 @@ fn cgroup(record: &ContainerRecord, context: &SpecContext) -> Option<Mount> {
     if !context.cgroup2 {
         return None;
     }
-    let access = if own && record.request.privileged {
+    let access = if own && (record.request.privileged || record.resolved.systemd) {
         "rw"
     } else {
         "ro"
     };
     let options = ["nosuid", "noexec", "nodev", access];
     if own {
-        return Some(mount("/sys/fs/cgroup", "cgroup2", "cgroup2", &options));
+        return Some(mount(CGROUP, "cgroup2", "cgroup2", &options));
     }
     // Without an own namespace the host's tree is shown by the bind of /sys, or not at all.
     None
@@ -326,7 +342,7 @@ pub(in crate::engine) fn bind(host_path: &Path, container_path: &str, options: &
     )
 }
 
-fn mount(container_path: &str, kind: &str, source: &str, options: &[&str]) -> Mount {
+pub(super) fn mount(container_path: &str, kind: &str, source: &str, options: &[&str]) -> Mount {
     MountBuilder::default()
         .destination(container_path)
         .typ(kind)
