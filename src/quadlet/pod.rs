@@ -68,6 +68,8 @@ pub(super) fn fill(draft: &mut Draft<'_>) -> Result<(), ConvertError> {
 
     let own_name = "PODMAN_SYSTEMD_UNIT=%n";
     draft.service.add("Service", "Environment", own_name);
+    // A pod that is limited has its cgroup there.
+    draft.service.add("Service", "Delegate", "yes");
     draft.service.set("Service", "Type", "forking");
     draft
         .service

@@ -56,7 +56,7 @@ pub(in crate::engine) enum Home {
     /// It is there.
     Made(ContainerCgroup),
     /// In a scope that is made around the monitor.
-    Scope(Wanted),
+    Scope(Box<Wanted>),
 }
 
 impl Wanted {
@@ -98,6 +98,12 @@ impl Wanted {
         if !self.is_for_systemd() {
             return self.make(&needed).map(Home::Made);
         }
+        if self.is_of_service() {
+            match self.make(&needed) {
+                Err(LimitError::Lacking { .. }) => {}
+                made => return made.map(Home::Made),
+            }
+        }
         if self.own == OwnCgroup::Beside && self.pod.is_none() && self.parent.is_none() {
             match self.in_own_tree(&needed) {
                 // Outside of a service nothing may have been delegated.
@@ -105,7 +111,7 @@ impl Wanted {
                 place => return self.make_at(&place?.join(self.name())).map(Home::Made),
             }
         }
-        Ok(Home::Scope(self))
+        Ok(Home::Scope(Box::new(self)))
     }
 
     /// The controllers that it needs, or its pod.
@@ -117,7 +123,7 @@ impl Wanted {
     fn without_limits(self) -> Home {
         match ContainerCgroup::make(&self.id) {
             Some(made) => Home::Made(made),
-            None if has_systemd() => Home::Scope(self),
+            None if has_systemd() => Home::Scope(Box::new(self)),
             None => Home::Callers,
         }
     }
@@ -125,6 +131,13 @@ impl Wanted {
     /// Whether systemd makes its place, since it is there and nobody named another.
     fn is_for_systemd(&self) -> bool {
         self.parent.as_deref().is_none_or(is_slice) && has_systemd()
+    }
+
+    /// Whether a service of systemd starts its pod: that has to find the monitor of the infra
+    /// container in itself.
+    fn is_of_service(&self) -> bool {
+        let is_infra = self.pod.as_ref().is_some_and(|pod| pod.is_infra(&self.id));
+        is_infra && self.parent.is_none() && own_cgroup().is_some_and(|own| is_service(&own))
     }
 
     fn make(&self, needed: &[&str]) -> Result<ContainerCgroup, LimitError> {
@@ -147,9 +160,11 @@ impl Wanted {
         };
         let relative = own.trim_start_matches('/');
         let divisible = |directory: &&Path| is_ours(&mounted.join(directory));
-        let above = match (self.own, &self.pod) {
-            (OwnCgroup::Beside, None) => 1,
-            (OwnCgroup::Beside | OwnCgroup::Wanted | OwnCgroup::Refused, _) => usize::MAX,
+        let beside = self.own == OwnCgroup::Beside && self.pod.is_none();
+        let above = if beside || self.is_of_service() {
+            1
+        } else {
+            usize::MAX
         };
         let places = Path::new(relative).ancestors().take(above);
         let mut places = places.take_while(divisible);
@@ -256,6 +271,7 @@ impl Wanted {
     fn starter(&self) -> Starter {
         match self.own {
             OwnCgroup::Beside => Starter::Stays,
+            OwnCgroup::Wanted | OwnCgroup::Refused if self.is_of_service() => Starter::Stays,
             OwnCgroup::Wanted | OwnCgroup::Refused => Starter::Comes,
         }
     }
@@ -291,6 +307,12 @@ impl Wanted {
 
 fn has_systemd() -> bool {
     systemd::socket().is_some() && mount_point().is_some()
+}
+
+/// Whether a cgroup is that of a service.
+fn is_service(path: &str) -> bool {
+    let path = Path::new(path);
+    path.extension().is_some_and(|kind| kind == "service")
 }
 
 fn is_slice(parent: &str) -> bool {
@@ -481,9 +503,12 @@ fn missing(subtree_control: &str, controllers: &[&str]) -> String {
     words.join(" ")
 }
 
+/// Where processes go that stand in the way.
+pub(super) const ASIDE: &str = "init";
+
 /// Moves the processes of a cgroup into one below it.
 fn move_aside(directory: &Path) -> SysResult<()> {
-    let aside = directory.join("init");
+    let aside = directory.join(ASIDE);
     match fs::create_dir(&aside) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
         made => made.called(|| format!("mkdir({})", aside.display()))?,
@@ -522,6 +547,14 @@ mod tests {
         request.limits.cpuset_cpus = Some("0".to_owned());
         let all = wanted(&request);
         assert_eq!(all.controllers(), ["cpuset", "memory", "pids"]);
+    }
+
+    #[test]
+    fn slices_and_services_are_told_by_their_names() {
+        assert!(is_slice("my.slice"));
+        assert!(!is_slice("/my.slice") && !is_slice("my.slice/x") && !is_slice("/my"));
+        assert!(is_service("/u/user@1.service/app.slice/p-pod.service"));
+        assert!(!is_service("/u/user@1.service/app.slice/vte.scope") && !is_service("/"));
     }
 
     #[test]

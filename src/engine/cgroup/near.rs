@@ -51,6 +51,8 @@ fn unit_of(path: &str) -> Option<(&str, &'static str)> {
         "scope" if unit.starts_with("coracle-") && (shared.is_some() || own == "container") => {
             Some((unit, MONITOR))
         }
+        // The service of a pod that is limited is divided.
+        "service" if shared.is_some() => Some((unit, "/init")),
         "service" if own.starts_with("coracle-") => Some((unit, "")),
         _ => None,
     }
@@ -82,6 +84,10 @@ mod tests {
             (
                 "/u/coracle-pod-1-7.scope/coracle-pod-1/coracle-2",
                 Some(("coracle-pod-1-7.scope", "/monitor")),
+            ),
+            (
+                "/u/p-pod.service/coracle-pod-1/coracle-2",
+                Some(("p-pod.service", "/init")),
             ),
             ("/u/session-1.scope/coracle-1", None),
             ("/u/session-1.scope/coracle-pod-1/coracle-2", None),

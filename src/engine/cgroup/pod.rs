@@ -15,7 +15,7 @@ use super::{ContainerCgroup, directory, mount_point};
 use crate::engine::limits::LimitError;
 use crate::runtime::resources::Setting;
 use crate::state::atomic::{self, Durability};
-use crate::state::id::PodId;
+use crate::state::id::{ContainerId, PodId};
 use crate::state::locks::{Contention, DirectoryLock};
 use crate::state::pod::PodRecord;
 use crate::sys::{Called, SysError};
@@ -30,6 +30,7 @@ const FILE: &str = "cgroup";
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct PodCgroup {
     id: PodId,
+    infra: Option<ContainerId>,
     pub(super) settings: Vec<Setting>,
     /// What settings become where the kernel knows another file.
     instead: Vec<Setting>,
@@ -60,11 +61,17 @@ impl PodCgroup {
         let (settings, instead) = settings_of(&request.limits)?;
         Ok(Some(Self {
             id: pod.id.clone(),
+            infra: pod.infra.clone(),
             settings,
             instead,
             parent: request.cgroup_parent.clone(),
             run_directory,
         }))
+    }
+
+    /// Whether the container `id` holds what the others share.
+    pub(super) fn is_infra(&self, id: &ContainerId) -> bool {
+        self.infra.as_ref() == Some(id)
     }
 
     /// What it is called.
@@ -84,7 +91,7 @@ impl PodCgroup {
             DirectoryLock::take(&self.run_directory, Contention::Wait).map_err(LimitError::Make)?;
         let mut tries = 0;
         loop {
-            let place = match self.existing(&wanted.name(), starter) {
+            let place = match self.existing(&wanted.name(), starter)? {
                 Some(place) => place,
                 None => self.remember(find()?.join(self.name()))?,
             };
@@ -101,16 +108,22 @@ impl PodCgroup {
     }
 
     /// Where it is, if a container called so can be started in it.
-    fn existing(&self, name: &str, starter: Starter) -> Option<PathBuf> {
-        let place = PathBuf::from(place(&self.run_directory)?);
-        let path = place.join(name);
-        let path = path.to_str()?;
-        let reached = match starter {
-            Starter::Comes => come_in(path),
-            Starter::Stays => come_near(path),
+    fn existing(&self, name: &str, starter: Starter) -> Result<Option<PathBuf>, LimitError> {
+        let Some(place) = place(&self.run_directory) else {
+            return Ok(None);
         };
-        // Its scope may just have ended.
-        reached.is_ok().then_some(place)
+        let path = format!("{place}/{name}");
+        let reached = match starter {
+            Starter::Comes => come_in(&path),
+            Starter::Stays => come_near(&path),
+        };
+        match reached {
+            Ok(()) => Ok(Some(PathBuf::from(place))),
+            // A second one would be a second limit.
+            Err(error) if is_populated(&place) => Err(error.into()),
+            // Its scope has just ended.
+            Err(_) => Ok(None),
+        }
     }
 
     fn remember(&self, place: PathBuf) -> Result<PathBuf, LimitError> {
@@ -163,6 +176,12 @@ impl PodCgroup {
         let own = controllers(&wanted.settings);
         hand_down(directory, &own).map_err(|_refused| wanted.lacking(&own))
     }
+}
+
+fn is_populated(place: &str) -> bool {
+    let events = directory(place).map(|directory| directory.join("cgroup.events"));
+    let events = events.and_then(|path| fs::read_to_string(path).ok());
+    events.is_some_and(|text| text.lines().any(|line| line == "populated 1"))
 }
 
 /// How the names of all of them begin.

@@ -84,7 +84,7 @@ impl Engine {
         let (made, scope) = match Wanted::of(&record.id, &record.request, pod)?.find()? {
             Home::Callers => (None, None),
             Home::Made(made) => (Some(made), None),
-            Home::Scope(wanted) => (None, Some(wanted)),
+            Home::Scope(wanted) => (None, Some(*wanted)),
         };
         let run_directory = self.make_run_directory(&record)?;
         let mut activation = Activation::of_process();
