@@ -410,12 +410,12 @@ fn make_directory(path: &Path, mode: u32) -> std::io::Result<()> {
 }
 
 /// The layers of an image that is mounted by itself, topmost first. An overlay has two at least:
-/// below the image's own is an empty one, `places`.
-pub fn read_only_layers(image: &Image, places: PathBuf) -> Vec<PathBuf> {
+/// below the image's own is an empty one, a directory of `places`.
+pub fn read_only_layers(image: &Image, places: &Path) -> Vec<PathBuf> {
     let layers = image.layers.iter().rev();
     let mut layers: Vec<PathBuf> = layers.map(|layer| layer.diff_path.clone()).collect();
-    if ensure_places(&places).is_ok() {
-        layers.push(places);
+    if ensure_places(places).is_ok() {
+        layers.push(places.join("proc"));
     }
     layers
 }

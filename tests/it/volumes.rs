@@ -495,6 +495,8 @@ fn a_part_of_an_image_is_mounted_and_no_link_leads_out_of_it() {
         assert_eq!(shown.out(), "part", "{path}");
         shown.says("Read-only file system");
     }
+    let etc = with_mount(&sandbox, &part("/etc"), "ls /part | grep -c hostname");
+    assert_eq!(etc.expect(1).out(), "0", "nothing but the image's own");
     let file = with_mount(&sandbox, &part("/data/sub/file"), "cat /part");
     assert_eq!(file.expect(0).out(), "part", "a file on a file");
     let writable = part("/data") + ",rw=true";

@@ -199,7 +199,7 @@ impl Engine {
 
     fn image_mount(&self, name: &str) -> Result<Mounter, FilesError> {
         let image = self.images()?.resolve(name)?;
-        let lower = roots::read_only_layers(&image, self.dirs.places());
+        let lower = roots::read_only_layers(&image, &self.dirs.places());
         Ok(Box::new(move || kernel_overlay_read_only(&lower)))
     }
 }

@@ -155,7 +155,7 @@ impl Engine {
     /// A mount of an image with its layers, topmost first.
     fn mount_of_image(&self, mount: &MountRequest) -> Result<MountRequest, VolumeFailure> {
         let image = self.mounted_image(&mount.source)?;
-        let layers = roots::read_only_layers(&image, self.dirs.places());
+        let layers = roots::read_only_layers(&image, &self.dirs.places());
         let text = |layer: &PathBuf| layer.to_string_lossy().into_owned();
         let asked = mount.options.iter().map(|option| part_of_image(option));
         let mut options: Vec<String> = asked.collect();

@@ -14,6 +14,7 @@ use nix::sys::stat::{Mode, SFlag};
 use super::plan::{LastLink, MS_PRIVATE, MountOp, MountSource};
 use super::sources::{Sources, mapped_name, source_name};
 use super::target::{self, Links, TargetKind};
+use crate::runtime::image_mounts;
 use crate::sys::mount::{Depth, FsContext, MountAttr, attach, clone_tree, current_dir, set_attr};
 use crate::sys::steps::step;
 use crate::sys::{Called, SysError, SysResult};
@@ -150,6 +151,7 @@ pub fn apply(
     let op = placed.as_ref().unwrap_or(op);
     let what = match &op.source {
         MountSource::Bind { host_path, .. } => host_path.display().to_string(),
+        MountSource::New { kind, .. } if kind == image_mounts::KIND => "image".to_owned(),
         MountSource::New { kind, .. } => kind.clone(),
     };
     step(|| format!("mount {what} on {}", op.container_path.display()));
