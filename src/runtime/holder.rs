@@ -164,18 +164,27 @@ pub(super) fn enter_or_make(
     Ok(Entered::Made)
 }
 
-/// The right to make a holder, until it is dropped. A run root that cannot be written is nobody's.
+/// The right to make a holder, until it is dropped: where no word can be left of it nobody waits.
 fn turn(run_root: &Path) -> Option<Flock<fs::File>> {
+    if !is_private(run_root) {
+        return None;
+    }
     let file = fs::File::create(run_root.join(LOCK)).ok()?;
     Flock::lock(file, FlockArg::LockExclusive).ok()
 }
 
+/// Whether files may be left there. A directory that others may enter gets none: who makes it a run
+/// root closes it only while it is empty.
+fn is_private(run_root: &Path) -> bool {
+    let others = |mode: u32| mode & 0o077;
+    fs::metadata(run_root).is_ok_and(|metadata| others(metadata.mode()) == 0)
+}
+
 /// Leaves word of the holder that this process lives in where later commands look. A failure costs
-/// them a new holder. A directory that others may enter gets none: who makes it a run root closes
-/// it only while it is empty.
+/// them a new holder.
 fn publish(map: &HolderMap, run_root: &Path) {
     let publish = || -> std::io::Result<()> {
-        if fs::metadata(run_root)?.mode() & 0o077 != 0 {
+        if !is_private(run_root) {
             return Ok(());
         }
         let mark = Mark::of_own()?;

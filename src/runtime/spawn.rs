@@ -3,7 +3,7 @@
 //! serves what it asks for, and learns whether the program runs.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sched::{CloneFlags, setns};
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
@@ -147,8 +147,12 @@ pub fn spawn(
         Some(joined) => fork_joined(launch, joined, &request)?,
     };
     let (pid, pidfd, joiner) = match forked {
-        Stage::Here => {
+        Stage::Here { cgroup_namespace } => {
             drop(ours);
+            if let Some(Err(failure)) = cgroup_namespace.as_ref().map(Opened::join) {
+                handshake::send_failure(&theirs, &failure);
+                exit_now(i32::from(failure.code))
+            }
             init::run(launch, &io, mountpoint, &theirs)
         }
         Stage::Child { pid, pidfd, joiner } => (pid, pidfd, joiner),
@@ -268,7 +272,10 @@ fn refused(error: &crate::sys::SysError) -> StageFailure {
 /// The init stage after its fork.
 enum Stage {
     /// This process is it.
-    Here,
+    Here {
+        /// Another's, which it has yet to join.
+        cgroup_namespace: Option<Opened>,
+    },
     /// It is our child.
     Child {
         pid: i32,
@@ -280,7 +287,9 @@ enum Stage {
 impl From<Forked> for Stage {
     fn from(forked: Forked) -> Self {
         match forked {
-            Forked::Child => Self::Here,
+            Forked::Child => Self::Here {
+                cgroup_namespace: None,
+            },
             Forked::Parent { pid, pidfd } => Self::Child {
                 pid,
                 pidfd,
@@ -320,11 +329,15 @@ fn fork_joined(
         },
         Forked::Child => {
             drop(ours);
-            let forked = join_namespaces(&launch.spec, joined)
-                .and_then(|()| clone3(request).map_err(|error| refused(&error)));
+            let forked = join_namespaces(&launch.spec, joined).and_then(|left| {
+                let forked = clone3(request).map_err(|error| refused(&error))?;
+                Ok((forked, left))
+            });
             match forked {
-                Ok(Forked::Child) => return Ok(Stage::Here),
-                Ok(Forked::Parent { pid, pidfd }) => stay_beside(pid, &pidfd, &theirs),
+                Ok((Forked::Child, cgroup_namespace)) => {
+                    return Ok(Stage::Here { cgroup_namespace });
+                }
+                Ok((Forked::Parent { pid, pidfd }, _)) => stay_beside(pid, &pidfd, &theirs),
                 Err(failure) => handshake::send_failure(&theirs, &failure),
             }
             exit_now(0)
@@ -361,9 +374,15 @@ fn stay_beside(pid: i32, pidfd: &OwnedFd, line: &Channel) -> ! {
     exit_now(0)
 }
 
-/// Its user namespace comes first: the rights over the others are only had in it.
-fn join_namespaces(spec: &Spec, joined: Join) -> Result<(), StageFailure> {
+/// Its user namespace comes first: the rights over the others are only had in it. That of cgroups
+/// is left to the process that is in its own cgroup: from inside of another's the kernel lets none
+/// enter a cgroup that is not below that one's, where the tree is mounted with `nsdelegate`.
+fn join_namespaces(spec: &Spec, joined: Join) -> Result<Option<Opened>, StageFailure> {
     let mut opened = open_paths(spec)?;
+    let cgroup = opened
+        .iter()
+        .position(|namespace| namespace.kind == LinuxNamespaceType::Cgroup)
+        .map(|index| opened.remove(index));
     match joined {
         Join::Process(pid) => {
             opened.retain(|namespace| namespace.kind != LinuxNamespaceType::User);
@@ -380,21 +399,26 @@ fn join_namespaces(spec: &Spec, joined: Join) -> Result<(), StageFailure> {
             });
         }
     }
-    for Opened { kind, path, file } in &opened {
-        let flag = CloneFlags::from_bits_retain(*kind as i32);
-        setup(|| setns(file, flag).called(|| format!("setns({})", path.display())))?;
-    }
-    Ok(())
+    opened.iter().try_for_each(Opened::join)?;
+    Ok(cgroup)
 }
 
 /// A namespace of the spec that is there already.
-struct Opened<'s> {
+struct Opened {
     kind: LinuxNamespaceType,
-    path: &'s Path,
+    path: PathBuf,
     file: std::fs::File,
 }
 
-fn open_paths(spec: &Spec) -> Result<Vec<Opened<'_>>, StageFailure> {
+impl Opened {
+    fn join(&self) -> Result<(), StageFailure> {
+        let flag = CloneFlags::from_bits_retain(self.kind as i32);
+        let call = || format!("setns({})", self.path.display());
+        setup(|| setns(&self.file, flag).called(call))
+    }
+}
+
+fn open_paths(spec: &Spec) -> Result<Vec<Opened>, StageFailure> {
     let namespaces = spec
         .linux()
         .as_ref()
@@ -408,7 +432,11 @@ fn open_paths(spec: &Spec) -> Result<Vec<Opened<'_>>, StageFailure> {
             let file = std::fs::File::open(path).map_err(|error| {
                 StageFailure::setup(format!("open the namespace {}: {error}", path.display()))
             })?;
-            Ok(Opened { kind, path, file })
+            Ok(Opened {
+                kind,
+                path: path.to_owned(),
+                file,
+            })
         })
         .collect()
 }

@@ -162,7 +162,7 @@ fn the_users_namespace_is_found_by_those_who_live_in_it() {
     let found_by = fs::read_to_string(run_root.join("holder")).unwrap();
     let map = found_by.split_once('\n').unwrap().1;
     sandbox.file("r/holder", &format!("inode:{holder}\n{map}"));
-    fs::create_dir(run_root.join("holders")).unwrap();
+    fs::create_dir_all(run_root.join("holders")).unwrap();
     sandbox.file(&format!("r/holders/{monitor}"), "");
     // Somebody who has ended, and somebody who lives elsewhere.
     let elsewhere = std::process::id().to_string();

@@ -253,8 +253,8 @@ fn every_layout_of_cgroups_runs_containers() {
     requires!("userns");
     let layouts = [
         "mount -t tmpfs none /sys/fs/cgroup",
-        "mount -t cgroup2 none /sys/fs/cgroup",
-        "mount -t cgroup2 -o ro none /sys/fs/cgroup",
+        "mount -t tmpfs none /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup",
+        "mount -t tmpfs none /sys/fs/cgroup && mount -t cgroup2 -o ro none /sys/fs/cgroup",
     ];
     let script = r#"
         "$@" import -q small.tar small >/dev/null

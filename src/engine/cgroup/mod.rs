@@ -201,11 +201,13 @@ fn mount_point() -> Option<PathBuf> {
         return Some(PathBuf::from(path));
     }
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    mount_point_in(&mounts).map(PathBuf::from)
+    // Another file system may have been mounted over it.
+    let found = mount_points_in(&mounts).find(|path| is_cgroup2(path));
+    found.map(PathBuf::from)
 }
 
-fn mount_point_in(mountinfo: &str) -> Option<&str> {
-    mountinfo.lines().find_map(|line| {
+fn mount_points_in(mountinfo: &str) -> impl Iterator<Item = &str> {
+    mountinfo.lines().filter_map(|line| {
         let (mount, filesystem) = line.split_once(" - ")?;
         let is_cgroup2 = filesystem.split(' ').next() == Some("cgroup2");
         is_cgroup2.then(|| mount.split(' ').nth(4)).flatten()
@@ -280,7 +282,7 @@ mod tests {
             ("31 24 0:27 / /sys rw - sysfs sysfs rw", None),
         ];
         for (mountinfo, expected) in cases {
-            assert_eq!(mount_point_in(mountinfo), expected);
+            assert_eq!(mount_points_in(mountinfo).next(), expected);
         }
     }
 }
