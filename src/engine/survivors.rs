@@ -4,6 +4,7 @@
 //! told by the container's mount namespace, which no other container has, and which is on record:
 //! who settles the end of a container whose monitor was killed finds them as well.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
@@ -42,31 +43,32 @@ pub(super) fn mounts_of(spec: &Spec, pid: i32) -> Option<MountNamespace> {
 /// Kills every process in the mount namespace of the container `id`; the value is how many were
 /// found.
 pub(super) fn end(mounts: &MountNamespace, id: &ContainerId) -> usize {
-    let mut total = 0;
+    // One that takes its time to end is found again.
+    let mut seen = BTreeSet::new();
     for _ in 0..ROUNDS_MAX {
         let found = find(mounts, id);
         if found.is_empty() {
             break;
         }
-        for process in &found {
+        for process in found.values() {
             process.send_signal(libc::SIGKILL).ignored();
         }
-        for process in &found {
+        for process in found.values() {
             process.wait(Some(PAUSE)).ignored();
         }
-        total += found.len();
+        seen.extend(found.into_keys());
     }
-    total
+    seen.len()
 }
 
-fn find(mounts: &MountNamespace, id: &ContainerId) -> Vec<Pidfd> {
+fn find(mounts: &MountNamespace, id: &ContainerId) -> BTreeMap<i32, Pidfd> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter(|pid| is_in(mounts, id, *pid))
         .filter_map(|pid| {
             let process = Pidfd::open(pid).ok()?;
             // The number may have another process since.
-            is_in(mounts, id, pid).then_some(process)
+            is_in(mounts, id, pid).then_some((pid, process))
         })
         .collect()
 }
