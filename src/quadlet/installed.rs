@@ -10,10 +10,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::address::{is_address, is_other_address, without_user};
 use super::convert::Session;
 use super::directories::{self, Variables};
 use super::kind::Kind;
 use super::manager;
+use super::refusal::InstalledError;
 use super::unit::Unit;
 
 /// A quadlet file.
@@ -29,68 +31,6 @@ pub struct Installed {
     pub status: String,
     /// The application that it belongs to: `.NAME.app`; empty without one.
     pub app: String,
-}
-
-/// What cannot be done with a quadlet file.
-#[derive(Debug, thiserror::Error)]
-pub enum InstalledError {
-    /// No such kind.
-    #[error("{extension:?} is not a supported Quadlet file type")]
-    Kind {
-        /// How its name ends, with the dot.
-        extension: String,
-    },
-    /// There is none of that name.
-    #[error("could not locate quadlet {name:?} in any supported quadlet directory")]
-    Missing {
-        /// The name.
-        name: String,
-    },
-    /// There is one already.
-    #[error("a Quadlet with name {name} already exists, refusing to overwrite")]
-    Exists {
-        /// The name.
-        name: String,
-    },
-    /// It did not come.
-    #[error("{words}")]
-    Fetch {
-        /// Why not.
-        words: String,
-    },
-    /// An address of something that is no web server.
-    #[error("files come from paths, and from http:// and https:// addresses")]
-    Scheme,
-    /// An address without a name that a file could have.
-    #[error("its address and its server name no file: {name:?}")]
-    Name {
-        /// What they name.
-        name: String,
-    },
-    /// Its service runs.
-    #[error("quadlet {name} is running and force is not set, refusing to remove")]
-    Running {
-        /// The name.
-        name: String,
-    },
-    /// systemd did not do what it was asked for.
-    #[error("{action}: {words}")]
-    Manager {
-        /// What that was.
-        action: String,
-        /// What it said.
-        words: String,
-    },
-    /// What the disk says.
-    #[error("{action} {}: {source}", path.display())]
-    File {
-        /// What was done.
-        action: &'static str,
-        /// To which file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
 }
 
 /// What becomes of a file that is there already.
@@ -438,31 +378,6 @@ fn kind_of(name: &str) -> Result<Kind, InstalledError> {
     })
 }
 
-fn is_address(text: &str) -> bool {
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
-    scheme.is_some_and(|scheme| {
-        scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
-    })
-}
-
-/// Whether a text that is no file was meant as an address.
-fn is_other_address(text: &str) -> bool {
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
-    let letters = |scheme: &str| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    scheme.is_some_and(|scheme| !scheme.is_empty() && letters(scheme)) && !Path::new(text).exists()
-}
-
-/// An address without the name and the password that may stand before its host.
-fn without_user(text: &str) -> String {
-    let scheme_end = text.find("://").map_or(0, |at| at + 3);
-    let (scheme, rest) = text.split_at(scheme_end);
-    let host_end = rest.find('/').unwrap_or(rest.len());
-    match rest[..host_end].rfind('@') {
-        Some(at) if is_address(text) => format!("{scheme}{}", &rest[at + 1..]),
-        Some(_) | None => text.to_owned(),
-    }
-}
-
 /// Security: the name of a file that comes from elsewhere is put into a directory and into lists of
 /// lines.
 fn plain_name(name: String) -> Result<String, InstalledError> {
@@ -647,18 +562,6 @@ mod tests {
             assert!(refused[0].contains("name no file"), "{name:?}: {refused:?}");
         }
         assert!(!root.path().join("up.container").exists());
-    }
-
-    #[test]
-    fn nobody_sees_a_password() {
-        for (typed, told) in [
-            ("https://ana:secret@x/a@b.pod", "https://x/a@b.pod"),
-            ("https://x/a@b.pod", "https://x/a@b.pod"),
-            ("/home/a@b/c.pod", "/home/a@b/c.pod"),
-            ("http://a@b@c", "http://c"),
-        ] {
-            assert_eq!(without_user(typed), told);
-        }
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! unit words  the format of systemd's files
 //! ```
 
+mod address;
 mod build;
 mod container;
 mod convert;
@@ -31,6 +32,7 @@ mod mount;
 mod network;
 mod paths;
 mod pod;
+mod refusal;
 mod service;
 mod unit;
 mod users;
@@ -39,8 +41,9 @@ mod words;
 
 pub use convert::{ConvertError, Converted, Database, Host, Links, Session, convert};
 pub use generator::{main, program};
-pub use installed::{Existing, Fetch, Installed, InstalledError, Quadlets, RunningService};
+pub use installed::{Existing, Fetch, Installed, Quadlets, RunningService};
 pub use kind::Kind;
+pub use refusal::InstalledError;
 pub use service::{OtherUnits, RESTARTS, Service, ServiceKind, as_it_is};
 pub use unit::{Unit, UnitError};
 pub use words::WordsError;

@@ -10,8 +10,9 @@ use oci_spec::runtime::{Linux, Process, Spec};
 
 use super::devices::{self, Nodes};
 use super::launch::{Launch, MapWriter, StageFailure, WorkdirPolicy, call};
-use super::mounts::apply::{self, Filled, Mask, Shown};
+use super::mounts::apply::{self, Filled, Shown};
 use super::mounts::copy_up::{chown_tree, own_if_empty};
+use super::mounts::cover::{self, Mask};
 use super::mounts::plan::{self, MountOp, MountSource};
 use super::mounts::sources::Sources;
 use super::mounts::target;
@@ -164,10 +165,10 @@ pub(super) fn finish_root(
         call(|| mask.cover(root.as_fd(), &path))?;
     }
     for path in linux.readonly_paths().iter().flatten() {
-        call(|| apply::read_only(root.as_fd(), Path::new(path)))?;
+        call(|| cover::read_only(root.as_fd(), Path::new(path)))?;
     }
     if seals_dev(&launch.spec) {
-        call(|| apply::seal(root.as_fd(), Path::new(DEV)))?;
+        call(|| cover::seal(root.as_fd(), Path::new(DEV)))?;
     }
     let read_only = launch
         .spec

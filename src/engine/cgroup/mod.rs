@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A container's cgroup v2 directory from outside: freeze, thaw, kill what is left, remove.
 
+mod divide;
 mod home;
 mod near;
 mod pod;

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use super::home::{COUNTED, Wanted, apply, bring, controllers, hand_down, settings_of};
+use super::divide::hand_down;
+use super::home::{COUNTED, Wanted, apply, bring, controllers, settings_of};
 use super::near::{come_in, come_near};
 use super::{ContainerCgroup, directory, mount_point};
 use crate::engine::limits::LimitError;

@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -268,7 +267,7 @@ fn first_use(op: &MountOp, root: BorrowedFd<'_>, volume: BorrowedFd<'_>) -> SysR
     let Some(first_use) = op.first_use else {
         return Ok(Filled::Owned);
     };
-    let Some(place) = existing(root, &op.container_path)? else {
+    let Some(place) = target::existing(root, &op.container_path)? else {
         return Ok(Filled::ForUser);
     };
     let copied = super::copy_up::first_use(place.as_fd(), volume, first_use)?;
@@ -373,7 +372,7 @@ fn bind(
 /// Whether a part of a file system is a directory.
 fn kind_of(mount: &OwnedFd) -> SysResult<TargetKind> {
     let status = nix::sys::stat::fstat(mount).called(|| "fstat(mount)")?;
-    let is_directory = status.st_mode & libc_format_mask() == libc_directory();
+    let is_directory = target::is_directory(&status);
     Ok(if is_directory {
         TargetKind::Directory
     } else {
@@ -450,7 +449,7 @@ fn mode_of_place(
     if kind != "tmpfs" || parameters.iter().any(|(key, _)| key == "mode") {
         return Ok(None);
     }
-    let Some(place) = existing(root, &op.container_path)? else {
+    let Some(place) = target::existing(root, &op.container_path)? else {
         return Ok(None);
     };
     let status = nix::sys::stat::fstat(&place).called(|| "fstat(mount point)")?;
@@ -478,26 +477,6 @@ fn new_filesystem<'p>(
     })
 }
 
-/// Makes `path` below `root` read-only with all below it, if it exists.
-///
-/// # Errors
-///
-/// What the mount calls say.
-pub fn read_only(root: BorrowedFd<'_>, path: &Path) -> SysResult<()> {
-    let Some(place) = existing(root, path)? else {
-        return Ok(());
-    };
-    let mount = clone_tree(place.as_fd(), Path::new(""), Depth::Recursive)?;
-    set_attr(
-        mount.as_fd(),
-        MountAttr::RDONLY,
-        MountAttr::NONE,
-        0,
-        Depth::Recursive,
-    )?;
-    attach(mount.as_fd(), place.as_fd())
-}
-
 /// Makes a mount read-only that had to be written first.
 ///
 /// # Errors
@@ -508,116 +487,4 @@ pub fn close(op: &MountOp, mount: BorrowedFd<'_>) -> SysResult<()> {
         set_attr(mount, MountAttr::RDONLY, MountAttr::NONE, 0, op.attr_depth)?;
     }
     Ok(())
-}
-
-/// Makes the mount at `path` below `root` read-only, and none of those below it.
-///
-/// # Errors
-///
-/// What the mount calls say.
-pub fn seal(root: BorrowedFd<'_>, path: &Path) -> SysResult<()> {
-    let place = target::open(root, path, Links::Refuse)?;
-    set_attr(
-        place.as_fd(),
-        MountAttr::RDONLY,
-        MountAttr::NONE,
-        0,
-        Depth::One,
-    )
-}
-
-/// Hides what is below masked paths.
-#[derive(Debug)]
-pub struct Mask {
-    null: OwnedFd,
-    empty: Option<OwnedFd>,
-}
-
-impl Mask {
-    /// Takes the host's /dev/null, checked to be what its name says: never the container's
-    /// (CVE-2025-31133).
-    ///
-    /// # Errors
-    ///
-    /// open(2)'s; ENODEV when the node is not the null device.
-    pub fn prepare() -> SysResult<Self> {
-        let null = fs::File::open("/dev/null").called(|| "open(\"/dev/null\")")?;
-        let metadata = null.metadata().called(|| "fstat(\"/dev/null\")")?;
-        let is_null = metadata.file_type().is_char_device()
-            && metadata.rdev() == nix::sys::stat::makedev(1, 3);
-        if !is_null {
-            return Err(SysError::new("fstat(\"/dev/null\")", Errno::ENODEV));
-        }
-        Ok(Self {
-            null: null.into(),
-            empty: None,
-        })
-    }
-
-    /// Covers `path` below `root`, if it exists: a file by the null device, a directory by one
-    /// shared empty read-only file system.
-    ///
-    /// # Errors
-    ///
-    /// What the mount calls say.
-    pub fn cover(&mut self, root: BorrowedFd<'_>, path: &Path) -> SysResult<()> {
-        let Some(place) = existing(root, path)? else {
-            return Ok(());
-        };
-        let status = nix::sys::stat::fstat(&place).called(|| format!("fstat({path:?})"))?;
-        let directory = status.st_mode & libc_format_mask() == libc_directory();
-        let whole = Path::new("");
-        match &self.empty {
-            _ if !directory => {
-                let mount = clone_tree(self.null.as_fd(), whole, Depth::One)?;
-                attach(mount.as_fd(), place.as_fd())
-            }
-            Some(empty) => {
-                let mount = clone_tree(empty.as_fd(), whole, Depth::One)?;
-                attach(mount.as_fd(), place.as_fd())
-            }
-            // The first place gets the mount itself: to close one that is attached nowhere waits
-            // for all processors.
-            None => {
-                let empty = self.empty.insert(empty_directory()?);
-                attach(empty.as_fd(), place.as_fd())
-            }
-        }
-    }
-}
-
-fn empty_directory() -> SysResult<OwnedFd> {
-    let context = FsContext::open("tmpfs")?;
-    context.set("nr_inodes", "2")?;
-    context.set("size", "0")?;
-    context.set("mode", "555")?;
-    let attr = MountAttr::RDONLY
-        .with(MountAttr::NOSUID)
-        .with(MountAttr::NODEV);
-    context.mount(attr.with(MountAttr::NOEXEC))
-}
-
-const fn libc_format_mask() -> u32 {
-    nix::sys::stat::SFlag::S_IFMT.bits()
-}
-
-const fn libc_directory() -> u32 {
-    nix::sys::stat::SFlag::S_IFDIR.bits()
-}
-
-fn existing(root: BorrowedFd<'_>, path: &Path) -> SysResult<Option<OwnedFd>> {
-    // Behind a link of the image stands what is meant: inside the root, like the link's target.
-    match target::open(root, path, Links::Follow) {
-        Ok(place) => Ok(Some(place)),
-        // Not there, or not to be seen even before it is covered.
-        Err(error)
-            if matches!(
-                error.errno,
-                Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ELOOP
-            ) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
 }

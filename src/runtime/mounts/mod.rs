@@ -3,6 +3,7 @@
 
 pub mod apply;
 pub mod copy_up;
+pub mod cover;
 pub mod plan;
 pub mod sources;
 pub mod target;

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
-use nix::sys::stat::{Mode, mkdirat};
+use nix::sys::stat::{FileStat, Mode, SFlag, mkdirat};
 use nix::unistd::symlinkat;
 
 use crate::sys::mount::{Depth, clone_tree};
@@ -217,4 +217,30 @@ fn make_once(
         }
     }
     open(root, path, links).map_err(|error| (error, dangling(parent.as_fd(), path)))
+}
+
+/// What stands at `path` below `root`, behind links of the image as well; `None` where nothing does.
+///
+/// # Errors
+///
+/// What openat2(2) says.
+pub(super) fn existing(root: BorrowedFd<'_>, path: &Path) -> SysResult<Option<OwnedFd>> {
+    // Behind a link of the image stands what is meant: inside the root, like the link's target.
+    match open(root, path, Links::Follow) {
+        Ok(place) => Ok(Some(place)),
+        // Not there, or not to be seen even before it is covered.
+        Err(error)
+            if matches!(
+                error.errno,
+                Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES | Errno::ELOOP
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn is_directory(status: &FileStat) -> bool {
+    SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR
 }
