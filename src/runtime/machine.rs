@@ -16,7 +16,9 @@ use nix::sched::{CloneFlags, unshare};
 
 use super::launch::OverlayLayers;
 use super::rootfs::kernel_overlay;
-use crate::sys::mount::{Depth, FsContext, MountAttr, attach, clone_tree, current_dir, set_attr};
+use crate::sys::mount::{
+    Depth, FsContext, MountAttr, attach, clone_read_only, clone_tree, current_dir,
+};
 use crate::sys::{Called, SysResult};
 
 /// Directories of the machine that are shown; links among them (`/bin` on a merged /usr) stay
@@ -86,7 +88,8 @@ pub fn make_root(layers: &OverlayLayers, mountpoint: &Path) -> SysResult<OwnedFd
         };
         make_directory(&own.upper, 0o755)?;
         make_directory(&own.work, 0o700)?;
-        let mount = kernel_overlay(&own).or_else(|_refused| read_only_bind(&source))?;
+        let mount =
+            kernel_overlay(&own).or_else(|_refused| clone_read_only(current_dir(), &source))?;
         attach_at(&mount, path)
     })?;
     Ok(skeleton)
@@ -106,18 +109,6 @@ fn reach(directory: &Path) -> SysResult<Reached> {
         path,
         _directory: opened.into(),
     })
-}
-
-fn read_only_bind(source: &Path) -> SysResult<OwnedFd> {
-    let mount = clone_tree(current_dir(), source, Depth::Recursive)?;
-    set_attr(
-        mount.as_fd(),
-        MountAttr::RDONLY,
-        MountAttr::NONE,
-        0,
-        Depth::Recursive,
-    )?;
-    Ok(mount)
 }
 
 fn skeleton() -> SysResult<OwnedFd> {

@@ -204,6 +204,23 @@ pub fn clone_tree(dir: BorrowedFd<'_>, path: &Path, depth: Depth) -> SysResult<O
     })
 }
 
+/// As [`clone_tree`], read-only with all below it.
+///
+/// # Errors
+///
+/// open_tree(2)'s and mount_setattr(2)'s.
+pub fn clone_read_only(dir: BorrowedFd<'_>, path: &Path) -> SysResult<OwnedFd> {
+    let mount = clone_tree(dir, path, Depth::Recursive)?;
+    set_attr(
+        mount.as_fd(),
+        MountAttr::RDONLY,
+        MountAttr::NONE,
+        0,
+        Depth::Recursive,
+    )?;
+    Ok(mount)
+}
+
 /// Attaches the detached mount `mount` on `target`.
 ///
 /// # Errors

@@ -9,7 +9,9 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use super::target::{self, Links};
-use crate::sys::mount::{Depth, FsContext, MountAttr, attach, clone_tree, set_attr};
+use crate::sys::mount::{
+    Depth, FsContext, MountAttr, attach, clone_read_only, clone_tree, set_attr,
+};
 use crate::sys::{Called, SysError, SysResult};
 
 /// Makes `path` below `root` read-only with all below it, if it exists.
@@ -21,14 +23,7 @@ pub fn read_only(root: BorrowedFd<'_>, path: &Path) -> SysResult<()> {
     let Some(place) = target::existing(root, path)? else {
         return Ok(());
     };
-    let mount = clone_tree(place.as_fd(), Path::new(""), Depth::Recursive)?;
-    set_attr(
-        mount.as_fd(),
-        MountAttr::RDONLY,
-        MountAttr::NONE,
-        0,
-        Depth::Recursive,
-    )?;
+    let mount = clone_read_only(place.as_fd(), Path::new(""))?;
     attach(mount.as_fd(), place.as_fd())
 }
 
