@@ -17,6 +17,7 @@ use nix::unistd::Pid;
 
 use crate::support::process::{Call, PATIENCE};
 use crate::support::sandbox::{IMAGE, program};
+use crate::support::host::free_port;
 use crate::support::{Sandbox, host, requires};
 
 /// Says to each client which address it has.
@@ -26,12 +27,6 @@ pub(crate) const SERVER: &str = "mkdir -p /www/cgi-bin && cd /www/cgi-bin
 
 /// Asks it, from another container.
 const ASK: &str = "wget -qO- http://web/cgi-bin/who";
-
-/// A port that nobody has at the moment.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
 
 /// Starts the server as `web` in a network of its own.
 pub(crate) fn web(sandbox: &Sandbox, port: u16) {

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::network::{SERVER, answer, ask, free_port, web};
+use crate::network::{SERVER, answer, ask, web};
+use crate::support::host::free_port;
 use crate::support::process::PATIENCE;
 use crate::support::sandbox::IMAGE;
 use crate::support::{Sandbox, host, requires};

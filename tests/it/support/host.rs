@@ -4,8 +4,10 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use super::differences;
@@ -266,4 +268,21 @@ pub(crate) fn own_cgroup() -> Option<PathBuf> {
         .into_iter()
         .map(|mount| Path::new(mount).join(path.trim_start_matches('/')))
         .find(|directory| directory.join("cgroup.procs").exists())
+}
+
+/// A port of the host that nobody has and that the kernel gives nobody: a test that lets go of a
+/// port so that its program can bind it loses one of the kernel's own choice to any other socket.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    /// Below what `ip_local_port_range` begins with.
+    const FIRST: u16 = 20_000;
+    const PORTS: u16 = 12_000;
+    // Each process begins elsewhere.
+    let begin = std::process::id() as u16 % PORTS;
+    loop {
+        let port = FIRST + (begin + NEXT.fetch_add(1, Ordering::Relaxed) % PORTS) % PORTS;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -2,10 +2,11 @@
 //! Debian's docker-registry on this machine, with a directory of its own, gone when the test ends.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::host::free_port;
 use super::process::{Call, Running};
 
 /// The user of [`Registry::with_login`].
@@ -112,12 +113,6 @@ fn make_certificate(directory: &Path) {
     call.args(["-out", &certificate.to_string_lossy()])
         .run()
         .expect(0);
-}
-
-/// A port that nobody had a moment ago.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 fn wait_for_listener(address: &str, server: &Running) {
