@@ -118,7 +118,7 @@ pub(super) enum Payload {
         offset: u64,
         length: u64,
     },
-    /// A file while it is made.
+    /// A blob while it is made; it goes once.
     Growing(Growing),
 }
 
@@ -341,7 +341,7 @@ impl Http {
                 offset,
                 length,
             } => Some(file_body(file, *offset, *length)),
-            Payload::Growing(growing) => Some(streamed::body(growing.reader(), None)),
+            Payload::Growing(growing) => Some(growing.body()),
         };
         let limit = self.limit(request);
         let answer = if let Some(body) = streamed {

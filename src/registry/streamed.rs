@@ -13,8 +13,9 @@ use http_body::{Body, Frame, SizeHint};
 use reqwest::blocking::Response;
 use reqwest::{RequestBuilder, ResponseBuilderExt};
 
-/// Bytes that are read and sent at once.
-const PIECE: usize = 64 << 10;
+/// Bytes that are read and sent at once; more would not come from the heap, but from the kernel each
+/// time.
+const PIECE: usize = 48 << 10;
 
 /// How much of an answer is kept, in bytes: to an upload it is empty, or says why not.
 const ANSWER_MAX: usize = 64 << 10;

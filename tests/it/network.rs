@@ -15,9 +15,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::support::host::free_port;
 use crate::support::process::{Call, PATIENCE};
 use crate::support::sandbox::{IMAGE, program};
-use crate::support::host::free_port;
 use crate::support::{Sandbox, host, requires};
 
 /// Says to each client which address it has.

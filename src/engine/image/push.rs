@@ -6,8 +6,9 @@
 //! names it: from the registry itself, from another of its repositories, as a blob that is kept, or
 //! from a registry that the image was pulled from.
 
+use std::fmt;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
@@ -21,10 +22,10 @@ use super::sources::Place;
 use crate::engine::Engine;
 use crate::engine::access::AccessRequest;
 use crate::oci::{Descriptor, Digest, Manifest, Reference};
-use crate::registry::{Blob, Maker, Patience, RegistryError, growing};
+use crate::registry::{Blob, Patience, RegistryError, growing};
 use crate::runtime::userns::chain;
 use crate::state::events::{Action, Event};
-use crate::storage::{Image, Images, Layer, Origin, Packing, compress, unnamed_file};
+use crate::storage::{Compressed, Image, Images, Layer, Origin, Packing, compress, unnamed_file};
 use crate::sys::Ignored;
 
 /// Repositories that a blob is asked from before it is sent.
@@ -393,62 +394,73 @@ impl Push<'_> {
 
     /// Compresses a layer, and sees to it that the registry has the blob: what there is of it is on
     /// its way meanwhile.
-    fn pack_and_send(&self, layer: &Layer) -> Result<Blob, Unsent> {
-        let file = unnamed_file(&self.scratch).map_err(|error| Unsent::Unpacked(error.to_string()));
-        let file = Arc::new(file?);
+    fn pack_and_send(&self, layer: &Layer) -> Result<Compressed, Unsent> {
         let most_bytes = layer.record.content.size_bytes;
-        let (maker, growing) = growing(Arc::clone(&file), most_bytes);
+        if most_bytes < SENT_EARLY {
+            return self.pack_then_send(layer);
+        }
+        let (maker, growing) = growing(most_bytes);
         let Place { registry, .. } = self.place;
         let repository = self.place.repository();
-        thread::scope(|scope| {
-            let is_early = most_bytes >= SENT_EARLY;
-            let sending =
-                is_early.then(|| scope.spawn(|| registry.upload_growing(repository, growing)));
+        let sent = thread::scope(|scope| {
+            let sending = scope.spawn(|| registry.upload_growing(repository, growing));
             // Whatever ends early here lets go of `maker`, and that ends the upload.
-            let blob = self.pack(layer, file, &maker).map_err(Unsent::Unpacked)?;
+            let blob = self.pack(layer, |block| {
+                maker.add(block);
+                Ok(())
+            })?;
             if self.is_there(&blob.digest).map_err(Unsent::Refused)? {
-                return Ok(blob);
+                return Ok(Some(blob));
             }
             maker.finish();
-            let sent = sending.is_some_and(|sending| {
-                let upload = sending.join().expect("the sender returns its errors");
-                let ended =
-                    upload.and_then(|upload| registry.end_upload(repository, upload, &blob.digest));
-                ended.is_ok()
-            });
-            if !sent {
-                // With all ways that there are, and with words if none leads there.
-                self.upload(&blob).map_err(Unsent::Refused)?;
-            }
-            Ok(blob)
-        })
+            let upload = sending.join().expect("the sender returns its errors");
+            let ended =
+                upload.and_then(|upload| registry.end_upload(repository, upload, &blob.digest));
+            Ok(ended.is_ok().then_some(blob))
+        })?;
+        match sent {
+            Some(blob) => Ok(blob),
+            // With all ways that there are, and with words if none leads there.
+            None => self.pack_then_send(layer),
+        }
     }
 
-    /// The layer as a compressed blob in `file`; what was put together is what it once was, or it
+    /// The same one after the other, with a file between.
+    fn pack_then_send(&self, layer: &Layer) -> Result<Compressed, Unsent> {
+        let file = unnamed_file(&self.scratch).map_err(|error| Unsent::Unpacked(error.to_string()));
+        let file = Arc::new(file?);
+        let blob = self.pack(layer, |block| (&*file).write_all(block))?;
+        if !self.is_there(&blob.digest).map_err(Unsent::Refused)? {
+            let whole = Blob {
+                file,
+                size_bytes: blob.size_bytes,
+                digest: blob.digest.clone(),
+            };
+            self.upload(&whole).map_err(Unsent::Refused)?;
+        }
+        Ok(blob)
+    }
+
+    /// Gives `sink` the layer as a compressed blob; what was put together is what it once was, or it
     /// fails.
-    fn pack(&self, layer: &Layer, file: Arc<File>, maker: &Maker) -> Result<Blob, String> {
+    fn pack(
+        &self,
+        layer: &Layer,
+        sink: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<Compressed, Unsent> {
+        let words = |error: &dyn fmt::Display| Unsent::Unpacked(error.to_string());
         let diff_id = &layer.record.diff_id;
-        let stream = layer.stream().map_err(|error| error.to_string())?;
+        let stream = layer.stream().map_err(|error| words(&error))?;
         let watched = super::fetch::Counted::new(stream, diff_id, self.report);
-        let algorithm = diff_id.algorithm();
-        let write = |block: &[u8]| {
-            (&*file).write_all(block)?;
-            maker.add(block.len());
-            Ok(())
-        };
-        let packed = compress(watched, self.packing, algorithm, write);
-        let packed = packed.map_err(|error| error.to_string())?;
+        let packed = compress(watched, self.packing, diff_id.algorithm(), sink);
+        let packed = packed.map_err(|error| words(&error))?;
         if packed.plain_digest != *diff_id {
-            return Err(format!(
+            return Err(Unsent::Unpacked(format!(
                 "its files were changed: what is put together has the digest {}",
                 packed.plain_digest
-            ));
+            )));
         }
-        Ok(Blob {
-            file,
-            size_bytes: packed.size_bytes,
-            digest: packed.digest,
-        })
+        Ok(packed)
     }
 
     fn config(&self, descriptor: &Descriptor) -> Result<(), RegistryError> {
@@ -456,7 +468,7 @@ impl Push<'_> {
             return Ok(());
         }
         let bytes = self.images.document(&self.image.id);
-        let bytes = bytes.map_err(|error| RegistryError::Input(std::io::Error::other(error)))?;
+        let bytes = bytes.map_err(|error| RegistryError::Input(io::Error::other(error)))?;
         let (registry, repository) = (&self.place.registry, self.place.repository());
         registry.upload_bytes(repository, &descriptor.digest, bytes)
     }

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use super::push::ManifestFormat;
 use crate::oci::{Descriptor, Manifest, media_type};
-use crate::registry::Blob;
-use crate::storage::LayerCompression;
+use crate::storage::{Compressed, LayerCompression};
 
 /// How a layer is at the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +106,7 @@ pub(super) fn compression_of(layer: &Descriptor) -> Option<LayerCompression> {
     }
 }
 
-pub(super) fn form_of(blob: &Blob, compression: LayerCompression) -> Descriptor {
+pub(super) fn form_of(blob: &Compressed, compression: LayerCompression) -> Descriptor {
     let suffix = match compression {
         LayerCompression::Gzip => "gzip",
         LayerCompression::Zstd => "zstd",
