@@ -197,6 +197,32 @@ fn a_registry_that_fails_is_asked_again_or_named_in_one_line() {
 }
 
 #[test]
+fn a_layer_whose_upload_breaks_off_is_sent_once_more() {
+    requires!("registry");
+    let sandbox = Sandbox::with_image();
+    let registry = Registry::open();
+    // So long that it is sent while it is compressed.
+    let write = "head -c 9000000 /dev/urandom >/large";
+    sandbox.ok(["run", "--name", "large", IMAGE, "sh", "-c", write]);
+    sandbox.ok(["commit", "-q", "large", "large"]);
+    let front = Front::without(&registry, "PATCH");
+    let push = |name: &str| {
+        let file = sandbox.shown("digest");
+        sandbox.ok(["push", "-q", INSECURE, "--digestfile", &file, "large", name]);
+        fs::read_to_string(&file).unwrap()
+    };
+    let name = format!("{}/large:1", front.address);
+    let digest = push(&name);
+    let seen = front.seen();
+    assert!(
+        seen.iter().any(|line| line.starts_with("PATCH ")),
+        "{seen:#?}"
+    );
+    sandbox.ok(["pull", "-q", INSECURE, "--policy=always", &name]);
+    assert_eq!(push(&registry.name("direct:1")), digest);
+}
+
+#[test]
 fn what_several_want_at_once_is_fetched_once() {
     requires!("registry");
     let sandbox = Sandbox::with_image();

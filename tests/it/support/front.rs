@@ -108,6 +108,16 @@ impl Front {
         })
     }
 
+    /// A registry that refuses one method.
+    pub(crate) fn without(registry: &Registry, method: &'static str) -> Self {
+        Self::start(&registry.address, move |head, _| {
+            if head.method == method {
+                return answer("500 Internal Server Error", "", "");
+            }
+            Verdict::Pass
+        })
+    }
+
     /// What was asked for: methods and targets.
     pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
