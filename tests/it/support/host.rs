@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use super::differences;
@@ -273,16 +273,12 @@ pub(crate) fn own_cgroup() -> Option<PathBuf> {
 /// A port of the host that nobody has and that the kernel gives nobody: a test that lets go of a
 /// port so that its program can bind it loses one of the kernel's own choice to any other socket.
 pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    /// Below what `ip_local_port_range` begins with.
-    const FIRST: u16 = 20_000;
-    const PORTS: u16 = 12_000;
-    // Each process begins elsewhere.
-    let begin = std::process::id() as u16 % PORTS;
-    loop {
-        let port = FIRST + (begin + NEXT.fetch_add(1, Ordering::Relaxed) % PORTS) % PORTS;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Below what `ip_local_port_range` begins with; each process begins elsewhere.
+    let mut ports = (0_u16..12_000).map(|_| {
+        let number = std::process::id() + NEXT.fetch_add(1, Ordering::Relaxed);
+        20_000 + u16::try_from(number % 12_000).unwrap()
+    });
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(free).expect("a port that nobody has")
 }
