@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
-use nix::sys::stat::{FileStat, Mode, SFlag, mkdirat, mknodat, umask};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat, mknodat, umask};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
 use super::Ownership;
@@ -20,6 +20,7 @@ use super::ids::Owner;
 use super::merge::{Entry, is_directory};
 use super::nodes::{Body, Data, Directory, File, Group, Link, NodeId, Part};
 use super::overlay::{Overlay, UPPER};
+use super::rename::Taken;
 use super::work::{Replaced, Shape};
 use crate::layer_format::{DOT_WH_PREFIX, FileKind, WhiteoutForm, write_opaque};
 use crate::sys::xattr::{self, Place, SetMode};
@@ -172,7 +173,11 @@ impl Overlay {
         let finished = self
             .put_owner_of_new(&place, new, group)
             .and_then(|()| self.uncover(parent, directory, name, new.wanted.kind))
-            .and_then(|()| place.stat());
+            .and_then(|()| match &opened {
+                // Finds no name.
+                Some(opened) => fstat(opened),
+                None => place.stat(),
+            });
         match finished {
             Ok(status) => Ok((opened, status)),
             Err(errno) => {
@@ -433,6 +438,42 @@ impl Overlay {
         };
         self.table.add_link(id, link)?;
         Ok(id)
+    }
+
+    /// Renames, and leaves a whiteout under the old name: what an overlay of the kernel's asks of
+    /// the file system that has its upper layer. Where kinds are those on disk it would hide what
+    /// is below from ourselves.
+    pub(super) fn rename_leaving_whiteout(
+        &mut self,
+        from: (NodeId, &Name),
+        to: (NodeId, &Name),
+        taken: Taken,
+        caller: Caller,
+    ) -> nix::Result<()> {
+        if self.ownership == Ownership::Real {
+            return Err(Errno::EINVAL);
+        }
+        let kind = FileKind::CharDevice { major: 0, minor: 0 };
+        let new = New {
+            wanted: self.wanted(kind, 0, caller, None),
+            target: &[],
+        };
+        let unfinished = self.work()?.fresh_name();
+        let copy = self.unfinished(&unfinished)?;
+        let work = self.work()?.directory.clone();
+        self.make(&work, &unfinished, &new)?;
+        let left = self
+            .put_owner_of_new(&copy, &new, None)
+            .and_then(|()| self.rename(from, to, taken))
+            .and_then(|()| {
+                let directory = self.upper_directory(from.0)?;
+                let replaced = Replaced::WhiteoutBy(Shape::Other);
+                self.work()?
+                    .publish(&unfinished, &directory, from.1, replaced)?;
+                self.uncover(from.0, &directory, from.1, kind)
+            });
+        self.changed(from.0);
+        left.inspect_err(|_errno| self.discard(&unfinished))
     }
 
     /// Gives a file another name.

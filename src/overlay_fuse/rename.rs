@@ -3,6 +3,7 @@
 
 use std::os::fd::OwnedFd;
 
+use fuser::RenameFlags;
 use nix::errno::Errno;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -20,6 +21,18 @@ pub(super) enum Taken {
     Replace,
     Refuse,
     Exchange,
+}
+
+impl Taken {
+    /// What flags of a request say, but for that of whiteouts.
+    pub(super) fn of_request(flags: RenameFlags) -> nix::Result<Self> {
+        match flags.difference(RenameFlags::RENAME_WHITEOUT) {
+            RenameFlags::RENAME_NOREPLACE => Ok(Self::Refuse),
+            RenameFlags::RENAME_EXCHANGE => Ok(Self::Exchange),
+            none if none.is_empty() => Ok(Self::Replace),
+            _ => Err(Errno::EINVAL),
+        }
+    }
 }
 
 /// One of the two names.

@@ -197,7 +197,7 @@ impl Filesystem for Server {
 
     fn rename(
         &self,
-        _request: &Request,
+        request: &Request,
         parent: INodeNo,
         name: &OsStr,
         new_parent: INodeNo,
@@ -205,18 +205,15 @@ impl Filesystem for Server {
         flags: RenameFlags,
         reply: ReplyEmpty,
     ) {
-        let taken = if flags.is_empty() {
-            Ok(Taken::Replace)
-        } else if flags == RenameFlags::RENAME_NOREPLACE {
-            Ok(Taken::Refuse)
-        } else if flags == RenameFlags::RENAME_EXCHANGE {
-            Ok(Taken::Exchange)
-        } else {
-            Err(Errno::EINVAL)
-        };
         let renamed = self.call(|overlay| {
             let (name, new_name) = (c_name(name)?, c_name(new_name)?);
-            overlay.rename((parent.0, &name), (new_parent.0, &new_name), taken?)
+            let (from, to) = ((parent.0, &name), (new_parent.0, &new_name));
+            let taken = Taken::of_request(flags)?;
+            if flags.contains(RenameFlags::RENAME_WHITEOUT) {
+                overlay.rename_leaving_whiteout(from, to, taken, caller(request, 0))
+            } else {
+                overlay.rename(from, to, taken)
+            }
         });
         reply_empty(reply, renamed);
     }

@@ -3,7 +3,8 @@
 //!
 //! Attributes of the layer format are neither shown nor settable: a process in the container
 //! could otherwise hide files of lower layers or make its own files root's. The kernel's overlay
-//! lets `user.overlay.NAME` pass as `user.overlay.overlay.NAME`; so do we.
+//! lets `user.overlay.NAME` pass as `user.overlay.overlay.NAME`, and root's `trusted.overlay.NAME`
+//! likewise; so do we.
 
 use std::ffi::{CStr, CString};
 
@@ -23,7 +24,12 @@ pub(super) const RECORDED_CAPABILITY: &CStr = c"user.containers.override_securit
 /// File capabilities, where the kernel acts on them.
 pub(super) const CAPABILITY: &CStr = c"security.capability";
 const OVERLAY: &[u8] = b"user.overlay.";
-const ESCAPED_OVERLAY: &[u8] = b"user.overlay.overlay.";
+
+/// What an overlay above us sets in its layers, which are files here; and how it is kept.
+const ESCAPED: [(&[u8], &[u8]); 2] = [
+    (OVERLAY, b"user.overlay.overlay."),
+    (b"trusted.overlay.", b"trusted.overlay.overlay."),
+];
 const ACL: &[u8] = b"system.posix_acl_";
 
 /// How a layer keeps attributes.
@@ -36,8 +42,12 @@ struct Keeping {
 
 /// The name under which an attribute is kept; `None` if it cannot be.
 fn kept_name(name: &[u8], keeping: Keeping) -> Option<CString> {
-    let kept = if let Some(rest) = name.strip_prefix(OVERLAY) {
-        [ESCAPED_OVERLAY, rest].concat()
+    let mut escaped = ESCAPED.iter().filter_map(|(shown, kept)| {
+        let rest = name.strip_prefix(*shown)?;
+        Some([*kept, rest].concat())
+    });
+    let kept = if let Some(kept) = escaped.next() {
+        kept
     } else if is_reserved_xattr(name) || (name.starts_with(ACL) && !keeping.acl) {
         return None;
     } else if name == CAPABILITY.to_bytes() && keeping.metadata {
@@ -51,8 +61,10 @@ fn kept_name(name: &[u8], keeping: Keeping) -> Option<CString> {
 /// The name under which a kept attribute is shown; `None` if it is not.
 fn shown_name(kept: &CStr, keeping: Keeping) -> Option<Vec<u8>> {
     let name = kept.to_bytes();
-    if let Some(rest) = name.strip_prefix(ESCAPED_OVERLAY) {
-        return Some([OVERLAY, rest].concat());
+    for (shown, kept) in ESCAPED {
+        if let Some(rest) = name.strip_prefix(kept) {
+            return Some([shown, rest].concat());
+        }
     }
     if kept == RECORDED_CAPABILITY && keeping.metadata {
         return Some(CAPABILITY.to_bytes().to_vec());
@@ -93,6 +105,10 @@ impl Overlay {
         if self.elsewhere.is_some() && name.starts_with(OVERLAY) {
             return self.where_data_is(id, name, buffer);
         }
+        // The kernel asks before the first write to each file that is opened.
+        if name == CAPABILITY.to_bytes() && self.has_no_capabilities(id) {
+            return Err(Errno::ENODATA);
+        }
         let layer = self.layer_of(id)?;
         let Some(kept) = kept_name(name, self.keeping(layer)) else {
             let is_acl = name.starts_with(ACL);
@@ -119,6 +135,12 @@ impl Overlay {
             }
             answer => answer,
         }
+    }
+
+    /// Whether a file is known to have no capabilities.
+    fn has_no_capabilities(&mut self, id: NodeId) -> bool {
+        let file = self.table.file(id);
+        file.is_ok_and(|file| file.has_caps == Some(false))
     }
 
     /// Whether file capabilities on disk count for another root than in the container.
@@ -232,12 +254,17 @@ mod tests {
             metadata: false,
             acl: true,
         };
-        let table: [(&str, Keeping, Option<&str>); 9] = [
+        let table: [(&str, Keeping, Option<&str>); 10] = [
             ("user.comment", recorded, Some("user.comment")),
             (
                 "user.overlay.opaque",
                 real,
                 Some("user.overlay.overlay.opaque"),
+            ),
+            (
+                "trusted.overlay.opaque",
+                recorded,
+                Some("trusted.overlay.overlay.opaque"),
             ),
             ("user.containers.override_stat", real, None),
             ("user.fuseoverlayfs.opaque", recorded, None),

@@ -17,6 +17,8 @@ use crate::support::sandbox::{Tool, program, tool};
 use crate::support::stage::{Ids, Stage};
 use crate::support::{host, requires};
 
+mod renames;
+
 /// Where owners are kept, as the command line says it.
 const REAL: &str = "";
 const RECORDED: &str = ",xattr_permissions=2";
@@ -92,21 +94,6 @@ fn names_are_removed_and_made_again() {
         rm -rf only; echo file > only; cat only; rm only; mkdir only; ls -A only
         mkdir file; rmdir file; echo back > file; cat file
         rm -rf dir; mkdir dir; ls -A dir; mkdir dir/deep; ls -A dir/deep
-        tell"
-    ));
-}
-
-#[test]
-fn files_and_directories_are_renamed() {
-    requires!("userns,fuse");
-    compare(&format!(
-        "{TELL}
-        mv file moved; mv moved dir/moved; mv dir/low dir/both; cat dir/both
-        mv dir other; ls; test ! -e dir; mkdir dir; ls -A dir; rmdir dir
-        mv only other/deep/; mv other/deep/only/low/x x; cat x
-        mkdir fresh; echo f > fresh/f; mv fresh only; cat only/f; ls -A only
-        mkdir empty-dir; mv -T only empty-dir; ls empty-dir
-        ln -s x link; mv link link2; readlink link2
         tell"
     ));
 }
