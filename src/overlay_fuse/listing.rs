@@ -227,7 +227,9 @@ impl Overlay {
             let directory = self.table.directory_fd(id, layer)?;
             let mark = self.mark(id, index)?;
             let mut words = Vec::new();
-            for raw in read_directory(&directory)? {
+            let entries = read_directory(&directory)?;
+            self.keep_names(id, index, &entries)?;
+            for raw in entries {
                 if let Some(word) = self.word(layer, device, mark, &directory, raw)? {
                     words.push(word);
                 }

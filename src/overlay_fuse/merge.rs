@@ -242,18 +242,35 @@ impl Overlay {
     /// layers: where that begins, one listing saves all further questions. Lower layers of an
     /// image do not change; the system of a machine does.
     fn learn_names(&mut self, parent: NodeId, index: usize) -> nix::Result<()> {
-        let is_fixed = self.ids.squash != Squash::UnmappedToRoot;
         let part = &mut self.table.directory(parent)?.parts[index];
         let layer = part.layer;
         part.misses = part.misses.saturating_add(1);
-        if part.misses != ENOUGH_MISSES || !is_fixed || self.is_upper(layer) {
+        if part.misses != ENOUGH_MISSES || !self.is_fixed(layer) {
             return Ok(());
         }
         let directory = self.table.directory_fd(parent, layer)?;
         let entries = read_directory(&directory)?;
-        let part = &mut self.table.directory(parent)?.parts[index];
-        part.has_dot_wh = Some(has_marks(&entries));
-        part.names = (entries.len() <= NAMES_LIMIT).then(|| NameSet::of(&entries));
+        self.keep_names(parent, index, &entries)
+    }
+
+    fn is_fixed(&self, layer: usize) -> bool {
+        self.ids.squash != Squash::UnmappedToRoot && !self.is_upper(layer)
+    }
+
+    /// Remembers what a listing of one layer of a directory has said, if it stays true.
+    pub(super) fn keep_names(
+        &mut self,
+        id: NodeId,
+        index: usize,
+        entries: &[RawEntry],
+    ) -> nix::Result<()> {
+        let layer = self.table.directory(id)?.parts[index].layer;
+        if self.is_fixed(layer) {
+            let part = &mut self.table.directory(id)?.parts[index];
+            part.has_dot_wh = Some(has_marks(entries));
+            let keeps = part.names.is_none() && entries.len() <= NAMES_LIMIT;
+            part.names = part.names.take().or(keeps.then(|| NameSet::of(entries)));
+        }
         Ok(())
     }
 
