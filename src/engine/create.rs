@@ -94,7 +94,7 @@ impl Engine {
             report.warning(&ignored.to_string());
         }
         let store = Store::open(self.dirs.clone())?;
-        let image = self.image_of(&request, place)?;
+        let image = self.image_of(&request, place, report)?;
         let mut record = self.resolve(request, image.facts.clone(), place.cloned(), conf)?;
         step(|| {
             format!(
@@ -186,6 +186,7 @@ impl Engine {
         &self,
         request: &ContainerRequest,
         place: Option<&Membership>,
+        report: &dyn Report,
     ) -> Result<PinnedImage, CreateError> {
         if request.image.is_empty() && place.is_some_and(Membership::is_infra) {
             return Ok(PinnedImage::of_pause_program());
@@ -201,7 +202,8 @@ impl Engine {
                 Ok(_) => return Ok(PinnedImage::default()),
             }
         }
-        Ok(self.pinned_image(&request.image)?)
+        let platform = request.platform.as_deref();
+        Ok(self.pinned_image(&request.image, platform, report)?)
     }
 
     fn resolve(

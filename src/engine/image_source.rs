@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use super::Engine;
+use super::image::caution_of_platform;
 use super::roots::{RootSource, ensure_places};
+use super::{Engine, Report};
 use crate::oci::{ContainerConfig, Digest, Platform};
 use crate::runtime::subid::holder_map;
 use crate::state::record::ContainerRecord;
@@ -49,10 +50,19 @@ impl PinnedImage {
 }
 
 impl Engine {
-    /// What the image `name` gives a container.
-    pub(super) fn pinned_image(&self, name: &str) -> Result<PinnedImage, StorageError> {
+    /// What the image `name` gives a container; of a list, the image for the platform `asked`, or
+    /// for this machine's.
+    pub(super) fn pinned_image(
+        &self,
+        name: &str,
+        asked: Option<&str>,
+        report: &dyn Report,
+    ) -> Result<PinnedImage, StorageError> {
         let images = Images::open(&self.dirs);
-        let image = images.for_platform(images.resolve(name)?, &Platform::host())?;
+        let wanted = asked.and_then(Platform::parse);
+        let wanted = wanted.unwrap_or_else(Platform::host);
+        let image = images.for_platform(images.resolve(name)?, &wanted)?;
+        caution_of_platform(&image, &wanted, report);
         image.check_id_map(&holder_map().fingerprint())?;
         let pins = image.pin(&images)?;
         let layers = image.layers.iter().map(|layer| layer.chain_id.to_string());

@@ -84,6 +84,10 @@ use crate::state::dirs::Dirs;
 pub trait Report {
     /// One line that the user should see, such as a missing host feature that costs something.
     fn warning(&self, text: &str);
+    /// A warning about an image, which Podman does not put in the form of its log either.
+    fn caution(&self, text: &str) {
+        self.progress(&format!("WARNING: {text}"));
+    }
     /// A warning that Podman's users know and Docker's do not.
     fn remark(&self, text: &str) {
         self.warning(text);

@@ -60,6 +60,17 @@ impl Platform {
         variants
     }
 
+    /// What of an image is not as this asks: its platform in words. An image that does not say it
+    /// is of any.
+    pub fn misfit(&self, os: &str, architecture: &str) -> Option<String> {
+        if os.is_empty() || architecture.is_empty() {
+            return None;
+        }
+        let (normal, _) = normalize_architecture(architecture);
+        let fits = self.os == os && self.architecture == normal;
+        (!fits).then(|| format!("{os}/{normal}"))
+    }
+
     /// Reads `OS[/ARCH[/VARIANT]]`; what is not named is the host's, and the machine's own names
     /// of architectures (`x86_64`, `aarch64`) become Go's. `None` if a part is empty or left over.
     pub fn parse(text: &str) -> Option<Self> {
@@ -115,6 +126,21 @@ impl fmt::Display for Platform {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn images_that_do_not_fit() {
+        let arm = Platform::parse("linux/arm64").unwrap();
+        let cases = [
+            ("linux", "arm64", None),
+            ("linux", "aarch64", None),
+            ("", "", None),
+            ("linux", "x86_64", Some("linux/amd64")),
+            ("windows", "arm64", Some("windows/arm64")),
+        ];
+        for (os, architecture, expected) in cases {
+            assert_eq!(arm.misfit(os, architecture).as_deref(), expected);
+        }
+    }
 
     #[test]
     fn platforms_parse() {

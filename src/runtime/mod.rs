@@ -3,6 +3,7 @@
 
 pub mod capability;
 pub mod devices;
+mod elf;
 pub mod entrance;
 pub mod exec;
 pub mod handshake;

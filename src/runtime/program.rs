@@ -18,12 +18,14 @@ use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{
-    AtFlags, OFlag, OpenHow, PosixFadviseAdvice, ResolveFlag, open, openat2, posix_fadvise,
+    AtFlags, FcntlArg, FdFlag, OFlag, OpenHow, PosixFadviseAdvice, ResolveFlag, fcntl, open,
+    openat2, posix_fadvise,
 };
 use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::sys::statfs::{FUSE_SUPER_MAGIC, fstatfs};
 use nix::unistd::{AccessFlags, faccessat};
 
+use super::elf::{self, Foreign};
 use super::launch::StageFailure;
 use crate::sys::Ignored as _;
 use crate::sys::process::{exec_fd, exec_path};
@@ -42,6 +44,8 @@ const READ_AHEAD_WINDOW_BYTES: u64 = 128 * 1024;
 pub struct Program {
     arguments: Vec<CString>,
     way: Way,
+    /// The machine that it or its interpreter was built for, if that is another.
+    foreign: Option<Foreign>,
 }
 
 impl Program {
@@ -132,12 +136,16 @@ pub fn find(
     let safe = own.is_some_and(OwnBinary::is_out_of_reach) || stays(&path, others);
     if safe && resolved.looked == Looked::Everywhere {
         let way = Way::Path(c_string(&path)?);
-        let arguments = words;
-        return Ok(Program { arguments, way });
+        return Ok(Program {
+            arguments: words,
+            way,
+            foreign: resolved.foreign,
+        });
     }
     Ok(Program {
         arguments: resolved.arguments,
         way: Way::Descriptor(resolved.file),
+        foreign: resolved.foreign,
     })
 }
 
@@ -178,17 +186,53 @@ pub fn become_program(program: &Program, environment: &[String]) -> StageFailure
         .collect();
     let error = match &program.way {
         Way::Path(path) => exec_path(path, &program.arguments, &environment),
-        Way::Descriptor(file) => exec_fd(file.as_fd(), &program.arguments, &environment),
+        Way::Descriptor(file) => {
+            if program.foreign.is_some_and(Foreign::needs_emulator) {
+                // The kernel names it to the emulator as /dev/fd/N, if that is there then.
+                fcntl(file, FcntlArg::F_SETFD(FdFlag::empty())).ignored();
+            }
+            exec_fd(file.as_fd(), &program.arguments, &environment)
+        }
     };
     let name = program
         .arguments
         .first()
         .map(|word| word.to_string_lossy())
         .unwrap_or_default();
-    if error.errno == Errno::ENOENT {
-        return missing(&name, "cannot be loaded, its dynamic loader is missing");
+    let foreign = program.foreign;
+    match (
+        error.errno,
+        foreign,
+        foreign.is_some_and(Foreign::needs_emulator),
+    ) {
+        (Errno::ENOENT, Some(machine), true) => missing(&name, &emulator_out_of_reach(machine)),
+        (Errno::ENOENT, ..) => missing(&name, "cannot be loaded, its dynamic loader is missing"),
+        (Errno::ENOEXEC, Some(machine), _) => denied_because(
+            &name,
+            &format!("exec format error: {}", no_emulator(machine)),
+        ),
+        (errno, ..) => denied(&name, errno),
     }
-    denied(&name, error.errno)
+}
+
+fn no_emulator(machine: Foreign) -> String {
+    let own = elf::own_name();
+    format!(
+        "it was built for {machine}, this machine is {own} and has no emulator of {machine} in \
+         binfmt_misc; `apt install qemu-user-static`, or this distribution's package of it, \
+         brings one"
+    )
+}
+
+/// The kernel looks for an emulator in the container, but for one that it opened when that was
+/// registered.
+fn emulator_out_of_reach(machine: Foreign) -> String {
+    let own = elf::own_name();
+    format!(
+        "cannot be loaded, it was built for {machine}, this machine is {own}, and its emulator of \
+         {machine} is not in the container; register it with the flag F, as `apt install \
+         qemu-user-static` does"
+    )
 }
 
 fn find_file(name: &str, environment: &[String]) -> Result<(String, OwnedFd), StageFailure> {
@@ -245,6 +289,7 @@ struct Resolved {
     file: OwnedFd,
     arguments: Vec<CString>,
     looked: Looked,
+    foreign: Option<Foreign>,
 }
 
 /// Whether every file on the way could be read.
@@ -270,13 +315,14 @@ fn resolve_interpreters(
             Some(_) => Looked::Everywhere,
             None => Looked::NotEverywhere,
         };
-        let line = start.and_then(|start| parse_interpreter(&start));
-        let Some((interpreter, argument)) = line else {
+        let start = start.unwrap_or_default();
+        let Some((interpreter, argument)) = parse_interpreter(&start) else {
             let arguments = words;
             return Ok(Resolved {
                 file,
                 arguments,
                 looked,
+                foreign: elf::foreign(&start),
             });
         };
         let next = open_program(&interpreter).map_err(|errno| match errno {
@@ -382,10 +428,11 @@ fn denied(name: &str, errno: Errno) -> StageFailure {
         Errno::ENOEXEC => "exec format error",
         errno => errno.desc(),
     };
-    let message = format!(
-        "cannot execute `{name}`: {}: OCI permission denied",
-        why.to_lowercase()
-    );
+    denied_because(name, &why.to_lowercase())
+}
+
+fn denied_because(name: &str, why: &str) -> StageFailure {
+    let message = format!("cannot execute `{name}`: {why}: OCI permission denied");
     StageFailure::with_code(126, message)
 }
 

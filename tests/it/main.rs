@@ -23,6 +23,7 @@ mod elsewhere;
 mod events;
 mod exec;
 mod files;
+mod foreign;
 mod generated;
 mod health;
 mod hooks;

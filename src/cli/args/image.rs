@@ -9,7 +9,6 @@ use super::registry::{PlatformArgs, RegistryArgs, RegistryFlagError, pull_policy
 use crate::cli::image::transfers::{QuietArgs, Volume};
 use crate::cli::{Context, Failure};
 use crate::engine::image::{PullRequest, WhichTags};
-use crate::oci::Platform;
 use crate::state::record::{ContainerRequest, RootfsRequest};
 
 /// Flags about the image.
@@ -35,8 +34,6 @@ pub(crate) struct ImageArgs {
 pub(crate) enum ImageError {
     #[error(transparent)]
     Registry(#[from] RegistryFlagError),
-    #[error("--platform {text}: not supported yet, only {host}")]
-    OtherPlatform { text: String, host: String },
     #[error("--rootfs {text}: only the option O is supported")]
     RootfsOption { text: String },
     #[error("rootfs path cannot be empty")]
@@ -52,8 +49,8 @@ impl ImageArgs {
         image: &str,
         current_dir: &Path,
     ) -> Result<(), ImageError> {
+        self.platform.platform()?;
         request.platform = self.platform.text()?;
-        check_platform(request.platform.as_deref())?;
         if self.rootfs {
             request.rootfs = Some(rootfs(image, current_dir)?);
         } else {
@@ -85,23 +82,6 @@ impl ImageArgs {
         let quiet = QuietArgs { quiet: self.quiet };
         Ok(Some((request, quiet.volume())))
     }
-}
-
-/// Images of other platforms come with an emulator.
-fn check_platform(text: Option<&str>) -> Result<(), ImageError> {
-    let Some(text) = text else { return Ok(()) };
-    let host = Platform::host();
-    let Some(asked) = Platform::parse(text) else {
-        let text = text.to_owned();
-        return Err(RegistryFlagError::Platform { text }.into());
-    };
-    if (&asked.os, &asked.architecture) == (&host.os, &host.architecture) {
-        return Ok(());
-    }
-    Err(ImageError::OtherPlatform {
-        text: text.to_owned(),
-        host: format!("{}/{}", host.os, host.architecture),
-    })
 }
 
 /// `PATH[:O]`.
@@ -155,16 +135,5 @@ mod tests {
             fill(args(), "/x:idmap").unwrap_err(),
             "--rootfs /x:idmap: only the option O is supported"
         );
-    }
-
-    #[test]
-    fn only_the_hosts_platform_is_there() {
-        let host = Platform::host();
-        assert_eq!(check_platform(None), Ok(()));
-        assert_eq!(check_platform(Some("linux")), Ok(()));
-        let named = format!("linux/{}", host.architecture);
-        assert_eq!(check_platform(Some(&named)), Ok(()));
-        assert!(check_platform(Some("linux/s390x")).is_err());
-        assert!(check_platform(Some("windows")).is_err());
     }
 }

@@ -207,6 +207,13 @@ impl Report for Transfers<'_> {
         self.context.warning(text);
     }
 
+    fn caution(&self, text: &str) {
+        match self.volume {
+            Volume::Normal => self.say(&format!("WARNING: {text}")),
+            Volume::Quiet => self.warning(text),
+        }
+    }
+
     fn progress(&self, text: &str) {
         if self.volume == Volume::Normal {
             self.say(text);

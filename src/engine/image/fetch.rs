@@ -29,7 +29,6 @@ pub(super) struct Fetch<'a> {
     pub(super) images: &'a Images,
     pub(super) workplace: &'a InPlace,
     pub(super) platform: &'a Platform,
-    pub(super) is_platform_asked_for: bool,
     /// Whether the command line said that registries need not prove who they are.
     pub(super) is_insecure: bool,
     pub(super) report: &'a dyn TransferReport,
@@ -213,7 +212,7 @@ impl Fetch<'_> {
         let config = registry.blob_bytes(place.repository(), &manifest.config);
         let config = config.map_err(|error| initializing(name, &error))?;
         let document: ImageConfiguration = parse(name, "configuration", &config)?;
-        self.check_config(name, &manifest, &document)?;
+        check_config(name, &manifest, &document)?;
         let pins = self.layers(place, name, &manifest, &document)?;
         let layers = self.images.layers();
         layers
@@ -231,31 +230,6 @@ impl Fetch<'_> {
         self.images
             .add(&new, pins)
             .map_err(|error| copying(name, &error))
-    }
-
-    fn check_config(
-        &self,
-        name: &Reference,
-        manifest: &Manifest,
-        config: &ImageConfiguration,
-    ) -> Result<(), PullFailure> {
-        let (layers, diff_ids) = (manifest.layers.len(), config.rootfs.diff_ids.len());
-        if layers != diff_ids {
-            return Err(PullFailure::other(format!(
-                "unable to copy from source docker://{name}: its manifest has {layers} layers, its \
-                 configuration {diff_ids}"
-            )));
-        }
-        if self.is_platform_asked_for
-            && (&config.os, &config.architecture)
-                != (&self.platform.os, &self.platform.architecture)
-        {
-            self.report.warning(&format!(
-                "image platform ({}/{}) does not match the expected platform ({})",
-                config.os, config.architecture, self.platform
-            ));
-        }
-        Ok(())
     }
 
     /// Gets the layers that are not here, several at once.
@@ -390,6 +364,22 @@ impl<R: Read> Read for Counted<'_, R> {
 
 fn is_index(kind: &str) -> bool {
     kind == media_type::OCI_INDEX || kind == media_type::DOCKER_INDEX
+}
+
+/// Whether a manifest and a configuration can be one image's.
+fn check_config(
+    name: &Reference,
+    manifest: &Manifest,
+    config: &ImageConfiguration,
+) -> Result<(), PullFailure> {
+    let (layers, diff_ids) = (manifest.layers.len(), config.rootfs.diff_ids.len());
+    if layers == diff_ids {
+        return Ok(());
+    }
+    Err(PullFailure::other(format!(
+        "unable to copy from source docker://{name}: its manifest has {layers} layers, its \
+         configuration {diff_ids}"
+    )))
 }
 
 /// Refuses what is no layer that a registry gives away, before anything is fetched.

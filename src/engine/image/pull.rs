@@ -13,12 +13,12 @@ use super::fetch::{Fetch, all_tags};
 use super::progress::{Step, TransferReport};
 use super::sources::{Candidate, Places};
 use crate::engine::access::AccessRequest;
-use crate::engine::{Dialect, Engine, Silent};
+use crate::engine::{Dialect, Engine, Report, Silent};
 use crate::oci::{DEFAULT_TAG, Digest, Platform, Reference};
 use crate::registry::{Absence, Patience, RegistryError};
 use crate::runtime::userns::{chain, run_apart};
 use crate::state::events::{Action, Event, Kind};
-use crate::storage::{Images, InPlace, StorageError};
+use crate::storage::{Image, Images, InPlace, StorageError};
 use crate::sys::Ignored;
 
 /// When an image is asked for although one of its name is there.
@@ -125,6 +125,23 @@ impl Engine {
         request: &PullRequest,
         report: &dyn TransferReport,
     ) -> Result<Vec<PulledImage>, ImageError> {
+        let pulled = self.pull_for_container(request, report)?;
+        let images = Images::open(&self.dirs);
+        let wanted = request.platform.clone().unwrap_or_else(Platform::host);
+        for one in &pulled {
+            if let Ok(image) = images.resolve(one.id.hex()) {
+                caution_of_platform(&image, &wanted, report);
+            }
+        }
+        Ok(pulled)
+    }
+
+    /// The same without a word about the platform, which whoever makes the container has.
+    fn pull_for_container(
+        &self,
+        request: &PullRequest,
+        report: &dyn TransferReport,
+    ) -> Result<Vec<PulledImage>, ImageError> {
         let pulled = self.pull_quietly(request, report);
         match &pulled {
             Ok(pulled) => {
@@ -187,7 +204,13 @@ impl Engine {
         match request.policy {
             PullPolicy::Never => return Ok(None),
             PullPolicy::Missing => {
-                let found = Images::open(&self.dirs).find(&request.name);
+                let images = Images::open(&self.dirs);
+                let found = images.find(&request.name);
+                if let (Ok((_, Some(_))), Some(_)) = (&found, &request.platform)
+                    && image_here(&images, request)?.is_none()
+                {
+                    return Ok(self.pull_for_container(request, report)?.pop());
+                }
                 if let (Ok((id, _)), Dialect::Podman) = (&found, self.dialect) {
                     // As podman, which has looked for it.
                     self.emit(&[pulled_event(id, request)]);
@@ -198,7 +221,7 @@ impl Engine {
             }
             PullPolicy::Always | PullPolicy::Newer => {}
         }
-        Ok(self.pull(request, report)?.pop())
+        Ok(self.pull_for_container(request, report)?.pop())
     }
 
     /// Whether the first registry that answers has another image than the `known` manifests.
@@ -241,7 +264,6 @@ impl Engine {
                 images,
                 workplace,
                 platform: &platform,
-                is_platform_asked_for: request.platform.is_some(),
                 is_insecure: request.access.is_insecure(),
                 report,
             };
@@ -339,20 +361,45 @@ fn image_here(images: &Images, request: &PullRequest) -> Result<Option<PulledIma
     if request.policy == PullPolicy::Always || request.tags == WhichTags::All {
         return Ok(None);
     }
-    let image = match images.resolve(&request.name) {
+    let image = images.resolve(&request.name).and_then(|image| {
+        let wanted = request.platform.as_ref();
+        wanted.map_or(Ok(image.clone()), |wanted| {
+            images.for_platform(image, wanted)
+        })
+    });
+    let image = match image {
         Ok(image) => image,
-        Err(StorageError::NoSuchImage { .. }) => return Ok(None),
+        Err(StorageError::NoSuchImage { .. } | StorageError::NoInstance { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let fits = request.platform.as_ref().is_none_or(|wanted| {
-        wanted.os == image.config.os && wanted.architecture == image.config.architecture
-    });
+    let config = &image.config;
+    let fits = request
+        .platform
+        .as_ref()
+        .is_none_or(|wanted| wanted.misfit(&config.os, &config.architecture).is_none());
     Ok(fits.then(|| PulledImage {
         name: image.name.unwrap_or_else(|| request.name.clone()),
         id: image.id,
         digest: image.digest,
         novelty: Novelty::UpToDate,
     }))
+}
+
+/// Says, as Podman does, that an image is not for the platform that it is wanted on.
+pub(in crate::engine) fn caution_of_platform(
+    image: &Image,
+    wanted: &Platform,
+    report: &(impl Report + ?Sized),
+) {
+    let (os, architecture) = (&image.config.os, &image.config.architecture);
+    if let Some(found) = wanted.misfit(os, architecture) {
+        let Platform {
+            os, architecture, ..
+        } = wanted;
+        report.caution(&format!(
+            "image platform ({found}) does not match the expected platform ({os}/{architecture})"
+        ));
+    }
 }
 
 /// Tries again while nobody listens where the registry should be, if the user has asked for that.

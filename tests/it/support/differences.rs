@@ -22,6 +22,14 @@ const PODMAN: &[(&str, &str)] = &[
         "what was killed with its monitor is shown as running",
     ),
     (
+        "foreign::with_an_emulator_images_for_other_machines_run",
+        NESTED,
+    ),
+    (
+        "foreign::without_an_emulator_the_message_says_what_to_install",
+        NESTED,
+    ),
+    (
         "logs::a_last_line_without_its_end_is_shown",
         "`logs --tail` glues a last line without its end to the one before",
     ),

@@ -102,7 +102,7 @@ fn header(kind: tar::EntryType, mode: u32, size_bytes: u64) -> tar::Header {
 }
 
 /// Debian's static busybox: a dynamic one would need libraries that the root lacks.
-fn busybox() -> PathBuf {
+pub(crate) fn busybox() -> PathBuf {
     let places = ["/bin/busybox", "/usr/bin/busybox"];
     let found = places.into_iter().map(PathBuf::from).find(|p| p.exists());
     found.expect("busybox is missing: install the package busybox-static")
