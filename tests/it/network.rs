@@ -405,6 +405,30 @@ fn a_helper_that_is_killed_comes_back_with_all_it_served() {
     drop(TcpListener::bind(("127.0.0.1", port)).expect("the port is free"));
 }
 
+#[test]
+fn who_comes_before_the_monitors_starts_the_helper_for_all() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let port = free_port();
+    web(&sandbox, port);
+    let monitor = sandbox.ok(["inspect", "--format", "{{.State.ConmonPid}}", "web"]);
+    let monitor = Pid::from_raw(monitor.trim().parse().unwrap());
+    for _ in 0..2 {
+        kill(monitor, Signal::SIGSTOP).unwrap();
+        kill(helper(&sandbox).unwrap(), Signal::SIGKILL).unwrap();
+        let first = sandbox.ok(["run", "-d", "--network", "front", IMAGE, "sleep", "1000"]);
+        kill(monitor, Signal::SIGCONT).unwrap();
+        // It is connected anew: the port's queue is served again.
+        assert!(ask(port).starts_with("from "));
+        assert!(inside(&sandbox, "front", ASK).starts_with("from "));
+        let asked = sandbox.ok(["exec", &first, "sh", "-c", ASK]);
+        assert!(asked.starts_with("from "), "{asked}");
+        // The next one has the bridges of the one before, and all who are on them.
+        kill(helper(&sandbox).unwrap(), Signal::SIGKILL).unwrap();
+        assert!(inside(&sandbox, "front", ASK).starts_with("from "));
+    }
+}
+
 /// A copy of the tool whose helper says that it is of an older revision.
 fn older(sandbox: &Sandbox) -> String {
     let path = sandbox.shown("older");

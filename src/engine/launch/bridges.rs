@@ -14,7 +14,7 @@ use crate::engine::Dialect;
 use crate::engine::cgroup::of_network_helper;
 use crate::monitor::Lifeline;
 use crate::network::addresses::HOST;
-use crate::network::helper::client::{Client, HelperError, Listener};
+use crate::network::helper::client::{Client, HelperError, Listener, Membership};
 use crate::state::connection::ConnectionPlan;
 use crate::state::id::ContainerId;
 use crate::sys::Ignored;
@@ -37,6 +37,7 @@ pub(super) struct Bridges {
     client: Option<Client>,
     /// The namespace of the bridges; open as long as this monitor lives.
     holder: OwnedFd,
+    _membership: Membership,
 }
 
 /// The container as the helper gets it.
@@ -80,6 +81,7 @@ impl Bridges {
             result => result?,
         };
         client.publish(&container, &listeners)?;
+        let membership = Membership::begin(joined.run_root)?;
         Ok(Self {
             run_root: joined.run_root.to_owned(),
             container,
@@ -89,6 +91,7 @@ impl Bridges {
             process,
             client: Some(client),
             holder,
+            _membership: membership,
         })
     }
 
@@ -97,13 +100,15 @@ impl Bridges {
         Rc::clone(&self.plan)
     }
 
-    fn reconnect(&self) -> Result<Client, HelperError> {
+    fn reconnect(&mut self) -> Result<(), HelperError> {
         let client = Client::start(&self.run_root, Some(self.holder.as_fd()), of_network_helper)?;
         let client = client.current(&self.run_root, of_network_helper)?;
         let (namespace, process) = (self.namespace.as_fd(), self.process.as_fd());
-        client.attach(&self.container, &self.plan.borrow(), namespace, process)?;
+        // Somebody else may have been first, who had no bridges to hand over.
+        self.holder = client.attach(&self.container, &self.plan.borrow(), namespace, process)?;
         client.publish(&self.container, &self.listeners)?;
-        Ok(client)
+        self.client = Some(client);
+        Ok(())
     }
 }
 
@@ -119,8 +124,7 @@ impl Lifeline for Bridges {
         }
         self.client = None;
         for _ in 0..TRIES {
-            if let Ok(client) = self.reconnect() {
-                self.client = Some(client);
+            if self.reconnect().is_ok() {
                 return;
             }
             // Nobody can be told here: the container goes on without a network in the end.

@@ -110,14 +110,17 @@ pub fn directory(run_root: &Path) -> PathBuf {
     run_root.join("net")
 }
 
-/// How long the monitors may take to come to a new helper.
+/// The file of [`Membership`].
+const MEMBERS: &str = "members";
+
+/// How long the monitors may take to come to a new helper, or to start it.
 const COMING: Duration = Duration::from_millis(500);
 
 impl Client {
     /// Connects with the helper, starting it if there is none. The caller lives in the user's
     /// holder namespace and in the host's network, and is single-threaded; it need not wait for
-    /// the helper to be ready. `namespace` is that of a helper that has died; `cgroup` gives a new
-    /// one its cgroup, if there is one for it.
+    /// the helper to be ready. `namespace` is that of a helper that has died; who has none gives
+    /// those a moment who do. `cgroup` gives a new one its cgroup, if there is one for it.
     ///
     /// # Errors
     ///
@@ -134,11 +137,20 @@ impl Client {
             .mode(0o700)
             .create(&directory)
             .called(|| format!("mkdir({directory:?})"))?;
-        let _lock = lock(&directory)?;
-        if let Some(client) = Self::connect(run_root)? {
-            return Ok(client);
+        let deadline = Instant::now() + COMING;
+        loop {
+            let lock = lock(&directory)?;
+            if let Some(client) = Self::connect(run_root)? {
+                return Ok(client);
+            }
+            let is_ours = namespace.is_some() || !Membership::is_held(&directory);
+            if is_ours || Instant::now() >= deadline {
+                return Self::begin(&directory, namespace, cgroup);
+            }
+            // It has died, and a monitor starts the next one with the bridges that there were.
+            drop(lock);
+            std::thread::sleep(Duration::from_millis(2));
         }
-        Self::begin(&directory, namespace, cgroup)
     }
 
     /// Starts a helper where none listens any more; the caller holds the lock.
@@ -411,8 +423,33 @@ impl AsFd for Client {
     }
 }
 
+/// Held by each monitor of a connected container: where somebody holds it and no helper listens,
+/// the helper has died.
+#[derive(Debug)]
+pub struct Membership(#[expect(dead_code, reason = "the kernel lets go of it")] Flock<File>);
+
+impl Membership {
+    /// Becomes a member until the value is dropped, or the process ends.
+    ///
+    /// # Errors
+    ///
+    /// What open(2) and flock(2) say.
+    pub fn begin(run_root: &Path) -> SysResult<Self> {
+        flocked(&directory(run_root).join(MEMBERS), FlockArg::LockShared).map(Self)
+    }
+
+    fn is_held(directory: &Path) -> bool {
+        let alone = FlockArg::LockExclusiveNonblock;
+        let found = flocked(&directory.join(MEMBERS), alone);
+        matches!(found, Err(error) if error.errno == Errno::EWOULDBLOCK)
+    }
+}
+
 fn lock(directory: &Path) -> SysResult<Flock<File>> {
-    let path = directory.join("lock");
+    flocked(&directory.join("lock"), FlockArg::LockExclusive)
+}
+
+fn flocked(path: &Path, how: FlockArg) -> SysResult<Flock<File>> {
     let mut options = File::options();
     let file = options
         .write(true)
@@ -423,7 +460,7 @@ fn lock(directory: &Path) -> SysResult<Flock<File>> {
         .called(|| format!("open({path:?})"))?;
     let mut file = file;
     loop {
-        match Flock::lock(file, FlockArg::LockExclusive) {
+        match Flock::lock(file, how) {
             Ok(lock) => return Ok(lock),
             Err((again, Errno::EINTR)) => file = again,
             Err((_, errno)) => return Err(errno).called(|| format!("flock({path:?})")),

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::slice;
 
+use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, setns, unshare};
 
@@ -146,12 +148,10 @@ impl Topology {
     /// cannot do it all.
     fn set_rules(&mut self, put: PutTable) -> SysResult<()> {
         let networks = self.networks.values().collect::<Vec<_>>();
-        let filter = self.filter.as_mut().ok_or_else(|| {
-            SysError::new(
-                "socket(NETLINK_NETFILTER)",
-                nix::errno::Errno::EPROTONOSUPPORT,
-            )
-        })?;
+        let filter = self
+            .filter
+            .as_mut()
+            .ok_or_else(|| SysError::new("socket(NETLINK_NETFILTER)", Errno::EPROTONOSUPPORT))?;
         loop {
             let table = firewall::catching(&networks, self.hold, self.echo);
             let Err(error) = filter.transaction(&put(&table)) else {
@@ -250,7 +250,17 @@ impl Topology {
             namespace,
             mtu: network.mtu.unwrap_or(DEFAULT_MTU),
         });
-        self.routes.request(&[veth])?;
+        match self.routes.request(slice::from_ref(&veth)) {
+            // Its other end is in the bridges of a helper that died, which nobody handed over.
+            Err(error) if error.errno == Errno::EEXIST => {
+                let inner = route::delete(&attachment.interface);
+                self.inside(namespace, || {
+                    Socket::open(Protocol::Route)?.request(&[inner])
+                })?;
+                self.routes.request(&[veth])?;
+            }
+            result => result?,
+        }
         self.inside(namespace, || configure(network, attachment, ways))
     }
 
