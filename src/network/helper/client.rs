@@ -456,7 +456,7 @@ fn flocked(path: &Path, how: FlockArg) -> SysResult<Flock<File>> {
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(&path)
+        .open(path)
         .called(|| format!("open({path:?})"))?;
     let mut file = file;
     loop {
