@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use crate::limits::has_memory_controller;
 use crate::support::host::own_cgroup;
 use crate::support::process::PATIENCE;
-use crate::support::sandbox::IMAGE;
+use crate::support::sandbox::{IMAGE, Tool, tool};
 use crate::support::{Sandbox, requires};
 
 /// A pod that reaches no network, called `pod`.
@@ -298,4 +298,49 @@ fn a_command_killed_at_any_moment_leaves_pods_that_can_be_removed() {
         sandbox.ok(["rm", "-f", "-a", "-t", "0"]);
         sandbox.run(["system", "check", "--repair"]);
     }
+}
+
+#[test]
+fn what_a_pod_gives_its_containers_is_shown() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    fs::create_dir(sandbox.path("v")).unwrap();
+    let volume = format!("{}:/v:ro", sandbox.shown("v"));
+    sandbox.ok(["create", "--name=from", "-v=named:/named", IMAGE, "true"]);
+    let flags = [
+        "-v",
+        &volume,
+        "--device=/dev/null:/dev/nothing:rw",
+        "--volumes-from=from",
+    ];
+    pod(&sandbox, &flags);
+    let asked = |format: &str| sandbox.ok(["pod", "inspect", "--format", format, "pod"]);
+    let mounts = "{{range .Mounts}}{{.Type}} {{.Destination}} {{.RW}},{{end}}";
+    let shown = asked(mounts);
+    let mut shown: Vec<&str> = shown.split_terminator(',').collect();
+    shown.sort_unstable();
+    assert_eq!(shown, ["bind /v false", "volume /named true"]);
+    assert_eq!(asked("{{.VolumesFrom}}"), "[from]");
+    let document = sandbox.ok(["pod", "inspect", "pod"]);
+    for key in ["\"mounts\": [", "\"volumes_from\": ["] {
+        assert!(document.contains(key), "{document}");
+    }
+    if tool() == Tool::Coracle {
+        assert_eq!(
+            asked("{{(index .Devices 0).PathInContainer}}"),
+            "/dev/nothing"
+        );
+    }
+    let run = [
+        "run",
+        "--rm",
+        "--pod=pod",
+        IMAGE,
+        "ls",
+        "-d",
+        "/v",
+        "/named",
+        "/dev/nothing",
+    ];
+    assert_eq!(sandbox.ok(run), "/dev/nothing\n/named\n/v");
 }

@@ -48,7 +48,7 @@ pub(crate) struct MountArgs {
     pub(super) volume: Vec<String>,
     /// Mount volumes from the specified container(s)
     #[arg(long, value_name = "CONTAINER")]
-    volumes_from: Vec<String>,
+    pub(super) volumes_from: Vec<String>,
 }
 
 /// What is wrong with a mount or a device.

@@ -70,6 +70,9 @@ pub(crate) struct PodCreateArgs {
     /// Bind mount a directory or file into all containers of the pod
     #[arg(long, short)]
     volume: Vec<String>,
+    /// Mount volumes from the specified container(s) into all containers of the pod
+    #[arg(long, value_name = "CONTAINER")]
+    volumes_from: Vec<String>,
 }
 
 impl PodCreateArgs {
@@ -139,6 +142,7 @@ impl PodCreateArgs {
         mounts.device = self.device;
         mounts.shm_size = self.shm_size;
         mounts.volume = self.volume;
+        mounts.volumes_from = self.volumes_from;
         mounts
             .fill(&mut request, &caller.current_dir)
             .map_err(Failure::tool)?;

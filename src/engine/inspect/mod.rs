@@ -13,7 +13,10 @@ mod podman;
 mod podman_config;
 mod podman_host;
 
-pub(in crate::engine) use podman_host::{ThrottleDevice, WeightDevice, rates, weights};
+pub(in crate::engine) use mounts::{Mount, mounts};
+pub(in crate::engine) use podman_host::{
+    Device, ThrottleDevice, WeightDevice, devices, rates, weights,
+};
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};

@@ -13,7 +13,7 @@ use crate::state::volumes::Volumes;
 /// One mount.
 #[derive(Debug, Serialize)]
 #[serde(rename = "define.InspectMount", rename_all = "PascalCase")]
-pub(super) struct Mount {
+pub(in crate::engine) struct Mount {
     r#type: &'static str,
     #[serde(rename = "Name,Name,omitempty")]
     name: String,
@@ -41,7 +41,7 @@ const PROPAGATIONS: [&str; 8] = [
 ];
 
 /// The mounts of a container.
-pub(super) fn mounts(dirs: &Dirs, record: &ContainerRecord) -> Vec<Mount> {
+pub(in crate::engine) fn mounts(dirs: &Dirs, record: &ContainerRecord) -> Vec<Mount> {
     let volumes = Volumes::open(dirs);
     let asked = record.mounts().iter();
     asked

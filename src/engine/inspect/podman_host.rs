@@ -137,7 +137,7 @@ struct IdMappings {
 
 #[derive(Debug, Serialize)]
 #[serde(rename = "define.InspectDevice", rename_all = "PascalCase")]
-struct Device {
+pub(in crate::engine) struct Device {
     path_on_host: String,
     path_in_container: String,
     cgroup_permissions: String,
@@ -360,7 +360,8 @@ fn security_options(typed: &[String]) -> Vec<String> {
     typed.iter().map(plain).collect()
 }
 
-fn devices(typed: &[String]) -> Vec<Device> {
+/// Those of `--device`.
+pub(in crate::engine) fn devices(typed: &[String]) -> Vec<Device> {
     let device = |text: &String| {
         let mut parts = text.split(':');
         let host = parts.next().unwrap_or_default();

@@ -12,7 +12,8 @@ use crate::engine::Engine;
 use crate::engine::cgroup::place_of_pod;
 use crate::engine::error::EngineError;
 use crate::engine::inspect::{
-    Moment, ThrottleDevice, WeightDevice, rates, restart_policy, weights,
+    Device, Moment, Mount, ThrottleDevice, WeightDevice, devices, mounts, rates, restart_policy,
+    weights,
 };
 use crate::engine::limits::{memory_and_swap, quota_and_period};
 use crate::state::record::ContainerRecord;
@@ -60,10 +61,16 @@ pub struct PodDocument {
     cpuset_cpus: String,
     #[serde(rename = "CPUSetMems,cpuset_mems,omitempty")]
     cpuset_mems: String,
+    #[serde(rename = "Mounts,mounts,omitempty")]
+    mounts: Vec<Mount>,
+    #[serde(rename = "Devices,devices,omitempty")]
+    devices: Vec<Device>,
     #[serde(rename = "BlkioDeviceReadBps,device_read_bps,omitempty")]
     device_read_bps: Vec<ThrottleDevice>,
     #[serde(rename = "BlkioDeviceWriteBps,device_write_bps,omitempty")]
     device_write_bps: Vec<ThrottleDevice>,
+    #[serde(rename = "VolumesFrom,volumes_from,omitempty")]
+    volumes_from: Vec<String>,
     #[serde(rename = "SecurityOpts,security_opt,omitempty")]
     security_opt: Vec<String>,
     #[serde(rename = "MemoryLimit,memory_limit,omitempty")]
@@ -129,7 +136,15 @@ impl Engine {
         let infra = pod.record.infra.as_ref();
         let infra = infra.and_then(|id| self.store().ok()?.load(id).ok());
         let place = place_of_pod(&self.dirs.pod_run(&pod.record.id));
-        Ok(document(&pod, infra.as_ref(), place.unwrap_or_default()))
+        let mut document = document(&pod, infra.as_ref(), place.unwrap_or_default());
+        if let Some(infra) = &infra {
+            document.mounts = mounts(&self.dirs, infra);
+            document.devices = devices(&infra.request.devices);
+            document
+                .volumes_from
+                .clone_from(&infra.request.volumes_from);
+        }
+        Ok(document)
     }
 }
 
@@ -178,8 +193,11 @@ fn document(pod: &ListedPod, infra: Option<&ContainerRecord>, cgroup_path: Strin
         cpu_shares: limits.cpu_shares.unwrap_or_default(),
         cpuset_cpus: limits.cpuset_cpus.clone().unwrap_or_default(),
         cpuset_mems: limits.cpuset_mems.clone().unwrap_or_default(),
+        mounts: Vec::new(),
+        devices: Vec::new(),
         device_read_bps: rates(&limits.read_bps),
         device_write_bps: rates(&limits.write_bps),
+        volumes_from: Vec::new(),
         security_opt: infra.map_or_else(Vec::new, |one| one.request.security_opt.clone()),
         memory_limit: limits.memory_bytes.unwrap_or_default(),
         memory_swap: memory_and_swap(limits).unwrap_or_default(),

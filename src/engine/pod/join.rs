@@ -294,7 +294,7 @@ fn share_network(request: &mut ContainerRequest, donor: &str) -> Result<bool, Jo
 
 /// What a pod gives all of its containers: mounts, devices, profiles.
 fn take_over(infra: &ContainerRecord, request: &mut ContainerRequest) {
-    for mount in &infra.request.mounts {
+    for mount in infra.mounts() {
         let place = &mount.container_path;
         if !request
             .mounts
