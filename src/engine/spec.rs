@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The OCI runtime spec of a container, computed from its record and from what the host offers
-//! at this moment. Nothing here touches the host; all that it asks is the caller's own limits.
+//! at this moment. Nothing here touches the host; all that it asks is the caller's own limits, and
+//! whether what the user mounts has room for other mounts.
 
 mod mounts;
+mod room;
 mod security;
 pub(super) mod systemd;
 

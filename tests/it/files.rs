@@ -339,3 +339,38 @@ fn a_stream_that_nobody_reads_to_its_end_ends_quietly() {
         assert_eq!(outcome.err(), "141", "{words:?}");
     }
 }
+
+/// As podman, which sorts mounts by the depth of their place.
+#[test]
+fn what_every_container_has_stands_in_what_the_user_mounts() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    let [etc, given] = ["etc", "given"].map(|name| {
+        std::fs::create_dir(sandbox.path(name)).unwrap();
+        sandbox.shown(name)
+    });
+    std::fs::write(sandbox.path("given/hosts"), "the caller's\n").unwrap();
+    let prints = |flags: &[&str], script: &str| {
+        let run = ["run", "--rm", "--network=none", "--hostname=here"];
+        sandbox.ok([&run[..], flags, &[IMAGE, "sh", "-c", script]].concat())
+    };
+    let place = |host: &str, options: &str| format!("{host}:/etc{options}");
+    let hosts = "grep -c here /etc/hosts; cat /etc/hostname";
+    assert_eq!(prints(&["-v", &place(&etc, "")], hosts), "1\nhere");
+    assert_eq!(prints(&["--tmpfs=/etc"], hosts), "1\nhere");
+    // Nothing is made in what may only be read.
+    let listed = "grep -c here /etc/hosts; ls /etc";
+    assert_eq!(prints(&["-v", &place(&given, ":ro")], listed), "1\nhosts");
+    let left = std::fs::read(sandbox.path("given/hosts")).unwrap();
+    assert_eq!(left, b"the caller's\n");
+    if tool() == Tool::Coracle {
+        assert_eq!(
+            prints(&["--tmpfs=/run"], "ls -a /run"),
+            ".\n..\n.containerenv"
+        );
+    }
+    assert_eq!(
+        prints(&["--tmpfs=/sys", "--tmpfs=/dev"], "ls -d /sys /dev/shm"),
+        "/dev/shm\n/sys"
+    );
+}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{LinuxNamespaceType, Mount, MountBuilder};
 
-use super::{NamespaceSource, SpecContext, systemd};
+use super::{NamespaceSource, SpecContext, room, systemd};
 use crate::config::cdi;
 use crate::config::mounts_conf::DefaultMount;
 use crate::engine::secret;
@@ -48,24 +48,21 @@ pub(super) fn mounts(record: &ContainerRecord, context: &SpecContext) -> Vec<Mou
     for device in devices.filter(|device| !cdi::is_name(device)) {
         list.push(device_mount(device));
     }
-    let mut asked: Vec<&MountRequest> = context.mounts.iter().collect();
-    asked.sort_by_key(|mount| Path::new(&mount.container_path).components().count());
-    // A later mount of the same place replaces what stands there by default, and one of /dev all
-    // that stands in it.
-    let replaced = |mount: &Mount| {
+    let asked: Vec<&MountRequest> = context.mounts.iter().collect();
+    // A later mount of the same place replaces what stands there by default, and a /dev of the
+    // caller's all that stands in it.
+    let is_replaced = |mount: &Mount| {
         let place = mount.destination();
-        asked
-            .iter()
-            .map(|each| Path::new(&each.container_path))
-            .any(|own| own == place.as_path() || own == Path::new("/dev") && place.starts_with(own))
+        asked.iter().any(|each| {
+            let own = Path::new(&each.container_path);
+            let is_dev = own == Path::new("/dev") && each.kind != MountKind::Tmpfs;
+            own == place.as_path() || is_dev && place.starts_with(own)
+        })
     };
-    list.retain(|mount| !replaced(mount));
-    // systemd has a tree of its own in whichever /sys.
-    let is_cgroup = |mount: &mut Mount| mount.destination() == Path::new(CGROUP);
-    let late = list.extract_if(.., |mount| record.resolved.systemd && is_cgroup(mount));
-    let late: Vec<_> = late.collect();
+    list.retain(|mount| !is_replaced(mount) && room::is_there(&asked, mount.destination()));
     list.extend(asked.into_iter().map(|mount| user_mount(mount, context)));
-    list.extend(late);
+    // What lies deeper is mounted later, so that nothing hides it.
+    list.sort_by_key(|mount| mount.destination().components().count());
     list
 }
 
