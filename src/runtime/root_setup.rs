@@ -6,10 +6,12 @@ use std::borrow::Cow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, statfs};
 use oci_spec::runtime::{Linux, Process, Spec};
 
 use super::devices::{self, Nodes};
-use super::launch::{Launch, MapWriter, StageFailure, WorkdirPolicy, call};
+use super::launch::{Launch, MapWriter, Root, StageFailure, WorkdirPolicy, call};
 use super::mounts::apply::{self, Filled, Shown};
 use super::mounts::copy_up::{chown_tree, own_if_empty};
 use super::mounts::cover::{self, Mask};
@@ -42,7 +44,7 @@ pub(super) fn make_root(
     image_mounts::make(&plan, sources).map_err(|error| StageFailure::setup(error.to_string()))?;
     step(|| format!("mount the root {:?}", launch.root));
     let root = rootfs::mount_root(&launch.root, fallback, (mountpoint, sources), &mut serve)
-        .map_err(|error| root_refused(&error))?;
+        .map_err(|error| root_refused(&error, &launch.root))?;
     if let Some(local) = &launch.local_time {
         localtime::set(local, root.as_fd())?;
     }
@@ -83,10 +85,17 @@ pub(super) fn make_root(
 }
 
 /// A store on an overlay, as inside of another container, can have none on top, and where there is
-/// no FUSE either nothing else is left.
-fn root_refused(error: &SysError) -> StageFailure {
-    let error = error.to_string();
-    let cure = if error.contains("not supported as upperdir") {
+/// no FUSE either nothing else is left. Kernels before 6.5 do not say why they refuse it.
+fn root_refused(error: &SysError, root: &Root) -> StageFailure {
+    let upper = match root {
+        Root::Kernel(layers) => Some(&layers.upper),
+        Root::Fuse(_) | Root::Hybrid(_) | Root::Machine(_) | Root::Directory(_) => None,
+    };
+    let lies_on_overlay = |upper: &PathBuf| {
+        let found = statfs(upper.as_path());
+        found.is_ok_and(|found| found.filesystem_type() == OVERLAYFS_SUPER_MAGIC)
+    };
+    let cure = if error.errno == Errno::EINVAL && upper.is_some_and(lies_on_overlay) {
         "; the store lies on a file system that cannot hold the upper layer of an overlay: give it a \
          volume of its own (--root), or this container /dev/fuse (--device /dev/fuse)"
     } else {
