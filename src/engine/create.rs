@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 pub use error::CreateError;
 use jiff::Timestamp;
 
+use super::dependents;
 use super::error::EngineError;
 use super::image_source::{ImageFacts, PinnedImage};
 use super::limits;
@@ -88,6 +89,7 @@ impl Engine {
             let (uid, gid) = (nix::unistd::getuid(), nix::unistd::getgid());
             request.userns = callers_map(request.user.as_deref(), uid.as_raw(), gid.as_raw());
         }
+        dependents::pin(&mut request, |name| self.store().ok()?.resolve(name).ok());
         limits::check(&request)?;
         let conf = self.containers_conf()?;
         for ignored in &conf.ignored {

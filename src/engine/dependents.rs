@@ -82,6 +82,25 @@ fn mentions_container(record: &[u8]) -> bool {
     record.windows(needle.len()).any(|window| window == needle)
 }
 
+/// Says `container:ID` where a request says `container:NAME`, which may be another's name later;
+/// `find` knows whose it is now.
+pub(super) fn pin(request: &mut ContainerRequest, find: impl Fn(&str) -> Option<ContainerId>) {
+    let single = [
+        &mut request.pid,
+        &mut request.ipc,
+        &mut request.uts,
+        &mut request.userns,
+        &mut request.cgroupns,
+    ];
+    let modes = single.into_iter().flatten().chain(&mut request.networks);
+    for mode in modes {
+        // What is not there is told where it is looked for.
+        if let Some(id) = mode.strip_prefix("container:").and_then(&find) {
+            *mode = format!("container:{id}");
+        }
+    }
+}
+
 /// The names in `container:NAME` of a request.
 fn shared_with(request: &ContainerRequest) -> Vec<String> {
     let single = [&request.pid, &request.ipc, &request.uts, &request.userns];

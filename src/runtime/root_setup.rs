@@ -85,7 +85,7 @@ pub(super) fn make_root(
 }
 
 /// A store on an overlay, as inside of another container, can have none on top, and where there is
-/// no FUSE either nothing else is left. Kernels before 6.5 do not say why they refuse it.
+/// no FUSE either nothing else is left. Older kernels do not say why they refuse it.
 fn root_refused(error: &SysError, root: &Root) -> StageFailure {
     let upper = match root {
         Root::Kernel(layers) => Some(&layers.upper),

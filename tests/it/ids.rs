@@ -314,6 +314,12 @@ fn namespaces_of_another_container_are_joined() {
     let (note, link) = ("cat /dev/shm/note", "readlink /proc/self/ns/");
     let joined = sandbox.ok(line(&["--ipc", "container:giver"], &["sh", "-c", note]));
     assert_eq!(joined, "shared");
+    // It stays that container's whatever the container is called.
+    let later = ["--name", "later", "--ipc", "container:giver", IMAGE];
+    sandbox.ok([&["create"], &later[..], &["sh", "-c", note]].concat());
+    sandbox.ok(["rename", "giver", "other"]);
+    assert_eq!(sandbox.ok(["start", "-a", "later"]), "shared");
+    sandbox.ok(["rename", "other", "giver"]);
     for (flag, kind) in [("--cgroupns", "cgroup"), ("--uts", "uts"), ("--pid", "pid")] {
         let script = format!("{link}{kind}");
         let own = sandbox.ok(["exec", "giver", "sh", "-c", &script]);
