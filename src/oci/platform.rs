@@ -26,7 +26,8 @@ impl Platform {
             "x86" => ("386", ""),
             "aarch64" => ("arm64", "v8"),
             "arm" => ("arm", "v7"),
-            "powerpc64" => ("ppc64le", ""),
+            "powerpc64" if cfg!(target_endian = "little") => ("ppc64le", ""),
+            "powerpc64" => ("ppc64", ""),
             "loongarch64" => ("loong64", ""),
             other => (other, ""),
         };

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::oci::Platform;
+
 /// The bytes of a header that say it.
 const HEADER: usize = 20;
 /// Of `e_ident[EI_CLASS]`.
@@ -88,22 +90,14 @@ impl Machine {
 }
 
 /// This machine, in the words of [`Foreign`].
-pub(super) fn own_name() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "x86" => "386",
-        "aarch64" => "arm64",
-        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
-        "powerpc64" => "ppc64",
-        "loongarch64" => "loong64",
-        other => other,
-    }
+pub(super) fn own_name() -> String {
+    Platform::host().architecture
 }
 
 /// The machine of the program that begins with `start`, unless it is this one.
 pub(super) fn foreign(start: &[u8]) -> Option<Foreign> {
     let machine = Machine::of(start)?;
-    (machine.name() != Some(own_name())).then_some(Foreign { machine })
+    (machine.name() != Some(own_name().as_str())).then_some(Foreign { machine })
 }
 
 #[cfg(test)]
@@ -140,6 +134,8 @@ mod tests {
     #[test]
     fn what_is_no_foreign_program() {
         let own = std::fs::read("/proc/self/exe").unwrap();
+        let machine = Machine::of(&own).and_then(Machine::name);
+        assert_eq!(machine, Some(own_name().as_str()));
         for start in [&own[..], b"#!/bin/sh\n", b"\x7fELF", b""] {
             assert_eq!(foreign(start), None);
         }
