@@ -56,6 +56,13 @@ pub(crate) struct NamespaceArgs {
 pub(crate) enum NamespaceError {
     #[error("unrecognized namespace mode {value} passed")]
     Mode { value: String },
+    #[error("namespace mode {mode} requires a value: --{flag} {prefix}{value}")]
+    NoValue {
+        mode: &'static str,
+        flag: &'static str,
+        prefix: &'static str,
+        value: &'static str,
+    },
     #[error("invalid cgroup mode \"{value}\", want enabled, disabled, no-conmon or split")]
     Cgroups { value: String },
     #[error(
@@ -210,20 +217,25 @@ fn check_mode(
     if value == "pod" {
         return Err(NamespaceError::NoPod { flag });
     }
-    if ["", "host", "private"].contains(&value) || more.contains(&value) || names_another(value) {
+    for (prefix, mode, wanted) in [("container:", "container", "NAME"), ("ns:", "path", "PATH")] {
+        match value.strip_prefix(prefix) {
+            Some("") => {
+                return Err(NamespaceError::NoValue {
+                    mode,
+                    flag,
+                    prefix,
+                    value: wanted,
+                });
+            }
+            Some(_) => return Ok(()),
+            None => {}
+        }
+    }
+    if ["", "host", "private"].contains(&value) || more.contains(&value) {
         return Ok(());
     }
     Err(NamespaceError::Mode {
         value: value.to_owned(),
-    })
-}
-
-/// `container:ID` and `ns:PATH`.
-fn names_another(value: &str) -> bool {
-    ["container:", "ns:"].iter().any(|prefix| {
-        value
-            .strip_prefix(prefix)
-            .is_some_and(|rest| !rest.is_empty())
     })
 }
 
@@ -321,7 +333,11 @@ mod tests {
             ("bogus", "unrecognized namespace mode bogus passed"),
             (
                 "container:",
-                "unrecognized namespace mode container: passed",
+                "namespace mode container requires a value: --userns container:NAME",
+            ),
+            (
+                "ns:",
+                "namespace mode path requires a value: --userns ns:PATH",
             ),
             ("keep-id:uid", "invalid option specified: \"uid\""),
             ("keep-id:uid=x", "invalid option specified: \"uid=x\""),
@@ -380,6 +396,13 @@ mod tests {
                     ..NamespaceArgs::default()
                 },
                 "unrecognized namespace mode bogus passed",
+            ),
+            (
+                NamespaceArgs {
+                    ipc: Some("container:".into()),
+                    ..NamespaceArgs::default()
+                },
+                "namespace mode container requires a value: --ipc container:NAME",
             ),
             (
                 NamespaceArgs {
