@@ -5,10 +5,11 @@
     tests/bench/keep_id.py ARCHIVE PROGRAM...       as in
     tests/bench/keep_id.py image.tar "coracle" "podman --storage-driver overlay"
 
-As an ordinary user with a range of ids (podman: in a cgroup v2 tree of his own). ARCHIVE is what `make_image.py DIRECTORY` leaves as
-image.tar. Each PROGRAM, with its global flags, loads it into a store of its own below BENCH_DIR
-(/var/tmp) and then starts it by turns plainly and with ids of its own; the first start with them
-is told apart, since podman copies the image then. Disk is what `du` says of the store.
+As an ordinary user with a range of ids (podman: in a cgroup v2 tree that the user owns). ARCHIVE
+is what `make_image.py DIRECTORY` leaves as image.tar. Each PROGRAM, with its global flags, loads it
+into a new store below BENCH_DIR (/var/tmp) and then starts it by turns plainly and with
+`--userns keep-id`; the first start of the latter is told apart, since podman copies the image then.
+Disk is what `du` says of the store.
 """
 
 import os
@@ -33,7 +34,7 @@ def measured(engine, words):
 
 
 def disk(engine, store):
-    """Megabytes; the owner is not the user himself, so the engine's namespace must look."""
+    """Megabytes; the files have other owners, so the engine's namespace must look."""
     said = subprocess.run(engine + ["unshare", "du", "-sm", store], check=True,
                           stdout=subprocess.PIPE, text=True)
     return int(said.stdout.split()[0])
