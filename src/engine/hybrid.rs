@@ -46,7 +46,7 @@ pub enum HybridError {
     )]
     OtherOwners,
     /// No FUSE.
-    #[error("the hybrid engine needs /dev/fuse, which cannot be opened")]
+    #[error("the hybrid engine needs /dev/fuse, which cannot be used; `coracle doctor` says why")]
     NoFuse,
     /// What trying it said.
     #[error("the hybrid engine does not work here: {reason}")]

@@ -14,6 +14,7 @@ use crate::runtime::user;
 use crate::state::dirs::Dirs;
 use crate::state::tree::remove_tree;
 use crate::storage::Image;
+use crate::sys::fuse;
 
 /// What a root is made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -326,12 +327,12 @@ fn plan_without_hybrid(
     }
 }
 
-const NO_FUSE: &str = "/dev/fuse cannot be opened";
+const NO_FUSE: &str = "/dev/fuse cannot be used";
 
-const SYSTEM_READ_ONLY: &str = "/dev/fuse cannot be opened: what the machine's root owns (/usr, \
+const SYSTEM_READ_ONLY: &str = "/dev/fuse cannot be used: what the machine's root owns (/usr, \
      /etc, /var) stays read-only in the container; `coracle doctor` says what mends it";
 
-const OWNERS_LOST: &str = "/dev/fuse cannot be opened: files of the image are shown with the \
+const OWNERS_LOST: &str = "/dev/fuse cannot be used: files of the image are shown with the \
      owners that they have on disk; `coracle doctor` says what mends it";
 
 /// Whether the kernel's overlay would show other owners than the image has.
@@ -358,11 +359,7 @@ fn owners(source: &RootSource, given: &Circumstances<'_>) -> Owners {
 
 /// Whether /dev/fuse opens for this user.
 pub fn fuse_opens() -> bool {
-    fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/fuse")
-        .is_ok()
+    fuse::open_device().is_ok()
 }
 
 /// Whether a directory's files belong to somebody whom the container does not map.

@@ -6,7 +6,6 @@
 //! namespace of its own.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::OpenOptions;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -24,6 +23,7 @@ use super::{
     Squash, WhiteoutForms, Xattrs, session,
 };
 use crate::sys::SysError;
+use crate::sys::fuse::{self, FuseDeviceError};
 use crate::sys::process::{CloneRequest, Forked, clone3};
 
 const HELP: &str = "\
@@ -59,8 +59,8 @@ enum CommandError {
     Value { option: String, value: String },
     #[error("option {option} is not supported")]
     Unsupported { option: String },
-    #[error("open /dev/fuse")]
-    Device { source: std::io::Error },
+    #[error("{}", with_cure(*error))]
+    Device { error: FuseDeviceError },
     #[error("mount on {}", mountpoint.display())]
     Mount { mountpoint: PathBuf, source: Errno },
     #[error("go to the background")]
@@ -69,6 +69,13 @@ enum CommandError {
     Ended,
     #[error(transparent)]
     Overlay(#[from] OverlayError),
+}
+
+fn with_cure(error: FuseDeviceError) -> String {
+    match error.cure() {
+        Some(command) => format!("{error}; as root: {command}"),
+        None => error.to_string(),
+    }
 }
 
 /// What the command line asks for.
@@ -131,8 +138,7 @@ fn execute(command: Command) -> Result<(), CommandError> {
     }
     let mountpoint = command.mountpoint.ok_or(CommandError::NoMountpoint)?;
     let overlay = Overlay::open(&command.options)?;
-    let device = OpenOptions::new().read(true).write(true).open("/dev/fuse");
-    let device = OwnedFd::from(device.map_err(|source| CommandError::Device { source })?);
+    let device = fuse::open_device().map_err(|error| CommandError::Device { error })?;
     mount_on(&device, &mountpoint, &command.source, &command.flags).map_err(|source| {
         CommandError::Mount {
             mountpoint: mountpoint.clone(),

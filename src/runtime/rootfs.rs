@@ -2,7 +2,6 @@
 //! The container's root: an overlay, our FUSE overlay, or a directory, attached in the
 //! container's own mount namespace so that it vanishes with it; and the way into it.
 
-use std::fs::OpenOptions;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +16,7 @@ use super::hybrid;
 use super::launch::{OverlayLayers, Root, StageFailure};
 use super::lifecycle::Pivot;
 use super::mounts::sources::Sources;
+use crate::sys::fuse;
 use crate::sys::mount::{Depth, FsContext, MountAttr, attach, clone_tree, current_dir, set_attr};
 use crate::sys::{Called, Ignored, SysError, SysResult};
 
@@ -212,8 +212,8 @@ pub enum Access {
 ///
 /// What opening it says.
 pub fn fuse_device() -> SysResult<OwnedFd> {
-    let device = OpenOptions::new().read(true).write(true).open("/dev/fuse");
-    device.map(OwnedFd::from).called(|| "open(\"/dev/fuse\")")
+    let opened = fuse::open_device();
+    opened.map_err(|error| SysError::new(format!("open(\"/dev/fuse\"): {error}"), error.errno()))
 }
 
 /// A FUSE file system whose requests come from `device`. Both must be made in one user namespace:

@@ -13,6 +13,7 @@ pub mod datagrams;
 mod error;
 pub mod fdpass;
 pub mod fs;
+pub mod fuse;
 #[cfg(any(test, target_env = "musl"))]
 pub mod heap;
 pub mod kernel;

@@ -113,6 +113,27 @@ fn a_session_without_a_run_directory_has_one_of_its_own() {
         .run();
 }
 
+/// Not the device, as where a tool made a file of the name.
+#[test]
+fn what_is_in_the_place_of_the_fuse_device_is_told_with_its_cure() {
+    requires!("userns,unprivileged");
+    if tool() != Tool::Coracle {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let script =
+        "\"$@\" doctor | grep -A2 FUSE; mkdir m; \"$1\" overlay-fuse -o lowerdir=/etc m; echo $?
+                  \"$@\" import -q small.tar small >/dev/null
+                  \"$@\" run --rm --network none --userns keep-id small sh -c 'exit 3'; echo $?";
+    let outcome = sandbox.nested(": > f && mount --bind f /dev/fuse", script);
+    let outcome = outcome.expect(0);
+    let cure = "as root: rm -r /dev/fuse && mknod -m 666 /dev/fuse c 10 229\n";
+    let told = format!("/dev/fuse is not the FUSE device; {cure}");
+    assert!(outcome.stdout.contains(cure), "{}", outcome.stdout);
+    assert!(outcome.stderr.contains(&told), "{}", outcome.stderr);
+    assert!(outcome.stdout.ends_with("1\n3\n"), "{outcome:?}");
+}
+
 /// A file system without extended attributes, for a user who has one id and so notes owners there.
 #[test]
 fn a_store_that_cannot_note_owners_is_named_with_its_cure() {

@@ -5,6 +5,7 @@ use std::fs::OpenOptions;
 use std::io;
 
 use super::{Feature, Finding, Lack};
+use crate::sys::fuse;
 
 enum Opens {
     Yes,
@@ -13,10 +14,9 @@ enum Opens {
 }
 
 pub(super) fn fuse() -> Finding {
-    match open("/dev/fuse") {
-        Opens::Yes => Finding::ok(Feature::Fuse, "/dev/fuse opens"),
-        Opens::NotThere => Finding::lacking(Feature::Fuse, Lack::NoFuse),
-        Opens::Refused => Finding::lacking(Feature::Fuse, Lack::FuseRefused),
+    match fuse::open_device() {
+        Ok(_) => Finding::ok(Feature::Fuse, "/dev/fuse opens"),
+        Err(error) => Finding::lacking(Feature::Fuse, Lack::Fuse(error)),
     }
 }
 

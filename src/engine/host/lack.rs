@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use super::packages::{Package, install_command};
+use crate::sys::fuse::FuseDeviceError;
 
 /// One thing that the host lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +60,8 @@ pub enum Lack {
         /// What the kernel said.
         reason: String,
     },
-    /// /dev/fuse does not exist.
-    NoFuse,
-    /// /dev/fuse is closed to this user.
-    FuseRefused,
+    /// /dev/fuse is of no use.
+    Fuse(FuseDeviceError),
     /// /dev/net/tun does not exist.
     NoTun,
     /// /dev/net/tun is closed to this user.
@@ -183,8 +182,7 @@ impl Lack {
             Self::NoKernelOverlay { reason } => {
                 format!("the kernel's overlay does not work in a user namespace here ({reason})")
             }
-            Self::NoFuse => "/dev/fuse does not exist".to_owned(),
-            Self::FuseRefused => "/dev/fuse is closed to this user".to_owned(),
+            Self::Fuse(error) => error.to_string(),
             Self::NoTun => "/dev/net/tun does not exist".to_owned(),
             Self::TunRefused => "/dev/net/tun is closed to this user".to_owned(),
             Self::NoBridges { reason } => format!("the kernel refused: {reason}"),
@@ -240,7 +238,7 @@ impl Lack {
                 "the range of subordinate ids cannot be used"
             }
             Self::NoKernelOverlay { .. } => "the FUSE overlay serves every container; it is slower",
-            Self::NoFuse | Self::FuseRefused => {
+            Self::Fuse(_) => {
                 "owners that are not mapped cannot be shown, changed ids need a copy of the image, \
                  and `--rootfs /:O` shows the system's files as they are"
             }
@@ -292,8 +290,13 @@ impl Lack {
             Self::HelperMissing { .. } => vec![root(install_command(Package::IdMapHelpers))],
             Self::HelperPowerless { path } => vec![root(format!("chmod u+s {path}"))],
             Self::NoKernelOverlay { .. } => vec![root("modprobe overlay".to_owned())],
-            Self::NoFuse => vec![root("modprobe fuse".to_owned())],
-            Self::FuseRefused => vec![root("chmod 666 /dev/fuse".to_owned())],
+            Self::Fuse(error) => {
+                let command = error.cure();
+                command
+                    .map(|command| root(command.to_owned()))
+                    .into_iter()
+                    .collect()
+            }
             Self::NoTun => vec![root("modprobe tun".to_owned())],
             Self::TunRefused => vec![root("chmod 666 /dev/net/tun".to_owned())],
             Self::NoBridges { .. } => vec![root(

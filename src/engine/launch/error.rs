@@ -94,7 +94,7 @@ pub enum PrepareError {
     /// A map under which the kernel's overlay cannot serve the root.
     #[error(
         "this id map leaves out the caller's own id: only the FUSE overlay can serve the root, \
-         and /dev/fuse cannot be opened or another engine was asked for"
+         and /dev/fuse cannot be used (`coracle doctor` says why) or another engine was asked for"
     )]
     NeedsFuse,
     /// The engine that was asked for.
