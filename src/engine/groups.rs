@@ -2,9 +2,9 @@
 //! The supplementary groups of a container's programs: those that were asked for, or the caller's
 //! own as they are.
 
-use std::fs;
-
+use crate::runtime::idmap::Setgroups;
 use crate::runtime::launch::GroupPolicy;
+use crate::runtime::userns::setgroups_of;
 use crate::state::record::ContainerRequest;
 
 /// `--group-add keep-groups`.
@@ -27,9 +27,8 @@ pub(super) fn added(request: &ContainerRequest) -> Vec<String> {
 
 /// What a further program in a running container does with groups.
 pub(super) fn policy_in(request: &ContainerRequest, pid: i32) -> GroupPolicy {
-    let text = fs::read_to_string(format!("/proc/{pid}/setgroups")).unwrap_or_default();
-    // setgroups(2) is denied in a container that maps one id alone.
-    if text.trim() == "deny" {
+    // As in a container that maps one id alone.
+    if setgroups_of(&pid.to_string()) == Setgroups::Denied {
         GroupPolicy::Denied
     } else if are_kept(request) {
         GroupPolicy::Keep

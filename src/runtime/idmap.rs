@@ -61,6 +61,15 @@ pub enum Reach {
     Single,
 }
 
+/// Whether setgroups(2) can work in a user namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setgroups {
+    /// It can.
+    Allowed,
+    /// The map was written without privilege, here or further out.
+    Denied,
+}
+
 /// The map of the holder namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HolderMap {
@@ -92,8 +101,14 @@ impl HolderMap {
         }
     }
 
-    /// The identity map of real root over the extents of its own namespace.
-    pub fn of_root(uids: &[IdMapping], gids: &[IdMapping]) -> Self {
+    /// The identity map of real root over the extents of its own namespace. Where that has root
+    /// alone, as after `unshare -r`, this is a user with one id.
+    pub fn of_root(uids: &[IdMapping], gids: &[IdMapping], setgroups: Setgroups) -> Self {
+        let only_root =
+            |extents: &[IdMapping]| matches!(extents, [one] if one.inside == 0 && one.count == 1);
+        if setgroups == Setgroups::Denied && only_root(uids) && only_root(gids) {
+            return Self::of_user(0, 0, &[], &[]);
+        }
         let identity = |extents: &[IdMapping]| {
             extents
                 .iter()
@@ -323,6 +338,22 @@ mod tests {
             HolderMap::of_user(7, 8, &[], &[(1, 9)]).reach,
             Reach::Single
         );
+    }
+
+    #[test]
+    fn root_alone_in_its_namespace_is_a_user_with_one_id() {
+        let extents = |count| {
+            [IdMapping {
+                inside: 0,
+                outside: 1000,
+                count,
+            }]
+        };
+        let of = |count, setgroups| HolderMap::of_root(&extents(count), &extents(count), setgroups);
+        let one = of(1, Setgroups::Denied);
+        assert_eq!(one, HolderMap::of_user(0, 0, &[], &[]));
+        assert_eq!(of(1, Setgroups::Allowed).reach, Reach::All);
+        assert_eq!(of(2, Setgroups::Denied).reach, Reach::All);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use nix::unistd::{Gid, Uid};
 
 use super::idmap::{HolderMap, parse_map};
+use super::userns;
 
 /// Where setuid helpers are looked for; never in $PATH, which the caller's caller may have set.
 pub const HELPER_DIRECTORIES: &[&str] = &[
@@ -31,7 +32,8 @@ fn look_up_map() -> HolderMap {
     let (uid, gid) = (Uid::effective(), Gid::effective());
     if uid.is_root() {
         let own = |file| parse_map(&fs::read_to_string(file).unwrap_or_default());
-        return HolderMap::of_root(&own("/proc/self/uid_map"), &own("/proc/self/gid_map"));
+        let (uids, gids) = (own("/proc/self/uid_map"), own("/proc/self/gid_map"));
+        return HolderMap::of_root(&uids, &gids, userns::setgroups_of("self"));
     }
     // Distributions give new users a range and do not install what writes it: one id is better
     // than no container.

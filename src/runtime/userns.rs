@@ -18,7 +18,7 @@ use nix::unistd::{Pid, pipe2};
 use serde::{Deserialize, Serialize};
 
 use super::holder;
-use super::idmap::{HolderMap, IdMaps, Reach};
+use super::idmap::{HolderMap, IdMaps, Reach, Setgroups};
 use super::subid::find_helper;
 use crate::sys::beside::{Bystander, ProgramBeside};
 use crate::sys::process::{CloneRequest, Forked, clone3, exit_now};
@@ -247,6 +247,15 @@ fn make_as_root(map: &HolderMap) -> Result<(), UsernsError> {
 
 fn cloexec_pipe() -> SysResult<(OwnedFd, OwnedFd)> {
     pipe2(nix::fcntl::OFlag::O_CLOEXEC).called(|| "pipe2")
+}
+
+/// Whether setgroups(2) can work for `process` (a number or `self`).
+pub fn setgroups_of(process: &str) -> Setgroups {
+    let text = fs::read_to_string(format!("/proc/{process}/setgroups"));
+    match text.unwrap_or_default().trim() {
+        "deny" => Setgroups::Denied,
+        _ => Setgroups::Allowed,
+    }
 }
 
 /// Denies setgroups(2), as a map written without privilege needs it (CVE-2014-8989).

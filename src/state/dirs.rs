@@ -372,7 +372,20 @@ fn default_run_root(env: Environment<'_>) -> PathBuf {
     if uid == 0 && is_owned_by_caller(Path::new("/run")) {
         return PathBuf::from("/run/coracle");
     }
-    PathBuf::from(format!("/tmp/coracle-{uid}"))
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    PathBuf::from(format!("/tmp/coracle-{}", outside(&map, uid)))
+}
+
+/// What `uid` is outside of this process's user namespace: root of one is not the machine's, and
+/// every user can be root of one.
+fn outside(map: &str, uid: u32) -> u32 {
+    let extent = |line: &str| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+        let (inside, outside, count) = (numbers.next()?, numbers.next()?, numbers.next()?);
+        let offset = uid.checked_sub(inside.ok()?)?;
+        (offset < count.ok()?).then_some(outside.ok()?.checked_add(offset)?)
+    };
+    map.lines().find_map(extent).unwrap_or(uid)
 }
 
 fn absolute(path: &Path) -> PathBuf {
@@ -437,6 +450,21 @@ mod tests {
             dirs.data_root.is_absolute() && dirs.run_root.is_absolute(),
             "{dirs:?}"
         );
+    }
+
+    #[test]
+    fn users_are_known_by_the_id_outside_of_their_namespace() {
+        let map = "         0       1000          1\n         1     100000      65536\n";
+        for (map, uid, expected) in [
+            (map, 0, 1000),
+            (map, 7, 100_006),
+            (map, 70_000, 70_000),
+            ("0 0 4294967295", 1000, 1000),
+            ("", 3, 3),
+            ("x", 3, 3),
+        ] {
+            assert_eq!(outside(map, uid), expected, "{uid} in {map}");
+        }
     }
 
     #[test]

@@ -113,6 +113,22 @@ fn a_session_without_a_run_directory_has_one_of_its_own() {
         .run();
 }
 
+#[test]
+fn root_of_a_namespace_with_one_id_has_containers() {
+    requires!("userns,unprivileged");
+    if tool() != Tool::Coracle {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.path("small.tar"), crate::support::rootfs::tar()).unwrap();
+    let script = format!("cd {}; c={}; more=; {INNER}", sandbox.shown(""), program());
+    let outcome = Call::new("unshare")
+        .args(["-U", "-r", "-m", "sh", "-c", &script])
+        .run();
+    let outcome = outcome.expect(0);
+    assert_eq!(outcome.stdout, "0\n3\n", "{}", outcome.stderr);
+}
+
 /// Not the device, as where a tool made a file of the name.
 #[test]
 fn what_is_in_the_place_of_the_fuse_device_is_told_with_its_cure() {

@@ -8,7 +8,7 @@ use oci_spec::runtime::{Linux, LinuxNamespaceType, Spec, State};
 
 use super::BundleError;
 use super::document::Document;
-use crate::runtime::idmap::{IdMapping, IdMaps, parse_map};
+use crate::runtime::idmap::{IdMapping, IdMaps, Setgroups, parse_map};
 use crate::runtime::launch::{
     Filter, GroupPolicy, Join, Launch, Listener, MapWriter, PasswdPolicy, Root, UserChoice,
     WorkdirPolicy,
@@ -16,6 +16,7 @@ use crate::runtime::launch::{
 use crate::runtime::lifecycle::Lifecycle;
 use crate::runtime::seccomp;
 use crate::runtime::subid::holder_map;
+use crate::runtime::userns::setgroups_of;
 
 /// The launch of a bundle.
 pub(super) fn launch(
@@ -80,9 +81,9 @@ struct Ids {
 fn ids(linux: &Linux) -> Result<Ids, BundleError> {
     let mut namespaces = linux.namespaces().iter().flatten();
     let user = namespaces.find(|namespace| namespace.typ() == LinuxNamespaceType::User);
-    let settable = match own_setgroups().as_str() {
-        "deny" => GroupPolicy::Denied,
-        _ => GroupPolicy::Settable,
+    let settable = match setgroups_of("self") {
+        Setgroups::Denied => GroupPolicy::Denied,
+        Setgroups::Allowed => GroupPolicy::Settable,
     };
     match user.map(|namespace| namespace.path().is_some()) {
         None => Ok(Ids {
@@ -134,11 +135,6 @@ fn every_id_of_the_caller() -> IdMaps {
     } else {
         holder_map().maps
     }
-}
-
-fn own_setgroups() -> String {
-    let text = fs::read_to_string("/proc/self/setgroups").unwrap_or_default();
-    text.trim().to_owned()
 }
 
 /// The ids that this process's own namespace has, each as itself.

@@ -2,7 +2,6 @@
 //! `exec`: a further program in a container, with the rights of its first one unless the caller
 //! says otherwise.
 
-use std::fs;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
@@ -17,8 +16,10 @@ use super::verbs::refused;
 use super::{BundleError, Runtime, Stay, Wiring, console, launch};
 use crate::engine::Report;
 use crate::runtime::exec::{Running, Session, start};
+use crate::runtime::idmap::Setgroups;
 use crate::runtime::launch::{GroupPolicy, UserChoice};
 use crate::runtime::lifecycle::{self, with_pid};
+use crate::runtime::userns::setgroups_of;
 use crate::sys::Ignored as _;
 use crate::sys::channel::Channel;
 use crate::sys::steps::step;
@@ -255,9 +256,8 @@ fn no_capabilities() -> LinuxCapabilities {
 
 /// setgroups(2) is denied in a container that maps one id alone.
 fn groups_of(pid: i32) -> GroupPolicy {
-    let text = fs::read_to_string(format!("/proc/{pid}/setgroups")).unwrap_or_default();
-    match text.trim() {
-        "deny" => GroupPolicy::Denied,
-        _ => GroupPolicy::Settable,
+    match setgroups_of(&pid.to_string()) {
+        Setgroups::Denied => GroupPolicy::Denied,
+        Setgroups::Allowed => GroupPolicy::Settable,
     }
 }

@@ -193,7 +193,12 @@ pub(super) fn app_armor() -> Finding {
 /// The ranges of the caller, and the helpers that write them.
 pub(super) fn subordinate_ids(caller: &Caller) -> Vec<Finding> {
     if caller.uid == 0 {
-        let found = "not needed by root, who maps all ids that there are";
+        let found = match holder_map().reach {
+            Reach::Single => {
+                "none: this is root of a namespace with one id, other owners are noted"
+            }
+            Reach::Ranges | Reach::All => "not needed by root, who maps all ids that there are",
+        };
         return vec![
             Finding::ok(Feature::SubordinateIds, found),
             Finding::ok(Feature::IdMapHelpers, "not needed by root"),

@@ -40,7 +40,7 @@ use crate::engine::{Engine, Report};
 use crate::monitor::protocol::SOCKET_NAME;
 use crate::network::activation::Activation;
 use crate::network::helper::client::Listener;
-use crate::runtime::idmap::{HolderMap, Reach, is_mapped};
+use crate::runtime::idmap::{HolderMap, Reach, Setgroups, is_mapped};
 use crate::runtime::launch::{
     GroupPolicy, Join, Launch, MapWriter, Root, UserChoice, WorkdirPolicy,
 };
@@ -48,7 +48,7 @@ use crate::runtime::mounts::target::{self, Links, TargetKind};
 use crate::runtime::seccomp::{self, Host, Profile};
 use crate::runtime::subid::holder_map;
 use crate::runtime::user;
-use crate::runtime::userns::chain;
+use crate::runtime::userns::{chain, setgroups_of};
 use crate::state::dirs::Dirs;
 use crate::state::record::{
     ContainerRecord, ContainerRequest, MountRequest, PodRole, RecordedMaps,
@@ -435,6 +435,7 @@ fn launch(
     let seccomp = container_filter(record, &context.security, &bounding)?;
     let groups = match holder.reach {
         Reach::Single => GroupPolicy::Denied,
+        Reach::All if setgroups_of("self") == Setgroups::Denied => GroupPolicy::Denied,
         _ if groups::are_kept(&record.request) => GroupPolicy::Keep,
         Reach::Ranges | Reach::All => GroupPolicy::Settable,
     };
