@@ -20,11 +20,11 @@ use thiserror::Error;
 use super::overlay::Overlay;
 use super::{
     Acl, DataSource, DirectoryLinks, Durability, IdMapping, Options, OverlayError, Ownership,
-    Squash, WhiteoutForms, Xattrs, session,
+    Squash, WhiteoutForms, Xattrs, mounts, session,
 };
-use crate::sys::SysError;
 use crate::sys::fuse::{self, FuseDeviceError};
 use crate::sys::process::{CloneRequest, Forked, clone3};
+use crate::sys::{Ignored as _, SysError};
 
 const HELP: &str = "\
 Usage: coracle overlay-fuse [-f] -o OPTION[,OPTION...] MOUNTPOINT
@@ -195,6 +195,8 @@ fn in_background(device: OwnedFd, overlay: Overlay) -> Result<(), CommandError> 
             drop(ready);
             let on_ready = move || {
                 session::detach().map_err(|source| OverlayError::Detach { source })?;
+                // Where it may not, it still serves, and ends when it is unmounted.
+                mounts::leave().ignored();
                 tell_ready
                     .write_all(&[0])
                     .map_err(|source| OverlayError::Session { source })

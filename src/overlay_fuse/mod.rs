@@ -64,6 +64,7 @@ mod ids;
 mod layer;
 mod listing;
 mod merge;
+mod mounts;
 mod nodes;
 mod overlay;
 mod remove;

@@ -471,6 +471,25 @@ fn the_server_ends_with_its_mount() {
     assert_eq!(found.stdout, "ended\n");
 }
 
+#[test]
+fn the_server_ends_with_the_mount_namespace() {
+    requires!("userns,fuse");
+    if !is_ours() {
+        return;
+    }
+    let stage = Stage::filled();
+    let script = "trap - EXIT; cat file; pgrep -f \"overlay-fuse -o .*workdir=work m\" -n";
+    for options in [REAL, RECORDED] {
+        let found = stage.mounted(options, script).expect(0);
+        let (words, pid) = found.stdout.split_once('\n').unwrap();
+        assert_eq!(words, "below");
+        let mut tail = Call::new("timeout");
+        let pid = format!("--pid={}", pid.trim());
+        tail = tail.args(["20", "tail", &pid, "-f", "/dev/null"]);
+        tail.run().expect(0);
+    }
+}
+
 /// Writes and syncs files, and says which; makes, renames and removes others all the while.
 const LOAD: &str = r#"
 import os, threading
