@@ -81,6 +81,7 @@ fn options_of_root(root: &FuseRoot) -> Options {
         } else {
             Durability::OnRequest
         },
+        places: root.places.clone(),
         ..Options::default()
     }
 }

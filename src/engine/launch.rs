@@ -20,6 +20,7 @@ mod hooks;
 mod life;
 mod overlays;
 mod passwd;
+mod places;
 mod ports;
 mod prepare;
 mod prepared;

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::hybrid::{self, HybridError, Upper, Wish};
-use crate::layer_format::LayerOwners;
+use crate::layer_format::{FileKind, LayerOwners};
 use crate::runtime::idmap::{HolderMap, IdMaps, Reach, is_mapped};
 use crate::runtime::launch::{HybridRoot, OverlayLayers, Root};
 use crate::runtime::user;
@@ -60,6 +60,8 @@ pub struct FuseRoot {
     pub server: Server,
     /// What the server is for.
     pub task: Task,
+    /// Directories and empty files that the server makes where they are missing.
+    pub places: Vec<(PathBuf, FileKind)>,
 }
 
 impl FuseRoot {
@@ -71,6 +73,7 @@ impl FuseRoot {
             view: View::Whole,
             server: Server::Caller,
             task: Task::Everything,
+            places: Vec::new(),
         }
     }
 }
@@ -203,6 +206,7 @@ pub fn plan(
             Reach::All | Reach::Ranges | Reach::Single => Server::Caller,
         },
         task: Task::Everything,
+        places: Vec::new(),
     };
     let wish = Wish {
         source,

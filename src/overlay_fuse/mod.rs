@@ -67,6 +67,7 @@ mod merge;
 mod mounts;
 mod nodes;
 mod overlay;
+mod places;
 mod remove;
 mod rename;
 mod replies;
@@ -87,8 +88,8 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use thiserror::Error;
 
-use crate::layer_format::{LayerOwners, OwnerRange};
-use crate::sys::SysError;
+use crate::layer_format::{FileKind, LayerOwners, OwnerRange};
+use crate::sys::{Ignored as _, SysError};
 
 pub use ids::{IdMapping, Squash};
 
@@ -197,6 +198,8 @@ pub struct Options {
     pub directory_links: DirectoryLinks,
     /// Who reads the data of files.
     pub data: DataSource,
+    /// Directories and empty files that are made where they are missing.
+    pub places: Vec<(PathBuf, FileKind)>,
 }
 
 impl Options {
@@ -299,7 +302,11 @@ pub fn serve(
     mounted: Option<OwnedFd>,
     options: &Options,
 ) -> Result<(), OverlayError> {
-    let overlay = overlay::Overlay::open(options)?;
+    let mut overlay = overlay::Overlay::open(options)?;
+    for (path, kind) in &options.places {
+        // Whoever mounts there is told what is wrong with it.
+        overlay.make_place(path, *kind).ignored();
+    }
     session::detach().map_err(|source| OverlayError::Detach { source })?;
     if let Some(mounted) = mounted {
         let mut byte = [0];

@@ -439,3 +439,31 @@ fn what_a_container_leaves_in_the_hosts_pid_namespace_ends_with_it() {
     sandbox.ok(["rm", "-f", "-t", "0", "guest"]);
     assert_eq!(left(), 0, "a process of the container lives on");
 }
+
+/// The image's directories belong to nobody who is inside.
+#[test]
+fn mounts_have_a_place_where_root_is_not_among_the_ids() {
+    requires!("userns,unprivileged");
+    let sandbox = Sandbox::with_image();
+    fs::create_dir(sandbox.path("given")).unwrap();
+    fs::write(sandbox.path("given/file"), "words\n").unwrap();
+    let given = sandbox.shown("given");
+    let [new, usr, file] = ["/new/path", "/usr/new", "/etc/new/file"];
+    let binds = [
+        format!("{given}:{new}"),
+        format!("{given}:{usr}"),
+        format!("{given}/file:{file}"),
+    ];
+    let script = format!("cat {new}/file {usr}/file {file}; touch /tm/x && echo t; id -u");
+    let uid = nix::unistd::geteuid().as_raw();
+    for (user, id) in [(&["--userns", "keep-id"][..], uid), (&["--user", "7"], 7)] {
+        let mut words = vec!["run", "--rm", "--network", "none", "--tmpfs", "/tm"];
+        words.extend(user);
+        for bind in &binds {
+            words.extend(["-v", bind]);
+        }
+        words.extend([IMAGE, "sh", "-c", &script]);
+        let said = sandbox.ok(words);
+        assert_eq!(said, format!("words\nwords\nwords\nt\n{id}"));
+    }
+}

@@ -18,6 +18,7 @@ use super::error::PrepareError;
 use super::hooks;
 use super::overlays;
 use super::passwd::passwd_policy;
+use super::places;
 use super::ports::{give_sockets, ping_groups};
 use super::prepared::Prepared;
 use super::time_zone::local_time;
@@ -44,7 +45,6 @@ use crate::runtime::idmap::{HolderMap, Reach, Setgroups, is_mapped};
 use crate::runtime::launch::{
     GroupPolicy, Join, Launch, MapWriter, Root, UserChoice, WorkdirPolicy,
 };
-use crate::runtime::mounts::target::{self, Links, TargetKind};
 use crate::runtime::seccomp::{self, Host, Profile};
 use crate::runtime::subid::holder_map;
 use crate::runtime::user;
@@ -92,9 +92,6 @@ impl Engine {
         connect::write_files(&run_directory, &record, &connection, &Reached::default())?;
         make_upper(&root)?;
         write_pause_program(&root, &record)?;
-        if holder.reach == Reach::Single && single.0 != 0 {
-            make_places(&root, &record)?;
-        }
         let listener = listen_on(&run_directory)?;
         let (mut mounts, filling) = self.mounts_to_make(&record)?;
         let overlays = overlays::plan(&mut mounts, &directory);
@@ -120,13 +117,14 @@ impl Engine {
         )?;
         give_sockets(&mut launch, &record, &activation)?;
         self.complete(&mut launch, &record, &run_directory, notify.as_ref())?;
+        let fuse = places::give(root.fuse, &launch);
         let prepared = Prepared {
             notify,
             joined_monitor,
             dirs: self.dirs.clone(),
             dialect: self.dialect,
             launch,
-            fuse: root.fuse,
+            fuse,
             why: root.why,
             holder,
             run_root: self.dirs.run_root.clone(),
@@ -316,44 +314,6 @@ fn warn_of_single_id(record: &ContainerRecord, holder: &HolderMap, report: &dyn 
     if holder.reach == Reach::Single && !record.request.group_add.is_empty() {
         report.warning("--group-add has no effect: this user has no range in /etc/subgid");
     }
-}
-
-/// Without root inside, the stage may make nothing in the root directory: the places of the
-/// user's mounts there are made beforehand, in the upper layer.
-fn make_places(root: &RootPlan, record: &ContainerRecord) -> Result<(), PrepareError> {
-    let Root::Fuse(layers) = &root.root else {
-        return Ok(());
-    };
-    let file = |source| PrepareError::File {
-        path: layers.upper.clone(),
-        source,
-    };
-    let upper = fs::File::open(&layers.upper)
-        .called(|| "open(upper)")
-        .map_err(file)?;
-    for mount in record.mounts() {
-        let path = Path::new(&mount.container_path);
-        let mut parts = path.components().skip(1);
-        if parts.next().is_none() || parts.next().is_some() {
-            continue;
-        }
-        let relative = path.strip_prefix("/").unwrap_or(path);
-        if layers
-            .lower
-            .iter()
-            .any(|lower| lower.join(relative).symlink_metadata().is_ok())
-        {
-            continue;
-        }
-        let is_file = fs::metadata(&mount.source).is_ok_and(|source| source.is_file());
-        let kind = if is_file {
-            TargetKind::File
-        } else {
-            TargetKind::Directory
-        };
-        target::open_or_make(upper.as_fd(), path, kind, Links::Refuse).map_err(file)?;
-    }
-    Ok(())
 }
 
 fn make_upper(root: &RootPlan) -> Result<(), PrepareError> {
