@@ -2,11 +2,15 @@
 //! Who is who: id maps, groups, namespaces of others, and the one file that no container may get.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
+use std::thread;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 
 use crate::support::sandbox::{IMAGE, program};
 use crate::support::{Sandbox, host, requires};
@@ -466,4 +470,41 @@ fn mounts_have_a_place_where_root_is_not_among_the_ids() {
         let said = sandbox.ok(words);
         assert_eq!(said, format!("words\nwords\nwords\nt\n{id}"));
     }
+}
+
+/// As ssh-agent does, which serves its own user and nobody else.
+#[test]
+fn an_agent_of_the_host_knows_its_user_in_a_container() {
+    requires!("userns,unprivileged");
+    let sandbox = Sandbox::with_image();
+    let uid = nix::unistd::geteuid().as_raw();
+    let listener = UnixListener::bind(sandbox.path("agent")).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let peer = getsockopt(&stream, PeerCredentials).unwrap();
+            writeln!(stream, "{}", peer.uid() == uid).unwrap();
+        }
+    });
+    let agent = format!("{}:/agent", sandbox.shown("agent"));
+    let client = "use IO::Socket::UNIX; my $agent = IO::Socket::UNIX->new($ENV{SSH_AUTH_SOCK}) \
+                  or die $!; print <$agent>, \"$<\\n\"";
+    let said = sandbox.ok([
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--userns",
+        "keep-id",
+        "-v",
+        &agent,
+        "-e",
+        "SSH_AUTH_SOCK=/agent",
+        "--rootfs",
+        "/:O",
+        "perl",
+        "-e",
+        client,
+    ]);
+    assert_eq!(said, format!("true\n{uid}"));
 }
