@@ -8,10 +8,10 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use fuser::{
-    BsdFileFlags, CopyFileRangeFlags, FileHandle, Filesystem, FopenFlags, Generation, INodeNo,
-    InitFlags, IoctlFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate,
-    ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyLseek,
-    ReplyOpen, ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
+    BsdFileFlags, CopyFileRangeFlags, FileHandle, Filesystem, Generation, INodeNo, InitFlags,
+    IoctlFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
+    ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyLseek, ReplyOpen,
+    ReplyStatfs, ReplyWrite, ReplyXattr, Request, TimeOrNow, WriteFlags,
 };
 use nix::errno::Errno;
 
@@ -458,29 +458,17 @@ impl Filesystem for Server {
 
     fn create(
         &self,
-        request: &Request,
-        parent: INodeNo,
-        name: &OsStr,
-        mode: u32,
-        umask: u32,
+        _request: &Request,
+        _parent: INodeNo,
+        _name: &OsStr,
+        _mode: u32,
+        _umask: u32,
         _flags: i32,
         reply: ReplyCreate,
     ) {
-        let made = self.call(|overlay| {
-            let name = c_name(name)?;
-            let caller = caller(request, umask);
-            let made = overlay.create(parent.0, &name, FileKind::Regular, mode, &[], caller)?;
-            overlay.table.count_lookup(made.id);
-            Ok(made)
-        });
-        match made {
-            Ok(made) => {
-                let attr = made.shown.to_attr(made.id);
-                let keep = FopenFlags::FOPEN_KEEP_CACHE;
-                reply.created(&FOREVER, &attr, Generation(0), FileHandle(0), keep);
-            }
-            Err(errno) => reply.error(protocol_errno(errno)),
-        }
+        // From now on the kernel makes files by MKNOD and opens them without asking, where after
+        // CREATE it would also tell of their closing.
+        reply.error(fuser::Errno::ENOSYS);
     }
 
     fn ioctl(

@@ -262,6 +262,16 @@ open("only/file", "w")
 tell("only/file")
 os.close(os.open("only/setuid", os.O_CREAT | os.O_WRONLY, 0o4777))
 tell("only/setuid")
+# Who makes a file may write it, whatever its mode; nobody may after.
+made = os.open("only/sealed", os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_RDWR, 0o444)
+os.write(made, b"sealed")
+print(os.pread(made, 9, 0), os.fstat(made).st_nlink)
+os.close(made)
+for flags in [os.O_RDWR | os.O_CREAT, os.O_RDONLY | os.O_CREAT | os.O_EXCL]:
+    try:
+        os.open("only/sealed", flags, 0o666)
+    except OSError as error:
+        print(error.strerror)
 os.rename("only/made", "only/moved")
 os.mkdir("only/made", 0o777)
 tell("only/made")
@@ -277,7 +287,8 @@ if with_list:
     tell("dir/middle")
     print(os.getxattr("dir/middle", "system.posix_acl_default") == default)
 "#;
-    let plain = "only/made 2750 5 6\nonly/file 640 5 6\nonly/setuid 4750 5 6\nonly/made 2750 5 6\n";
+    let plain = "only/made 2750 5 6\nonly/file 640 5 6\nonly/setuid 4750 5 6\nb'sealed' 1\n\
+        Permission denied\nFile exists\nonly/made 2750 5 6\n";
     let listed = "dir/low 770 5 5\ndir/both 770 5 5\ndir/fresh 770 5 5\nlisted/file 770 5 5\n\
         dir/middle 770 5 5\nTrue\n";
     for (options, expected) in [
