@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use coracle::engine::launch::{RootDevice, install_overlay_server};
 use coracle::engine::roots::{FuseRoot, Owners, Task};
-use coracle::overlay_fuse::{Durability, Options, Ownership, Squash, serve};
+use coracle::overlay_fuse::{Durability, Options, Ownership, Squash, Start, serve};
 
 /// In place of musl's own.
 #[cfg(target_env = "musl")]
@@ -59,7 +59,11 @@ fn serve_root(device: RootDevice, root: &FuseRoot) -> i32 {
             Options::of_metadata(root.layers.lower.clone(), owners, paths.clone())
         }
     };
-    i32::from(serve(device.opened, device.mounted, &options).is_err())
+    let start = device.mounted.map(|mounted| Start {
+        mounted,
+        processors: device.processors,
+    });
+    i32::from(serve(device.opened, start, &options).is_err())
 }
 
 fn options_of_root(root: &FuseRoot) -> Options {

@@ -146,7 +146,7 @@ fn execute(command: Command) -> Result<(), CommandError> {
         }
     })?;
     let served = match command.runs {
-        Runs::Foreground => session::run(device, overlay, || Ok(())).map_err(Into::into),
+        Runs::Foreground => session::run(device, (overlay, None), || Ok(())).map_err(Into::into),
         Runs::Background => in_background(device, overlay),
     };
     served.inspect_err(|_error| {
@@ -201,7 +201,7 @@ fn in_background(device: OwnedFd, overlay: Overlay) -> Result<(), CommandError> 
                     .write_all(&[0])
                     .map_err(|source| OverlayError::Session { source })
             };
-            session::run(device, overlay, on_ready).map_err(Into::into)
+            session::run(device, (overlay, None), on_ready).map_err(Into::into)
         }
     }
 }

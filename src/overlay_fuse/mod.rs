@@ -89,6 +89,7 @@ use nix::errno::Errno;
 use thiserror::Error;
 
 use crate::layer_format::{FileKind, LayerOwners, OwnerRange};
+use crate::sys::schedule::Processors;
 use crate::sys::{Ignored as _, SysError};
 
 pub use ids::{IdMapping, Squash};
@@ -284,6 +285,16 @@ pub enum OverlayError {
     },
 }
 
+/// The start of a server whose file system is mounted only while the layers are opened.
+#[derive(Debug)]
+pub struct Start {
+    /// Has a byte when it is mounted, and its end if it cannot be.
+    pub mounted: OwnedFd,
+    /// Whoever mounts it may keep the server to one processor: these are taken back when that has
+    /// no more use.
+    pub processors: Option<Processors>,
+}
+
 /// Serves an overlay on a mounted FUSE device until it is unmounted.
 ///
 /// To be called in a process made for it, with one thread, in the user namespace whose ids the
@@ -291,27 +302,25 @@ pub enum OverlayError {
 /// session of its own and lets go of the caller's terminal, streams and working directory.
 ///
 /// The mount must have `default_permissions` and `allow_other`, and `rootmode=40000`. It may be made
-/// only while the layers are opened: `mounted` has a byte then, and its end if it cannot be made.
+/// only while the layers are opened, as `start` says.
 ///
 /// # Errors
 ///
 /// [`OverlayError`], before the first request is answered for everything but
 /// [`OverlayError::Session`].
-pub fn serve(
-    device: OwnedFd,
-    mounted: Option<OwnedFd>,
-    options: &Options,
-) -> Result<(), OverlayError> {
+pub fn serve(device: OwnedFd, start: Option<Start>, options: &Options) -> Result<(), OverlayError> {
     let mut overlay = overlay::Overlay::open(options)?;
     for (path, kind) in &options.places {
         // Whoever mounts there is told what is wrong with it.
         overlay.make_place(path, *kind).ignored();
     }
     session::detach().map_err(|source| OverlayError::Detach { source })?;
-    if let Some(mounted) = mounted {
+    let mut processors = None;
+    if let Some(start) = start {
         let mut byte = [0];
-        let read = File::from(mounted).read_exact(&mut byte);
+        let read = File::from(start.mounted).read_exact(&mut byte);
         read.map_err(|source| OverlayError::Session { source })?;
+        processors = start.processors;
     }
-    session::run(device, overlay, || Ok(()))
+    session::run(device, (overlay, processors), || Ok(()))
 }

@@ -17,8 +17,9 @@ use nix::unistd::{chdir, close, setsid};
 
 use super::OverlayError;
 use super::overlay::Overlay;
+use crate::sys::schedule::Processors;
 use crate::sys::stream::drop_standard_streams;
-use crate::sys::{Called, SysResult};
+use crate::sys::{Called, Ignored, SysResult};
 
 /// Lets go of everything of the caller's: streams, terminal, working directory.
 pub(super) fn detach() -> SysResult<()> {
@@ -33,10 +34,10 @@ pub(super) fn detach() -> SysResult<()> {
 }
 
 /// Answers requests until the file system is unmounted; `on_ready` is called when the first one
-/// was answered.
+/// was answered. The overlay may come with processors that are taken back some requests later.
 pub(super) fn run(
     device: OwnedFd,
-    overlay: Overlay,
+    (overlay, processors): (Overlay, Option<Processors>),
     on_ready: impl FnOnce() -> Result<(), OverlayError>,
 ) -> Result<(), OverlayError> {
     // Callers' masks come with their requests.
@@ -44,7 +45,10 @@ pub(super) fn run(
     make_room_for_descriptors(&device);
     let notifier = overlay.notifier.clone();
     let server = Server {
-        overlay: Mutex::new(overlay),
+        served: Mutex::new(Served {
+            overlay,
+            kept: processors.map(|processors| (processors, REQUESTS_OF_A_START)),
+        }),
     };
     let failed = |source| OverlayError::Session { source };
     let session = Session::from_fd(server, device, SessionACL::All, Config::default());
@@ -70,9 +74,31 @@ fn make_room_for_descriptors(any: &OwnedFd) {
 /// More than most containers have directories in use.
 const ROOM: u64 = 16384;
 
+/// More than most containers cause before they run their program.
+const REQUESTS_OF_A_START: u32 = 128;
+
 /// The overlay behind the lock that the library's threads ask for; there is one thread.
 pub(super) struct Server {
-    overlay: Mutex<Overlay>,
+    served: Mutex<Served>,
+}
+
+struct Served {
+    overlay: Overlay,
+    /// What is taken back after so many requests.
+    kept: Option<(Processors, u32)>,
+}
+
+impl Served {
+    fn count_request(&mut self) {
+        match &mut self.kept {
+            None => {}
+            Some((_, left @ 1..)) => *left -= 1,
+            Some((processors, 0)) => {
+                processors.give_back().ignored();
+                self.kept = None;
+            }
+        }
+    }
 }
 
 impl Server {
@@ -81,8 +107,9 @@ impl Server {
         &self,
         request: impl FnOnce(&mut Overlay) -> nix::Result<T>,
     ) -> nix::Result<T> {
-        let mut overlay = self.overlay.lock().unwrap_or_else(PoisonError::into_inner);
-        let overlay: &mut Overlay = &mut overlay;
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        served.count_request();
+        let overlay = &mut served.overlay;
         let outcome = catch_unwind(AssertUnwindSafe(|| request(overlay)));
         outcome.unwrap_or(Err(Errno::EIO))
     }

@@ -28,13 +28,14 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, pipe2, write};
 
 use super::handshake;
-use super::launch::{HybridRoot, OverlayLayers, StageFailure};
+use super::launch::{HybridRoot, Launch, OverlayLayers, Root, StageFailure};
 use super::mounts::sources::Loan;
 use super::rootfs::{Access, fuse_device, fuse_mount, kernel_overlay_with_data};
 use super::spawn::Attendant;
 use crate::layer_format::{read_layer_owners, write_layer_owners};
 use crate::sys::channel::Channel;
 use crate::sys::process::CloneRequest;
+use crate::sys::schedule::Processors;
 use crate::sys::vfork::run_in_our_memory;
 use crate::sys::xattr::{self, Place, SetMode};
 use crate::sys::{Called, Ignored, SysError, SysResult};
@@ -54,7 +55,7 @@ const SENT: &[u8] = b"sent";
 ///
 /// What the child says, or why it says nothing.
 pub fn lend(
-    root: &HybridRoot,
+    (root, processors): (&HybridRoot, Option<Processors>),
     loan: &Loan,
     (pid, line): (i32, &Channel),
     attendant: &mut dyn Attendant,
@@ -63,7 +64,8 @@ pub fn lend(
     let (ours, theirs) = Channel::pair().map_err(setup)?;
     let mut work = || {
         let enter = || loan.lend_here(pid, line);
-        let sent = make(root, &*attendant, &theirs, enter).and_then(|made| {
+        let stage = processors.map(|processors| (pid, processors));
+        let sent = make((root, stage), &*attendant, &theirs, enter).and_then(|made| {
             handshake::send_source(line, Path::new(ROOT), &made.root)?;
             // Letting go of it takes the kernel milliseconds, which nobody is to wait for.
             let _open_until_the_end = made.metadata.into_raw_fd();
@@ -110,7 +112,7 @@ fn hear(child: &Channel, attendant: &mut dyn Attendant) -> Result<(), String> {
 /// In the child, which `enter` takes to a mount namespace where it may mount. The server is forked
 /// before, for it would keep that alive, and has its layers open when it is first asked.
 fn make(
-    root: &HybridRoot,
+    (root, stage): (&HybridRoot, Option<(i32, Processors)>),
     attendant: &dyn Attendant,
     line: &Channel,
     enter: impl FnOnce() -> SysResult<()>,
@@ -118,7 +120,9 @@ fn make(
     let device = fuse_device()?;
     let (mounted, say_mounted) = pipe2(OFlag::O_CLOEXEC).called(|| "pipe2")?;
     let copy = device.try_clone().called(|| "dup(/dev/fuse)")?;
-    if let Some((pid, pidfd)) = attendant.fork_root_server(copy, mounted)? {
+    let processors = stage.map(|(_, processors)| processors);
+    let server = attendant.fork_root_server(copy, mounted, processors)?;
+    if let Some((pid, pidfd)) = &server {
         let words = format!("{SERVER}{pid}");
         line.send(words.as_bytes(), Some(pidfd.as_fd()))?;
     }
@@ -127,12 +131,39 @@ fn make(
     let metadata = fuse_mount(&device, Access::Read)?;
     // A server that dies must be the last who had the device: requests fail then.
     drop(device);
+    if let (Some((stage, _)), Some((server, _))) = (stage, &server) {
+        // Where that is refused all stay as they are.
+        keep_together(stage, *server).ignored();
+    }
     write(&say_mounted, b"m").called(|| "write([server])")?;
     let mount = kernel_overlay_with_data(&root.layers, &by_number(&metadata), &root.data)?;
     Ok(Made {
         root: mount,
         metadata,
     })
+}
+
+/// The processors that are given back to whoever is kept to one of them while the container starts:
+/// the stage and the server wait for each other some fifty times, which takes four times as long
+/// where the kernel has to wake another processor each time. `None` where that cannot be had, and
+/// where others run in the stage's place (hooks) or the spec has a scheduler that wants them all.
+pub(super) fn processors(launch: &Launch) -> Option<Processors> {
+    let process = launch.spec.process().as_ref();
+    let wanted = matches!(launch.root, Root::Hybrid(_))
+        && launch.lifecycle.is_none()
+        && launch.hook_state.is_none()
+        && process.is_some_and(|process| process.scheduler().is_none());
+    wanted.then(|| Processors::own().ok()).flatten()
+}
+
+/// Keeps the stage, which waits, the server, which is about to, and this process to the processor
+/// that this one runs on.
+fn keep_together(stage: i32, server: i32) -> SysResult<()> {
+    let here = Processors::here()?;
+    // Its cgroup may have others: then nobody is kept.
+    here.keep(stage)?;
+    here.keep(server)?;
+    here.keep(0)
 }
 
 /// The mounts, attached nowhere.

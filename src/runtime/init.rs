@@ -29,12 +29,20 @@ use super::user::{self, Identity};
 use super::{devices, passwd, reaper, rootfs, schedule, session, time};
 use crate::sys::channel::Channel;
 use crate::sys::process::{close_on_exec_all_but, exit_now, new_session_keyring, set_domain_name};
+use crate::sys::schedule::Processors;
 use crate::sys::steps::step;
 use crate::sys::{Called, Ignored, SysError, SysResult, pty};
 
 /// Runs the stage to its end: the program, or a failure that was sent over `line`.
-pub fn run(launch: &Launch, io: &ProgramIo, mountpoint: &Path, line: &Channel) -> ! {
-    let failure = match prepare_and_exec(launch, io, mountpoint, line) {
+///
+/// It may be kept to one processor from when it has its maps on: `processors` are taken back then.
+pub fn run(
+    launch: &Launch,
+    io: &ProgramIo,
+    mountpoint: &Path,
+    (line, processors): (&Channel, Option<Processors>),
+) -> ! {
+    let failure = match prepare_and_exec(launch, io, mountpoint, (line, processors)) {
         Ok(never) => match never {},
         Err(failure) => failure,
     };
@@ -49,7 +57,7 @@ fn prepare_and_exec(
     launch: &Launch,
     io: &ProgramIo,
     mountpoint: &Path,
-    line: &Channel,
+    (line, processors): (&Channel, Option<Processors>),
 ) -> Result<Never, StageFailure> {
     let own = OwnBinary::open();
     call(|| prctl::set_pdeathsig(Signal::SIGKILL).called(|| "prctl(PR_SET_PDEATHSIG)"))?;
@@ -121,6 +129,7 @@ fn prepare_and_exec(
         own: own.as_ref(),
         fewer_files,
         namespaces,
+        processors,
     };
     let Some(lifecycle) = &launch.lifecycle else {
         let hooks = || {
@@ -154,6 +163,8 @@ struct Program<'l> {
     fewer_files: Option<FewerFiles>,
     /// Of a stage that waits for its start.
     namespaces: Option<Namespaces>,
+    /// Those that the program may use, if the stage was kept to one.
+    processors: Option<Processors>,
 }
 
 /// Waits for another command to start the program. That a program is not there is told before.
@@ -313,7 +324,13 @@ fn take_rights(
     let mut kept = vec![0, 1, 2];
     kept.extend(&launch.preserved_fds);
     call(|| close_on_exec_all_but(&kept))?;
+    // Where that is refused the stage was not kept to one either.
+    let give_back = || {
+        let given = program.processors.map(|processors| processors.give_back());
+        given.unwrap_or(Ok(())).ignored();
+    };
     if launch.reaper {
+        give_back();
         reaper::fork_program(process.args().as_deref().unwrap_or_default());
     }
     if let Some(mask) = process.user().umask() {
@@ -335,7 +352,9 @@ fn take_rights(
     // The filter, which is loaded after this, may forbid to tell anything.
     let find = || {
         step(|| format!("find and execute {arguments:?}"));
-        program::find(arguments, &environment, program.own, others(launch))
+        let found = program::find(arguments, &environment, program.own, others(launch));
+        give_back();
+        found
     };
     rights::take(&rights, find, asked)
 }

@@ -16,6 +16,7 @@ use super::mounts::sources::{Loan, lend_shared_shm};
 use super::userns;
 use crate::sys::channel::{Channel, Message};
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
+use crate::sys::schedule::Processors;
 use crate::sys::steps::step;
 use crate::sys::{Called, Ignored, SysResult};
 
@@ -82,12 +83,19 @@ pub trait Attendant {
     fn serve_root(&mut self, device: OwnedFd) -> SysResult<()>;
 
     /// Forks the server of a FUSE root that is mounted only when `mounted` has a byte to read, as a
-    /// child of the monitor. Called in a process that is none: what is kept here may be lost.
+    /// child of the monitor. Called in a process that is none: what is kept here may be lost. The
+    /// server may be kept to one processor then, and takes `processors` back once it has served
+    /// the start.
     ///
     /// # Errors
     ///
     /// What forking says.
-    fn fork_root_server(&self, _device: OwnedFd, _mounted: OwnedFd) -> SysResult<RootServer> {
+    fn fork_root_server(
+        &self,
+        _device: OwnedFd,
+        _mounted: OwnedFd,
+        _processors: Option<Processors>,
+    ) -> SysResult<RootServer> {
         Ok(None)
     }
 
@@ -137,6 +145,7 @@ pub fn spawn(
         let namespaces = CloneFlags::from_bits_retain(namespaces);
         format!("fork the first process into {namespaces:?}")
     });
+    let processors = hybrid::processors(launch);
     let request = CloneRequest {
         namespaces: new_namespaces(launch),
         sibling: launch.join.is_some(),
@@ -153,14 +162,19 @@ pub fn spawn(
                 handshake::send_failure(&theirs, &failure);
                 exit_now(i32::from(failure.code))
             }
-            init::run(launch, &io, mountpoint, &theirs)
+            init::run(launch, &io, mountpoint, (&theirs, processors))
         }
         Stage::Child { pid, pidfd, joiner } => (pid, pidfd, joiner),
     };
     drop(theirs);
     drop(io);
     let network = joiner.as_ref().map_or(pid, |joiner| joiner.pid);
-    let outcome = attend(launch, &ours, (pid, network, mountpoint), attendant);
+    let outcome = attend(
+        (launch, processors),
+        &ours,
+        (pid, network, mountpoint),
+        attendant,
+    );
     drop(joiner);
     match outcome {
         Ok(console) => Ok(Spawned {
@@ -178,7 +192,7 @@ pub fn spawn(
 }
 
 fn attend(
-    launch: &Launch,
+    (launch, processors): (&Launch, Option<Processors>),
     line: &Channel,
     (pid, network, mountpoint): (i32, i32, &Path),
     attendant: &mut dyn Attendant,
@@ -188,7 +202,12 @@ fn attend(
     write_maps(launch, pid)?;
     let loan = Loan::of(launch, mountpoint);
     let _lender = match &launch.root {
-        Root::Hybrid(root) => Some(hybrid::lend(root, &loan, (pid, line), attendant)?),
+        Root::Hybrid(root) => Some(hybrid::lend(
+            (root, processors),
+            &loan,
+            (pid, line),
+            attendant,
+        )?),
         Root::Kernel(_) | Root::Fuse(_) | Root::Directory(_) | Root::Machine(_) => {
             setup(|| loan.lend(pid, line))?;
             None

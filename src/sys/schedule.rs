@@ -49,6 +49,64 @@ pub fn place_elsewhere(pid: i32) -> SysResult<()> {
     keep_to(&all)
 }
 
+/// Processors that a process may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Processors(CpuSet);
+
+impl Processors {
+    /// Those of the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// sched_getaffinity(2)'s.
+    pub fn own() -> SysResult<Self> {
+        let own = sched_getaffinity(Pid::from_raw(0));
+        own.map(Self).called(|| "sched_getaffinity")
+    }
+
+    /// The one that the calling thread runs on.
+    ///
+    /// # Errors
+    ///
+    /// sched_getcpu(3)'s.
+    pub fn here() -> SysResult<Self> {
+        // SAFETY: sched_getcpu(3) takes nothing.
+        let here = Errno::result(unsafe { libc::sched_getcpu() }).called(|| "sched_getcpu")?;
+        let mut set = CpuSet::new();
+        set.set(here.unsigned_abs() as usize)
+            .called(|| format!("processor {here}"))?;
+        Ok(Self(set))
+    }
+
+    /// Keeps the thread `id` to them; 0 is the calling one.
+    ///
+    /// # Errors
+    ///
+    /// sched_setaffinity(2)'s: EINVAL when its cgroup has none of them.
+    pub fn keep(&self, id: i32) -> SysResult<()> {
+        let kept = sched_setaffinity(Pid::from_raw(id), &self.0);
+        kept.called(|| format!("sched_setaffinity({id})"))
+    }
+
+    /// Lets the calling thread use them again after it was kept to one. If they are all that it can
+    /// have, it is as if it had never been: it may use others that come later.
+    ///
+    /// # Errors
+    ///
+    /// Those of sched_getaffinity(2) and sched_setaffinity(2).
+    pub fn give_back(&self) -> SysResult<()> {
+        let mut every = CpuSet::new();
+        let mut all = 0..CpuSet::count();
+        all.try_for_each(|number| every.set(number))
+            .called(|| "all processors")?;
+        Self(every).keep(0)?;
+        if Self::own()? == *self {
+            return Ok(());
+        }
+        self.keep(0)
+    }
+}
+
 /// What sched_setattr(2) is given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Schedule {
@@ -150,4 +208,23 @@ fn named(done: libc::c_long, call: impl FnOnce() -> String) -> SysResult<()> {
     Errno::result(done)
         .map(drop)
         .map_err(|errno| SysError::new(call(), errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_kept_to_one_processor_gets_all_of_its_own_back() {
+        // The thread's own alone: each test has one.
+        let all = Processors::own().unwrap();
+        let one = Processors::here().unwrap();
+        for own in [all, one] {
+            own.keep(0).unwrap();
+            one.keep(0).unwrap();
+            assert_eq!(Processors::own().unwrap(), one);
+            own.give_back().unwrap();
+            assert_eq!(Processors::own().unwrap(), own);
+        }
+    }
 }

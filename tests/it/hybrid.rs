@@ -209,3 +209,37 @@ fn where_it_cannot_be_had_the_engine_says_why() {
     let refused = sandbox.call(words).run().expect(125);
     refused.says("needs a range of subordinate ids");
 }
+
+/// The processors that a thread may use, by its directory in proc(5).
+fn processors(thread: &Path) -> String {
+    let status = fs::read_to_string(thread.join("status")).unwrap();
+    let mut lines = status.lines();
+    let found = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    found.unwrap().trim().to_owned()
+}
+
+/// While a container starts its stage and the server are kept to one.
+#[test]
+fn all_processors_are_there_for_the_program_and_in_the_end_for_the_server() {
+    requires!("userns,range,fuse,overlay");
+    let Some(sandbox) = sandbox() else { return };
+    let own = processors(Path::new("/proc/thread-self"));
+    let hybrid = ["--storage-opt", "engine=hybrid", "run", "--network", "none"];
+    let show = "grep Cpus_allowed_list: /proc/self/status | cut -f2";
+    for init in ["--init=true", "--init=false"] {
+        let rest = ["--rm", "--userns=keep-id", init, IMAGE, "sh", "-c", show];
+        let shown = sandbox.call(hybrid.into_iter().chain(rest)).run().expect(0);
+        assert_eq!(shown.out(), own, "{init}");
+    }
+    let script = "i=0; while [ $i -lt 200 ]; do [ -e /bin/none-$i ] || i=$((i+1)); done
+        echo ready; sleep 1000";
+    let rest = ["-d", "--name", "asks", IMAGE, "sh", "-c", script];
+    let id = sandbox.call(hybrid.into_iter().chain(rest)).run().expect(0);
+    sandbox.wait_log("asks", "ready");
+    let state = sandbox.path(&format!("s/containers/{}/state.json", id.out()));
+    let state: serde_json::Value = serde_json::from_slice(&fs::read(state).unwrap()).unwrap();
+    let server = format!("/proc/{}/task", state["helpers"][0]["pid"]);
+    let threads = fs::read_dir(server).unwrap().flatten();
+    let found: Vec<_> = threads.map(|thread| processors(&thread.path())).collect();
+    assert!(found.contains(&own), "{found:?}");
+}

@@ -37,6 +37,7 @@ use crate::state::store::Store;
 use crate::state::volumes::Volumes;
 use crate::sys::channel::Channel;
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
+use crate::sys::schedule::Processors;
 use crate::sys::steps::step;
 use crate::sys::{Called, Ignored, SysError, SysResult};
 
@@ -53,6 +54,8 @@ pub struct RootDevice {
     /// Says with a byte that the root is mounted, and with its end that it never will be; without
     /// it the root is mounted already.
     pub mounted: Option<OwnedFd>,
+    /// What the server may use once it has served the start, for which it is kept to one.
+    pub processors: Option<Processors>,
 }
 
 static OVERLAY_SERVER: OnceLock<OverlayServer> = OnceLock::new();
@@ -114,7 +117,12 @@ impl Attendant for StartAttendant<'_> {
         }
     }
 
-    fn fork_root_server(&self, device: OwnedFd, mounted: OwnedFd) -> SysResult<RootServer> {
+    fn fork_root_server(
+        &self,
+        device: OwnedFd,
+        mounted: OwnedFd,
+        processors: Option<Processors>,
+    ) -> SysResult<RootServer> {
         let Some(root) = &self.prepared.fuse else {
             return Ok(None);
         };
@@ -122,6 +130,7 @@ impl Attendant for StartAttendant<'_> {
         let device = RootDevice {
             opened: device,
             mounted: Some(mounted),
+            processors,
         };
         let sibling = CloneRequest {
             sibling: true,
@@ -372,6 +381,7 @@ pub(in crate::engine) fn start_overlay_server(
     let device = RootDevice {
         opened: device,
         mounted: None,
+        processors: None,
     };
     fork_overlay_server(device, root, &CloneRequest::default())
 }
@@ -420,6 +430,7 @@ pub(in crate::engine) fn serve_mount(device: OwnedFd, root: &FuseRoot) -> SysRes
             let device = RootDevice {
                 opened: device,
                 mounted: None,
+                processors: None,
             };
             exit_now(left.map_or(1, |()| serve(*server, device, root)))
         }
