@@ -28,8 +28,8 @@ const BY_ROOT: Caller = Caller {
 };
 
 impl Overlay {
-    /// Makes `path`, an empty file or a directory by its `kind`, and the directories above it, where they are
-    /// missing. Links lead where they do in the container.
+    /// Makes `path`, an empty file or a directory by its `kind`, and the directories above it, where
+    /// they are missing. Links lead where they do in the container.
     pub(super) fn make_place(&mut self, path: &Path, kind: FileKind) -> nix::Result<()> {
         let mut todo = Names::default();
         todo.put_first(path)?;
