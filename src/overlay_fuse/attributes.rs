@@ -225,7 +225,7 @@ impl Overlay {
 
     /// What a node shows.
     pub(super) fn node_shown(&mut self, id: NodeId) -> nix::Result<Shown> {
-        let spot = self.table.spot(id)?;
+        let spot = self.table.open_spot(id)?;
         let layer = match &self.table.node(id)?.body {
             Body::Directory(directory) => directory.parts.first().map_or(0, |part| part.layer),
             Body::File(file) => file.layer,

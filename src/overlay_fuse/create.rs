@@ -78,9 +78,9 @@ impl Overlay {
         };
         // With access control lists the layer's file system decides whether the mask counts.
         let mask = if self.acl { caller.umask } else { 0 };
-        let previous = umask(Mode::from_bits_truncate(mask));
+        let previous = (mask != 0).then(|| umask(Mode::from_bits_truncate(mask)));
         let made = self.make_named(parent, &directory, name, &new, group);
-        umask(previous);
+        previous.map(umask);
         let (opened, status) = made?;
         self.changed(parent);
         let id = self.admit_new(parent, name, kind, &status)?;
@@ -426,7 +426,7 @@ impl Overlay {
             let part = Part::new(UPPER, key.device);
             let body = Directory::new(parent, name.clone(), vec![part]);
             self.table.count_directories(parent, 1);
-            return Ok(self.table.insert(key, Body::Directory(body)));
+            return Ok(self.table.insert(key, Body::directory(body)));
         }
         let mut file = File::new(kind.type_bits(), UPPER);
         file.has_caps = Some(false);

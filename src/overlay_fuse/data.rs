@@ -15,6 +15,7 @@ use super::backing::Spot;
 use super::content::{Content, write_all};
 use super::nodes::{Body, Data, NodeId};
 use super::overlay::{Overlay, UPPER};
+use super::shortcut::Answer;
 
 /// What an open file is needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,21 @@ impl Overlay {
         };
         self.table.keep_file(id, data)?;
         Ok(opened)
+    }
+
+    /// Answers a large read without reading, where that is possible.
+    pub(super) fn send(
+        &mut self,
+        request: u64,
+        id: NodeId,
+        offset: u64,
+        size: u32,
+    ) -> nix::Result<Answer> {
+        let opened = self.data(id, Access::Read)?;
+        let (Some(shortcut), Ok(size)) = (&mut self.shortcut, usize::try_from(size)) else {
+            return Ok(Answer::Owed);
+        };
+        Ok(shortcut.send(request, &opened, signed(offset)?, size))
     }
 
     /// Reads into the buffer of replies and returns how much.

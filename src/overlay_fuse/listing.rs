@@ -66,6 +66,11 @@ impl Listing {
         &self.entries[start..]
     }
 
+    /// How many names there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// A listing of `merged` in which the names of `old` keep their cookies.
     fn renew(merged: Merged, old: Option<&Self>) -> Self {
         let mut entries = merged.entries;

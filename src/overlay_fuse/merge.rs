@@ -352,7 +352,7 @@ impl Overlay {
             return id;
         }
         let body = Directory::new(parent, name.clone(), top.parts);
-        self.table.insert(key, Body::Directory(body))
+        self.table.insert(key, Body::directory(body))
     }
 
     /// Tells also whether the node's file is the one that was found, and not a copy of it.

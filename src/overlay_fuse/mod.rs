@@ -11,8 +11,9 @@
 //! nodes         what the kernel knows: nodes, their names, their descriptors
 //! elsewhere     what an overlay of the kernel's above us asks: where a file's data is
 //! merge         one name through all layers; listing: one directory through all layers
+//! refresh       when the kernel is to list a directory anew
 //! attributes    what stat(2) shows; ids: whose a file is; xattrs
-//! data          read, write and what else acts on an open file
+//! data          read, write and what else acts on an open file; shortcut: large reads
 //! copy_up       from a lower layer to the upper one, before the first change
 //! create remove rename setattr     changes, always in the upper layer
 //! ```
@@ -68,12 +69,14 @@ mod mounts;
 mod nodes;
 mod overlay;
 mod places;
+mod refresh;
 mod remove;
 mod rename;
 mod replies;
 mod requests;
 mod session;
 mod setattr;
+mod shortcut;
 mod work;
 mod xattrs;
 

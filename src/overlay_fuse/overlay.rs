@@ -15,6 +15,8 @@ use super::elsewhere::Elsewhere;
 use super::ids::{IdMapping, IdSet, Ids, Owner, Unmapped};
 use super::layer::Layer;
 use super::nodes::{Key, NodeId, Part, Table};
+use super::refresh::Refresher;
+use super::shortcut::Shortcut;
 use super::work::Work;
 use super::{
     Acl, DataSource, DirectoryLinks, Durability, Options, OverlayError, Ownership, WhiteoutForms,
@@ -57,6 +59,10 @@ pub(super) struct Overlay {
     pub(super) is_host_root: bool,
     /// Tells the kernel of changes that it did not ask for.
     pub(super) notifier: Arc<OnceLock<Notifier>>,
+    /// The way of large answers, where a session has one.
+    pub(super) shortcut: Option<Shortcut>,
+    /// Started when it has something to do.
+    pub(super) refresher: Option<Refresher>,
     /// Read replies.
     pub(super) buffer: Vec<u8>,
     /// `st_dev` of every device seen; its place is [`Key::device`].
@@ -111,6 +117,8 @@ impl Overlay {
             },
             is_host_root,
             notifier: Arc::new(OnceLock::new()),
+            shortcut: None,
+            refresher: None,
             buffer: Vec::new(),
             devices,
         })

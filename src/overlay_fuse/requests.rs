@@ -3,6 +3,7 @@
 
 use std::ffi::{CString, OsStr};
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::SystemTime;
@@ -27,6 +28,7 @@ use super::replies::{
 };
 use super::session::Server;
 use super::setattr::Changes;
+use super::shortcut::Answer;
 use crate::layer_format::FileKind;
 use crate::sys::xattr::{SetMode, VALUE_SIZE_MAX};
 
@@ -245,7 +247,7 @@ impl Filesystem for Server {
 
     fn read(
         &self,
-        _request: &Request,
+        request: &Request,
         id: INodeNo,
         _handle: FileHandle,
         offset: u64,
@@ -256,9 +258,17 @@ impl Filesystem for Server {
     ) {
         let mut reply = Some(reply);
         let read = self.call(|overlay| {
-            let count = overlay.read(id.0, offset, size)?;
-            if let Some(reply) = reply.take() {
-                reply.data(&overlay.buffer[..count]);
+            if overlay.send(request.unique().0, id.0, offset, size)? == Answer::Sent {
+                // Dropped, it would send another answer. What it holds is the device.
+                let _sent = ManuallyDrop::new(reply.take());
+            } else {
+                let count = overlay.read(id.0, offset, size)?;
+                if let Some(reply) = reply.take() {
+                    reply.data(&overlay.buffer[..count]);
+                }
+            }
+            if offset == 0 {
+                overlay.count_read(id.0);
             }
             Ok(())
         });

@@ -17,6 +17,7 @@ use nix::unistd::{chdir, close, setsid};
 
 use super::OverlayError;
 use super::overlay::Overlay;
+use super::shortcut::Shortcut;
 use crate::sys::schedule::Processors;
 use crate::sys::stream::drop_standard_streams;
 use crate::sys::{Called, Ignored, SysResult};
@@ -37,13 +38,14 @@ pub(super) fn detach() -> SysResult<()> {
 /// was answered. The overlay may come with processors that are taken back some requests later.
 pub(super) fn run(
     device: OwnedFd,
-    (overlay, processors): (Overlay, Option<Processors>),
+    (mut overlay, processors): (Overlay, Option<Processors>),
     on_ready: impl FnOnce() -> Result<(), OverlayError>,
 ) -> Result<(), OverlayError> {
     // Callers' masks come with their requests.
     umask(Mode::empty());
     make_room_for_descriptors(&device);
     let notifier = overlay.notifier.clone();
+    overlay.shortcut = device.try_clone().ok().map(Shortcut::to);
     let server = Server {
         served: Mutex::new(Served {
             overlay,

@@ -68,7 +68,7 @@ impl Overlay {
         if changes.atime.is_some() || changes.mtime.is_some() {
             let keep = TimeSpec::UTIME_OMIT;
             let (atime, mtime) = (changes.atime.unwrap_or(keep), changes.mtime.unwrap_or(keep));
-            self.table.spot(id)?.set_times(&atime, &mtime)?;
+            self.table.open_spot(id)?.set_times(&atime, &mtime)?;
         }
         if let Ok(directory) = self.table.directory(id) {
             directory.group = None;
@@ -80,7 +80,7 @@ impl Overlay {
         if changes.size.is_some() {
             self.take_rights(id)?;
         }
-        let spot = self.table.spot(id)?;
+        let spot = self.table.open_spot(id)?;
         if changes.owner() && !self.ids.ignores_owners() {
             let on_disk = |map: fn(&super::ids::Ids, u32) -> nix::Result<u32>, new| match new {
                 Some(new) => map(&self.ids, new).map(Some),

@@ -9,6 +9,8 @@ pub mod beside;
 pub mod caps;
 pub mod channel;
 pub mod child;
+#[cfg(all(target_arch = "x86_64", any(test, target_env = "musl")))]
+mod copy;
 pub mod datagrams;
 mod error;
 pub mod fdpass;

@@ -11,11 +11,14 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use nix::errno::Errno;
+use smallvec::SmallVec;
 
 use super::backing::Name;
 use super::layer::NameSet;
 use super::listing::Listing;
+use super::refresh::ReadCount;
 use crate::layer_format::Opaque;
 
 mod opened;
@@ -63,16 +66,25 @@ pub(super) struct Node {
     children: u32,
     /// Stays without lookups: a copied-up file of which other names remain in a lower layer.
     pub(super) held: bool,
-    /// The files on disk by which the node is found: the first one, and the copy of it.
-    keys: [Option<Key>; 2],
+    /// It is found by the file on disk that its number names.
+    is_natural: bool,
+    /// Other files on disk by which it is found: the first one, and the copy of it.
+    keys: [Option<Box<Key>>; 2],
     pub(super) body: Body,
 }
 
-/// What kind of node it is.
+/// What kind of node it is. Most are files, and each costs memory that a walk of a tree goes
+/// through: what most of them do not have is kept elsewhere.
 #[derive(Debug)]
 pub(super) enum Body {
-    Directory(Directory),
+    Directory(Box<Directory>),
     File(File),
+}
+
+impl Body {
+    pub(super) fn directory(directory: Directory) -> Self {
+        Self::Directory(Box::new(directory))
+    }
 }
 
 /// A directory through all layers.
@@ -85,6 +97,7 @@ pub(super) struct Directory {
     /// It has lost its name; its first part stays open.
     pub(super) removed: bool,
     pub(super) listing: Option<Box<Listing>>,
+    pub(super) read_count: ReadCount,
     /// Whose group new files get, once known.
     pub(super) group: Option<Group>,
     /// The link count of a directory that was copied up: that of its original, and what became of
@@ -126,7 +139,7 @@ pub(super) struct File {
     pub(super) kind: u32,
     /// The layer that has the file.
     pub(super) layer: usize,
-    pub(super) links: Vec<Link>,
+    pub(super) links: Links,
     pub(super) data: Option<Data>,
     /// Kept while no name in `layer` is known.
     pub(super) pin: Option<Arc<OwnedFd>>,
@@ -140,6 +153,9 @@ pub(super) struct File {
     pub(super) is_large: bool,
     recent: bool,
 }
+
+/// The names of a file that are known: one, of most.
+pub(super) type Links = SmallVec<[Link; 1]>;
 
 /// A name of a file.
 #[derive(Debug, Clone)]
@@ -180,6 +196,7 @@ impl Directory {
             parts,
             removed: false,
             listing: None,
+            read_count: ReadCount::default(),
             group: None,
             links: None,
             recent: false,
@@ -193,7 +210,7 @@ impl File {
         Self {
             kind,
             layer,
-            links: Vec::new(),
+            links: Links::new(),
             data: None,
             pin: None,
             nlink_bias: 0,
@@ -208,9 +225,10 @@ impl File {
 /// All nodes.
 #[derive(Debug)]
 pub(super) struct Table {
-    nodes: HashMap<NodeId, Node, BuildHasherDefault<IdHasher>>,
+    /// In the order in which they came, so that those of a directory are neighbours in memory.
+    nodes: IndexMap<NodeId, Node, BuildHasherDefault<IdHasher>>,
     /// Keys of nodes that do not have the key's natural number.
-    aliases: HashMap<Key, NodeId>,
+    aliases: HashMap<Key, NodeId, BuildHasherDefault<IdHasher>>,
     /// Directories that are found by their name.
     odd: HashMap<(NodeId, Name), NodeId>,
     next_private: NodeId,
@@ -227,8 +245,8 @@ impl Table {
     /// `descriptor_limit` descriptors.
     pub(super) fn new(root_key: Key, root_parts: Vec<Part>, descriptor_limit: usize) -> Self {
         let mut table = Self {
-            nodes: HashMap::default(),
-            aliases: HashMap::from([(root_key, ROOT)]),
+            nodes: IndexMap::default(),
+            aliases: HashMap::from_iter([(root_key, ROOT)]),
             odd: HashMap::new(),
             next_private: PRIVATE_IDS,
             open_directories: VecDeque::new(),
@@ -244,8 +262,9 @@ impl Table {
                 lookups: 1,
                 children: 0,
                 held: true,
-                keys: [Some(root_key), None],
-                body: Body::Directory(root),
+                is_natural: false,
+                keys: [Some(Box::new(root_key)), None],
+                body: Body::directory(root),
             },
         );
         table
@@ -285,8 +304,7 @@ impl Table {
             return Some(*id);
         }
         let id = key.natural_id()?;
-        let node = self.nodes.get(&id)?;
-        node.keys.contains(&Some(key)).then_some(id)
+        self.nodes.get(&id)?.is_natural.then_some(id)
     }
 
     /// The node of a directory on disk, which may be seen in more than one place.
@@ -324,16 +342,16 @@ impl Table {
             self.next_private += 1;
             self.next_private
         });
-        let mut keys = [Some(key), None];
-        if is_taken {
-            keys = [None, None];
-        } else if natural.is_none() {
+        let mut keys = [None, None];
+        if !is_taken && natural.is_none() {
+            keys[0] = Some(Box::new(key));
             self.aliases.insert(key, id);
         }
         let mut node = Node {
             lookups: 0,
             children: 0,
             held: false,
+            is_natural: !is_taken && natural.is_some(),
             keys,
             body,
         };
@@ -354,10 +372,13 @@ impl Table {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
-        if let Some(old) = node.keys[1].replace(key) {
+        if let Some(old) = node.keys[1].take() {
             self.aliases.remove(&old);
         }
-        if key.natural_id() != Some(id) {
+        if key.natural_id() == Some(id) {
+            node.is_natural = true;
+        } else {
+            node.keys[1] = Some(Box::new(key));
             self.aliases.insert(key, id);
         }
     }
@@ -367,6 +388,7 @@ impl Table {
         let Some(node) = self.nodes.get_mut(&id) else {
             return;
         };
+        node.is_natural = false;
         for key in std::mem::take(&mut node.keys).into_iter().flatten() {
             if self.aliases.get(&key) == Some(&id) {
                 self.aliases.remove(&key);
@@ -398,7 +420,7 @@ impl Table {
                 continue;
             }
             self.detach(id);
-            let Some(node) = self.nodes.remove(&id) else {
+            let Some(node) = self.nodes.swap_remove(&id) else {
                 continue;
             };
             match node.body {
@@ -509,6 +531,10 @@ impl Hasher for IdHasher {
         for byte in bytes {
             self.write_u64(u64::from(*byte));
         }
+    }
+
+    fn write_u16(&mut self, number: u16) {
+        self.write_u64(u64::from(number));
     }
 
     fn write_u64(&mut self, number: u64) {

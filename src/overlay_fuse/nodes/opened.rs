@@ -132,6 +132,16 @@ impl Table {
         }
     }
 
+    /// As [`Self::spot`], for calls on attributes: an open file needs no search for its name.
+    pub(in crate::overlay_fuse) fn open_spot(&mut self, id: NodeId) -> nix::Result<Spot> {
+        if let Body::File(file) = &self.node(id)?.body
+            && let Some(data) = &file.data
+        {
+            return Ok(Spot::Nameless(data.opened.clone()));
+        }
+        self.spot(id)
+    }
+
     /// Where a node's file is on disk: the topmost part of a directory.
     pub(in crate::overlay_fuse) fn spot(&mut self, id: NodeId) -> nix::Result<Spot> {
         let (parent, name, layer) = match &self.node(id)?.body {

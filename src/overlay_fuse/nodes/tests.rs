@@ -26,7 +26,7 @@ fn file(table: &mut Table, ino: u64, parent: NodeId, name: &CStr) -> NodeId {
 
 fn directory(table: &mut Table, ino: u64, parent: NodeId, name: &CStr) -> NodeId {
     let body = Directory::new(parent, Name::from(name), vec![Part::new(0, 0)]);
-    table.insert(key(ino), Body::Directory(body))
+    table.insert(key(ino), Body::directory(body))
 }
 
 #[test]
