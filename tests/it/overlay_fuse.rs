@@ -17,6 +17,7 @@ use crate::support::sandbox::{Tool, program, tool};
 use crate::support::stage::{Ids, Stage};
 use crate::support::{host, requires};
 
+mod reading;
 mod renames;
 
 /// Where owners are kept, as the command line says it.

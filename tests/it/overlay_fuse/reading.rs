@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Reading on the overlay over FUSE: what the kernel keeps of it, and what is large.
+
+use std::fs;
+
+use super::{REAL, compare, is_ours};
+use crate::support::requires;
+use crate::support::stage::Stage;
+
+/// A quarter of a directory's files read makes the kernel list it anew.
+#[test]
+fn directories_that_are_read_are_shown_as_they_are() {
+    requires!("userns,fuse");
+    compare(
+        "mkdir read; cd read; for i in $(seq 80); do echo $i > f$i; done
+        look() { LC_ALL=C ls; stat -c '%n %a %s %h' f3 f4 new 2>&1 || :; cat * 2>&1 | md5sum; }
+        look; look; mv f1 g1; rm f2 f70; chmod 600 f3; echo more >> f4; ln f5 new; look
+        rm g1; mkdir f2; echo in > f2/in; look; look",
+    );
+}
+
+#[test]
+fn lower_directories_that_are_read_are_shown_as_they_are() {
+    requires!("userns,fuse");
+    if !is_ours() {
+        return;
+    }
+    let stage = Stage::new();
+    let make = "mkdir tree; cd tree; for i in $(seq 100); do echo $i > f$i; done";
+    stage.shell("cd low", make);
+    let look = "look() { LC_ALL=C ls; stat -c '%n %a %s %h %Y' *; cat * | md5sum; }; cd tree";
+    let change = "mv f1 g1; rm f2 f70; chmod 600 f3; echo more >> f4; touch -d @1 *; ln f5 new";
+    let script = format!("{look}; look >/dev/null; {change}; look > ../one; look > ../two");
+    let again = "cmp one two && echo same; md5sum < one";
+    let found = stage.mounted(REAL, &format!("{script}; cd ..; {again}"));
+    let found = found.expect(0).stdout;
+    let expected = stage.shell("cd low", &format!("{look}; {change}; look | md5sum"));
+    assert_eq!(found, format!("same\n{expected}"));
+}
+
+/// Offsets and sizes at and beside pages, ends and what one request reads; a file that shrinks
+/// below the mount while its size is known.
+#[test]
+fn large_files_are_read_from_anywhere() {
+    requires!("userns,fuse");
+    if !is_ours() {
+        return;
+    }
+    let stage = Stage::new();
+    let bytes: Vec<u8> = (0..3_000_001_u32)
+        .map(|n| (n / 7).to_le_bytes()[0])
+        .collect();
+    fs::write(stage.path("low/big"), &bytes).unwrap();
+    fs::write(stage.path("low/shrinks"), &bytes).unwrap();
+    let script = format!(
+        "python3 -c '
+import mmap, os
+want = open(\"{low}/big\", \"rb\").read()
+plain = os.open(\"big\", os.O_RDONLY)
+direct = os.open(\"big\", os.O_RDONLY | os.O_DIRECT)
+for at in (0, 1, 4095, 4096, 131071, 131072, 2900000, 3000000, 3000001):
+    for size in (1, 4096, 32768, 131072, 1000000):
+        assert os.pread(plain, size, at) == want[at:at + size], (at, size)
+        if at % 4096 == 0 and size % 4096 == 0:
+            room = mmap.mmap(-1, size)
+            count = os.preadv(direct, [room], at)
+            assert room[:count] == want[at:at + size], (\"direct\", at, size)
+mapped = mmap.mmap(plain, 0, prot=mmap.PROT_READ)
+assert mapped[:] == want
+print(\"as below\")
+os.truncate(\"{low}/shrinks\", 1000000)
+print(len(open(\"shrinks\", \"rb\").read(2000000)) >= 1000000)
+assert open(\"big\", \"rb\").read() == want
+'; cmp big {low}/big && echo same; printf x | dd of=big conv=notrunc bs=1 seek=2000000 2>/dev/null && cmp big {low}/big | wc -l",
+        low = stage.path("low").display(),
+    );
+    let found = stage.mounted(REAL, &script).expect(0);
+    assert_eq!(found.stdout, "as below\nTrue\nsame\n1\n");
+}
