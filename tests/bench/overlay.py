@@ -155,6 +155,16 @@ def mounted(base, mount):
     return point
 
 
+def bring_in(base, group):
+    """Reads what a group reads into the page cache, from which a machine may have taken it."""
+    commands = " ".join(command for _, command in group)
+    for name in os.listdir(os.path.join(base, "low")):
+        if name in commands:
+            path = os.path.join(base, "low", name)
+            subprocess.run(f"find {path} -type f -print0 | xargs -0 cat >/dev/null", shell=True,
+                           check=True)
+
+
 def unmount(point, mount):
     if mount is not None:
         subprocess.run(["umount", point], check=True)
@@ -176,6 +186,7 @@ def inside(base, mount, only):
                 continue
             if point and (mount is not None):
                 unmount(point, mount)
+            bring_in(base, group)
             # The plain directory is copied only where the last group changed it.
             if mount is not None or point is None or current[0][0].startswith(("append", "chmod")):
                 point = mounted(base, mount)
