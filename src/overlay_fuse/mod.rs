@@ -7,7 +7,7 @@
 //! ([`command_line`]). It knows nothing of images and containers.
 //!
 //! ```text
-//! session       the server's life; requests: what the kernel asks; replies: what it is told
+//! session       the server's life; linger: between two requests; requests: what the kernel asks; replies: what it is told
 //! nodes         what the kernel knows: nodes, their names, their descriptors
 //! elsewhere     what an overlay of the kernel's above us asks: where a file's data is
 //! merge         one name through all layers; listing: one directory through all layers
@@ -63,6 +63,7 @@ mod data;
 mod elsewhere;
 mod ids;
 mod layer;
+mod linger;
 mod listing;
 mod merge;
 mod mounts;

@@ -83,6 +83,7 @@ impl Filesystem for Server {
             Ok(None) => reply.entry(&FOREVER, &nothing(), Generation(0)),
             Err(errno) => reply.error(protocol_errno(errno)),
         }
+        self.linger();
     }
 
     fn forget(&self, _request: &Request, id: INodeNo, count: u64) {
@@ -101,6 +102,7 @@ impl Filesystem for Server {
         reply: ReplyAttr,
     ) {
         reply_attr(reply, id, self.call(|overlay| overlay.node_shown(id.0)));
+        self.linger();
     }
 
     fn setattr(
@@ -134,6 +136,7 @@ impl Filesystem for Server {
             id,
             self.call(|overlay| overlay.set_attributes(id.0, &changes)),
         );
+        self.linger();
     }
 
     fn readlink(&self, _request: &Request, id: INodeNo, reply: ReplyData) {
@@ -190,6 +193,7 @@ impl Filesystem for Server {
     fn unlink(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let removed = self.call(|overlay| overlay.unlink(parent.0, &c_name(name)?));
         reply_empty(reply, removed);
+        self.linger();
     }
 
     fn rmdir(&self, _request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -218,6 +222,7 @@ impl Filesystem for Server {
             }
         });
         reply_empty(reply, renamed);
+        self.linger();
     }
 
     fn link(
@@ -275,6 +280,7 @@ impl Filesystem for Server {
         if let (Err(errno), Some(reply)) = (read, reply) {
             reply.error(protocol_errno(errno));
         }
+        self.linger();
     }
 
     fn write(
@@ -296,6 +302,7 @@ impl Filesystem for Server {
         };
         let written = self.call(|overlay| overlay.write(id.0, offset, data, rights));
         reply_written(reply, written);
+        self.linger();
     }
 
     fn flush(
@@ -352,6 +359,7 @@ impl Filesystem for Server {
             Ok(()) => reply.ok(),
             Err(errno) => reply.error(protocol_errno(errno)),
         }
+        self.linger();
     }
 
     fn readdirplus(
@@ -380,6 +388,7 @@ impl Filesystem for Server {
             Ok(()) => reply.ok(),
             Err(errno) => reply.error(protocol_errno(errno)),
         }
+        self.linger();
     }
 
     fn fsyncdir(
@@ -449,6 +458,7 @@ impl Filesystem for Server {
             Ok(found) => reply.data(&buffer[..found]),
             Err(errno) => reply.error(protocol_errno(errno)),
         }
+        self.linger();
     }
 
     fn listxattr(&self, _request: &Request, id: INodeNo, size: u32, reply: ReplyXattr) {
@@ -571,6 +581,7 @@ impl Server {
             Ok((made.id, made.shown))
         });
         reply_entry(reply, made);
+        self.linger();
     }
 }
 
@@ -580,11 +591,7 @@ fn c_name(name: &OsStr) -> nix::Result<Name> {
 }
 
 fn caller(request: &Request, umask: u32) -> Caller {
-    Caller {
-        owner: Owner {
-            uid: request.uid(),
-            gid: request.gid(),
-        },
-        umask,
-    }
+    let (uid, gid) = (request.uid(), request.gid());
+    let owner = Owner { uid, gid };
+    Caller { owner, umask }
 }

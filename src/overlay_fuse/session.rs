@@ -6,7 +6,7 @@
 
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fuser::{Config, Session, SessionACL};
 use nix::errno::Errno;
@@ -16,6 +16,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, close, setsid};
 
 use super::OverlayError;
+use super::linger::Lingering;
 use super::overlay::Overlay;
 use super::shortcut::Shortcut;
 use crate::sys::schedule::Processors;
@@ -45,11 +46,13 @@ pub(super) fn run(
     umask(Mode::empty());
     make_room_for_descriptors(&device);
     let notifier = overlay.notifier.clone();
-    overlay.shortcut = device.try_clone().ok().map(Shortcut::to);
+    let spare = device.try_clone().ok().map(Arc::new);
+    overlay.shortcut = spare.clone().map(Shortcut::to);
     let server = Server {
         served: Mutex::new(Served {
             overlay,
             kept: processors.map(|processors| (processors, REQUESTS_OF_A_START)),
+            lingering: spare.map(Lingering::on),
         }),
     };
     let failed = |source| OverlayError::Session { source };
@@ -88,6 +91,7 @@ struct Served {
     overlay: Overlay,
     /// What is taken back after so many requests.
     kept: Option<(Processors, u32)>,
+    lingering: Option<Lingering>,
 }
 
 impl Served {
@@ -104,6 +108,17 @@ impl Served {
 }
 
 impl Server {
+    /// After an answer: the next request may come at once.
+    pub(super) fn linger(&self) {
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever is kept to one processor would only be in the way.
+        if served.kept.is_none()
+            && let Some(lingering) = &mut served.lingering
+        {
+            lingering.look();
+        }
+    }
+
     /// Calls the overlay. A panic costs the request and not the mount.
     pub(super) fn call<T>(
         &self,

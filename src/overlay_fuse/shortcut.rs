@@ -8,6 +8,7 @@
 //! `include/uapi/linux/fuse.h`).
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice};
@@ -29,7 +30,7 @@ const HEADER: usize = 16;
 /// The way from a file to the device of a session.
 #[derive(Debug)]
 pub(super) struct Shortcut {
-    device: OwnedFd,
+    device: Arc<OwnedFd>,
     /// Opened for the first answer; none while it is empty of use.
     pipe: Option<Pipe>,
     /// A file system or the kernel does not have it: it is not tried again.
@@ -53,7 +54,7 @@ pub(super) enum Answer {
 
 impl Shortcut {
     /// To a device that is served.
-    pub(super) fn to(device: OwnedFd) -> Self {
+    pub(super) fn to(device: Arc<OwnedFd>) -> Self {
         Self {
             device,
             pipe: None,
@@ -171,7 +172,7 @@ mod tests {
         let bytes: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[1]).collect();
         let file = OwnedFd::from(file_of(&bytes));
         let mut device = tempfile::tempfile().unwrap();
-        let mut shortcut = Shortcut::to(device.try_clone().unwrap().into());
+        let mut shortcut = Shortcut::to(Arc::new(device.try_clone().unwrap().into()));
         let table = [(0, 131_072), (131_072, 131_072), (5, 40_000)];
         for (offset, size) in table {
             let end = bytes.len().min(offset + size);
@@ -198,7 +199,7 @@ mod tests {
     fn what_cannot_be_sent_is_owed() {
         let file = OwnedFd::from(file_of(&vec![1; 100_000]));
         let read_only = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
-        let mut shortcut = Shortcut::to(read_only);
+        let mut shortcut = Shortcut::to(Arc::new(read_only));
         assert_eq!(shortcut.send(1, &file, 0, 65_536), Answer::Owed);
         assert!(shortcut.is_closed);
         assert_eq!(shortcut.send(1, &file, 0, 65_536), Answer::Owed);
