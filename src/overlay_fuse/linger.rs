@@ -28,10 +28,16 @@ const MOST_SKIPPED: u32 = 4095;
 /// Between two looks, each a system call.
 const PAUSES: u32 = 8;
 
-/// Whether and how long to look.
+/// Looks at a device.
 #[derive(Debug)]
 pub(super) struct Lingering {
     device: Arc<OwnedFd>,
+    pace: Pace,
+}
+
+/// When it is worth while to look.
+#[derive(Debug, Default)]
+struct Pace {
     /// Answers after which there is no look.
     left: u32,
     /// How many they were the last time.
@@ -43,57 +49,86 @@ impl Lingering {
     pub(super) fn on(device: Arc<OwnedFd>) -> Self {
         Self {
             device,
-            left: 0,
-            skipped: 0,
+            pace: Pace::default(),
         }
     }
 
     /// Looks for a request, if it is worth while, until there is one or time is up.
     pub(super) fn look(&mut self) {
+        let device = &self.device;
+        self.pace.look(|| has_request(device));
+    }
+}
+
+impl Pace {
+    fn look(&mut self, mut has_request: impl FnMut() -> bool) {
         if self.left > 0 {
             self.left -= 1;
             return;
         }
+        if has_request() {
+            // It came before, from somebody else, and says nothing of what comes while we look.
+            self.left = self.skipped;
+            return;
+        }
         let begin = Instant::now();
         while begin.elapsed() < LIMIT {
-            if self.has_request() {
+            (0..PAUSES).for_each(|_| spin_loop());
+            if has_request() {
                 self.skipped = 0;
                 return;
             }
-            (0..PAUSES).for_each(|_| spin_loop());
         }
         self.skipped = (2 * self.skipped + 1).min(MOST_SKIPPED);
         self.left = self.skipped;
     }
+}
 
-    fn has_request(&self) -> bool {
-        let mut asked = [PollFd::new(self.device.as_fd(), PollFlags::POLLIN)];
-        // An error is told by the read that follows.
-        poll(&mut asked, PollTimeout::ZERO) != Ok(0)
-    }
+fn has_request(device: &OwnedFd) -> bool {
+    let mut asked = [PollFd::new(device.as_fd(), PollFlags::POLLIN)];
+    // An error is told by the read that follows.
+    poll(&mut asked, PollTimeout::ZERO) != Ok(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// After how many of so many answers there was a look, each of which finds what is said.
+    fn looks(pace: &mut Pace, answers: u32, mut finds: impl FnMut() -> bool) -> usize {
+        let looked = (0..answers).filter(|_| {
+            let mut has_looked = false;
+            pace.look(|| {
+                has_looked = true;
+                finds()
+            });
+            has_looked
+        });
+        looked.count()
+    }
+
     #[test]
     fn looking_in_vain_is_given_up_and_tried_again() {
-        let (reader, writer) = nix::unistd::pipe().unwrap();
-        let mut lingering = Lingering::on(Arc::new(reader));
-        let looks = |lingering: &mut Lingering, answers: u32| {
-            let looked = (0..answers).filter(|_| {
-                let looks = lingering.left == 0;
-                lingering.look();
-                looks
-            });
-            looked.count()
-        };
+        let mut pace = Pace::default();
         // After 1, 3, 7, 15, 31 and 63 that were skipped.
-        assert_eq!(looks(&mut lingering, 127), 7);
-        assert_eq!(lingering.left, 127);
+        assert_eq!(looks(&mut pace, 127, || false), 7);
+        // What was there before changes nothing.
+        assert_eq!(looks(&mut pace, 256, || true), 2);
+        // What comes while we look does.
+        let mut is_there = true;
+        let mut comes = || {
+            is_there = !is_there;
+            is_there
+        };
+        assert_eq!(looks(&mut pace, 128, &mut comes), 1);
+        assert_eq!(looks(&mut pace, 100, &mut comes), 100);
+    }
+
+    #[test]
+    fn a_device_is_looked_at() {
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        assert!(!has_request(&reader));
         nix::unistd::write(&writer, b"request").unwrap();
-        assert_eq!(looks(&mut lingering, 128), 1);
-        assert_eq!(looks(&mut lingering, 100), 100);
+        assert!(has_request(&reader));
     }
 }

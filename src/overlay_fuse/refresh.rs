@@ -7,7 +7,12 @@
 //! too, and one from its cache brings no attributes. So where much of a directory was read since it
 //! was listed, its listing is taken from the kernel, and whoever lists it next, as most do who walk
 //! a tree to read it again, pays for all files at once. Measured: the second `cat` of 50,000 files
-//! takes 0.62 s in place of 0.87 (one processor).
+//! takes 0.67 s in place of 0.89 (one processor).
+//!
+//! The other way round, a listing is asked for with attributes first of all, and whoever looked up
+//! most of a directory's files before has them already: `git status` of 5,000 files, which asks for
+//! all that it knows and lists the directories after that. Then the first answer has no names, and
+//! the kernel asks for those alone.
 
 use std::sync::mpsc::{Sender, channel};
 use std::thread::Builder;
@@ -23,28 +28,55 @@ const FEW: u32 = 16;
 /// A listing costs a quarter of what a request costs for each of its files.
 const PART: u32 = 4;
 
-/// The files of a directory whose attributes came with its listing.
+/// What the kernel asked of a directory's files: whether a listing is to bring their attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct ReadCount {
+pub(super) struct Usage {
+    is_listed: bool,
+    /// How many were found by their names and not read since, until it is listed.
+    found: u32,
     /// How many more are to be read until it is listed anew; 0 is never.
     reads_left: u32,
 }
 
-impl ReadCount {
-    /// A directory of so many names was listed.
-    pub(super) fn with_names(count: usize) -> Self {
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        Self {
-            reads_left: if count < FEW {
+/// What the beginning of a listing has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beginning {
+    Files,
+    /// The directory and its parent alone.
+    Dots,
+}
+
+impl Usage {
+    /// A file was found by its name.
+    fn find(&mut self) {
+        if !self.is_listed {
+            self.found = self.found.saturating_add(1);
+        }
+    }
+
+    /// A directory of so many names is listed.
+    pub(super) fn list(&mut self, names: usize) -> Beginning {
+        let names = u32::try_from(names).unwrap_or(u32::MAX);
+        let is_known = self.found >= FEW && self.found >= names / 2;
+        *self = Self {
+            is_listed: true,
+            found: 0,
+            reads_left: if names < FEW {
                 0
             } else {
-                (count / PART).max(FEW)
+                (names / PART).max(FEW)
             },
+        };
+        if is_known {
+            Beginning::Dots
+        } else {
+            Beginning::Files
         }
     }
 
     /// Counts the first read of a file; true if it is the one to act on.
-    fn count(&mut self) -> bool {
+    fn read(&mut self) -> bool {
+        self.found = self.found.saturating_sub(1);
         let is_counted = self.reads_left > 0;
         self.reads_left = self.reads_left.saturating_sub(1);
         is_counted && self.reads_left == 0
@@ -75,6 +107,14 @@ impl Refresher {
 const STACK: usize = 64 * 1024;
 
 impl Overlay {
+    /// The kernel was told what is under a name.
+    pub(super) fn count_found(&mut self, parent: NodeId, id: NodeId) {
+        self.table.count_lookup(id);
+        if let Ok(directory) = self.table.directory(parent) {
+            directory.usage.find();
+        }
+    }
+
     /// The kernel has read the beginning of a file.
     pub(super) fn count_read(&mut self, id: NodeId) {
         let Ok(node) = self.table.node(id) else {
@@ -89,7 +129,7 @@ impl Overlay {
         let Ok(directory) = self.table.directory(parent) else {
             return;
         };
-        if directory.read_count.count() {
+        if directory.usage.read() {
             self.refresh(parent);
         }
     }
@@ -112,8 +152,9 @@ mod tests {
     use super::*;
 
     fn reads_until_refreshed(names: usize) -> Option<u32> {
-        let mut left = ReadCount::with_names(names);
-        (1..1000).find(|_| left.count())
+        let mut usage = Usage::default();
+        usage.list(names);
+        (1..1000).find(|_| usage.read())
     }
 
     #[test]
@@ -122,8 +163,37 @@ mod tests {
         for (names, expected) in table {
             assert_eq!(reads_until_refreshed(names), expected, "{names}");
         }
-        let mut left = ReadCount::with_names(20);
-        let acted = (0..1000).filter(|_| left.count()).count();
+        let mut usage = Usage::default();
+        usage.list(20);
+        let acted = (0..1000).filter(|_| usage.read()).count();
         assert_eq!(acted, 1);
+    }
+
+    #[test]
+    fn files_that_were_found_one_by_one_are_listed_without_attributes_once() {
+        let listed = |found, read, names| {
+            let mut usage = Usage::default();
+            (0..found).for_each(|_| usage.find());
+            (0..read).for_each(|_| assert!(!usage.read()));
+            let first = usage.list(names);
+            (0..found).for_each(|_| usage.find());
+            assert_eq!(usage.list(names), Beginning::Files);
+            first
+        };
+        let table = [
+            ((15, 0, 15), Beginning::Files),
+            ((16, 0, 16), Beginning::Dots),
+            ((100, 0, 200), Beginning::Dots),
+            ((100, 0, 202), Beginning::Files),
+            // Their attributes are old.
+            ((100, 60, 100), Beginning::Files),
+        ];
+        for ((found, read, names), expected) in table {
+            assert_eq!(
+                listed(found, read, names),
+                expected,
+                "{found} {read} {names}"
+            );
+        }
     }
 }

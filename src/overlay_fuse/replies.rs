@@ -16,7 +16,7 @@ use super::ids::Owner;
 use super::listing::Listing;
 use super::nodes::NodeId;
 use super::overlay::Overlay;
-use super::refresh::ReadCount;
+use super::refresh::Beginning;
 
 /// Nothing changes but through us, so the kernel may keep what it was told.
 pub(super) const FOREVER: Duration = Duration::from_secs(1_000_000_000);
@@ -102,8 +102,8 @@ pub(super) fn fill_plus(
     offset: u64,
     reply: &mut ReplyDirectoryPlus,
 ) -> nix::Result<()> {
-    if offset == 0 {
-        overlay.table.directory(id)?.read_count = ReadCount::with_names(listing.len());
+    if offset == 0 && overlay.table.directory(id)?.usage.list(listing.len()) == Beginning::Dots {
+        return Ok(());
     }
     for entry in listing.after(offset) {
         let Some((child, shown)) = overlay.lookup_listed(id, entry, listing.stale)? else {

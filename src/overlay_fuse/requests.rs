@@ -74,7 +74,7 @@ impl Filesystem for Server {
         let found = self.call(|overlay| {
             let found = overlay.lookup(parent.0, &c_name(name)?)?;
             if let Some((id, _)) = found {
-                overlay.table.count_lookup(id);
+                overlay.count_found(parent.0, id);
             }
             Ok(found)
         });

@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 use super::backing::Name;
 use super::layer::NameSet;
 use super::listing::Listing;
-use super::refresh::ReadCount;
+use super::refresh::Usage;
 use crate::layer_format::Opaque;
 
 mod opened;
@@ -97,7 +97,7 @@ pub(super) struct Directory {
     /// It has lost its name; its first part stays open.
     pub(super) removed: bool,
     pub(super) listing: Option<Box<Listing>>,
-    pub(super) read_count: ReadCount,
+    pub(super) usage: Usage,
     /// Whose group new files get, once known.
     pub(super) group: Option<Group>,
     /// The link count of a directory that was copied up: that of its original, and what became of
@@ -196,7 +196,7 @@ impl Directory {
             parts,
             removed: false,
             listing: None,
-            read_count: ReadCount::default(),
+            usage: Usage::default(),
             group: None,
             links: None,
             recent: false,

@@ -38,6 +38,34 @@ fn lower_directories_that_are_read_are_shown_as_they_are() {
     assert_eq!(found, format!("same\n{expected}"));
 }
 
+/// Most of a directory's files looked up makes its first listing one of names alone.
+#[test]
+fn directories_whose_files_were_looked_up_are_listed_as_they_are() {
+    requires!("userns,fuse");
+    if !is_ours() {
+        return;
+    }
+    let stage = Stage::new();
+    let make = "mkdir all most gone; for d in all most gone; do
+        for i in $(seq 200); do echo $i > $d/f$i; done; mkdir $d/sub; ln -s f1 $d/link; done";
+    stage.shell("cd low", make);
+    let look = "for d in all most; do for i in $(seq 120); do test -f $d/f$i; done; done
+        for i in $(seq 121 200); do test -f all/f$i; done
+        for i in $(seq 200); do test -f gone/f$i; done; rm gone/f*
+        python3 -c '
+import os
+for directory in (\"all\", \"most\", \"gone\"):
+    for turn in range(3):
+        shown = sorted((e.name, e.inode() == e.stat(follow_symlinks=False).st_ino, e.is_dir())
+                       for e in os.scandir(directory))
+        print(directory, shown)
+'; ls -a all | wc -l; rm all/f1; echo > all/new; ls all | sort | md5sum; ls -l most | wc -l";
+    let found = stage.mounted(REAL, look).expect(0).stdout;
+    let expected = stage.shell("cd low", look);
+    assert!(found.contains("('f200', True, False)"), "{found}");
+    assert_eq!(found, expected);
+}
+
 /// Offsets and sizes at and beside pages, ends and what one request reads; a file that shrinks
 /// below the mount while its size is known.
 #[test]
