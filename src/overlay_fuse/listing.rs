@@ -5,6 +5,9 @@
 //! directory and is shared by all readers. A name keeps its cookie over every change, and a new
 //! name gets a higher one: a reader that goes on after files were removed or added misses
 //! nothing and sees nothing twice.
+//!
+//! That is lost where a listing is dropped, so it stays while readers are in its middle, unless
+//! there are very many (`nodes::opened`). What the kernel keeps of a listing is [`super::refresh`]'s.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
@@ -26,8 +29,8 @@ use crate::layer_format::{
 };
 use crate::sys::xattr::Place;
 
-/// The cookies of `.` and `..`.
-const DOTS: u64 = 2;
+/// `.` and `..` have the cookies up to this one.
+pub(super) const DOTS: u64 = 2;
 
 /// The names of a directory.
 #[derive(Debug, Default)]
@@ -161,6 +164,9 @@ impl Overlay {
         if directory.removed {
             return Ok(Box::default());
         }
+        if cookie == 0 {
+            directory.usage.begin();
+        }
         let old = directory.listing.take();
         match old {
             // In the middle of a listing its reader wants to see it through.
@@ -183,6 +189,7 @@ impl Overlay {
         let Ok(directory) = self.table.directory(id) else {
             return;
         };
+        directory.usage.change();
         if let Some(listing) = &mut directory.listing {
             listing.stale = true;
         }

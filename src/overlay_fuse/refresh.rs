@@ -13,14 +13,24 @@
 //! most of a directory's files before has them already: `git status` of 5,000 files, which asks for
 //! all that it knows and lists the directories after that. Then the first answer has no names, and
 //! the kernel asks for those alone.
+//!
+//! What is in the kernel's cache of a listing was put there by readers who were in the middle of
+//! it, and it looks for changes only when a reader begins. So a listing whose beginning is older
+//! than a change is taken for complete once its reader is at the end, and whoever began after the
+//! change and is in the middle goes on with it: it would see a name whose unlink(2) returned before
+//! its first getdents64(2). A change and a piece of a listing exclude each other (the kernel holds
+//! the directory's lock), so it is enough to take the pieces from the kernel before the first end
+//! after a change is told.
 
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SendError, Sender, channel};
 use std::thread::Builder;
 
 use fuser::{INodeNo, Notifier};
 
+use super::listing::DOTS;
 use super::nodes::{Body, NodeId};
 use super::overlay::Overlay;
+use super::session::Server;
 
 /// Fewer files are asked for sooner than a directory is listed.
 const FEW: u32 = 16;
@@ -36,6 +46,11 @@ pub(super) struct Usage {
     found: u32,
     /// How many more are to be read until it is listed anew; 0 is never.
     reads_left: u32,
+    /// How many readers have begun and are not known to be at the end. Who gave up counts on, which
+    /// costs the first listing after each change its place in the cache.
+    readers: u32,
+    /// A change came while there were some.
+    is_torn: bool,
 }
 
 /// What the beginning of a listing has.
@@ -66,12 +81,35 @@ impl Usage {
             } else {
                 (names / PART).max(FEW)
             },
+            ..*self
         };
         if is_known {
             Beginning::Dots
         } else {
             Beginning::Files
         }
+    }
+
+    /// A reader asks for the beginning.
+    pub(super) fn begin(&mut self) {
+        self.readers = self.readers.saturating_add(1);
+    }
+
+    /// A reader is at the end; true if what the kernel has of the listing is to be taken from it
+    /// first.
+    fn end(&mut self) -> bool {
+        self.readers = self.readers.saturating_sub(1);
+        std::mem::take(&mut self.is_torn)
+    }
+
+    /// The names have changed.
+    pub(super) fn change(&mut self) {
+        self.is_torn |= self.is_in_the_middle();
+    }
+
+    /// There may be a reader who will go on.
+    pub(super) fn is_in_the_middle(&self) -> bool {
+        self.readers > 0
     }
 
     /// Counts the first read of a file; true if it is the one to act on.
@@ -86,15 +124,22 @@ impl Usage {
 /// Takes listings from the kernel, in a thread of its own: the kernel waits for the pages of the
 /// listing, and whoever reads them may wait for an answer of ours.
 #[derive(Debug)]
-pub(super) struct Refresher(Sender<NodeId>);
+pub(super) struct Refresher(Sender<Order>);
+
+/// Takes a directory's listing from the kernel, and does what has waited for that.
+struct Order {
+    directory: NodeId,
+    then: Box<dyn FnOnce() + Send>,
+}
 
 impl Refresher {
     fn start(notifier: Notifier) -> std::io::Result<Self> {
-        let (sender, directories) = channel();
+        let (sender, orders) = channel::<Order>();
         let tell = move || {
-            for id in directories {
+            for order in orders {
                 // It can only be that the kernel does not know the directory any more.
-                drop(notifier.inval_inode(INodeNo(id), 0, 0));
+                drop(notifier.inval_inode(INodeNo(order.directory), 0, 0));
+                (order.then)();
             }
         };
         let thread = Builder::new().name("refresher".to_owned());
@@ -130,20 +175,44 @@ impl Overlay {
             return;
         };
         if directory.usage.read() {
-            self.refresh(parent);
+            self.refresh(parent, || ());
         }
     }
 
-    fn refresh(&mut self, directory: NodeId) {
+    /// Whether an answer with so many names is an end that has to wait for
+    /// [`Server::refresh_before`].
+    pub(super) fn is_torn_end(&mut self, id: NodeId, offset: u64, names: usize) -> bool {
+        let is_end = names == 0 && offset >= DOTS;
+        let directory = self.table.directory(id);
+        is_end && directory.is_ok_and(|directory| directory.usage.end())
+    }
+
+    /// Takes a directory's listing from the kernel, if it can be; then the rest is done.
+    fn refresh(&mut self, directory: NodeId, then: impl FnOnce() + Send + 'static) {
         if self.refresher.is_none()
             && let Some(notifier) = self.notifier.get()
         {
             // Without it everything works, only slower.
             self.refresher = Refresher::start(notifier.clone()).ok();
         }
-        if let Some(refresher) = &self.refresher {
-            refresher.0.send(directory).ok();
+        let Some(refresher) = &self.refresher else {
+            return then();
+        };
+        let then = Box::new(then);
+        if let Err(SendError(order)) = refresher.0.send(Order { directory, then }) {
+            (order.then)();
         }
+    }
+}
+
+impl Server {
+    /// Takes a directory's listing from the kernel before an answer is sent.
+    pub(super) fn refresh_before(&self, directory: NodeId, send: impl FnOnce() + Send + 'static) {
+        let ordered = self.call(|overlay| {
+            overlay.refresh(directory, send);
+            Ok(())
+        });
+        debug_assert_eq!(ordered, Ok(()));
     }
 }
 
@@ -167,6 +236,37 @@ mod tests {
         usage.list(20);
         let acted = (0..1000).filter(|_| usage.read()).count();
         assert_eq!(acted, 1);
+    }
+
+    #[test]
+    fn the_first_end_after_a_change_in_the_middle_waits() {
+        let [begin, end, torn, change] = ["begin", "end", "torn", "change"];
+        let table: [&[&str]; 6] = [
+            &[begin, end, change, begin, end],
+            &[begin, change, change, torn, begin, end],
+            &[begin, change, begin, torn, end, change, begin, end],
+            // Another reader's end is not that of the one who has begun since.
+            &[
+                begin, change, begin, torn, begin, end, change, torn, change, end,
+            ],
+            // Who has begun in the kernel's cache.
+            &[end, begin, change, torn],
+            // Who gave up.
+            &[begin, begin, end, change, begin, torn, begin, end],
+        ];
+        for (row, events) in table.into_iter().enumerate() {
+            let mut usage = Usage::default();
+            for (step, event) in events.iter().enumerate() {
+                match *event {
+                    "begin" => {
+                        usage.begin();
+                        usage.list(100);
+                    }
+                    "change" => usage.change(),
+                    end => assert_eq!(usage.end(), end == torn, "row {row} step {step}"),
+                }
+            }
+        }
     }
 
     #[test]

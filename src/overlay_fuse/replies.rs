@@ -6,12 +6,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use fuser::{
-    Generation, INodeNo, ReplyAttr, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyWrite,
+    Generation, INodeNo, ReplyAttr, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry,
+    ReplyWrite,
 };
 use nix::errno::Errno;
 use nix::sys::time::TimeSpec;
 
-use super::attributes::Shown;
+use super::attributes::{Shown, file_type};
 use super::ids::Owner;
 use super::listing::Listing;
 use super::nodes::NodeId;
@@ -94,16 +95,31 @@ pub(super) fn fill_dots(
     Ok(())
 }
 
-/// Adds names with their attributes; each counts as a lookup.
+/// Adds names; tells how many.
+pub(super) fn fill_names(listing: &Listing, offset: u64, reply: &mut ReplyDirectory) -> usize {
+    let mut count = 0;
+    for entry in listing.after(offset) {
+        let name = OsStr::from_bytes(entry.name.to_bytes());
+        let kind = file_type(entry.kind);
+        if reply.add(INodeNo(entry.id), entry.cookie, kind, name) {
+            break;
+        }
+        count += 1;
+    }
+    count
+}
+
+/// Adds names with their attributes, each of which counts as a lookup; tells how many.
 pub(super) fn fill_plus(
     overlay: &mut Overlay,
     id: NodeId,
     listing: &Listing,
     offset: u64,
     reply: &mut ReplyDirectoryPlus,
-) -> nix::Result<()> {
+) -> nix::Result<usize> {
+    let mut count = 0;
     if offset == 0 && overlay.table.directory(id)?.usage.list(listing.len()) == Beginning::Dots {
-        return Ok(());
+        return Ok(count);
     }
     for entry in listing.after(offset) {
         let Some((child, shown)) = overlay.lookup_listed(id, entry, listing.stale)? else {
@@ -117,6 +133,7 @@ pub(super) fn fill_plus(
             break;
         }
         overlay.table.count_lookup(child);
+        count += 1;
     }
-    Ok(())
+    Ok(count)
 }

@@ -16,15 +16,15 @@ use fuser::{
 };
 use nix::errno::Errno;
 
-use super::attributes::{device_of_protocol, file_type, time_of_request_or_now};
+use super::attributes::{device_of_protocol, time_of_request_or_now};
 use super::backing::Name;
 use super::create::Caller;
 use super::data::{Rights, SyncWhat, link_target};
 use super::ids::Owner;
 use super::rename::Taken;
 use super::replies::{
-    FOREVER, fill_dots, fill_plus, nothing, protocol_errno, reply_attr, reply_empty, reply_entry,
-    reply_written,
+    FOREVER, fill_dots, fill_names, fill_plus, nothing, protocol_errno, reply_attr, reply_empty,
+    reply_entry, reply_written,
 };
 use super::session::Server;
 use super::setattr::Changes;
@@ -345,18 +345,13 @@ impl Filesystem for Server {
                 reply.add(INodeNo(id), cookie, fuser::FileType::Directory, name)
             })?;
             let listing = overlay.take_listing(id.0, offset)?;
-            for entry in listing.after(offset) {
-                let name = OsStr::from_bytes(entry.name.to_bytes());
-                let kind = file_type(entry.kind);
-                if reply.add(INodeNo(entry.id), entry.cookie, kind, name) {
-                    break;
-                }
-            }
+            let count = fill_names(&listing, offset, &mut reply);
             overlay.return_listing(id.0, listing);
-            Ok(())
+            Ok(overlay.is_torn_end(id.0, offset, count))
         });
         match filled {
-            Ok(()) => reply.ok(),
+            Ok(false) => reply.ok(),
+            Ok(true) => self.refresh_before(id.0, move || reply.ok()),
             Err(errno) => reply.error(protocol_errno(errno)),
         }
         self.linger();
@@ -382,10 +377,11 @@ impl Filesystem for Server {
             let listing = overlay.take_listing(id.0, offset)?;
             let filled = fill_plus(overlay, id.0, &listing, offset, &mut reply);
             overlay.return_listing(id.0, listing);
-            filled
+            Ok(overlay.is_torn_end(id.0, offset, filled?))
         });
         match filled {
-            Ok(()) => reply.ok(),
+            Ok(false) => reply.ok(),
+            Ok(true) => self.refresh_before(id.0, move || reply.ok()),
             Err(errno) => reply.error(protocol_errno(errno)),
         }
         self.linger();

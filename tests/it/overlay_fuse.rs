@@ -17,6 +17,7 @@ use crate::support::sandbox::{Tool, program, tool};
 use crate::support::stage::{Ids, Stage};
 use crate::support::{host, requires};
 
+mod listing;
 mod reading;
 mod renames;
 

@@ -38,6 +38,9 @@ const DEVICE_LIMIT: u16 = 63;
 /// How many directories keep their listing.
 const LISTING_LIMIT: usize = 64;
 
+/// How many if there are readers in the middle of them.
+const LISTING_LIMIT_IN_USE: usize = 256;
+
 /// Where numbers begin that no file on disk has.
 const PRIVATE_IDS: u64 = (DEVICE_LIMIT as u64) << INODE_BITS;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use super::{Body, Data, LISTING_LIMIT, NodeId, Table};
+use super::{Body, Data, LISTING_LIMIT, LISTING_LIMIT_IN_USE, NodeId, Table};
 use crate::overlay_fuse::backing::{Spot, open_directory};
 use crate::overlay_fuse::listing::Listing;
 
@@ -115,7 +115,8 @@ impl Table {
         }
     }
 
-    /// Remembers a directory's listing, and drops the oldest if there are many.
+    /// Remembers a directory's listing, and drops the oldest if there are many: one that nobody is
+    /// in the middle of, for it cannot be made again after a change with the same cookies.
     pub(in crate::overlay_fuse) fn keep_listing(&mut self, id: NodeId, listing: Box<Listing>) {
         let Ok(directory) = self.directory(id) else {
             return;
@@ -125,11 +126,23 @@ impl Table {
         self.listed.retain(|other| *other != id);
         self.listed.push_back(id);
         if self.listed.len() > LISTING_LIMIT
-            && let Some(oldest) = self.listed.pop_front()
+            && let Some(oldest) = self.oldest_listing()
+            && let Some(oldest) = self.listed.remove(oldest)
             && let Ok(directory) = self.directory(oldest)
         {
             directory.listing = None;
         }
+    }
+
+    /// Where in `listed` the one to drop is.
+    fn oldest_listing(&mut self) -> Option<usize> {
+        if self.listed.len() > LISTING_LIMIT_IN_USE {
+            return Some(0);
+        }
+        (0..self.listed.len()).find(|place| {
+            let directory = self.directory(self.listed[*place]);
+            directory.map_or(true, |directory| !directory.usage.is_in_the_middle())
+        })
     }
 
     /// As [`Self::spot`], for calls on attributes: an open file needs no search for its name.
