@@ -129,6 +129,34 @@ fn root_of_a_namespace_with_one_id_has_containers() {
     assert_eq!(outcome.stdout, "0\n3\n", "{}", outcome.stderr);
 }
 
+/// As in `unshare -Urm` beside containers of the user's own: its commands find the same run root in
+/// their environment, and there a network helper that has no rights over their namespaces.
+#[test]
+fn a_network_of_another_user_namespace_is_refused_with_its_cure() {
+    requires!("userns,unprivileged");
+    if tool() != Tool::Coracle {
+        return;
+    }
+    let sandbox = Sandbox::with_image();
+    sandbox.ok(["run", "-d", "--name", "beside", IMAGE, "sleep", "1000"]);
+    let small = sandbox.path("small.tar");
+    std::fs::write(&small, crate::support::rootfs::tar()).unwrap();
+    let script = format!(
+        "cd {}; c=\"{} --root $PWD/inner\"; $c import -q small.tar small >/dev/null
+        for own in '' \"--runroot $PWD/own\"; do
+            $c ${{own:---runroot $PWD/r}} run --rm small sh -c 'exit 3'; echo $?; done",
+        sandbox.shown(""),
+        program()
+    );
+    let outcome = Call::new("unshare")
+        .args(["-U", "-r", "-m", "sh", "-c", &script])
+        .run();
+    let outcome = outcome.expect(0);
+    assert_eq!(outcome.stdout, "125\n3\n", "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("(--runroot, XDG_RUNTIME_DIR)"));
+    assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+}
+
 /// Not the device, as where a tool made a file of the name.
 #[test]
 fn what_is_in_the_place_of_the_fuse_device_is_told_with_its_cure() {
