@@ -327,6 +327,27 @@ fn tell_plainly(directory: &Path, path: &str, told: &mut Vec<String>) {
     }
 }
 
+/// Whether a file that stays has one name less after a deed. Where its names are in a lower layer,
+/// their count there stays, and shows once the node is forgotten: so it does in the kernel's
+/// overlay, too, where there is no index.
+fn takes_a_link(root: &Path, deed: &Deed) -> bool {
+    let (Deed::Unlink(path) | Deed::Rename(_, path)) = deed else {
+        return false;
+    };
+    let status = root.join(path).symlink_metadata();
+    status.is_ok_and(|status| !status.is_dir() && status.nlink() > 1)
+}
+
+/// Takes the counts of links out of what was told of files.
+fn without_links(told: &mut [String]) {
+    for line in told {
+        let words: Vec<&str> = line.split(' ').collect();
+        if let [path, mode, _links, size, sum] = words[..] {
+            *line = [path, mode, size, sum].join(" ");
+        }
+    }
+}
+
 /// Makes what a layer has at first; what does not fit over what is there is left out.
 fn fill(layer: &Path, things: &[Thing]) {
     for thing in things {
@@ -394,7 +415,10 @@ fn compare(ownership: Ownership, layers: &[Vec<Thing>], deeds: &[Deed]) {
     let mut client = Client::new(&options);
     flatten(&mut client, ROOT, &path("plain"));
     set_modes(&path("plain"));
+    let mut has_lost_links = false;
     for deed in deeds {
+        let has_rotated = options.lower.len() > layers.len();
+        has_lost_links |= has_rotated && takes_a_link(&path("plain"), deed);
         match deed {
             Deed::Forget => client.forget(),
             Deed::Remount => client = Client::new(&options),
@@ -416,6 +440,10 @@ fn compare(ownership: Ownership, layers: &[Vec<Thing>], deeds: &[Deed]) {
         let (mut told, mut expected) = (Vec::new(), Vec::new());
         tell_plainly(&path("plain"), "", &mut expected);
         client.tell(ROOT, "", &mut told);
+        if has_lost_links {
+            without_links(&mut told);
+            without_links(&mut expected);
+        }
         assert_eq!(told, expected, "after {deed:?}");
     }
     client.forget();
