@@ -45,8 +45,8 @@ fn main() -> ExitCode {
 /// The network helper, which may live in the holder longer than any container.
 fn network_helper(argv: &[OsString]) -> ExitCode {
     let directory = argv.get(2).map(Path::new);
-    if let Some(run_root) = directory.and_then(Path::parent) {
-        coracle::runtime::holder::dwell(run_root);
+    if let Some(place) = directory.and_then(Path::parent) {
+        coracle::runtime::holder::dwell(place);
     }
     coracle::network::helper::main(argv)
 }

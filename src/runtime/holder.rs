@@ -2,7 +2,8 @@
 //! The holder found again: by its file handle, which stands in `<run root>/holder`. Kernels before
 //! Linux 6.18 have none for namespaces; there the file has the holder's inode number, and each
 //! process that enters the holder leaves its own number in `<run root>/holders`, so that any that
-//! is still there can be followed.
+//! is still there can be followed. Commands that come to the run root in another user namespace
+//! than others have all that in a directory of their own ([`meeting_place`]).
 //!
 //! Whoever makes a holder does it in turn: containers of two holders cannot share the network
 //! helper, which has rights in one of them only.
@@ -19,7 +20,7 @@ use nix::sys::stat::fstat;
 
 use super::idmap::HolderMap;
 use super::userns::{Entered, UsernsError, open_of, open_own};
-use crate::sys::namespace::NamespaceHandle;
+use crate::sys::namespace::{NamespaceHandle, meeting_place};
 
 /// The file, the directory of those who live in the holder, and the lock.
 const FILE: &str = "holder";
@@ -91,7 +92,7 @@ impl Holder {
             return false;
         }
         if self.census == Census::PerhapsNeeded {
-            dwell(run_root);
+            dwell(&meeting_place(run_root));
         }
         true
     }
@@ -99,7 +100,8 @@ impl Holder {
 
 /// The holder that was published, if it lives and has the map that is wanted now.
 pub(super) fn find(map: &HolderMap, run_root: &Path) -> Option<Holder> {
-    let text = fs::read_to_string(run_root.join(FILE)).ok()?;
+    let place = meeting_place(run_root);
+    let text = fs::read_to_string(place.join(FILE)).ok()?;
     let (mark, fingerprint) = text.trim_end().split_once('\n')?;
     if fingerprint != map.fingerprint() {
         return None;
@@ -109,7 +111,7 @@ pub(super) fn find(map: &HolderMap, run_root: &Path) -> Option<Holder> {
             namespace: handle.open().ok()?,
             census: Census::Needless,
         }),
-        Mark::Inode(number) => follow(&run_root.join(DWELLERS), number),
+        Mark::Inode(number) => follow(&place.join(DWELLERS), number),
     }
 }
 
@@ -131,13 +133,14 @@ fn follow(dwellers: &Path, number: u64) -> Option<Holder> {
     found
 }
 
-/// Says that this process lives in the holder, where it can be found by nothing else.
-pub fn dwell(run_root: &Path) {
-    let text = fs::read_to_string(run_root.join(FILE)).unwrap_or_default();
+/// Says in a meeting place that this process lives in the holder, where it can be found by nothing
+/// else.
+pub fn dwell(place: &Path) {
+    let text = fs::read_to_string(place.join(FILE)).unwrap_or_default();
     if !text.starts_with(INODE) {
         return;
     }
-    let dwellers = run_root.join(DWELLERS);
+    let dwellers = place.join(DWELLERS);
     drop(fs::DirBuilder::new().mode(0o700).create(&dwellers));
     // Without it later commands may make a holder of their own.
     drop(fs::File::create(
@@ -169,7 +172,16 @@ fn turn(run_root: &Path) -> Option<Flock<fs::File>> {
     if !is_private(run_root) {
         return None;
     }
-    let file = fs::File::create(run_root.join(LOCK)).ok()?;
+    let place = meeting_place(run_root);
+    if place != run_root {
+        let mut directories = fs::DirBuilder::new();
+        directories
+            .recursive(true)
+            .mode(0o700)
+            .create(&place)
+            .ok()?;
+    }
+    let file = fs::File::create(place.join(LOCK)).ok()?;
     Flock::lock(file, FlockArg::LockExclusive).ok()
 }
 
@@ -188,11 +200,12 @@ fn publish(map: &HolderMap, run_root: &Path) {
             return Ok(());
         }
         let mark = Mark::of_own()?;
-        let unfinished = run_root.join(format!("{FILE}.{}", std::process::id()));
+        let place = meeting_place(run_root);
+        let unfinished = place.join(format!("{FILE}.{}", std::process::id()));
         let mut file = fs::File::create(&unfinished)?;
         writeln!(file, "{}\n{}", mark.to_text(), map.fingerprint())?;
-        fs::rename(&unfinished, run_root.join(FILE))?;
-        dwell(run_root);
+        fs::rename(&unfinished, place.join(FILE))?;
+        dwell(&place);
         Ok(())
     };
     drop(publish());

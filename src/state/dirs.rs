@@ -31,6 +31,7 @@ use super::error::StateError;
 use super::events::EventLog;
 use super::id::{ContainerId, PodId};
 use crate::sys::account::{Environment, absolute_variable, is_owned_by_caller, xdg_directory};
+use crate::sys::namespace::meeting_place;
 use crate::sys::{Called, SysError};
 
 /// The two roots of a store.
@@ -94,6 +95,8 @@ impl Dirs {
         let data_home = || xdg_directory(env, "XDG_DATA_HOME", ".local/share");
         let data_root = root.map_or_else(|| data_home().join("coracle"), absolute);
         let run_root = runroot.map_or_else(|| default_run_root(env), absolute);
+        // Decided before any namespace is entered.
+        meeting_place(&run_root);
         Self::new(data_root, run_root)
     }
 

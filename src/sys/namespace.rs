@@ -1,11 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Finding a namespace again by its file handle, without a process or a mount that pins it.
 
+use std::fs;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 
 use super::{SysError, SysResult};
+
+/// The inode number of the first user namespace (`PROC_USER_INIT_INO`, linux/proc_ns.h).
+const FIRST_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
+
+/// Where commands of one user namespace find their holder and their network helper: the run root
+/// itself, or a directory in it for those who have come there in another namespace, as by
+/// `unshare -Ur`. Neither has rights over what the other has made.
+///
+/// The first call decides, and must come before the process goes into another namespace.
+pub fn meeting_place(run_root: &Path) -> PathBuf {
+    static OWN: OnceLock<Option<u64>> = OnceLock::new();
+    let own = || {
+        fs::metadata("/proc/self/ns/user")
+            .ok()
+            .map(|file| file.ino())
+    };
+    match *OWN.get_or_init(own) {
+        None | Some(FIRST_USER_NAMESPACE) => run_root.to_owned(),
+        Some(number) => run_root.join("u").join(number.to_string()),
+    }
+}
 
 /// Stands for the root of nsfs in open_by_handle_at(2) (Linux 6.18, uapi/linux/fcntl.h).
 const FD_NSFS_ROOT: RawFd = -10003;

@@ -19,6 +19,7 @@ use super::protocol::{self, LISTENERS_MAX, Member, Reply, Request, SOCKET_NAME};
 use super::version::Version;
 use super::{INHERIT, ROLE};
 use crate::network::plan::{ConnectionPlan, PublishedPort};
+use crate::sys::namespace::meeting_place;
 use crate::sys::pidfd::Pidfd;
 use crate::sys::process::{
     CloneRequest, Forked, clone3, close_all_but, exec_path, exit_now, restore_signal_defaults,
@@ -107,7 +108,7 @@ const CGROUP_TRIES: u32 = 3;
 
 /// Where the helper's socket and lock are.
 pub fn directory(run_root: &Path) -> PathBuf {
-    run_root.join("net")
+    meeting_place(run_root).join("net")
 }
 
 /// The file of [`Membership`].

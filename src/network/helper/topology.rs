@@ -259,12 +259,6 @@ impl Topology {
                 })?;
                 self.routes.request(&[veth])?;
             }
-            // Root of a user namespace beside ours, which finds the run root in its environment.
-            Err(SysError { errno, .. }) if errno == Errno::EPERM => {
-                let reason = "plug into a container of another user namespace, whose commands \
-                              need a run root of their own (--runroot, XDG_RUNTIME_DIR)";
-                return Err(SysError::new(reason, errno));
-            }
             result => result?,
         }
         self.inside(namespace, || configure(network, attachment, ways))
