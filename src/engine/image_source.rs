@@ -7,9 +7,9 @@ use super::image::caution_of_platform;
 use super::roots::{RootSource, ensure_places};
 use super::{Engine, Report};
 use crate::oci::{ContainerConfig, Digest, Platform};
-use crate::runtime::subid::holder_map;
+use crate::runtime::subid::{holder_map, map_around};
 use crate::state::record::ContainerRecord;
-use crate::storage::{Images, Layers, Pin, StorageError};
+use crate::storage::{Image, Images, Layers, Pin, StorageError};
 
 /// What a container takes from its image.
 #[derive(Debug, Clone, Default)]
@@ -63,7 +63,7 @@ impl Engine {
         let wanted = wanted.unwrap_or_else(Platform::host);
         let image = images.for_platform(images.resolve(name)?, &wanted)?;
         caution_of_platform(&image, &wanted, report);
-        image.check_id_map(&holder_map().fingerprint())?;
+        check_owners(&image)?;
         let pins = image.pin(&images)?;
         let layers = image.layers.iter().map(|layer| layer.chain_id.to_string());
         let facts = ImageFacts {
@@ -110,4 +110,12 @@ impl Engine {
             ids_as_metadata,
         })
     }
+}
+
+/// Whether the owners in the layers are those of today's map, as it is written here or around.
+fn check_owners(image: &Image) -> Result<(), StorageError> {
+    let here = image.check_id_map(&holder_map().fingerprint());
+    let is_around =
+        || map_around().is_some_and(|map| image.check_id_map(&map.fingerprint()).is_ok());
+    here.or_else(|refused| if is_around() { Ok(()) } else { Err(refused) })
 }

@@ -129,7 +129,7 @@ impl HolderMap {
 
     /// One word that changes when the map does, to notice an edited /etc/subuid.
     pub fn fingerprint(&self) -> String {
-        format!("{};{}", self.maps.uids_text("+"), self.maps.gids_text("+"))
+        self.maps.fingerprint()
     }
 }
 
@@ -232,6 +232,11 @@ impl IdMaps {
     pub fn is_identity(&self) -> bool {
         let same = |extents: &[IdMapping]| extents.iter().all(|e| e.inside == e.outside);
         same(&self.uids) && same(&self.gids)
+    }
+
+    /// One word that changes when a map does.
+    pub fn fingerprint(&self) -> String {
+        format!("{};{}", self.uids_text("+"), self.gids_text("+"))
     }
 
     /// The user map as uid_map(5) takes it, extents joined by `separator`.

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use nix::unistd::{Gid, Uid};
 
-use super::idmap::{HolderMap, parse_map};
+use super::idmap::{HolderMap, IdMaps, Reach, parse_map};
 use super::userns;
 
 /// Where setuid helpers are looked for; never in $PATH, which the caller's caller may have set.
@@ -44,6 +44,17 @@ fn look_up_map() -> HolderMap {
     let uids = ranges("/etc/subuid", "-u", name.as_deref(), uid.as_raw());
     let gids = ranges("/etc/subgid", "-g", name.as_deref(), uid.as_raw());
     HolderMap::of_user(uid.as_raw(), gid.as_raw(), &uids, &gids)
+}
+
+/// The holder's map in the numbers of the namespace around root's own: `unshare` takes its user into
+/// the holder, where the layers of the store have the owners that they have outside. `None` for
+/// other users, and after the process went into another namespace.
+pub fn map_around() -> Option<IdMaps> {
+    let own = |file| parse_map(&fs::read_to_string(file).unwrap_or_default());
+    (holder_map().reach == Reach::All).then(|| IdMaps {
+        uids: own("/proc/self/uid_map"),
+        gids: own("/proc/self/gid_map"),
+    })
 }
 
 /// The first id of a range, and how many.

@@ -368,6 +368,31 @@ fn there_are_no_pods_and_no_volumes_and_one_network() {
     assert_eq!(sandbox.ok(["network", "prune", "-f"]), "");
 }
 
+/// The store is the same, and so are the owners of what it has, in the numbers of another namespace.
+#[test]
+fn commands_in_unshare_have_the_same_images_and_containers() {
+    requires!("userns,range,unprivileged");
+    let sandbox = Sandbox::with_image();
+    let global = [
+        "--root",
+        &sandbox.shown("s"),
+        "--runroot",
+        &sandbox.shown("r"),
+    ];
+    let inside = |words: &[&str]| {
+        let program = program();
+        let unshare = ["unshare", program.as_str()];
+        sandbox.ok([&unshare[..], &global, words].concat())
+    };
+    sandbox.ok(["run", "-d", "--name", "outer", IMAGE, "sleep", "1000"]);
+    let script = "touch /new && chown 5:6 /new && stat -c '%u %g' /new";
+    let words = ["run", "--name", "inner", IMAGE, "sh", "-c", script];
+    assert_eq!(inside(&words), "5 6");
+    assert_eq!(inside(&["exec", "outer", "id", "-u"]), "0");
+    assert_eq!(sandbox.ok(["diff", "inner"]), "A /new");
+    assert_eq!(sandbox.ok(["start", "-a", "inner"]), "5 6");
+}
+
 #[test]
 fn unshare_enters_the_namespace_and_keeps_the_code() {
     requires!("userns");
