@@ -9,7 +9,8 @@ use nix::sys::time::TimeSpec;
 
 use super::backing::Spot;
 use super::ids::Owner;
-use super::nodes::{Body, NodeId};
+use super::nodes::Body;
+use super::number::NodeId;
 use super::overlay::Overlay;
 use super::{DirectoryLinks, Ownership};
 use crate::layer_format::{FileKind, OverrideStat, read_override_stat, write_override_stat};

@@ -12,7 +12,7 @@ use nix::sys::stat::{
     FchmodatFlags, FileStat, Mode, UtimensatFlags, fchmod, fchmodat, fstatat, futimens, utimensat,
 };
 use nix::sys::time::TimeSpec;
-use nix::unistd::{Gid, Uid, fchownat};
+use nix::unistd::{Gid, Uid, fchownat, linkat};
 
 use crate::sys::xattr::Place;
 
@@ -125,10 +125,30 @@ impl Spot {
         };
         target.map(OsStringExt::into_vec)
     }
+
+    /// Makes a hard link to the file, in a directory of the same layer.
+    pub(super) fn link(&self, directory: &OwnedFd, name: &CStr) -> nix::Result<()> {
+        match self {
+            Self::Entry {
+                directory: from,
+                name: old,
+            } => linkat(from, old.as_ref(), directory, name, AtFlags::empty()),
+            Self::Nameless(opened) | Self::Directory(opened) => {
+                // Since Linux 6.10 for those who opened it themselves.
+                match linkat(opened, c"", directory, name, AtFlags::AT_EMPTY_PATH) {
+                    Err(Errno::ENOENT) => {}
+                    answer => return answer,
+                }
+                let path = magic_link(opened);
+                let follow = AtFlags::AT_SYMLINK_FOLLOW;
+                linkat(opened, path.as_c_str(), directory, name, follow)
+            }
+        }
+    }
 }
 
 /// A path that leads to an open file, for calls that take no descriptor of `O_PATH`.
-pub(super) fn magic_link(opened: &OwnedFd) -> CString {
+fn magic_link(opened: &OwnedFd) -> CString {
     CString::new(format!("/proc/self/fd/{}", opened.as_raw_fd())).expect("a number holds no NUL")
 }
 

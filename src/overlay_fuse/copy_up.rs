@@ -9,18 +9,18 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag};
+use nix::fcntl::OFlag;
 use nix::sys::stat::{FileStat, fstat};
 use nix::sys::time::TimeSpec;
-use nix::unistd::linkat;
 
 use super::Ownership;
 use super::attributes::{PERMISSIONS, Shown, Wanted};
-use super::backing::{Name, Spot, magic_link};
+use super::backing::{Name, Spot};
 use super::content::{Content, copy_content};
 use super::create::New;
 use super::data::link_target;
-use super::nodes::{Data, Link, NodeId, Part};
+use super::nodes::{Data, Link, Part};
+use super::number::NodeId;
 use super::overlay::{Overlay, UPPER, UpperDirectory};
 use super::work::Replaced;
 use crate::layer_format::{FileKind, Opaque, write_opaque};
@@ -309,7 +309,7 @@ impl Overlay {
                 let work = self.work()?;
                 work.publish(unfinished, directory, name, Replaced::Nothing)?;
             }
-            None => link_to(&draft.spot, directory, name)?,
+            None => draft.spot.link(directory, name)?,
         }
         let atime = TimeSpec::new(before.st_atime, before.st_atime_nsec);
         let mtime = TimeSpec::new(before.st_mtime, before.st_mtime_nsec);
@@ -342,7 +342,7 @@ impl Overlay {
         let directory = self.upper_directory(parent)?;
         let before = fstat(&directory)?;
         let spot = self.table.spot(id)?;
-        link_to(&spot, &directory, name)?;
+        spot.link(&directory, name)?;
         let atime = TimeSpec::new(before.st_atime, before.st_atime_nsec);
         let mtime = TimeSpec::new(before.st_mtime, before.st_mtime_nsec);
         Spot::Directory(directory).set_times(&atime, &mtime)?;
@@ -445,30 +445,5 @@ impl Overlay {
             }
         }
         spot.open(OFlag::O_RDONLY)
-    }
-}
-
-/// Makes a hard link to a file of the upper layer.
-pub(super) fn link_to(spot: &Spot, directory: &OwnedFd, name: &CStr) -> nix::Result<()> {
-    match spot {
-        Spot::Entry {
-            directory: from,
-            name: old,
-        } => linkat(from, old.as_ref(), directory, name, AtFlags::empty()),
-        Spot::Nameless(opened) | Spot::Directory(opened) => {
-            // Since Linux 6.10 for those who opened it themselves.
-            match linkat(opened, c"", directory, name, AtFlags::AT_EMPTY_PATH) {
-                Err(Errno::ENOENT) => {}
-                answer => return answer,
-            }
-            let path = magic_link(opened);
-            linkat(
-                opened,
-                path.as_c_str(),
-                directory,
-                name,
-                AtFlags::AT_SYMLINK_FOLLOW,
-            )
-        }
     }
 }

@@ -15,10 +15,10 @@ use super::Ownership;
 use super::attributes::{PERMISSIONS, Shown, Wanted, mode_on_disk, record};
 use super::backing::{Name, Spot, open_directory};
 use super::content::{Content, write_all};
-use super::copy_up::link_to;
 use super::ids::Owner;
 use super::merge::{Entry, is_directory};
-use super::nodes::{Body, Data, Directory, File, Group, Link, NodeId, Part};
+use super::nodes::{Body, Data, Directory, File, Group, Link, Part};
+use super::number::NodeId;
 use super::overlay::{Overlay, UPPER};
 use super::rename::Taken;
 use super::work::{Replaced, Shape};
@@ -482,7 +482,7 @@ impl Overlay {
         self.copy_up(id, Content::All)?;
         let directory = self.upper_directory(parent)?;
         let spot = self.table.spot(id)?;
-        match link_to(&spot, &directory, name) {
+        match spot.link(&directory, name) {
             Ok(()) => self.uncover(parent, &directory, name, FileKind::Regular)?,
             Err(Errno::EEXIST) => {
                 let Entry::Whiteout(_) = self.entry(parent, 0, name)? else {
@@ -490,7 +490,7 @@ impl Overlay {
                 };
                 let unfinished = self.work()?.fresh_name();
                 let work = self.work()?;
-                link_to(&spot, &work.directory, &unfinished)?;
+                spot.link(&work.directory, &unfinished)?;
                 let replaced = Replaced::WhiteoutBy(Shape::Other);
                 let published = work.publish(&unfinished, &directory, name, replaced);
                 published.inspect_err(|_errno| self.discard(&unfinished))?;

@@ -13,7 +13,8 @@ use nix::unistd::{Whence, fdatasync, fsync, lseek};
 use super::Durability;
 use super::backing::Spot;
 use super::content::{Content, write_all};
-use super::nodes::{Body, Data, NodeId};
+use super::nodes::{Body, Data};
+use super::number::NodeId;
 use super::overlay::{Overlay, UPPER};
 use super::shortcut::Answer;
 

@@ -14,7 +14,8 @@ use super::backing::Name;
 use super::elsewhere::is_large;
 use super::ids::Squash;
 use super::layer::{NameSet, RawEntry, read_directory};
-use super::nodes::{Body, Directory, File, Key, Link, NodeId, Part};
+use super::nodes::{Body, Directory, File, Link, Part};
+use super::number::{Key, NodeId};
 use super::overlay::Overlay;
 use crate::layer_format::{
     DOT_WH_PREFIX, Opaque, WhiteoutForm, is_whiteout_device, is_xattr_whiteout, read_opaque,

@@ -8,10 +8,10 @@
 //!
 //! ```text
 //! session       the server's life; linger: between two requests; requests: what the kernel asks; replies: what it is told
-//! nodes         what the kernel knows: nodes, their names, their descriptors
-//! elsewhere     what an overlay of the kernel's above us asks: where a file's data is
-//! merge         one name through all layers; listing: one directory through all layers
-//! refresh       when the kernel is to list a directory anew
+//! nodes         what the kernel knows: nodes, their names, their descriptors; number: what it calls them
+//! elsewhere     where a file's data is, for an overlay of the kernel's above us
+//! merge         one name through all layers; readdir: one directory through all layers; listing: its names
+//! refresh       when the kernel is to list a directory anew; usage: what it asked of its files
 //! attributes    what stat(2) shows; ids: whose a file is; xattrs
 //! data          read, write and what else acts on an open file; shortcut: large reads
 //! copy_up       from a lower layer to the upper one, before the first change
@@ -68,9 +68,12 @@ mod listing;
 mod merge;
 mod mounts;
 mod nodes;
+mod number;
 mod overlay;
 mod places;
+mod readdir;
 mod refresh;
+mod refresher;
 mod remove;
 mod rename;
 mod replies;
@@ -78,6 +81,7 @@ mod requests;
 mod session;
 mod setattr;
 mod shortcut;
+mod usage;
 mod work;
 mod xattrs;
 

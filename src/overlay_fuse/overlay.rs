@@ -14,8 +14,9 @@ use super::backing::Spot;
 use super::elsewhere::Elsewhere;
 use super::ids::{IdMapping, IdSet, Ids, Owner, Unmapped};
 use super::layer::Layer;
-use super::nodes::{Key, NodeId, Part, Table};
-use super::refresh::Refresher;
+use super::nodes::{Part, Table};
+use super::number::{Key, NodeId};
+use super::refresher::Refresher;
 use super::shortcut::Shortcut;
 use super::work::Work;
 use super::{

@@ -14,7 +14,7 @@ use super::backing::Name;
 use super::create::Caller;
 use super::data::link_target;
 use super::ids::Owner;
-use super::nodes::{NodeId, ROOT};
+use super::number::{NodeId, ROOT};
 use super::overlay::Overlay;
 use crate::layer_format::FileKind;
 

@@ -9,7 +9,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::backing::Name;
 use super::merge::{Depth, Entry, Probe};
-use super::nodes::NodeId;
+use super::number::NodeId;
 use super::overlay::{Overlay, UPPER};
 
 impl Overlay {

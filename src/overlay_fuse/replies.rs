@@ -15,9 +15,9 @@ use nix::sys::time::TimeSpec;
 use super::attributes::{Shown, file_type};
 use super::ids::Owner;
 use super::listing::Listing;
-use super::nodes::NodeId;
+use super::number::NodeId;
 use super::overlay::Overlay;
-use super::refresh::Beginning;
+use super::usage::Beginning;
 
 /// Nothing changes but through us, so the kernel may keep what it was told.
 pub(super) const FOREVER: Duration = Duration::from_secs(1_000_000_000);

@@ -13,11 +13,10 @@ use super::Ownership;
 use super::attributes::{PERMISSIONS, Shown, Wanted, mode_on_disk, record};
 use super::backing::Spot;
 use super::content::Content;
-use super::copy_up::link_to;
 use super::create::New;
 use super::data::{Access, link_target};
 use super::ids::Owner;
-use super::nodes::NodeId;
+use super::number::NodeId;
 use super::overlay::{Overlay, UPPER};
 use super::work::Replaced;
 use super::xattrs::{CAPABILITY, RECORDED_CAPABILITY};
@@ -178,7 +177,7 @@ impl Overlay {
             let directory = self.table.directory_fd(link.parent, UPPER)?;
             let name = self.work()?.fresh_name();
             let work = self.work()?;
-            link_to(finished, &work.directory, &name)?;
+            finished.link(&work.directory, &name)?;
             work.publish(&name, &directory, &link.name, Replaced::Nothing)?;
         }
         if links.iter().all(|link| !link.real) {

@@ -18,7 +18,7 @@ use super::attributes::Shown;
 use super::backing::Name;
 use super::create::Caller;
 use super::data::{Rights, link_target};
-use super::nodes::{NodeId, ROOT};
+use super::number::{NodeId, ROOT};
 use super::overlay::Overlay;
 use super::rename::Taken;
 use super::setattr::Changes;

@@ -12,8 +12,10 @@ use nix::errno::Errno;
 
 use super::Xattrs;
 use super::content::Content;
+use super::elsewhere::{METACOPY, REDIRECT};
 use super::ids::Owner;
-use super::nodes::{Body, NodeId};
+use super::nodes::Body;
+use super::number::{NodeId, ROOT};
 use super::overlay::{Overlay, UPPER};
 use crate::layer_format::{capabilities_of_any_root, capabilities_of_root, is_reserved_xattr};
 use crate::sys::xattr::{self, Place, SetMode};
@@ -235,6 +237,55 @@ impl Overlay {
                 Ok(()) | Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::EINVAL) => {}
                 Err(errno) => return Err(errno),
             }
+        }
+        Ok(())
+    }
+
+    /// Answers what the overlay above asks of a node.
+    fn where_data_is(&mut self, id: NodeId, name: &[u8], buffer: &mut [u8]) -> nix::Result<usize> {
+        if name != METACOPY && name != REDIRECT {
+            return Err(Errno::ENODATA);
+        }
+        let Ok(file) = self.table.file(id) else {
+            return Err(Errno::ENODATA);
+        };
+        // Of nearly all files this is asked once, so it must cost nothing; layers do not change.
+        if !file.is_large {
+            return Err(Errno::ENODATA);
+        }
+        let layer = file.layer;
+        let paths = self.elsewhere.as_ref();
+        let Some(mut path) = paths
+            .and_then(|paths| paths.of_layer(layer))
+            .map(<[u8]>::to_vec)
+        else {
+            return Err(Errno::ENODATA);
+        };
+        if name == METACOPY {
+            return Ok(0);
+        }
+        self.append_path(id, &mut path)?;
+        if buffer.is_empty() {
+            return Ok(path.len());
+        }
+        let place = buffer.get_mut(..path.len()).ok_or(Errno::ERANGE)?;
+        place.copy_from_slice(&path);
+        Ok(path.len())
+    }
+
+    /// Appends a file's path below the root. In layers that nobody changes it is the same in all.
+    fn append_path(&mut self, id: NodeId, path: &mut Vec<u8>) -> nix::Result<()> {
+        let link = self.table.file(id)?.links.iter().find(|link| link.real);
+        let link = link.ok_or(Errno::ESTALE)?;
+        let (mut parent, mut names) = (link.parent, vec![link.name.clone()]);
+        while parent != ROOT {
+            let directory = self.table.directory(parent)?;
+            names.push(directory.name.clone());
+            parent = directory.parent;
+        }
+        for name in names.iter().rev() {
+            path.push(b'/');
+            path.extend_from_slice(name.to_bytes());
         }
         Ok(())
     }

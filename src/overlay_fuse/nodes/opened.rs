@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-use super::{Body, Data, LISTING_LIMIT, LISTING_LIMIT_IN_USE, NodeId, Table};
+use super::{Body, Data, LISTING_LIMIT, LISTING_LIMIT_IN_USE, Table};
 use crate::overlay_fuse::backing::{Spot, open_directory};
 use crate::overlay_fuse::listing::Listing;
+use crate::overlay_fuse::number::NodeId;
 
 impl Table {
     /// A descriptor of a directory in one of its layers.
