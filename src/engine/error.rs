@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::filter::FilterError;
 use super::signal::SignalError;
-use crate::runtime::launch::StageFailure;
+use crate::runtime::failure::StageFailure;
 use crate::runtime::userns::UsernsError;
 use crate::state::StateError;
 use crate::state::id::{ContainerId, PodId};

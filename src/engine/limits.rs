@@ -14,7 +14,7 @@ use oci_spec::runtime::{
 
 pub use super::cgroup::SystemdError;
 use super::host::{Cure, Lack};
-use crate::runtime::launch::StageFailure;
+use crate::runtime::failure::StageFailure;
 use crate::runtime::resources::{ResourceError, Setting, settings};
 use crate::state::limits::{DeviceLimit, Limits};
 use crate::state::record::ContainerRequest;

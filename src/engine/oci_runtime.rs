@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::Engine;
 use crate::config::ConfigError;
-use crate::runtime::launch::StageFailure;
+use crate::runtime::failure::StageFailure;
 
 /// The runtime's name.
 pub const NAME: &str = "coracle";

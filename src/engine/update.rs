@@ -10,7 +10,7 @@ use super::limits::{self, LimitError};
 use super::selection::{Chosen, ItemResult, Selection};
 use super::{Engine, cgroup};
 use crate::monitor::protocol::{self, Request};
-use crate::runtime::launch::StageFailure;
+use crate::runtime::failure::StageFailure;
 use crate::state::atomic::Durability;
 use crate::state::health::Health;
 use crate::state::id::ContainerId;

@@ -11,11 +11,10 @@ use nix::unistd::{Gid, Uid, setresgid, setresuid};
 use oci_spec::runtime::{LinuxPersonality, Process};
 
 use super::entrance::{KINDS, Namespaces, below_reaper};
+use super::failure::{StageFailure, call};
 use super::handshake::{self, FromInit};
 use super::init::{enter_workdir, environment_of, reset_signals, sets_for};
-use super::launch::{
-    Filter, GroupPolicy, ProgramIo, StageFailure, UserChoice, WorkdirPolicy, call,
-};
+use super::launch::{Filter, GroupPolicy, ProgramIo, UserChoice, WorkdirPolicy};
 use super::program::{self, Others, OwnBinary};
 use super::rights::{self, Excess, FewerFiles, Rights};
 use super::schedule::{self, Processors};

@@ -22,7 +22,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::launch::StageFailure;
+use super::failure::StageFailure;
 use super::mounts::sources::Sources;
 use crate::sys::SysResult;
 use crate::sys::channel::{Channel, Message};

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use oci_spec::runtime::{ContainerState, Hook, Spec, State};
 
-use super::launch::StageFailure;
+use super::failure::StageFailure;
 use crate::sys::child::spawn;
 use crate::sys::pidfd::{Pidfd, WaitOutcome};
 use crate::sys::poll::{Interest, PollSet};

@@ -27,11 +27,13 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, pipe2, write};
 
+use super::attendant::Attendant;
+use super::failure::StageFailure;
 use super::handshake;
-use super::launch::{HybridRoot, Launch, OverlayLayers, Root, StageFailure};
-use super::mounts::sources::Loan;
-use super::rootfs::{Access, fuse_device, fuse_mount, kernel_overlay_with_data};
-use super::spawn::Attendant;
+use super::launch::{HybridRoot, Launch, OverlayLayers, Root};
+use super::mounts::loan::Loan;
+use super::mounts::sources::ROOT;
+use super::overlay_mount::{Access, fuse_device, fuse_mount, kernel_overlay_with_data};
 use crate::layer_format::{read_layer_owners, write_layer_owners};
 use crate::sys::channel::Channel;
 use crate::sys::process::CloneRequest;
@@ -39,10 +41,6 @@ use crate::sys::schedule::Processors;
 use crate::sys::vfork::run_in_our_memory;
 use crate::sys::xattr::{self, Place, SetMode};
 use crate::sys::{Called, Ignored, SysError, SysResult};
-
-/// The name under which the stage finds the mount among what was opened for it: no path of a plan
-/// begins like that.
-pub const ROOT: &str = "//root";
 
 /// What the child says: the server of the metadata, that it has sent the mount, or words.
 const SERVER: &str = "server ";

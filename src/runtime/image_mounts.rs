@@ -10,17 +10,13 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
 
 use super::launch::OverlayLayers;
-use super::mounts::apply::{MountError, overlay_name};
+use super::mounts::apply::MountError;
 use super::mounts::plan::{MountOp, MountSource};
-use super::mounts::sources::Sources;
+use super::mounts::sources::{IMAGE, Sources, overlay_name};
 use super::mounts::target::{self, Links};
-use super::rootfs::{kernel_overlay, kernel_overlay_read_only};
+use super::overlay_mount::{kernel_overlay, kernel_overlay_read_only};
 use crate::sys::mount::{Depth, MountAttr, attach, set_attr};
 use crate::sys::{Called as _, SysResult};
-
-/// The type of such a mount in the plan. Its parameters are `lowerdir+` for each layer, topmost
-/// first, and `upperdir` and `workdir` if it can be written.
-pub const KIND: &str = "x-coracle.image";
 
 /// Makes those of `plan` before the root is there, which may stand over the same layers.
 ///
@@ -35,7 +31,7 @@ pub fn make(plan: &[MountOp], sources: &mut Sources) -> Result<(), MountError> {
         else {
             continue;
         };
-        if kind != KIND {
+        if kind != IMAGE {
             continue;
         }
         let refused = |source| MountError::Refused {

@@ -15,12 +15,13 @@ use nix::unistd::{Gid, Uid, sethostname, setresgid, setresuid};
 use oci_spec::runtime::{Linux, LinuxNamespaceType, Process, Spec};
 
 use super::entrance::Namespaces;
+use super::failure::{StageFailure, call};
 use super::handshake::{self, ToInit};
 use super::launch::{
-    GroupPolicy, Launch, Listener, MapWriter, ProgramIo, Root, StageFailure, UserChoice,
-    WorkdirPolicy, call, makes,
+    GroupPolicy, Launch, Listener, MapWriter, ProgramIo, Root, UserChoice, WorkdirPolicy, makes,
 };
-use super::lifecycle::{self, Lifecycle, Pivot};
+use super::launch::{Lifecycle, Pivot};
+use super::lifecycle;
 use super::mounts::target;
 use super::program::{self, Others, OwnBinary};
 use super::rights::{self, Excess, FewerFiles, Rights};

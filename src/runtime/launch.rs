@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the forked stages of a container are given: plain data, computed before the fork, plus
-//! the error that a stage sends back.
+//! What the forked stages of a container are given: plain data, computed before the fork.
 
 use std::borrow::Cow;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use oci_spec::runtime::{Linux, LinuxNamespaceType, Spec, State};
-use serde::{Deserialize, Serialize};
 
 use super::idmap::IdMaps;
-use super::lifecycle::Lifecycle;
-use super::localtime::LocalTime;
 use crate::layer_format::LayerOwners;
-use crate::sys::SysResult;
 use crate::sys::seccomp::{FilterFlags, Instruction};
 
 /// Everything that the stages need to turn a spec into a running process.
@@ -54,6 +49,44 @@ pub struct Launch {
     pub hook_state: Option<State>,
     /// The life of a container whose program is started by a later command.
     pub lifecycle: Option<Lifecycle>,
+}
+
+/// What the init stage needs to know of a container that is started by a later command.
+#[derive(Debug)]
+pub struct Lifecycle {
+    /// Where the start is waited for.
+    pub listener: OwnedFd,
+    /// How the root is entered.
+    pub pivot: Pivot,
+    /// Whether it gets a session keyring of its own.
+    pub keyring: Keyring,
+}
+
+/// How the root is entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pivot {
+    /// By pivot_root(2).
+    Root,
+    /// By moving it over the old one, for an initial ramdisk, whose root cannot be exchanged.
+    Move,
+}
+
+/// Whether a container gets a session keyring of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keyring {
+    /// It does.
+    New,
+    /// It keeps the caller's.
+    Callers,
+}
+
+/// A time zone for a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalTime {
+    /// Its name below [`super::localtime::ZONES`], where it has one.
+    pub zone: Option<String>,
+    /// A copy of the machine's zone file, where it has one.
+    pub copy: Option<PathBuf>,
 }
 
 /// Who writes the id maps of a new user namespace.
@@ -251,44 +284,6 @@ pub enum LineEnds {
     Screen,
     /// As the program wrote them.
     Plain,
-}
-
-/// Why a container or a session in it could not start, as it travels from the stage that saw it
-/// to the caller.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("{message}")]
-pub struct StageFailure {
-    /// 125, 126 or 127.
-    pub code: u8,
-    /// One line: what was attempted, on what, what the kernel said.
-    pub message: String,
-    /// What the user can do about it, a line each.
-    #[serde(default)]
-    pub hints: Vec<String>,
-}
-
-impl StageFailure {
-    /// A failure with the exit code `code`.
-    pub fn with_code(code: u8, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            ..Self::setup(message)
-        }
-    }
-
-    /// A failure of the set-up (125).
-    pub fn setup(message: impl Into<String>) -> Self {
-        Self {
-            code: 125,
-            message: message.into(),
-            hints: Vec::new(),
-        }
-    }
-}
-
-/// Wraps a call's error in the one that travels.
-pub(super) fn call<T>(step: impl FnOnce() -> SysResult<T>) -> Result<T, StageFailure> {
-    step().map_err(|error| StageFailure::setup(error.to_string()))
 }
 
 /// Whether the spec asks for a new namespace of this kind.

@@ -10,15 +10,16 @@
 //! init  -> exec   <kind>     each with its descriptor; the end of the line is that of the list
 //! ```
 
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _};
 
 use nix::sys::prctl;
 use oci_spec::runtime::{ContainerState, Spec, State};
 
 use super::entrance::Namespaces;
+use super::failure::{StageFailure, call};
 use super::handshake::{self, FromInit};
 use super::hooks;
-use super::launch::{Launch, StageFailure, call};
+use super::launch::{Keyring, Launch, Lifecycle};
 use crate::sys::channel::{Channel, Message};
 use crate::sys::process::close_all_but;
 use crate::sys::steps::{self, Form};
@@ -29,35 +30,6 @@ pub const WAITING_NAME: &std::ffi::CStr = c"coracle:init";
 
 /// The name of the stage until then, and of the command that makes it.
 pub const MAKING_NAME: &std::ffi::CStr = c"coracle:making";
-
-/// What the init stage of such a container needs to know.
-#[derive(Debug)]
-pub struct Lifecycle {
-    /// Where the start is waited for.
-    pub listener: OwnedFd,
-    /// How the root is entered.
-    pub pivot: Pivot,
-    /// Whether it gets a session keyring of its own.
-    pub keyring: Keyring,
-}
-
-/// How the root is entered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pivot {
-    /// By pivot_root(2).
-    Root,
-    /// By moving it over the old one, for an initial ramdisk, whose root cannot be exchanged.
-    Move,
-}
-
-/// Whether a container gets a session keyring of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keyring {
-    /// It does.
-    New,
-    /// It keeps the caller's.
-    Callers,
-}
 
 /// Whether the stage joins a new session keyring.
 pub(super) fn wants_keyring(lifecycle: Option<&Lifecycle>) -> bool {

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
-use super::launch::StageFailure;
+use super::failure::StageFailure;
+use super::launch::LocalTime;
 use super::mounts::apply;
 use super::mounts::plan::{LastLink, MountOp, MountSource};
 use super::mounts::sources::Sources;
@@ -18,15 +19,6 @@ use crate::sys::{Called, SysResult};
 
 /// Where zone files are, here and inside.
 pub const ZONES: &str = "/usr/share/zoneinfo";
-
-/// A time zone for a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalTime {
-    /// Its name below [`ZONES`], where it has one.
-    pub zone: Option<String>,
-    /// A copy of the machine's zone file, where it has one.
-    pub copy: Option<PathBuf>,
-}
 
 /// Sets the time zone below `root`.
 ///

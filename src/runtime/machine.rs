@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use nix::sched::{CloneFlags, unshare};
 
 use super::launch::OverlayLayers;
-use super::rootfs::kernel_overlay;
+use super::overlay_mount::kernel_overlay;
 use crate::sys::mount::{
     Depth, FsContext, MountAttr, attach, clone_read_only, clone_tree, current_dir,
 };

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Takes an OCI runtime spec and forks the container. Knows nothing of images.
 
+pub mod attendant;
 pub mod capability;
 pub mod devices;
 mod elf;
 pub mod entrance;
 pub mod exec;
+pub mod failure;
 pub mod handshake;
 pub mod holder;
 pub mod holder_ahead;
@@ -19,6 +21,7 @@ pub mod lifecycle;
 pub mod localtime;
 pub mod machine;
 pub mod mounts;
+pub mod overlay_mount;
 pub mod passwd;
 pub mod program;
 pub mod reaper;

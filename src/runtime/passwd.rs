@@ -9,7 +9,8 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 
-use super::launch::{CallerInside, PasswdPolicy, StageFailure};
+use super::failure::StageFailure;
+use super::launch::{CallerInside, PasswdPolicy};
 use super::mounts::target::{self, Links};
 use super::user::{Identity, read_database};
 

@@ -26,7 +26,7 @@ use nix::sys::statfs::{FUSE_SUPER_MAGIC, fstatfs};
 use nix::unistd::{AccessFlags, faccessat};
 
 use super::elf::{self, Foreign};
-use super::launch::StageFailure;
+use super::failure::StageFailure;
 use crate::sys::Ignored as _;
 use crate::sys::process::{exec_fd, exec_path};
 

@@ -11,8 +11,9 @@ use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use oci_spec::runtime::{Capabilities, Process};
 
 use super::capability::{self, Sets};
+use super::failure::StageFailure;
 use super::idmap::{is_mapped, parse_map};
-use super::launch::{Filter, GroupPolicy, Listener, StageFailure};
+use super::launch::{Filter, GroupPolicy, Listener};
 use super::user::Identity;
 use crate::sys::caps;
 use crate::sys::process::{Resource, rlimit, set_rlimit};

@@ -11,7 +11,8 @@ use nix::sys::statfs::{OVERLAYFS_SUPER_MAGIC, statfs};
 use oci_spec::runtime::{Linux, Process, Spec};
 
 use super::devices::{self, Nodes};
-use super::launch::{Launch, MapWriter, Root, StageFailure, WorkdirPolicy, call};
+use super::failure::{StageFailure, call};
+use super::launch::{Launch, MapWriter, Root, WorkdirPolicy};
 use super::mounts::apply::{self, Filled, Shown};
 use super::mounts::copy_up::{chown_tree, own_if_empty};
 use super::mounts::cover::{self, Mask};

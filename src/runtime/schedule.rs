@@ -9,7 +9,7 @@ use oci_spec::runtime::{
     MemoryPolicyModeType, Process, Scheduler,
 };
 
-use super::launch::StageFailure;
+use super::failure::StageFailure;
 use crate::sys::SysResult;
 use crate::sys::schedule::{
     LINUX_32, Schedule, set_affinity, set_io_priority, set_memory_policy, set_personality,

@@ -9,7 +9,8 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{Uid, dup2_stderr, dup2_stdin, dup2_stdout, fchown, isatty, setsid};
 
-use super::launch::{LineEnds, ProgramIo, StageFailure};
+use super::failure::StageFailure;
+use super::launch::{LineEnds, ProgramIo};
 use super::mounts::target::{self, Links};
 use super::user::Identity;
 use crate::sys::pty::{open_peer, set_controlling};

@@ -9,7 +9,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::sethostname;
 use oci_spec::runtime::{Linux, LinuxNamespaceType};
 
-use super::launch::StageFailure;
+use super::failure::StageFailure;
 use super::mounts::target::{self, Links};
 use crate::sys::process::set_domain_name;
 use crate::sys::{Called as _, SysResult};

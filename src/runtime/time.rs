@@ -8,7 +8,8 @@ use std::io::Write as _;
 use nix::sched::{CloneFlags, setns, unshare};
 use oci_spec::runtime::{Linux, LinuxNamespaceType};
 
-use super::launch::{StageFailure, call, makes};
+use super::failure::{StageFailure, call};
+use super::launch::makes;
 use crate::sys::Called as _;
 
 /// The flag of time namespaces.

@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 use oci_spec::runtime::User;
 
-use super::launch::StageFailure;
+use super::failure::StageFailure;
 
 /// Larger user databases are not read (CVE-2024-9676).
 const LARGEST_DATABASE: u64 = 16 << 20;

@@ -9,7 +9,7 @@ use super::{RuntimeCall, RuntimeCommand, exit_code};
 use crate::cli::CommandResult;
 use crate::engine::Report as _;
 use crate::engine::bundle::{CreateRequest, Ended, Force, Stay, Wiring};
-use crate::runtime::lifecycle::{Keyring, Pivot};
+use crate::runtime::launch::{Keyring, Pivot};
 
 /// The ends that a caller holds of a program.
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@ use oci_spec::runtime::{ContainerProcessState, ContainerState, Spec, State};
 
 use super::records::file;
 use super::{BundleError, Stay, Wiring};
-use crate::runtime::launch::StageFailure;
+use crate::runtime::failure::StageFailure;
 use crate::runtime::seccomp::wants_listener;
 use crate::sys::{SysError, SysResult, fdpass};
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::engine::attach::AttachError;
-use crate::runtime::launch::StageFailure;
+use crate::runtime::failure::StageFailure;
 use crate::runtime::seccomp::SeccompError;
 use crate::sys::SysError;
 

@@ -9,11 +9,11 @@ use oci_spec::runtime::{Linux, LinuxNamespaceType, Spec, State};
 use super::BundleError;
 use super::document::Document;
 use crate::runtime::idmap::{IdMapping, IdMaps, Setgroups, parse_map};
+use crate::runtime::launch::Lifecycle;
 use crate::runtime::launch::{
     Filter, GroupPolicy, Join, Launch, Listener, MapWriter, PasswdPolicy, Root, UserChoice,
     WorkdirPolicy,
 };
-use crate::runtime::lifecycle::Lifecycle;
 use crate::runtime::seccomp;
 use crate::runtime::subid::holder_map;
 use crate::runtime::userns::setgroups_of;

@@ -41,7 +41,7 @@ pub use template::{TemplateFor, spec_template};
 pub use update::ResourceChange;
 pub use verbs::{AmongOthers, Force};
 
-use crate::runtime::lifecycle::{Keyring, Pivot};
+use crate::runtime::launch::{Keyring, Pivot};
 
 /// What one call of the runtime works with.
 #[derive(Debug, Clone)]

@@ -19,7 +19,7 @@ use crate::engine::launch::serve_mount;
 use crate::engine::roots::{self, FuseRoot};
 use crate::engine::unshare::is_initial_root;
 use crate::runtime::launch::OverlayLayers;
-use crate::runtime::rootfs::{
+use crate::runtime::overlay_mount::{
     Access, fuse_device, fuse_mount, kernel_overlay, kernel_overlay_read_only,
 };
 use crate::state::liveness::Observed;

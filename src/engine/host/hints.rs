@@ -10,7 +10,7 @@ use crate::config::cdi::{CdiError, USUAL_DIRECTORIES};
 use crate::engine::error::EngineError;
 use crate::engine::launch::{PrepareError, StartError};
 use crate::engine::run::RunError;
-use crate::runtime::launch::StageFailure;
+use crate::runtime::failure::StageFailure;
 use crate::runtime::userns::UsernsError;
 use crate::state::NoXattrs;
 

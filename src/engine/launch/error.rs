@@ -14,7 +14,7 @@ use crate::engine::network::JoinNetworkError;
 use crate::engine::spec::SecurityError;
 use crate::engine::volume::VolumeFailure;
 use crate::network::listeners::ListenError;
-use crate::runtime::launch::StageFailure;
+use crate::runtime::failure::StageFailure;
 use crate::state::StateError;
 use crate::state::secrets::SecretError;
 use crate::storage::StorageError;

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::engine::maps::{Caller, ContainerIds};
-use crate::runtime::launch::{CallerInside, PasswdPolicy, StageFailure};
+use crate::runtime::failure::StageFailure;
+use crate::runtime::launch::{CallerInside, PasswdPolicy};
 use crate::state::record::ContainerRecord;
 
 /// What the container's passwd and group files are given.

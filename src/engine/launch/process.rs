@@ -30,9 +30,10 @@ use crate::monitor::{
     StdinPolicy, Supervision,
 };
 use crate::network::helper::client::{Client, Listener};
+use crate::runtime::failure::StageFailure;
 use crate::runtime::holder_ahead::HolderAhead;
 use crate::runtime::idmap::IdMapping;
-use crate::runtime::launch::{LineEnds, ProgramIo, StageFailure};
+use crate::runtime::launch::{LineEnds, ProgramIo};
 use crate::runtime::rights::raise_limits;
 use crate::runtime::spawn::{Spawned, spawn};
 use crate::runtime::userns::{UsernsError, chain};

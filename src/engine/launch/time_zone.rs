@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::engine::connect::{self, ConnectError};
-use crate::runtime::localtime::{LocalTime, ZONES};
+use crate::runtime::launch::LocalTime;
+use crate::runtime::localtime::ZONES;
 
 /// The machine's own zone, as localtime(5) keeps it.
 const LOCAL: &str = "/etc/localtime";

@@ -9,7 +9,7 @@ use super::{NamespaceSource, SpecContext, room, systemd};
 use crate::config::cdi;
 use crate::config::mounts_conf::DefaultMount;
 use crate::engine::secret;
-use crate::runtime::image_mounts;
+use crate::runtime::mounts::sources;
 use crate::state::record::{ContainerRecord, MountKind, MountRequest};
 
 const SHM_SIZE_BYTES: u64 = 64 << 20;
@@ -305,7 +305,7 @@ fn user_mount(request: &MountRequest, context: &SpecContext) -> Mount {
             let read_only = if options.contains(&"rw") { "rw" } else { "ro" };
             let mut all = vec!["nosuid", "nodev", read_only];
             all.extend(options.into_iter().filter(|option| option.contains('=')));
-            mount(&request.container_path, image_mounts::KIND, "overlay", &all)
+            mount(&request.container_path, sources::IMAGE, "overlay", &all)
         }
         // A volume or an artifact is what it shows by now.
         MountKind::Volume | MountKind::Artifact => {

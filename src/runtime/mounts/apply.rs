@@ -11,9 +11,8 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, SFlag};
 
 use super::plan::{LastLink, MS_PRIVATE, MountOp, MountSource};
-use super::sources::{Sources, mapped_name, source_name};
+use super::sources::{IMAGE, Sources, mapped_name, overlay_name, source_name};
 use super::target::{self, Links, TargetKind};
-use crate::runtime::image_mounts;
 use crate::sys::mount::{Depth, FsContext, MountAttr, attach, clone_tree, current_dir, set_attr};
 use crate::sys::steps::step;
 use crate::sys::{Called, SysError, SysResult};
@@ -130,12 +129,6 @@ pub fn make_overlays(plan: &[MountOp], sources: &mut Sources) -> Result<(), Moun
     Ok(())
 }
 
-/// What an overlay that is made is called among the sources.
-pub fn overlay_name(op: &MountOp) -> PathBuf {
-    let path = op.container_path.strip_prefix("/");
-    Path::new("//overlay").join(path.unwrap_or(&op.container_path))
-}
-
 /// Makes the mount of `op` below `root`; its source may have been opened already.
 ///
 /// # Errors
@@ -150,7 +143,7 @@ pub fn apply(
     let op = placed.as_ref().unwrap_or(op);
     let what = match &op.source {
         MountSource::Bind { host_path, .. } => host_path.display().to_string(),
-        MountSource::New { kind, .. } if kind == image_mounts::KIND => "image".to_owned(),
+        MountSource::New { kind, .. } if kind == IMAGE => "image".to_owned(),
         MountSource::New { kind, .. } => kind.clone(),
     };
     step(|| format!("mount {what} on {}", op.container_path.display()));

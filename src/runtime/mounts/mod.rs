@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod copy_up;
 pub mod cover;
+pub mod loan;
 pub mod plan;
 pub mod sources;
 pub mod target;
