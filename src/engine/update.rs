@@ -12,7 +12,7 @@ use super::{Engine, cgroup};
 use crate::monitor::protocol::{self, Request};
 use crate::runtime::failure::StageFailure;
 use crate::state::atomic::Durability;
-use crate::state::health::Health;
+use crate::state::health_log::Health;
 use crate::state::id::ContainerId;
 use crate::state::limits::Limits;
 use crate::state::record::{ContainerRecord, Ulimit};

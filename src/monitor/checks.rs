@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
-use super::end::reap;
+use super::outcome::reap;
 use crate::sys::pidfd::Pidfd;
 
 /// Makes the checks of a container.

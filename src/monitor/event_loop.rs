@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 
 use super::checks::{Checks, Probe};
 use super::client::{Client, Received, Role};
-use super::end::MemoryEvents;
 use super::log::Log;
+use super::outcome::{MemoryEvents, reap};
 use super::protocol::{
     AttachedStreams, Framing, OutputStream, Reply, Request, SignalIntent, TerminalSize,
 };
 use super::screen::{Audience, Screen};
 use super::streams::{Output, Streams};
-use super::supervise::{Lifeline, StdinPolicy};
+use super::supervision::{Lifeline, StdinPolicy};
 use crate::sys::fdpass;
 use crate::sys::pidfd::{Pidfd, WaitOutcome};
 use crate::sys::poll::{Interest, PollSet, Readiness};
@@ -292,7 +292,7 @@ impl Monitor {
         self.present.helpers.retain(|helper| {
             let ended = helper.wait(Some(Duration::ZERO)) == Ok(WaitOutcome::Ended);
             if ended {
-                super::end::reap(helper);
+                reap(helper);
             }
             !ended
         });
@@ -304,7 +304,7 @@ impl Monitor {
         let Some(server) = self.present.root_server.take() else {
             return;
         };
-        if super::end::reap(&server) == Some((0, None)) {
+        if reap(&server) == Some((0, None)) {
             return;
         }
         self.hand_out(OutputStream::Stderr, ROOT_LOST.as_bytes());

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
 use super::protocol::OutputStream;
-use super::supervise::JournalFields;
+use super::supervision::JournalFields;
 
 /// Where the journal listens.
 const SOCKET: &str = "/run/systemd/journal/socket";

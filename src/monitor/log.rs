@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use super::journal::Journal;
 use super::protocol::OutputStream;
-use super::supervise::{LogDriver, LogSettings};
+use super::supervision::{LogDriver, LogSettings};
 
 /// Records are written when there are this many bytes of them, or no more output for now.
 const BATCH_BYTES: usize = 32 * 1024;

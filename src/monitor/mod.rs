@@ -14,15 +14,18 @@ mod end;
 mod event_loop;
 mod journal;
 mod log;
+mod outcome;
 pub mod protocol;
 mod screen;
 mod streams;
 mod supervise;
+mod supervision;
 
 pub use checks::Probe;
-pub use supervise::{
+pub use supervise::run;
+pub use supervision::{
     Conduct, ContainerIo, ExitReport, FirstClient, JournalFields, Lifeline, LogDriver, LogSettings,
-    Next, Pause, Run, StdinPolicy, Supervision, run,
+    Next, Pause, Run, StdinPolicy, Supervision,
 };
 
 #[cfg(test)]

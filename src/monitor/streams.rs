@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::unistd;
 
 use super::protocol::{Framing, OutputStream, TerminalSize};
-use super::supervise::{ContainerIo, StdinPolicy};
+use super::supervision::{ContainerIo, StdinPolicy};
 use crate::sys::pty::open_peer;
 use crate::sys::stream::{Blocking, set_blocking};
 use crate::sys::{SysResult, tty};

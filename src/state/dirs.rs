@@ -19,18 +19,19 @@
 //!   p/<first 16 digits of id>/       where the cgroup of a pod is, if it has one
 //! ```
 
-use std::fmt;
-use std::fs::{self, DirBuilder, Metadata};
+use std::fs::{self, Metadata};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
+use super::error::RootKind;
 use super::error::StateError;
 use super::events::EventLog;
 use super::id::{ContainerId, PodId};
 use crate::sys::account::{Environment, absolute_variable, is_owned_by_caller, xdg_directory};
+use crate::sys::fs::private_directories;
 use crate::sys::namespace::meeting_place;
 use crate::sys::{Called, SysError};
 
@@ -55,34 +56,6 @@ pub struct ImageDirs {
     pub root: Option<PathBuf>,
     /// Other stores whose images can be used and are never changed.
     pub additional: Vec<PathBuf>,
-}
-
-/// Which of the two roots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RootKind {
-    /// What outlives a reboot.
-    Data,
-    /// What does not.
-    Run,
-}
-
-impl RootKind {
-    /// The flag that names another one.
-    pub fn flag(self) -> &'static str {
-        match self {
-            Self::Data => "--root",
-            Self::Run => "--runroot",
-        }
-    }
-}
-
-impl fmt::Display for RootKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Data => "data root",
-            Self::Run => "run root",
-        })
-    }
 }
 
 impl Dirs {
@@ -340,13 +313,6 @@ fn close_if_empty(kind: RootKind, path: &Path, mode: u32) -> Result<Opened, Stat
         .called(|| format!("chmod({})", path.display()))
         .map_err(failed)?;
     Ok(Opened::Fresh)
-}
-
-/// Builds directories, and missing ones above them, with mode 0700.
-pub(super) fn private_directories() -> DirBuilder {
-    let mut builder = DirBuilder::new();
-    builder.mode(0o700).recursive(true);
-    builder
 }
 
 fn root_error(kind: RootKind, path: &Path, source: SysError) -> StateError {

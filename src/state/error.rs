@@ -3,9 +3,36 @@
 
 use std::path::PathBuf;
 
-use super::dirs::RootKind;
 use super::id::{ContainerId, PodId};
 use crate::sys::SysError;
+
+/// Which of the two roots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootKind {
+    /// What outlives a reboot.
+    Data,
+    /// What does not.
+    Run,
+}
+
+impl RootKind {
+    /// The flag that names another one.
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::Data => "--root",
+            Self::Run => "--runroot",
+        }
+    }
+}
+
+impl std::fmt::Display for RootKind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Data => "data root",
+            Self::Run => "run root",
+        })
+    }
+}
 
 /// A file system without extended attributes of users.
 #[derive(Debug, thiserror::Error)]

@@ -7,9 +7,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::atomic::{self, Durability};
-use super::dirs::private_directories;
 use super::id::ContainerId;
 use super::names::{Claim, Names};
+use crate::sys::fs::private_directories;
 use crate::sys::{Called, SysResult};
 
 /// The leases of one network.

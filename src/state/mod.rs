@@ -9,6 +9,7 @@ pub mod dirs;
 mod error;
 pub mod events;
 pub mod health;
+pub mod health_log;
 pub mod id;
 pub mod leases;
 pub mod limits;

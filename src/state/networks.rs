@@ -23,12 +23,13 @@ use serde::{Deserialize, Serialize};
 use super::atomic::read_document;
 use super::atomic::{self, Durability};
 use super::connection::{Prefix, Subnet};
-use super::dirs::{Dirs, private_directories};
+use super::dirs::Dirs;
 use super::events::{Action, Event, EventLog};
 use super::leases::Leases;
 use super::locks::{Contention, DirectoryLock};
 use super::names::is_valid;
 use super::tree::remove_tree;
+use crate::sys::fs::private_directories;
 use crate::sys::{Called, SysError};
 
 /// `<name>.json`: what a network is.

@@ -16,12 +16,13 @@ use serde::{Deserialize, Serialize};
 
 use super::StateError;
 use super::atomic::{self, Durability, is_half_written};
-use super::dirs::{Dirs, private_directories};
+use super::dirs::Dirs;
 use super::events::{Action, Event, EventLog};
 use super::id::{ContainerId, PodId};
 use super::limits::Limits;
 use super::locks::{Contention, DirectoryLock};
 use super::names::is_valid;
+use crate::sys::fs::private_directories;
 use crate::sys::{Called, SysError};
 
 /// What a pod is.

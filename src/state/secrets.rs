@@ -22,11 +22,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::atomic::read_document;
 use super::atomic::{self, Durability};
-use super::dirs::{Dirs, private_directories};
+use super::dirs::Dirs;
 use super::events::{Action, Event};
 use super::id::ContainerId;
 use super::locks::{Contention, DirectoryLock};
 use super::record::SecretRequest;
+use crate::sys::fs::private_directories;
 use crate::sys::process::random_bytes;
 use crate::sys::{Called, SysError, SysResult};
 

@@ -19,9 +19,9 @@ use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::atomic;
-use super::dirs::private_directories;
 use super::locks::{Contention, DirectoryLock};
 use super::tree::remove_tree;
+use crate::sys::fs::private_directories;
 use crate::sys::fs::{Renaming, rename};
 
 /// As many as loops that run beside each other on a large machine.

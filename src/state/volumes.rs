@@ -23,11 +23,12 @@ use serde::{Deserialize, Serialize};
 use super::ahead::{Document, read_ahead};
 use super::atomic::read_document;
 use super::atomic::{self, Durability};
-use super::dirs::{Dirs, private_directories};
+use super::dirs::Dirs;
 use super::events::{Action, Event, EventLog};
 use super::locks::{Contention, DirectoryLock};
 use super::names::is_valid;
 use super::tree::{RemoveTreeError, remove_tree};
+use crate::sys::fs::private_directories;
 use crate::sys::process::random_bytes;
 use crate::sys::{Called, SysError, SysResult};
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! File system calls that nix does not have, or not with every C library.
 
+use std::fs::DirBuilder;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::DirBuilderExt as _;
 
 use nix::NixPath;
 use nix::errno::Errno;
@@ -133,6 +135,13 @@ where
         })
     })??;
     Errno::result(done).map(drop)
+}
+
+/// Builds directories, and missing ones above them, with mode 0700.
+pub fn private_directories() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700).recursive(true);
+    builder
 }
 
 #[cfg(test)]

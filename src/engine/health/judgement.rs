@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a check says of a container's health, as Podman has it.
 
-use crate::state::health::{Health, HealthResult, HealthSettings, StartupCheck};
+use crate::state::health::{HealthSettings, StartupCheck};
+use crate::state::health_log::{Health, HealthResult};
 
 /// What one check has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::engine::exec::{ExecError, ExecRequest, reap};
 use crate::oci::Healthcheck;
 use crate::runtime::launch::ProgramIo;
-use crate::state::health::HealthResult;
+use crate::state::health_log::HealthResult;
 use crate::state::id::ContainerId;
 use crate::sys::pidfd::{Pidfd, WaitOutcome};
 use crate::sys::poll::{Interest, PollSet};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Subject;
 use crate::engine::image::{HealthcheckDocument, Nanoseconds, healthcheck_document};
 use crate::oci::Healthcheck;
-use crate::state::health::{Health, HealthResult};
+use crate::state::health_log::{Health, HealthResult};
 
 /// What the checks have found.
 #[derive(Debug, Serialize)]

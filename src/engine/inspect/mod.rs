@@ -27,7 +27,7 @@ use super::list::Sizes;
 use super::usage::{self, ContainerSizes};
 use super::{Dialect, Engine, Silent, connect};
 use crate::state::dirs::Dirs;
-use crate::state::health::Health;
+use crate::state::health_log::Health;
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
 use crate::state::record::{ContainerRecord, ContainerState};

@@ -39,7 +39,7 @@ use crate::runtime::spawn::{Spawned, spawn};
 use crate::runtime::userns::{UsernsError, chain};
 use crate::state::connection::ConnectionPlan;
 use crate::state::events::{Action, Event};
-use crate::state::health::Health;
+use crate::state::health_log::Health;
 use crate::state::record::{ContainerRecord, ContainerState, ProcessIdentity};
 use crate::state::store::Store;
 use crate::sys::channel::Channel;

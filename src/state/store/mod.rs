@@ -21,7 +21,8 @@ use serde::de::DeserializeOwned;
 
 use super::StateError;
 use super::atomic::{self, Durability, StagedFile};
-use super::dirs::{Dirs, Opened, RootKind, open_root};
+use super::dirs::{Dirs, Opened, open_root};
+use super::error::RootKind;
 use super::id::ContainerId;
 use super::liveness::{Observed, observe};
 use super::locks::{Contention, DirectoryLock};
@@ -31,6 +32,7 @@ use super::spare::Spares;
 use super::summary::ContainerSummary;
 use super::tree::{RemoveTreeError, remove_tree};
 use crate::oci::Digest;
+use crate::sys::fs::private_directories;
 use crate::sys::{Called, SysError, SysResult};
 
 /// The format that this coracle writes and reads.
@@ -128,7 +130,7 @@ impl Store {
             if link.symlink_metadata().is_ok() {
                 return Ok(());
             }
-            super::dirs::private_directories()
+            private_directories()
                 .create(&sharers)
                 .called(|| format!("mkdir({})", sharers.display()))?;
             match std::os::unix::fs::symlink(&self.dirs.data_root, &link) {

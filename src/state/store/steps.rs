@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use super::{ContainerLock, FORMAT, ROOMS, Staged, Store, failure, name_in_use, no_such, to_json};
 use crate::state::StateError;
 use crate::state::atomic::{self, Durability};
-use crate::state::dirs::private_directories;
 use crate::state::id::ContainerId;
 use crate::state::locks::{Contention, DirectoryLock};
 use crate::state::names::Claim;
 use crate::state::record::ContainerRecord;
 use crate::state::tree::remove_tree;
+use crate::sys::fs::private_directories;
 use crate::sys::{Called, SysResult};
 
 /// `None` when a sweep saw the directory before it was locked and took it for a dead one's.
