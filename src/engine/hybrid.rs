@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::roots::{RootSource, fuse_opens};
+use super::root_source::RootSource;
 use crate::layer_format::{LayerOwners, OwnerRange, read_layer_owners};
 use crate::runtime::hybrid::probe;
 use crate::runtime::idmap::{HolderMap, IdMapping, IdMaps, Reach};
@@ -22,6 +22,7 @@ use crate::runtime::userns::{chain, run_mapped};
 use crate::state::atomic::{Durability, replace_file};
 use crate::state::dirs::Dirs;
 use crate::state::tree::remove_tree;
+use crate::sys::fuse;
 use crate::sys::kernel;
 use crate::sys::random::random_bytes;
 use crate::sys::xattr::Place;
@@ -191,7 +192,7 @@ pub(super) fn usable(dirs: &Dirs) -> Result<(), HybridError> {
     if holder.reach == Reach::Single {
         return Err(HybridError::OneId);
     }
-    if !fuse_opens() {
+    if !fuse::opens() {
         return Err(HybridError::NoFuse);
     }
     works(dirs, &holder).map_err(|reason| HybridError::Refused { reason })

@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use super::image::caution_of_platform;
-use super::roots::{RootSource, ensure_places};
+use super::root_source::RootSource;
+use super::roots::ensure_places;
 use super::{Engine, Report};
 use crate::oci::{ContainerConfig, Digest, Platform};
 use crate::runtime::subid::{holder_map, map_around};

@@ -26,6 +26,7 @@ mod prepare;
 mod prepared;
 mod process;
 mod time_zone;
+mod variables;
 
 use std::os::fd::OwnedFd;
 

@@ -52,6 +52,7 @@ pub mod rename;
 pub mod reset;
 pub mod restart;
 mod restart_policy;
+pub mod root_source;
 pub mod roots;
 pub mod run;
 pub mod search;

@@ -2,37 +2,17 @@
 //! Which engine serves a container's root, and the directories that it works on.
 
 use std::fs;
-use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::hybrid::{self, HybridError, Upper, Wish};
+use super::root_source::RootSource;
 use crate::layer_format::{FileKind, LayerOwners};
 use crate::runtime::idmap::{HolderMap, IdMaps, Reach, is_mapped};
 use crate::runtime::launch::{HybridRoot, OverlayLayers, Root};
-use crate::runtime::user;
 use crate::state::dirs::Dirs;
 use crate::state::tree::remove_tree;
 use crate::storage::Image;
-use crate::sys::fuse;
-
-/// What a root is made from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RootSource {
-    /// Layers of an image, topmost first.
-    Layers {
-        /// Their `diff` directories.
-        directories: Vec<PathBuf>,
-        /// Whether some owner is kept as metadata, which the FUSE overlay alone shows.
-        ids_as_metadata: bool,
-    },
-    /// A directory of the host, as it is.
-    Directory(PathBuf),
-    /// A directory of the host below a throw-away upper layer.
-    Overlay(PathBuf),
-    /// The machine's own system below a throw-away upper layer (`--rootfs /:O`).
-    Machine,
-}
 
 /// An engine asked for by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,23 +99,6 @@ pub enum View {
     Whole,
     /// The machine's system directories, and of them what everyone may read.
     Machine,
-}
-
-impl RootSource {
-    /// A user database as the topmost directory that has one shows it.
-    pub fn database(&self, path: &str) -> String {
-        let machine = [PathBuf::from("/")];
-        let directories = match self {
-            Self::Layers { directories, .. } => &directories[..],
-            Self::Directory(path) | Self::Overlay(path) => std::slice::from_ref(path),
-            Self::Machine => &machine,
-        };
-        let read = |directory: &PathBuf| {
-            let root = fs::File::open(directory).ok()?;
-            Some(user::read_database(root.as_fd(), path)).filter(|text| !text.is_empty())
-        };
-        directories.iter().find_map(read).unwrap_or_default()
-    }
 }
 
 /// A root that was decided on.
@@ -359,11 +322,6 @@ fn owners(source: &RootSource, given: &Circumstances<'_>) -> Owners {
         Reach::Single => Owners::AsMetadata,
         Reach::Ranges | Reach::All => Owners::OnFiles,
     }
-}
-
-/// Whether /dev/fuse opens for this user.
-pub fn fuse_opens() -> bool {
-    fuse::open_device().is_ok()
 }
 
 /// Whether a directory's files belong to somebody whom the container does not map.

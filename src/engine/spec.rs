@@ -3,6 +3,7 @@
 //! at this moment. Nothing here touches the host; all that it asks is the caller's own limits, and
 //! whether what the user mounts has room for other mounts.
 
+mod mount_entry;
 mod mounts;
 mod room;
 mod security;

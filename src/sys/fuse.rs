@@ -98,6 +98,11 @@ fn open_at(path: &str) -> Result<OwnedFd, FuseDeviceError> {
     Ok(file.into())
 }
 
+/// Whether /dev/fuse opens for this user.
+pub fn opens() -> bool {
+    open_device().is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use oci_spec::runtime::{ContainerProcessState, ContainerState, Spec, State};
 
-use super::records::file;
+use super::error::file;
 use super::{BundleError, Stay, Wiring};
 use crate::runtime::failure::StageFailure;
 use crate::runtime::seccomp::wants_listener;

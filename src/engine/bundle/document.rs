@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::runtime::{Linux, LinuxNamespace, LinuxNamespaceType, Process, Spec};
 use serde_json::Value;
 
-use super::records::file;
+use super::error::file;
 use super::{BundleError, privileges};
 use crate::sys::{SysResult, caps};
 

@@ -113,3 +113,11 @@ impl BundleError {
         }
     }
 }
+
+/// A file of ours or of the bundle was refused.
+pub(super) fn file(path: &std::path::Path, source: io::Error) -> BundleError {
+    BundleError::File {
+        path: path.to_owned(),
+        source,
+    }
+}

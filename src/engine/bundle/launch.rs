@@ -8,6 +8,7 @@ use oci_spec::runtime::{Linux, LinuxNamespaceType, Spec, State};
 
 use super::BundleError;
 use super::document::Document;
+use super::every_id::every_id;
 use crate::runtime::idmap::{IdMapping, IdMaps, Setgroups, parse_map};
 use crate::runtime::launch::Lifecycle;
 use crate::runtime::launch::{
@@ -151,22 +152,4 @@ fn own_maps() -> IdMaps {
         uids: read("/proc/self/uid_map"),
         gids: read("/proc/self/gid_map"),
     }
-}
-
-fn every_id() -> IdMaps {
-    let all = vec![IdMapping {
-        inside: 0,
-        outside: 0,
-        count: u32::MAX,
-    }];
-    IdMaps {
-        uids: all.clone(),
-        gids: all,
-    }
-}
-
-/// Whether this process lives in a user namespace that was made by somebody.
-pub(super) fn is_nested() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    parse_map(&map) != every_id().uids
 }

@@ -19,6 +19,7 @@ mod console;
 mod create;
 mod document;
 mod error;
+mod every_id;
 mod features;
 mod foreground;
 mod launch;

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder};
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -14,6 +14,8 @@ use oci_spec::runtime::{ContainerState, Spec, State};
 use serde::{Deserialize, Serialize};
 
 use super::cgroups::Cgroups;
+use super::error::file;
+use super::every_id::is_nested;
 use super::{BundleError, Runtime};
 use crate::runtime::lifecycle::{MAKING_NAME, WAITING_NAME};
 use crate::state::atomic::{Durability, replace_file};
@@ -315,13 +317,6 @@ fn stage_of(pid: i32) -> Vec<u8> {
     name
 }
 
-pub(super) fn file(path: &Path, source: io::Error) -> BundleError {
-    BundleError::File {
-        path: path.to_owned(),
-        source,
-    }
-}
-
 /// Letters, digits and `_ + - .`; a name is one part of a path, and no hidden one.
 fn is_valid(id: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte);
@@ -342,7 +337,7 @@ fn owner_name(uid: u32) -> String {
 /// Where containers are recorded when nobody says where: `$XDG_RUNTIME_DIR/coracle-runtime`, for
 /// real root `/run/coracle-runtime`.
 pub fn default_root() -> PathBuf {
-    let real_root = nix::unistd::geteuid().is_root() && !crate::engine::bundle::launch::is_nested();
+    let real_root = nix::unistd::geteuid().is_root() && !is_nested();
     let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| !path.is_empty() && !real_root);
     match own {
         Some(path) => PathBuf::from(path).join("coracle-runtime"),

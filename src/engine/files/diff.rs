@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::error::FilesError;
-use crate::engine::roots::RootSource;
+use crate::engine::root_source::RootSource;
 use crate::engine::{Dialect, Engine};
 use crate::state::StateError;
 use crate::state::record::ContainerRecord;

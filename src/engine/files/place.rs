@@ -30,6 +30,7 @@ use crate::runtime::userns::{chain, enter_holder};
 use crate::state::liveness::Observed;
 use crate::state::record::{ContainerRecord, ContainerState, MountKind, MountRequest};
 use crate::state::store::{ContainerLock, Store};
+use crate::sys::fuse;
 use crate::sys::mount::{Depth, MountAttr, attach, clone_tree, current_dir, set_attr};
 use crate::sys::pidfd::Pidfd;
 use crate::sys::process::{CloneRequest, Forked, clone3, close_all_but, exit_now};
@@ -111,7 +112,7 @@ impl Engine {
             ids: &ids,
             reach: holder.reach,
             volatile: record.request.auto_remove,
-            fuse: roots::fuse_opens(),
+            fuse: fuse::opens(),
             hybrid: None,
         };
         let source = self.root_source(record)?;

@@ -16,6 +16,7 @@ use super::error::ImageError;
 use super::parallel::for_each;
 use super::progress::{Step, TransferReport};
 use super::pull::{PullCause, PullFailure, insist};
+use super::push_manifest::ManifestFormat;
 use super::push_manifest::{Sent, compression_of, form_of, rewrite};
 use super::relay::Origins;
 use super::sources::Place;
@@ -62,15 +63,6 @@ pub enum ReusedForms {
     Any,
     /// Those that are compressed as new layers are.
     SameCompression,
-}
-
-/// Whose words a manifest has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ManifestFormat {
-    /// The image specification's.
-    Oci,
-    /// Docker's schema 2.
-    Docker,
 }
 
 /// What was pushed.

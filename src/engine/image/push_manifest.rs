@@ -6,9 +6,17 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::push::ManifestFormat;
 use crate::oci::{Descriptor, Manifest, media_type};
 use crate::storage::{Compressed, LayerCompression};
+
+/// Whose words a manifest has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ManifestFormat {
+    /// The image specification's.
+    Oci,
+    /// Docker's schema 2.
+    Docker,
+}
 
 /// How a layer is at the registry.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::health::{self, HealthDocument};
+use super::host_port::HostPort;
 use super::networks::Endpoint;
-use super::podman::{GraphDriver, HostPort, graph_driver};
+use super::podman::{GraphDriver, graph_driver};
 use super::{Empty, Keys, Subject, mounts, port_keys, restart_policy};
 use crate::engine::exec::sessions;
 use crate::engine::filter::exit_code_of;

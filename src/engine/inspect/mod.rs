@@ -7,6 +7,7 @@
 
 mod docker;
 mod health;
+mod host_port;
 mod mounts;
 mod networks;
 mod podman;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::health::{self, HealthDocument};
+use super::host_port::HostPort;
 use super::networks::Endpoint;
 use super::podman_config::{Config, config};
 use super::podman_host::{HostConfig, host_config};
@@ -192,15 +193,6 @@ impl AdditionalNetwork {
     }
 }
 
-/// A port of the host.
-#[derive(Debug, Serialize)]
-#[serde(rename = "define.InspectHostPort", rename_all = "PascalCase")]
-pub(super) struct HostPort {
-    #[serde(rename = "HostIP,HostIp")]
-    host_ip: String,
-    host_port: String,
-}
-
 /// The document of `subject`.
 pub(super) fn document(subject: &Subject<'_>) -> Container {
     let record = subject.record;
@@ -372,21 +364,4 @@ fn networks(subject: &Subject<'_>, mode: &str) -> BTreeMap<String, AdditionalNet
         ..AdditionalNetwork::default()
     };
     BTreeMap::from([(kind.to_owned(), only)])
-}
-
-impl HostPort {
-    /// The container's ports; those that nobody published have none of the host.
-    pub(super) fn by_port(subject: &Subject<'_>) -> BTreeMap<String, Option<Vec<Self>>> {
-        let shown = |(host_ip, host_port)| Self { host_ip, host_port };
-        let ports = subject.ports().into_iter();
-        ports
-            .map(|(key, ports)| {
-                let published = !ports.is_empty();
-                (
-                    key,
-                    published.then(|| ports.into_iter().map(shown).collect()),
-                )
-            })
-            .collect()
-    }
 }

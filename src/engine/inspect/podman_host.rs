@@ -7,7 +7,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use oci_spec::runtime::{PosixRlimit, PosixRlimitType};
 use serde::Serialize;
 
-use super::podman::HostPort;
+use super::host_port::HostPort;
 use super::{Subject, mounts, podman_config, restart_policy};
 use crate::config::cdi;
 use crate::engine::limits::{memory_and_swap, quota_and_period};

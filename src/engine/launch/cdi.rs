@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use oci_spec::runtime::{Hook, Mount, Spec};
 
-use super::prepare::add_variables;
+use super::variables::add_variables;
 use crate::config::cdi::{self, CdiError, Edits, USUAL_DIRECTORIES};
 use crate::config::hooks_d::Stage;
 use crate::engine::Engine;

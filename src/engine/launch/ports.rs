@@ -3,7 +3,7 @@
 //! command was passed for the container, and who may make some of the more special ones inside.
 
 use super::error::PrepareError;
-use super::prepare::add_variables;
+use super::variables::add_variables;
 use crate::engine::connect::Connection;
 use crate::engine::{Dialect, Engine, network};
 use crate::network::activation::Activation;

@@ -10,7 +10,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use oci_spec::runtime::Spec;
 
 use super::cdi;
 use super::default_mounts;
@@ -22,6 +21,7 @@ use super::places;
 use super::ports::{give_sockets, ping_groups};
 use super::prepared::Prepared;
 use super::time_zone::local_time;
+use super::variables::add_variables;
 use crate::config::containers_conf::ContainersConf;
 use crate::engine::cgroup::{self, Home, Wanted};
 use crate::engine::connect::{self, ConnectError, Connection, Reached};
@@ -32,7 +32,8 @@ use crate::engine::namespaces::{self, Namespaces};
 use crate::engine::network::{self, JoinNetworkError};
 use crate::engine::notify::{self, OwnSocket};
 use crate::engine::pod::pause;
-use crate::engine::roots::{self, Circumstances, EngineChoice, Owners, RootPlan, RootSource};
+use crate::engine::root_source::RootSource;
+use crate::engine::roots::{self, Circumstances, EngineChoice, Owners, RootPlan};
 use crate::engine::secret::{self, SecretFile};
 use crate::engine::slices;
 use crate::engine::spec::{SecurityOptions, SpecContext, bounding_set, runtime_spec};
@@ -55,6 +56,7 @@ use crate::state::record::{
 };
 use crate::state::secrets::GivenSecret;
 use crate::state::store::Store;
+use crate::sys::fuse;
 use crate::sys::seccomp::Instruction;
 use crate::sys::{Called, SysError, fdpass};
 
@@ -264,7 +266,7 @@ fn root_plan(
         ids: &ids.maps,
         reach: holder.reach,
         volatile: record.request.auto_remove,
-        fuse: roots::fuse_opens(),
+        fuse: fuse::opens(),
         hybrid: Some((dirs, holder)),
     };
     let (root, notice) = roots::plan(source, directory, given)?;
@@ -431,20 +433,6 @@ fn launch(
         hook_state: None,
         lifecycle: None,
     })
-}
-
-/// Secrets that are variables are in no record: the program's environment is the only place.
-pub(super) fn add_variables(spec: &mut Spec, variables: &[(String, String)]) {
-    let Some(process) = spec
-        .process_mut()
-        .as_mut()
-        .filter(|_| !variables.is_empty())
-    else {
-        return;
-    };
-    let mut environment = process.env().clone().unwrap_or_default();
-    secret::set_variables(&mut environment, variables);
-    process.set_env(Some(environment));
 }
 
 /// The /dev/shm of the container whose IPC namespace is joined, if it has one.

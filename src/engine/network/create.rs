@@ -8,8 +8,9 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use super::create_error::CreateNetworkError;
+use super::listed::DEFAULT_NETWORK;
 use super::subnets::{Pool, first_host, free_v4, free_v6, is_free, pools_of, usable, with_gateway};
-use super::{DEFAULT_NETWORK, DOCKER_DEFAULT, NetworkFailure, default_network};
+use super::{DOCKER_DEFAULT, NetworkFailure, default_network};
 use crate::engine::volume::Existing;
 use crate::engine::{Dialect, Engine};
 use crate::network::routes;

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use regex_lite::Regex;
 
-use super::{DEFAULT_NETWORK, ListedNetwork, NetworkFailure};
+use super::listed::{DEFAULT_NETWORK, ListedNetwork};
 use crate::engine::filter::groups::{Groups, Several, key_and_value};
 use crate::engine::pattern::matches_label;
 use crate::engine::quantity::parse_moment;
@@ -30,10 +30,10 @@ enum Test {
 const PRUNE_KEYS: [&str; 3] = ["label", "label!", "until"];
 
 impl NetworkFilters {
-    pub(super) fn parse(texts: &[String]) -> Result<Self, NetworkFailure> {
+    pub(super) fn parse(texts: &[String]) -> Result<Self, String> {
         let mut filters = Self::default();
         for text in texts {
-            let (key, value) = key_and_value(text).map_err(NetworkFailure::Filter)?;
+            let (key, value) = key_and_value(text)?;
             let test = test(key, value)?;
             let several = match test {
                 Test::Label(_) | Test::NotLabel(_) => Several::All,
@@ -44,7 +44,7 @@ impl NetworkFilters {
         Ok(filters)
     }
 
-    pub(super) fn parse_for_prune(texts: &[String]) -> Result<Self, NetworkFailure> {
+    pub(super) fn parse_for_prune(texts: &[String]) -> Result<Self, String> {
         let parsed = Self::parse(texts)?;
         if let Some(key) = parsed.0.keys().find(|key| !PRUNE_KEYS.contains(key)) {
             return Err(unknown(key));
@@ -57,32 +57,31 @@ impl NetworkFilters {
     }
 }
 
-fn unknown(key: &str) -> NetworkFailure {
-    NetworkFailure::Filter(format!("invalid filter \"{key}\""))
+fn unknown(key: &str) -> String {
+    format!("invalid filter \"{key}\"")
 }
 
-fn test(key: &str, value: &str) -> Result<Test, NetworkFailure> {
-    let refuse = |words: String| NetworkFailure::Filter(words);
+fn test(key: &str, value: &str) -> Result<Test, String> {
     Ok(match key {
-        "name" => Test::Name(Regex::new(value).map_err(|error| refuse(error.to_string()))?),
+        "name" => Test::Name(Regex::new(value).map_err(|error| error.to_string())?),
         "driver" => Test::Driver(value.to_owned()),
         "id" => Test::Id(value.to_owned()),
         "scope" => Test::Scope(value.to_owned()),
         "type" => match value {
             "builtin" => Test::BuiltIn(true),
             "custom" => Test::BuiltIn(false),
-            _ => return Err(refuse(format!("invalid filter 'type={value}'"))),
+            _ => return Err(format!("invalid filter 'type={value}'")),
         },
         "label" => Test::Label(value.to_owned()),
         "label!" => Test::NotLabel(value.to_owned()),
         "dangling" => match value {
             "true" | "1" => Test::Dangling(true),
             "false" | "0" => Test::Dangling(false),
-            _ => return Err(refuse(format!("invalid dangling filter value \"{value}\""))),
+            _ => return Err(format!("invalid dangling filter value \"{value}\"")),
         },
         "until" => {
             let parsed = parse_moment(value, Timestamp::now());
-            Test::Until(parsed.map_err(|error| refuse(error.to_string()))?)
+            Test::Until(parsed.map_err(|error| error.to_string())?)
         }
         _ => return Err(unknown(key)),
     })

@@ -2,7 +2,8 @@
 //! Which networks a container is to be in: from the flags when it is made. What it is in then
 //! stands in its record under the networks' own names.
 
-use super::{DEFAULT_NETWORK, NetworkFailure};
+use super::NetworkFailure;
+use super::listed::DEFAULT_NETWORK;
 use crate::engine::Engine;
 use crate::network::mode::{BRIDGE, ModeError, NetworkMode};
 use crate::state::connection::{MacError, NetworkRequest};

@@ -10,6 +10,7 @@ mod create;
 mod create_error;
 mod filter;
 mod joining;
+mod listed;
 mod members;
 mod plan;
 pub mod ports;
@@ -32,6 +33,8 @@ pub(super) use publisher::publisher_of;
 pub use removal::RemovedNetwork;
 
 use filter::NetworkFilters;
+pub(super) use listed::DEFAULT_NETWORK;
+pub use listed::ListedNetwork;
 
 use super::error::EngineError;
 use super::users::Users;
@@ -47,23 +50,8 @@ use crate::state::id::ContainerId;
 use crate::state::networks::{IpamDriver, NetworkError, NetworkRecord, Networks};
 use crate::state::store::Store;
 
-/// The default network's name, in every record.
-pub(super) const DEFAULT_NETWORK: &str = "podman";
 /// The same in docker's mode.
 const DOCKER_DEFAULT: &str = "bridge";
-
-/// A network in a list.
-#[derive(Debug, Clone)]
-pub struct ListedNetwork {
-    /// What it is.
-    pub record: NetworkRecord,
-    /// `bridge`; `host` and `null` for those of docker's that are none.
-    pub driver: &'static str,
-    /// Whether it is always there.
-    pub built_in: bool,
-    /// The containers that name it.
-    pub users: Vec<ContainerId>,
-}
 
 /// A running container of a network.
 #[derive(Debug, Clone)]
@@ -169,7 +157,7 @@ impl Engine {
         filters: &[String],
         report: &dyn Report,
     ) -> Result<Vec<ListedNetwork>, NetworkFailure> {
-        let filters = NetworkFilters::parse(filters)?;
+        let filters = NetworkFilters::parse(filters).map_err(NetworkFailure::Filter)?;
         let users = read_users(&self.store()?)?;
         let list = self.networks().list_readable()?;
         for error in list.damaged {

@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::addresses::{self, AddressError, Joining};
+use super::default_network;
+use super::listed::DEFAULT_NETWORK;
 use super::ports::{PortError, published_ports};
 use super::subnets::{default_v4, is_free, with_gateway};
-use super::{DEFAULT_NETWORK, default_network};
 use crate::engine::{Engine, Report};
 use crate::network::routes;
 use crate::state::connection::{

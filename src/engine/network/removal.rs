@@ -46,7 +46,7 @@ impl Engine {
         filters: &[String],
         report: &dyn Report,
     ) -> Result<Vec<RemovedNetwork>, NetworkFailure> {
-        let filters = NetworkFilters::parse_for_prune(filters)?;
+        let filters = NetworkFilters::parse_for_prune(filters).map_err(NetworkFailure::Filter)?;
         let mut unused = self.list_networks(&[], report)?;
         unused.retain(|one| is_dangling(one) && filters.let_through(one));
         let names: Vec<String> = unused.into_iter().map(|one| one.record.name).collect();

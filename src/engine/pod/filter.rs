@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use regex_lite::Regex;
 
-use super::list::ListedPod;
+use super::listed::ListedPod;
 use crate::engine::filter::{FilterError, IdPattern, id_pattern, pattern};
 use crate::engine::pattern::matches_label;
 use crate::engine::quantity::parse_moment;

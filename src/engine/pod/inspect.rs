@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::list::ListedPod;
+use super::listed::ListedPod;
 use super::select::PodSelection;
 use crate::engine::Engine;
 use crate::engine::cgroup::place_of_pod;

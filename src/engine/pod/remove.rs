@@ -3,7 +3,7 @@
 //! fewer containers, which can be removed.
 
 use super::select::PodSelection;
-use super::{PodStatus, list::ListedPod, members, members_of};
+use super::{PodStatus, listed::ListedPod, members, members_of};
 use crate::engine::error::EngineError;
 use crate::engine::filter::status_word;
 use crate::engine::remove::{Dependents, RemoveOptions, Running};

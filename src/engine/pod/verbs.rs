@@ -4,7 +4,7 @@
 
 use super::remove::named;
 use super::select::PodSelection;
-use super::{PodStatus, list::ListedPod, members_of};
+use super::{PodStatus, listed::ListedPod, members_of};
 use crate::config::ConfigError;
 use crate::engine::error::EngineError;
 use crate::engine::pause::Freezer;

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{LinuxNamespaceType, Mount, MountBuilder};
+use oci_spec::runtime::{LinuxNamespaceType, Mount};
 
+use super::mount_entry::mount;
 use super::{NamespaceSource, SpecContext, room, systemd};
 use crate::config::cdi;
 use crate::config::mounts_conf::DefaultMount;
@@ -337,14 +338,4 @@ pub(in crate::engine) fn bind(host_path: &Path, container_path: &str, options: &
         &host_path.to_string_lossy(),
         options,
     )
-}
-
-pub(super) fn mount(container_path: &str, kind: &str, source: &str, options: &[&str]) -> Mount {
-    MountBuilder::default()
-        .destination(container_path)
-        .typ(kind)
-        .source(source)
-        .options(options.iter().map(ToString::to_string).collect::<Vec<_>>())
-        .build()
-        .expect("every field of a mount is optional or set")
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use oci_spec::runtime::Mount;
 
-use super::mounts::mount;
+use super::mount_entry::mount;
 use crate::engine::Dialect;
 use crate::state::record::{ContainerRecord, ContainerRequest};
 

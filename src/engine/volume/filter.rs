@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 use regex_lite::Regex;
 
-use super::{ListedVolume, VolumeFailure};
+use super::error::VolumeFailure;
+use super::listed::ListedVolume;
 use crate::engine::filter::groups::{Groups, Several, key_and_value};
 use crate::engine::pattern::matches_label;
 use crate::engine::quantity::parse_moment;
