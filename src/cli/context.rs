@@ -5,8 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use super::description::container_as_json;
 use super::globals::Globals;
-use super::{CommandResult, Failure, inspect};
+use super::{CommandResult, Failure};
 use crate::config::containers_conf::{self, EngineSection};
 use crate::config::storage_conf::{StorageConf, additional_store};
 use crate::engine::events::install_description;
@@ -16,7 +17,7 @@ use crate::engine::steps::{self, Form, line};
 use crate::engine::{Dialect, Engine, Report};
 use crate::output::ui::Ui;
 use crate::output::units::size::parse_size;
-use crate::runtime::userns::chain;
+use crate::runtime::failure::chain;
 use crate::state::dirs::Dirs;
 use crate::state::events::{CreateDetail, EventLog, LOG_BYTES_MAX};
 
@@ -329,7 +330,7 @@ fn event_log(globals: &Globals, dirs: &Dirs) -> Result<EventLog, Failure> {
     let mut log = EventLog::at(path.unwrap_or_else(|| dirs.event_log()), bytes_max);
     if conf.events_container_create_inspect_data == Some(true) {
         log.detail = CreateDetail::Inspect;
-        install_description(inspect::container_as_json);
+        install_description(container_as_json);
     }
     Ok(log)
 }

@@ -10,6 +10,7 @@ mod complete;
 mod confirm;
 mod container;
 mod context;
+mod description;
 mod failure;
 mod generate;
 mod globals;

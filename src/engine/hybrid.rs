@@ -14,11 +14,12 @@ use thiserror::Error;
 
 use super::root_source::RootSource;
 use crate::layer_format::{LayerOwners, OwnerRange, read_layer_owners};
+use crate::runtime::apart::run_mapped;
+use crate::runtime::failure::chain;
 use crate::runtime::hybrid::probe;
 use crate::runtime::idmap::{HolderMap, IdMapping, IdMaps, Reach};
 use crate::runtime::launch::{HybridRoot, OverlayLayers};
 use crate::runtime::subid::holder_map;
-use crate::runtime::userns::{chain, run_mapped};
 use crate::state::atomic::{Durability, replace_file};
 use crate::state::dirs::Dirs;
 use crate::state::tree::remove_tree;

@@ -251,7 +251,7 @@ impl Engine {
         }
         // The container runs all the same.
         if let Err(error) = synced {
-            report.warning(&crate::runtime::userns::chain(&error));
+            report.warning(&crate::runtime::failure::chain(&error));
         }
         // What the container leaves may go with it, and its volumes among that.
         drop(filling);

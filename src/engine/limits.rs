@@ -97,7 +97,7 @@ impl From<LimitError> for StageFailure {
         };
         Self {
             hints,
-            ..Self::setup(crate::runtime::userns::chain(&error))
+            ..Self::setup(crate::runtime::failure::chain(&error))
         }
     }
 }

@@ -9,7 +9,7 @@ use super::error::EngineError;
 use super::filter::{Candidate, FilterKeys, Filters, status_word};
 use super::usage::{ContainerSizes, measure};
 use super::{Engine, Report};
-use crate::runtime::userns::chain;
+use crate::runtime::failure::chain;
 use crate::state::StateError;
 use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;

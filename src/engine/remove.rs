@@ -11,8 +11,8 @@ use super::ending::{self, After, Grace, Request};
 use super::error::EngineError;
 use super::selection::{Chosen, ItemResult, Missing, Scope, Selection};
 use super::{Engine, Report, cgroup, dependents, pod, recovery, volume};
+use crate::runtime::apart::run_mapped;
 use crate::runtime::subid::holder_map;
-use crate::runtime::userns::run_mapped;
 use crate::state::StateError;
 use crate::state::dirs::Dirs;
 use crate::state::events::{Action, Event};
@@ -446,7 +446,7 @@ fn remove_mapped(leftovers: &[(ContainerId, PathBuf)]) -> Vec<u8> {
     let mut words = String::new();
     for (id, path) in leftovers {
         if let Err(error) = remove_tree(path) {
-            let reason = crate::runtime::userns::chain(&error).replace('\n', " ");
+            let reason = crate::runtime::failure::chain(&error).replace('\n', " ");
             writeln!(words, "{id} {reason}").expect("a string takes any text");
         }
     }

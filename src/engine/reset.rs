@@ -6,8 +6,9 @@ use super::image::{Force, ImageError, ImageRemoval, WhichImages};
 use super::remove::{Dependents, RemoveOptions, Running};
 use super::selection::{Scope, Selection};
 use super::{Engine, Report};
+use crate::runtime::apart::run_mapped;
+use crate::runtime::failure::chain;
 use crate::runtime::subid::holder_map;
-use crate::runtime::userns::{chain, run_mapped};
 use crate::state::tree::{RemoveTreeError, remove_tree};
 
 /// Why the store is not as new.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `.build`: an image that is built before others need it.
 
-use super::convert::{ConvertError, Draft};
+use super::draft::{ConvertError, Draft};
 use super::flags::{Keys, Rule};
-use super::paths::is_specifier;
+use super::paths::{is_specifier, is_url};
 
 /// The keys of the group.
 pub(super) const KEYS: &[&Keys] = &[FLAGS, OWN];
@@ -70,13 +70,4 @@ pub(super) fn fill(draft: &mut Draft<'_>) -> Result<(), ConvertError> {
     draft.exec("ExecStart", build);
     draft.oneshot();
     Ok(())
-}
-
-/// Whether a context is somewhere else.
-pub(super) fn is_url(text: &str) -> bool {
-    let schemes = ["http://", "https://", "git://"];
-    schemes.iter().any(|scheme| text.starts_with(scheme))
-        || text
-            .split_once("github.com/")
-            .is_some_and(|(_, rest)| !rest.is_empty())
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::convert::{ConvertError, Draft, ServiceType};
+use super::draft::{ConvertError, Draft, ServiceType};
 use super::flags::{Command, Keys, Rule};
 use super::kind::{Kind, container_name};
 use super::mount;

@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::convert::Session;
+use super::draft::Session;
 
 /// The variables that say where to look.
 #[derive(Debug, Clone, Default)]

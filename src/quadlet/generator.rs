@@ -8,8 +8,9 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::convert::{Database, Host, Links, Session, convert};
+use super::convert::convert;
 use super::directories::{self, Variables};
+use super::draft::{Database, Host, Links, Session};
 use super::install::links;
 use super::kind::Kind;
 use super::load::load;

@@ -11,8 +11,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::address::{is_address, is_other_address, without_user};
-use super::convert::Session;
 use super::directories::{self, Variables};
+use super::draft::Session;
 use super::kind::Kind;
 use super::manager;
 use super::refusal::InstalledError;

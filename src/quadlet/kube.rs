@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `.kube`: what a Kubernetes file describes runs as long as the service.
 
-use super::convert::{ConvertError, Draft};
+use super::draft::{ConvertError, Draft};
 use super::flags::{Command, Keys, Rule};
 use super::users::{ManualMaps, REMAPS};
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
-use super::convert::Session;
+use super::draft::Session;
 
 /// What systemd says of a service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

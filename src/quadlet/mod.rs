@@ -19,6 +19,7 @@ mod build;
 mod container;
 mod convert;
 mod directories;
+mod draft;
 mod flags;
 mod generator;
 mod image;
@@ -39,7 +40,8 @@ mod users;
 mod volume;
 mod words;
 
-pub use convert::{ConvertError, Converted, Database, Host, Links, Session, convert};
+pub use convert::{Converted, convert};
+pub use draft::{ConvertError, Database, Host, Links, Session};
 pub use generator::{main, program};
 pub use installed::{Existing, Fetch, Installed, Quadlets, RunningService};
 pub use kind::Kind;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `Mount=`: a flag whose source may be another unit's, in the commas and quotes of `--mount`.
 
-use super::convert::{ConvertError, Draft};
+use super::draft::{ConvertError, Draft};
 use super::kind::Kind;
 
 const KINDS: [Kind; 3] = [Kind::Volume, Kind::Image, Kind::Artifact];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `.network`: a network that is there as soon as its service has run.
 
-use super::convert::{ConvertError, Draft};
+use super::draft::{ConvertError, Draft};
 use super::flags::{Command, Keys, Rule};
 use super::kind::{Kind, named};
 

@@ -48,6 +48,15 @@ pub(super) fn clean(path: &str) -> String {
     }
 }
 
+/// Whether a context is somewhere else.
+pub(super) fn is_url(text: &str) -> bool {
+    let schemes = ["http://", "https://", "git://"];
+    schemes.iter().any(|scheme| text.starts_with(scheme))
+        || text
+            .split_once("github.com/")
+            .is_some_and(|(_, rest)| !rest.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `.pod`: a pod, whose service starts the containers that are in it.
 
-use super::convert::{ConvertError, Draft};
+use super::draft::{ConvertError, Draft};
 use super::flags::{Keys, Rule};
 use super::kind::pod_name;
 use super::users::{MAPS, ManualMaps, REMAPS};

@@ -2,7 +2,7 @@
 //! Keys about users: who runs a container, and how its ids are mapped, by the keys of today or the
 //! `Remap*` of old.
 
-use super::convert::{ConvertError, Draft};
+use super::draft::{ConvertError, Draft};
 use super::flags::{Command, Keys, Rule};
 
 /// Whether maps of old may be written out.

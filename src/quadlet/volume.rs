@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `.volume`: a volume that is there as soon as its service has run.
 
-use super::convert::{ConvertError, Database, Draft};
+use super::draft::{ConvertError, Database, Draft};
 use super::flags::{Command, Keys, Rule};
 use super::kind::{Kind, named};
 use super::users::number;

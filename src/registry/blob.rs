@@ -37,8 +37,16 @@ pub struct BlobReader {
     window: Option<(Instant, u64)>,
 }
 
+impl Registry {
+    /// A blob as a stream, which goes on where it broke off. Its length is what `descriptor` says,
+    /// or reading fails; its digest is the reader's to verify.
+    pub fn blob(&self, repository: &str, descriptor: &Descriptor) -> BlobReader {
+        BlobReader::new(self.clone(), repository, descriptor)
+    }
+}
+
 impl BlobReader {
-    pub(super) fn new(registry: Registry, repository: &str, descriptor: &Descriptor) -> Self {
+    fn new(registry: Registry, repository: &str, descriptor: &Descriptor) -> Self {
         Self {
             registry,
             repository: repository.to_owned(),

@@ -12,7 +12,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::auth::{self, Purpose};
-use super::blob::BlobReader;
 use super::challenge::{self, Challenge};
 use super::error::{RegistryError, shown};
 use super::http::{Answer, Http, Patience, Request};
@@ -159,12 +158,6 @@ impl Registry {
         }
         verified(&what, &bytes, Some(&descriptor.digest))?;
         Ok(bytes)
-    }
-
-    /// A blob as a stream, which goes on where it broke off. Its length is what `descriptor` says,
-    /// or reading fails; its digest is the reader's to verify.
-    pub fn blob(&self, repository: &str, descriptor: &Descriptor) -> BlobReader {
-        BlobReader::new(self.clone(), repository, descriptor)
     }
 
     /// All tags of a repository.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Why a stage could not go on.
+//! Why a stage could not go on, and how errors are told.
 
 use serde::{Deserialize, Serialize};
 
@@ -41,4 +41,16 @@ impl StageFailure {
 /// Wraps a call's error in the one that travels.
 pub(super) fn call<T>(step: impl FnOnce() -> SysResult<T>) -> Result<T, StageFailure> {
     step().map_err(|error| StageFailure::setup(error.to_string()))
+}
+
+/// An error and its sources on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }

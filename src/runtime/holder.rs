@@ -19,7 +19,7 @@ use nix::sched::{CloneFlags, setns};
 use nix::sys::stat::fstat;
 
 use super::idmap::HolderMap;
-use super::userns::{Entered, UsernsError, open_of, open_own};
+use super::userns::{Entered, UsernsError, make_holder, open_of, open_own};
 use crate::sys::namespace::{NamespaceHandle, meeting_place};
 
 /// The file, the directory of those who live in the holder, and the lock.
@@ -29,6 +29,18 @@ const LOCK: &str = "holder.lock";
 
 /// What stands before the inode number.
 const INODE: &str = "inode:";
+
+/// Moves this single-threaded process into the user's holder namespace, making it if need be.
+///
+/// # Errors
+///
+/// See [`UsernsError`]; the process must end then, since it may be half way.
+pub fn enter_holder(map: &HolderMap, run_root: &Path) -> Result<Entered, UsernsError> {
+    if find(map, run_root).is_some_and(|holder| holder.join(run_root)) {
+        return Ok(Entered::Joined);
+    }
+    enter_or_make(map, run_root, || make_holder(map))
+}
 
 /// What a holder is found by.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,9 +8,10 @@ use std::path::Path;
 
 use nix::sched::{CloneFlags, setns};
 
+use super::holder::enter_holder;
 use super::holder::{self, Holder};
 use super::idmap::{HolderMap, Reach};
-use super::userns::{Entered, NamespaceInTheMaking, UsernsError, enter_holder};
+use super::userns::{Entered, NamespaceInTheMaking, UsernsError};
 use crate::sys::Called;
 use crate::sys::channel::Channel;
 

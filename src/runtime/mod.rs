@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Takes an OCI runtime spec and forks the container. Knows nothing of images.
 
+pub mod apart;
 pub mod attendant;
 pub mod capability;
 pub mod devices;
@@ -9,6 +10,7 @@ pub mod entrance;
 pub mod exec;
 pub mod failure;
 pub mod handshake;
+pub mod helpers;
 pub mod holder;
 pub mod holder_ahead;
 pub mod hooks;

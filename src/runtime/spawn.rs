@@ -9,7 +9,7 @@ use nix::sched::{CloneFlags, setns};
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
 
 use super::attendant::Attendant;
-use super::failure::StageFailure;
+use super::failure::{StageFailure, chain};
 use super::handshake::{self, FromInit, ToInit};
 use super::hybrid;
 use super::init;
@@ -182,7 +182,7 @@ fn write_maps(launch: &Launch, pid: i32) -> Result<(), StageFailure> {
             setup(|| userns::write_maps(&process, &launch.maps))
         }
         MapWriter::Helpers => userns::write_maps_with_helpers(pid, &launch.maps)
-            .map_err(|error| StageFailure::setup(userns::chain(&error))),
+            .map_err(|error| StageFailure::setup(chain(&error))),
         MapWriter::Nobody => Ok(()),
     }
 }

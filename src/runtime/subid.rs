@@ -9,18 +9,9 @@ use std::sync::OnceLock;
 
 use nix::unistd::{Gid, Uid};
 
+use super::helpers::find_helper;
 use super::idmap::{HolderMap, IdMaps, Reach, parse_map};
 use super::userns;
-
-/// Where setuid helpers are looked for; never in $PATH, which the caller's caller may have set.
-pub const HELPER_DIRECTORIES: &[&str] = &[
-    "/usr/bin",
-    "/bin",
-    "/usr/sbin",
-    "/sbin",
-    "/usr/local/bin",
-    "/run/wrappers/bin",
-];
 
 /// The map that the caller's holder namespace gets, looked up once in a process and its children.
 pub fn holder_map() -> HolderMap {
@@ -72,16 +63,6 @@ pub fn has_helpers() -> bool {
     ["newuidmap", "newgidmap"]
         .iter()
         .all(|program| find_helper(program).is_some())
-}
-
-/// The path of a setuid helper such as `newuidmap`, if it is installed.
-pub fn find_helper(name: &str) -> Option<String> {
-    let candidates = HELPER_DIRECTORIES
-        .iter()
-        .map(|directory| format!("{directory}/{name}"));
-    candidates
-        .into_iter()
-        .find(|path| fs::metadata(path).is_ok())
 }
 
 /// Finds a user's name without NSS: a static binary must not load its modules.

@@ -9,17 +9,14 @@ use std::ffi::CString;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
-use serde::{Deserialize, Serialize};
 
-use super::holder;
+use super::helpers::find_helper;
 use super::idmap::{HolderMap, IdMaps, Reach, Setgroups};
-use super::subid::find_helper;
 use crate::sys::beside::{Bystander, ProgramBeside};
 use crate::sys::process::{CloneRequest, Forked, clone3, exit_now};
 use crate::sys::schedule::place_elsewhere;
@@ -70,19 +67,12 @@ pub enum Entered {
     Made,
 }
 
-/// Moves this single-threaded process into the user's holder namespace, making it if need be.
+/// Makes the holder with this process in it.
 ///
 /// # Errors
 ///
 /// See [`UsernsError`]; the process must end then, since it may be half way.
-pub fn enter_holder(map: &HolderMap, run_root: &Path) -> Result<Entered, UsernsError> {
-    if holder::find(map, run_root).is_some_and(|holder| holder.join(run_root)) {
-        return Ok(Entered::Joined);
-    }
-    holder::enter_or_make(map, run_root, || make_namespace(map))
-}
-
-fn make_namespace(map: &HolderMap) -> Result<(), UsernsError> {
+pub(super) fn make_holder(map: &HolderMap) -> Result<(), UsernsError> {
     match map.reach {
         Reach::Single => {
             unshare(CloneFlags::CLONE_NEWUSER)
@@ -245,7 +235,7 @@ fn make_as_root(map: &HolderMap) -> Result<(), UsernsError> {
     }
 }
 
-fn cloexec_pipe() -> SysResult<(OwnedFd, OwnedFd)> {
+pub(super) fn cloexec_pipe() -> SysResult<(OwnedFd, OwnedFd)> {
     pipe2(nix::fcntl::OFlag::O_CLOEXEC).called(|| "pipe2")
 }
 
@@ -299,160 +289,6 @@ fn write_proc(process: &str, file: &str, text: &str) -> SysResult<()> {
         .called(|| format!("open({path:?}, O_WRONLY)"))?;
     file.write_all(text.as_bytes())
         .called(|| format!("write({path:?}, {text:?})"))
-}
-
-/// Runs `work` in a forked child inside the user's holder namespace and returns what it wrote:
-/// the way to unpack, read or delete files that belong to subordinate ids.
-///
-/// The caller must be single-threaded. The child ends with `work`.
-///
-/// # Errors
-///
-/// What kept the child out of the namespace; [`UsernsError::NoAnswer`] when it died.
-pub fn run_mapped(
-    map: &HolderMap,
-    run_root: &Path,
-    work: impl FnOnce() -> Vec<u8>,
-) -> Result<Vec<u8>, UsernsError> {
-    let answer = answer_of_child(|| match enter_holder(map, run_root) {
-        Ok(_) => [vec![b'+'], work()].concat(),
-        Err(error) => [vec![b'-'], Refusal::of(&error).to_bytes()].concat(),
-    })?;
-    match answer.split_first() {
-        Some((b'+', rest)) => Ok(rest.to_vec()),
-        Some((_, refusal)) => Err(Refusal::error(refusal)),
-        None => Err(UsernsError::NoAnswer {
-            status: "nothing".to_owned(),
-        }),
-    }
-}
-
-/// Runs `work` in a child of this single-threaded process, with the caller's own ids: threads that
-/// it starts are gone afterwards.
-///
-/// # Errors
-///
-/// [`UsernsError::NoAnswer`] if it ends before it has an answer.
-pub fn run_apart(work: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, UsernsError> {
-    answer_of_child(work)
-}
-
-fn answer_of_child(work: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, UsernsError> {
-    let (answer_read, answer_write) = cloexec_pipe()?;
-    match clone3(&CloneRequest::default())? {
-        Forked::Child => {
-            drop(answer_read);
-            let answer = work();
-            let written = fs::File::from(answer_write).write_all(&answer);
-            exit_now(i32::from(written.is_err()))
-        }
-        Forked::Parent { pid, .. } => {
-            drop(answer_write);
-            let mut answer = Vec::new();
-            fs::File::from(answer_read)
-                .read_to_end(&mut answer)
-                .called(|| "read(child)")?;
-            let status = waitpid(Pid::from_raw(pid), None).called(|| "waitpid(child)")?;
-            if answer.is_empty() {
-                return Err(UsernsError::NoAnswer {
-                    status: format!("{status:?}"),
-                });
-            }
-            Ok(answer)
-        }
-    }
-}
-
-/// What a child says that could not enter the namespace, so that the parent has the same error.
-#[derive(Debug, Serialize, Deserialize)]
-enum Refusal {
-    Refused {
-        call: String,
-        errno: i32,
-    },
-    HelperMissing {
-        program: String,
-    },
-    HelperFailed {
-        program: String,
-        map: String,
-        words: String,
-    },
-    Other {
-        words: String,
-    },
-}
-
-impl Refusal {
-    fn of(error: &UsernsError) -> Self {
-        match error {
-            UsernsError::Refused(SysError { call, errno }) => Self::Refused {
-                call: call.clone(),
-                errno: *errno as i32,
-            },
-            UsernsError::HelperMissing { program } => Self::HelperMissing {
-                program: (*program).to_owned(),
-            },
-            UsernsError::HelperFailed {
-                program,
-                map,
-                words,
-            } => Self::HelperFailed {
-                program: (*program).to_owned(),
-                map: map.clone(),
-                words: words.clone(),
-            },
-            UsernsError::Map(_) | UsernsError::Call(_) | UsernsError::NoAnswer { .. } => {
-                Self::Other {
-                    words: chain(error),
-                }
-            }
-        }
-    }
-
-    fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("it holds texts and numbers")
-    }
-
-    fn error(bytes: &[u8]) -> UsernsError {
-        let known = |program: &str| match program {
-            "newgidmap" => "newgidmap",
-            _ => "newuidmap",
-        };
-        match serde_json::from_slice(bytes) {
-            Ok(Self::Refused { call, errno }) => {
-                UsernsError::Refused(SysError::new(call, Errno::from_raw(errno)))
-            }
-            Ok(Self::HelperMissing { program }) => UsernsError::HelperMissing {
-                program: known(&program),
-            },
-            Ok(Self::HelperFailed {
-                program,
-                map,
-                words,
-            }) => UsernsError::HelperFailed {
-                program: known(&program),
-                map,
-                words,
-            },
-            Ok(Self::Other { words }) => UsernsError::NoAnswer { status: words },
-            Err(_) => UsernsError::NoAnswer {
-                status: String::from_utf8_lossy(bytes).into_owned(),
-            },
-        }
-    }
-}
-
-/// An error and its sources on one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// The user namespace of this process, opened.

@@ -8,16 +8,15 @@ use clap::ValueEnum;
 
 use crate::cli::network::inspected;
 use crate::cli::{CommandResult, Context, Entry, Failure, Subcommand};
+use crate::engine::Dialect;
 use crate::engine::error::EngineError;
 use crate::engine::image::ImageDocument;
 use crate::engine::list::Sizes;
 use crate::engine::pod::{PodScope, PodSelection};
 use crate::engine::volume::VolumeFailure;
-use crate::engine::{Dialect, Engine};
 use crate::output::listing::{Headings, RowTemplate, Style, is_json};
 use crate::output::value::{JsonStyle, Value, to_json};
 use crate::state::StateError;
-use crate::state::id::ContainerId;
 use crate::state::volumes::VolumeError;
 
 pub(super) use volume::{docker_row as docker_volume_row, value_of as volume_value};
@@ -117,14 +116,6 @@ impl Subcommand for ContainerInspect {
     fn run(self, context: &Context) -> CommandResult {
         self.flags.run(Kind::Container, context)
     }
-}
-
-/// All that inspect says of a container, with its sizes, on one line.
-pub(super) fn container_as_json(engine: &Engine, id: &ContainerId) -> Option<String> {
-    let document = engine
-        .inspect_container(id.as_str(), Sizes::Measured)
-        .ok()?;
-    Some(to_json(&Value::of(&document), JsonStyle::Compact))
 }
 
 /// Looks at images, as `image inspect` does.

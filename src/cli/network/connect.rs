@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `network connect`.
 
+use super::failure::in_dialect;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::state::connection::NetworkRequest;
 
@@ -55,7 +56,7 @@ impl Subcommand for Connect {
         let engine = &context.engine;
         let container = crate::cli::container::without_slash(container);
         let connected = engine.connect_to_network(&container, &request, context);
-        connected.map_err(|error| super::failure(context, &error))?;
+        connected.map_err(|error| in_dialect(context, &error))?;
         Ok(0)
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `network create`.
 
+use super::failure::in_dialect;
 use crate::cli::args::pairs;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
@@ -95,7 +96,7 @@ impl Subcommand for Create {
             },
         };
         let made = context.engine.create_network(request);
-        let made = made.map_err(|error| super::failure(context, &error))?;
+        let made = made.map_err(|error| in_dialect(context, &error))?;
         context.ui.line(match dialect {
             Dialect::Podman => made.name,
             Dialect::Docker => made.id,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `network disconnect`.
 
+use super::failure::in_dialect;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 
 /// Flags of `network disconnect`.
@@ -26,7 +27,7 @@ impl Subcommand for Disconnect {
         };
         let container = crate::cli::container::without_slash(container);
         let left = context.engine.disconnect_from_network(&container, network);
-        left.map_err(|error| super::failure(context, &error))?;
+        left.map_err(|error| in_dialect(context, &error))?;
         Ok(0)
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::failure::in_dialect;
 use crate::cli::args::list::ListFlags;
 use crate::cli::{Context, Failure};
 use crate::engine::Dialect;
@@ -19,7 +20,7 @@ use crate::state::networks::{IpamDriver, LeasedSubnet, NetworkError, NetworkReco
 ///
 /// A store that cannot be read.
 pub(crate) fn inspected(context: &Context, name: &str) -> Result<Option<Value>, Failure> {
-    let failed = |error: &NetworkFailure| super::failure(context, error);
+    let failed = |error: &NetworkFailure| in_dialect(context, error);
     let network = match context.engine.network(name) {
         Err(NetworkFailure::Network(NetworkError::Missing { .. })) => return Ok(None),
         found => found.map_err(|error| failed(&error))?,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `network exists`.
 
+use super::failure::in_dialect;
 use crate::cli::nothing::DOES_NOT_EXIST;
 use crate::cli::{CommandResult, Context, Subcommand};
 use crate::engine::network::NetworkFailure;
@@ -22,7 +23,7 @@ impl Subcommand for Exists {
         match context.engine.network(&self.network) {
             Ok(_) => Ok(0),
             Err(NetworkFailure::Network(NetworkError::Missing { .. })) => Ok(DOES_NOT_EXIST),
-            Err(error) => Err(super::failure(context, &error)),
+            Err(error) => Err(in_dialect(context, &error)),
         }
     }
 }

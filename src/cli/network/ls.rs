@@ -2,6 +2,7 @@
 //! `network ls`.
 
 use super::document::row;
+use super::failure::in_dialect;
 use crate::cli::args::list::{ListFlags, Listing};
 use crate::cli::{CommandResult, Context, Subcommand};
 use crate::engine::Dialect;
@@ -32,7 +33,7 @@ impl Subcommand for List {
             headings: &[("ID", "NETWORK ID")],
         };
         let listed = context.engine.list_networks(&self.flags.filter, context);
-        let listed = listed.map_err(|error| super::failure(context, &error))?;
+        let listed = listed.map_err(|error| in_dialect(context, &error))?;
         let rows = listed.iter().map(|one| row(one, dialect, &self.flags));
         listing.print(context, &self.flags, rows.collect())
     }

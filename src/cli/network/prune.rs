@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `network prune`.
 
+use super::failure::in_dialect;
 use crate::cli::confirm::{Answer, confirm};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
@@ -52,7 +53,7 @@ pub(crate) fn prune_unused(context: &Context, filters: &[String]) -> Result<(), 
 
 fn prune(context: &Context, filters: &[String], heading: &str) -> CommandResult {
     let removed = context.engine.prune_networks(filters, context);
-    let removed = removed.map_err(|error| super::failure(context, &error))?;
+    let removed = removed.map_err(|error| in_dialect(context, &error))?;
     let told = context.call.path.starts_with("system") || context.engine.dialect == Dialect::Docker;
     if told && !removed.is_empty() {
         context.ui.line(heading)?;

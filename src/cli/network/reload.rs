@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `network reload`.
 
+use super::failure::in_dialect;
 use crate::cli::container::which::Which;
 use crate::cli::{CommandResult, Context, Subcommand};
 use crate::engine::network::{MemberError, NetworkFailure};
@@ -37,7 +38,7 @@ impl Subcommand for Reload {
                 Err(NetworkFailure::Member(
                     MemberError::NotRunning { .. } | MemberError::Mode { .. },
                 )) if self.all => {}
-                Err(error) => return Err(super::failure(context, &error)),
+                Err(error) => return Err(in_dialect(context, &error)),
                 Ok(()) => context.ui.line(id)?,
             }
         }

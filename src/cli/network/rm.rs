@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `network rm`.
 
+use super::failure::in_dialect;
 use crate::cli::args::Force;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::network::{NetworkFailure, RemovedNetwork};
@@ -62,7 +63,7 @@ pub(super) fn print(
 }
 
 fn failure(context: &Context, error: &NetworkFailure) -> Failure {
-    let mut failure = super::failure(context, error);
+    let mut failure = in_dialect(context, error);
     match error {
         NetworkFailure::Network(NetworkError::Missing { .. }) => failure.code = 1,
         NetworkFailure::InUse { .. } if failure.code == 125 => failure.code = 2,

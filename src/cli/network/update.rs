@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `network update`.
 
+use super::failure::in_dialect;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::network::NetworkUpdate;
 
@@ -34,7 +35,7 @@ impl Subcommand for Update {
             dns_drop: self.dns_drop,
         };
         let updated = context.engine.update_network(&self.network, &update);
-        updated.map_err(|error| super::failure(context, &error))?;
+        updated.map_err(|error| in_dialect(context, &error))?;
         context.ui.line(self.network)?;
         Ok(0)
     }

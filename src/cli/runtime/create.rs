@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{RuntimeCall, RuntimeCommand, exit_code};
+use super::exit_code;
+use super::flags::{RuntimeCall, RuntimeCommand};
 use crate::cli::CommandResult;
 use crate::engine::Report as _;
 use crate::engine::bundle::{CreateRequest, Ended, Force, Stay, Wiring};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `runtime delete`.
 
-use super::{RuntimeCall, RuntimeCommand};
+use super::flags::{RuntimeCall, RuntimeCommand};
 use crate::cli::CommandResult;
 use crate::engine::Report as _;
 use crate::engine::bundle::Force;

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 
 use super::create::WiringFlags;
-use super::{RuntimeCall, RuntimeCommand, exit_code};
+use super::exit_code;
+use super::flags::{RuntimeCall, RuntimeCommand};
 use crate::cli::{CommandResult, Failure};
 use crate::engine::bundle::{BundleError, ProcessSource, SessionRequest, Stay};
 

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Command, FromArgMatches as _};
 
-use super::RuntimeCall;
-use crate::cli::Failure;
 use crate::cli::failure::usage_error;
 use crate::cli::globals::bare_command;
+use crate::cli::{CommandResult, Failure};
+use crate::engine::Report;
 use crate::engine::bundle::{CgroupManager, Runtime, default_root};
 use crate::engine::steps::{self, Form, line};
 use crate::output::ui::Ui;
@@ -53,7 +53,7 @@ pub(crate) struct RuntimeFlags {
 
 /// The definition of these flags.
 pub(crate) fn definition() -> Command {
-    RuntimeFlags::augment_args(bare_command(super::GROUP))
+    RuntimeFlags::augment_args(bare_command(GROUP))
 }
 
 impl RuntimeFlags {
@@ -159,4 +159,43 @@ impl RuntimeFlags {
 pub(super) enum Logged {
     Yes,
     No,
+}
+
+/// The name of the group.
+pub(crate) const GROUP: &str = "runtime";
+
+/// A command of the runtime: a clap struct with its handler.
+pub(crate) trait RuntimeCommand: clap::Args {
+    /// The path that names it.
+    const PATHS: &'static [&'static str];
+    /// One line for the list of commands.
+    const ABOUT: &'static str;
+    /// What stands after `[options]` in the usage line, where the words' own names do not do.
+    const USAGE: Option<&'static str> = None;
+
+    /// Runs the command; the value is the exit code of the process.
+    fn run(self, call: &RuntimeCall) -> CommandResult;
+}
+
+/// What a handler of the runtime is given.
+#[derive(Debug)]
+pub(crate) struct RuntimeCall {
+    /// Where containers are.
+    pub(crate) runtime: Runtime,
+    /// Standard output and standard error.
+    pub(crate) ui: Ui,
+    /// As typed.
+    pub(crate) flags: RuntimeFlags,
+}
+
+/// What an engine that asked for a log finds there is not said again on standard error, which may
+/// be the program's.
+impl Report for RuntimeCall {
+    fn warning(&self, text: &str) {
+        if self.flags.log("warning", text) == Logged::No {
+            self.ui.note(format_args!("warning: {text}"));
+        }
+    }
+
+    fn progress(&self, _text: &str) {}
 }

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use super::{RuntimeCall, RuntimeCommand};
+use super::flags::{RuntimeCall, RuntimeCommand};
 use crate::cli::{CommandResult, Failure};
 use crate::engine::bundle::{self, Listed};
 use crate::output::table::{Columns, Table};

@@ -13,17 +13,11 @@ mod start;
 mod state;
 mod update;
 
-use super::{CommandResult, Entry, Failure};
-use crate::engine::Report;
-use crate::engine::bundle::{BundleError, Ended, Runtime};
-use crate::output::ui::Ui;
-use crate::runtime::userns::chain;
+use super::{Entry, Failure};
+use crate::engine::bundle::{BundleError, Ended};
+use crate::runtime::failure::chain;
 
-use flags::Logged;
-pub(crate) use flags::{RuntimeFlags, definition};
-
-/// The name of the group.
-pub(crate) const GROUP: &str = "runtime";
+pub(crate) use flags::{GROUP, RuntimeCall, RuntimeCommand, RuntimeFlags, definition};
 
 /// The name under which the program is the group alone, for engines that take a path.
 pub(crate) const PROGRAM: &str = "coracle-runtime";
@@ -45,42 +39,6 @@ pub(crate) const COMMANDS: &[Entry] = &[
     Entry::of_runtime::<state::State>(),
     Entry::of_runtime::<update::Update>(),
 ];
-
-/// A command of the runtime: a clap struct with its handler.
-pub(crate) trait RuntimeCommand: clap::Args {
-    /// The path that names it.
-    const PATHS: &'static [&'static str];
-    /// One line for the list of commands.
-    const ABOUT: &'static str;
-    /// What stands after `[options]` in the usage line, where the words' own names do not do.
-    const USAGE: Option<&'static str> = None;
-
-    /// Runs the command; the value is the exit code of the process.
-    fn run(self, call: &RuntimeCall) -> CommandResult;
-}
-
-/// What a handler of the runtime is given.
-#[derive(Debug)]
-pub(crate) struct RuntimeCall {
-    /// Where containers are.
-    pub(crate) runtime: Runtime,
-    /// Standard output and standard error.
-    pub(crate) ui: Ui,
-    /// As typed.
-    pub(crate) flags: RuntimeFlags,
-}
-
-/// What an engine that asked for a log finds there is not said again on standard error, which may
-/// be the program's.
-impl Report for RuntimeCall {
-    fn warning(&self, text: &str) {
-        if self.flags.log("warning", text) == Logged::No {
-            self.ui.note(format_args!("warning: {text}"));
-        }
-    }
-
-    fn progress(&self, _text: &str) {}
-}
 
 impl From<BundleError> for Failure {
     fn from(error: BundleError) -> Self {

@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use super::{RuntimeCall, RuntimeCommand};
+use super::flags::{RuntimeCall, RuntimeCommand};
 use crate::cli::{CommandResult, Failure};
 use crate::engine::bundle::{TemplateFor, spec_template};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `runtime start`.
 
-use super::{RuntimeCall, RuntimeCommand};
+use super::flags::{RuntimeCall, RuntimeCommand};
 use crate::cli::CommandResult;
 
 /// Flags of `start`.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `runtime state`, `runtime pause` and `runtime resume`.
 
-use super::{RuntimeCall, RuntimeCommand};
+use super::flags::{RuntimeCall, RuntimeCommand};
 use crate::cli::{CommandResult, Failure};
 
 /// Flags of `state`.

@@ -8,7 +8,7 @@ use crate::cli::args::list::{ListFlags, Listing};
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Report as _;
 use crate::engine::secret::filtered;
-use crate::runtime::userns::chain;
+use crate::runtime::failure::chain;
 
 /// Flags of `secret ls`.
 #[derive(Debug, clap::Args)]

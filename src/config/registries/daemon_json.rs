@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::RegistriesError;
+use super::error::RegistriesError;
 use super::reference::is_domain;
 use crate::config::document::is_absent;
 use crate::sys::Called;

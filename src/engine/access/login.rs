@@ -13,7 +13,7 @@ use crate::config::credentials::{Credentials, Secret};
 use crate::config::registries::AUTH_FILES;
 use crate::engine::Report;
 use crate::registry::{Patience, Registry, RegistryError};
-use crate::runtime::userns::chain;
+use crate::runtime::failure::chain;
 use crate::state::atomic::{Durability, replace_file};
 use crate::state::locks::{Contention, DirectoryLock};
 use crate::sys::{Called, SysError};

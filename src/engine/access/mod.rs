@@ -22,7 +22,7 @@ use crate::config::registries::{
 };
 use crate::oci::{DOCKER_DOMAIN, Reference};
 use crate::registry::{Endpoint, RegistryError};
-use crate::runtime::userns::chain;
+use crate::runtime::failure::chain;
 use crate::state::StateError;
 use crate::sys::SysError;
 

@@ -15,7 +15,7 @@ use crate::oci::{
     DEFAULT_TAG, Descriptor, Digest, Index, Manifest, Platform, Reference, media_type,
 };
 use crate::registry::{Blob, Fetched, Patience, Registry, RegistryError};
-use crate::runtime::userns::chain;
+use crate::runtime::failure::chain;
 use crate::storage::{ArtifactIntake, Artifacts, Naming, StorageError};
 
 /// What `artifact pull` is asked for.

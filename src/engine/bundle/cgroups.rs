@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{BundleError, CgroupManager};
 use crate::engine::cgroup;
 use crate::engine::limits::LimitError;
-use crate::runtime::userns::chain;
+use crate::runtime::failure::chain;
 
 /// What the kernel takes as a CPU period; 0 stands for none.
 const CPU_PERIODS: std::ops::RangeInclusive<u64> = 1000..=1_000_000;

@@ -78,7 +78,7 @@ impl Engine {
         };
         let mut work = || {
             let found = changes(&upper, &lower, against);
-            let found = found.map_err(|error| crate::runtime::userns::chain(&error));
+            let found = found.map_err(|error| crate::runtime::failure::chain(&error));
             serde_json::to_vec(&found).expect("paths and words")
         };
         let failed = |words| FilesError::Work {

@@ -12,9 +12,12 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use super::{Caller, Feature, Finding, Lack};
+use crate::runtime::apart::run_mapped;
+use crate::runtime::failure::chain;
+use crate::runtime::helpers::find_helper;
 use crate::runtime::idmap::Reach;
-use crate::runtime::subid::{find_helper, holder_map, parse_ranges};
-use crate::runtime::userns::{UsernsError, chain, run_mapped};
+use crate::runtime::subid::{holder_map, parse_ranges};
+use crate::runtime::userns::UsernsError;
 use crate::state::dirs::Dirs;
 use crate::sys::xattr;
 

@@ -4,8 +4,9 @@
 
 use super::{Feature, Finding, Lack};
 use crate::network::helper;
-use crate::runtime::subid::{find_helper, holder_map};
-use crate::runtime::userns::run_mapped;
+use crate::runtime::apart::run_mapped;
+use crate::runtime::helpers::find_helper;
+use crate::runtime::subid::holder_map;
 use crate::state::dirs::Dirs;
 
 /// The rows about networks; a program is only missed where the kernel cannot do it alone.

@@ -36,7 +36,7 @@ pub(super) fn runtime_directory(dirs: &Dirs, caller: &Caller) -> Finding {
     let feature = Feature::RuntimeDirectory;
     let used = dirs.run_root.clone();
     if let Err(error) = dirs.open_run_root() {
-        let reason = crate::runtime::userns::chain(&error);
+        let reason = crate::runtime::failure::chain(&error);
         return Finding::fatal(feature, Lack::StoreUnusable { reason });
     }
     if caller.uid != 0 && used.starts_with("/tmp") {

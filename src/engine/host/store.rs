@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::sys::statfs::statfs;
 
 use super::{Feature, Finding, Lack};
-use crate::runtime::userns::chain;
+use crate::runtime::failure::chain;
 use crate::state::dirs::Dirs;
 use crate::state::store::Store;
 use crate::state::{NoXattrs, StateError};

@@ -3,19 +3,9 @@
 
 use serde_json::json;
 
-use super::error::ImageError;
+use super::error::{ChangeError, ImageError};
 use crate::engine::{quantity, signal};
 use crate::oci::{ContainerConfig, Healthcheck};
-
-/// What is wrong with a `--change`. The words are podman's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid change {change:?} - {reason}")]
-pub struct ChangeError {
-    /// As typed.
-    pub change: String,
-    /// What is wrong with it.
-    pub reason: String,
-}
 
 /// Applies `changes` in their order.
 pub(super) fn apply(config: &mut ContainerConfig, changes: &[String]) -> Result<(), ChangeError> {

@@ -7,7 +7,8 @@ use std::io::{Seek as _, SeekFrom};
 use super::error::ImageError;
 use crate::engine::Engine;
 use crate::registry::{self, Patience};
-use crate::runtime::userns::{chain, run_apart};
+use crate::runtime::apart::run_apart;
+use crate::runtime::failure::chain;
 use crate::storage::unnamed_file;
 
 impl Engine {

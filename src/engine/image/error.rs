@@ -3,9 +3,8 @@
 
 use std::path::PathBuf;
 
-use super::changes::ChangeError;
-use super::filter::ImageFilterError;
-use super::pull::{PullCause, PullFailure};
+use super::filter_error::ImageFilterError;
+use super::pulled::{PullCause, PullFailure};
 use crate::engine::access::AccessError;
 use crate::engine::error::EngineError;
 use crate::oci::ReferenceError;
@@ -13,6 +12,16 @@ use crate::state::StateError;
 use crate::state::id::ContainerId;
 use crate::storage::StorageError;
 use crate::storage::archive::ArchiveError;
+
+/// What is wrong with a `--change`. The words are podman's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid change {change:?} - {reason}")]
+pub struct ChangeError {
+    /// As typed.
+    pub change: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
 
 /// Why something could not be done to an image.
 #[derive(Debug, thiserror::Error)]

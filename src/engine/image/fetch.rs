@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::parallel::for_each;
 use super::progress::{Step, TransferReport};
-use super::pull::{Novelty, PullCause, PullFailure, PulledImage};
+use super::pulled::{Novelty, PullCause, PullFailure, PulledImage};
 use super::sources::Place;
 use crate::oci::{
     Descriptor, Digest, ImageConfiguration, Index, Manifest, Platform, Reference, media_type,
 };
 use crate::registry::{Fetched, RegistryError};
-use crate::runtime::userns::chain;
+use crate::runtime::failure::chain;
 use crate::storage::{
     Expected, Image, Images, InPlace, Intake, NewImage, Origin, Pin, StorageError, chain_ids,
 };

@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 use super::error::ImageError;
 use super::fetch::{Fetch, all_tags};
 use super::progress::{Step, TransferReport};
+use super::pulled::{Novelty, PullCause, PullFailure, PulledImage};
 use super::sources::{Candidate, Places};
 use crate::engine::access::AccessRequest;
 use crate::engine::{Dialect, Engine, Report, Silent};
 use crate::oci::{DEFAULT_TAG, Digest, Platform, Reference};
-use crate::registry::{Absence, Patience, RegistryError};
-use crate::runtime::userns::{chain, run_apart};
+use crate::registry::{Absence, Patience};
+use crate::runtime::apart::run_apart;
+use crate::runtime::failure::chain;
 use crate::state::events::{Action, Event, Kind};
 use crate::storage::{Image, Images, InPlace, StorageError};
 use crate::sys::Ignored;
@@ -60,56 +62,6 @@ pub struct PullRequest {
     pub access: AccessRequest,
     /// How long a registry is waited for.
     pub patience: Patience,
-}
-
-/// An image that is here now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PulledImage {
-    /// Its id.
-    pub id: Digest,
-    /// The full name that it was pulled by.
-    pub name: String,
-    /// The digest of what the name leads to, an index or a manifest.
-    pub digest: Digest,
-    /// Whether anything came.
-    pub novelty: Novelty,
-}
-
-/// Whether a pull changed anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Novelty {
-    /// The image was not here under this name.
-    New,
-    /// It was.
-    UpToDate,
-}
-
-/// Why nothing was pulled, on its way out of the child.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PullFailure {
-    /// In words.
-    pub words: String,
-    /// What it comes of.
-    pub cause: PullCause,
-    /// The image, in the form that people type.
-    pub name: String,
-    /// What the registry said, or what kept it from saying anything.
-    pub reason: Option<String>,
-}
-
-/// What kept an image away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PullCause {
-    /// The registry does not have it.
-    NotFound,
-    /// It wants to know who we are.
-    Denied,
-    /// The registry speaks plain HTTP.
-    PlainHttp,
-    /// Nobody listens where the registry should be.
-    NobodyThere,
-    /// Anything else.
-    Other,
 }
 
 impl Engine {
@@ -296,52 +248,6 @@ impl Engine {
         let result: Result<T, PullFailure> = serde_json::from_slice(&answer)
             .map_err(|error| ImageError::Transfer(PullFailure::other(error.to_string())))?;
         result.map_err(ImageError::Transfer)
-    }
-}
-
-impl PullFailure {
-    /// Docker's words, where its users search for others.
-    pub(super) fn docker_message(&self) -> Option<String> {
-        let name = &self.name;
-        match self.cause {
-            PullCause::NotFound => Some(format!(
-                "manifest for {name} not found: manifest unknown: manifest unknown"
-            )),
-            PullCause::Denied => {
-                let name = name.split([':', '@']).next().unwrap_or_default();
-                Some(format!(
-                    "pull access denied for {name}, repository does not exist or may require \
-                     'docker login': denied: requested access to the resource is denied"
-                ))
-            }
-            PullCause::PlainHttp | PullCause::NobodyThere | PullCause::Other => self.reason.clone(),
-        }
-    }
-
-    /// What a registry did not give or take; `words` say what was tried, too.
-    pub(super) fn of_registry(words: String, name: &Reference, error: &RegistryError) -> Self {
-        let cause = match error {
-            RegistryError::NotFound { .. } => PullCause::NotFound,
-            RegistryError::Denied { .. } => PullCause::Denied,
-            _ if error.is_plain_http() => PullCause::PlainHttp,
-            _ if error.is_refused() => PullCause::NobodyThere,
-            _ => PullCause::Other,
-        };
-        Self {
-            words,
-            cause,
-            name: name.familiar(),
-            reason: Some(chain(error)),
-        }
-    }
-
-    pub(in crate::engine) fn other(words: String) -> Self {
-        Self {
-            words,
-            cause: PullCause::Other,
-            name: String::new(),
-            reason: None,
-        }
     }
 }
 

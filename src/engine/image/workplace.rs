@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 
 use crate::engine::{Engine, host};
+use crate::runtime::apart::run_mapped;
+use crate::runtime::failure::chain;
 use crate::runtime::idmap::{HolderMap, Reach};
 use crate::runtime::subid::holder_map;
-use crate::runtime::userns::{chain, run_mapped};
 use crate::state::StateError;
 use crate::state::store::Store;
 use crate::storage::{Images, InPlace, Ownership, Workplace};

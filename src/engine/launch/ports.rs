@@ -9,9 +9,9 @@ use crate::engine::{Dialect, Engine, network};
 use crate::network::activation::Activation;
 use crate::network::helper::client::Listener;
 use crate::network::listeners::{self, ListenError};
+use crate::runtime::failure::chain;
 use crate::runtime::idmap::IdMapping;
 use crate::runtime::launch::Launch;
-use crate::runtime::userns::chain;
 use crate::state::record::{ContainerRecord, PodRole};
 use crate::state::store::Store;
 

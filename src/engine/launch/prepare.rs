@@ -42,6 +42,7 @@ use crate::engine::{Engine, Report};
 use crate::monitor::protocol::SOCKET_NAME;
 use crate::network::activation::Activation;
 use crate::network::helper::client::Listener;
+use crate::runtime::failure::chain;
 use crate::runtime::idmap::{HolderMap, Reach, Setgroups, is_mapped};
 use crate::runtime::launch::{
     GroupPolicy, Join, Launch, MapWriter, Root, UserChoice, WorkdirPolicy,
@@ -49,7 +50,7 @@ use crate::runtime::launch::{
 use crate::runtime::seccomp::{self, Host, Profile};
 use crate::runtime::subid::holder_map;
 use crate::runtime::user;
-use crate::runtime::userns::{chain, setgroups_of};
+use crate::runtime::userns::setgroups_of;
 use crate::state::dirs::Dirs;
 use crate::state::record::{
     ContainerRecord, ContainerRequest, MountRequest, PodRole, RecordedMaps,

@@ -31,12 +31,13 @@ use crate::monitor::{
 };
 use crate::network::helper::client::{Client, Listener};
 use crate::runtime::failure::StageFailure;
+use crate::runtime::failure::chain;
 use crate::runtime::holder_ahead::HolderAhead;
 use crate::runtime::idmap::IdMapping;
 use crate::runtime::launch::{LineEnds, ProgramIo};
 use crate::runtime::rights::raise_limits;
 use crate::runtime::spawn::{Spawned, spawn};
-use crate::runtime::userns::{UsernsError, chain};
+use crate::runtime::userns::UsernsError;
 use crate::state::connection::ConnectionPlan;
 use crate::state::events::{Action, Event};
 use crate::state::health_log::Health;

@@ -230,7 +230,7 @@ impl Engine {
         connect::write_files(&directory, record, &connection, &reached).map_err(|error| {
             MemberError::Files {
                 container: word.to_owned(),
-                reason: crate::runtime::userns::chain(&error),
+                reason: crate::runtime::failure::chain(&error),
             }
             .into()
         })

@@ -42,7 +42,7 @@ use super::{Dialect, Engine, Report};
 use crate::config::ConfigError;
 use crate::network::helper::client::{Client, HelperError};
 use crate::oci::Digest;
-use crate::runtime::userns::chain;
+use crate::runtime::failure::chain;
 use crate::state::StateError;
 use crate::state::connection::{Attachment, PublishedPort};
 use crate::state::dirs::Dirs;

@@ -5,7 +5,7 @@ use super::{members, members_of};
 use crate::engine::Engine;
 use crate::engine::check::{Checked, Outcome, Repair, Severity};
 use crate::engine::error::EngineError;
-use crate::runtime::userns::chain;
+use crate::runtime::failure::chain;
 use crate::state::StateError;
 use crate::state::id::PodId;
 use crate::state::pod::{PodRecord, PodsLock};

@@ -9,7 +9,7 @@ use super::members;
 use super::select::{PodScope, PodSelection};
 use crate::engine::filter::FilterError;
 use crate::engine::{Engine, Report};
-use crate::runtime::userns::chain;
+use crate::runtime::failure::chain;
 use crate::state::StateError;
 use crate::state::id::PodId;
 

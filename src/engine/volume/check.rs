@@ -3,7 +3,7 @@
 
 use crate::engine::Engine;
 use crate::engine::check::{Checked, Outcome, Repair, Severity, damage};
-use crate::runtime::userns::chain;
+use crate::runtime::failure::chain;
 use crate::state::volume_check::VolumeProblem;
 
 impl Engine {

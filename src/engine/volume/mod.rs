@@ -28,7 +28,7 @@ pub use listed::ListedVolume;
 
 use super::users::Users;
 use super::{Engine, Report};
-use crate::runtime::userns::chain;
+use crate::runtime::failure::chain;
 use crate::state::StateError;
 use crate::state::id::ContainerId;
 use crate::state::record::MountKind;
@@ -117,7 +117,7 @@ impl Engine {
                 .into_bytes()
         };
         // Who has one id alone has a volume of his own id.
-        drop(crate::runtime::userns::run_mapped(
+        drop(crate::runtime::apart::run_mapped(
             &crate::runtime::subid::holder_map(),
             &self.dirs.run_root,
             give,

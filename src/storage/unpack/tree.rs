@@ -14,6 +14,7 @@ use nix::unistd::{
     Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fchownat, linkat, symlinkat, unlinkat,
 };
 
+use super::destination::{Destination, Ownership, RootDirectory, UnpackError};
 use super::entries::{
     Made, create_file, make_directory, open_directory, remove_directory, set_entry_times,
     set_times, whiteout,
@@ -21,7 +22,6 @@ use super::entries::{
 use super::ids::KnownIds;
 use super::path::CleanPath;
 use super::place::{Parents, c_name, stat_entry};
-use super::{Destination, Ownership, RootDirectory, UnpackError};
 use crate::layer_format::{
     DotWh, FileKind, OverrideStat, XATTR_OVERRIDE_PREFIX, has_ownership_metadata,
     is_reserved_xattr, is_whiteout_device, write_opaque, write_override_stat,
