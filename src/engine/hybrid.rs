@@ -23,10 +23,9 @@ use crate::runtime::subid::holder_map;
 use crate::state::atomic::{Durability, replace_file};
 use crate::state::dirs::Dirs;
 use crate::state::tree::remove_tree;
-use crate::sys::fuse;
-use crate::sys::kernel;
 use crate::sys::random::random_bytes;
 use crate::sys::xattr::Place;
+use crate::sys::{fuse, kernel};
 
 /// Why the hybrid engine cannot make a root.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -25,6 +25,7 @@ mod ports;
 mod prepare;
 mod prepared;
 mod process;
+mod run;
 mod time_zone;
 mod variables;
 

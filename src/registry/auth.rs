@@ -13,8 +13,7 @@ use serde::Deserialize;
 use super::challenge::TokenServer;
 use super::error::RegistryError;
 use super::http::{Answer, Http, Payload, Request, shown_url};
-use super::reply;
-use super::{Credentials, Endpoint, Secret, Trust};
+use super::{Credentials, Endpoint, Secret, Trust, reply};
 
 /// The longest answer of a token server, in bytes.
 const TOKEN_MAX: u64 = 1 << 20;

@@ -15,8 +15,7 @@ use super::auth::{self, Purpose};
 use super::challenge::{self, Challenge};
 use super::error::{RegistryError, shown};
 use super::http::{Answer, Http, Patience, Request};
-use super::reply;
-use super::{Credentials, Endpoint, Secret, Trust};
+use super::{Credentials, Endpoint, Secret, Trust, reply};
 use crate::oci::{Descriptor, Digest, Digester, media_type};
 
 /// The longest manifest or configuration, in bytes: what registries take, too.

@@ -21,9 +21,7 @@ use super::error::{RegistryError, io_number, no_answer_words, transport_words};
 use super::growing::Growing;
 use super::proxy;
 use super::resolve::Resolver;
-use super::streamed;
-use super::tls;
-use super::{Certificates, Endpoint, Trust};
+use super::{Certificates, Endpoint, Trust, streamed, tls};
 
 /// Redirects that are followed for one request.
 const REDIRECTS_MAX: usize = 10;

@@ -8,8 +8,7 @@ use std::path::Path;
 
 use nix::sched::{CloneFlags, setns};
 
-use super::holder::enter_holder;
-use super::holder::{self, Holder};
+use super::holder::{self, Holder, enter_holder};
 use super::idmap::{HolderMap, Reach};
 use super::userns::{Entered, NamespaceInTheMaking, UsernsError};
 use crate::sys::Called;

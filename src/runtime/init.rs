@@ -18,9 +18,9 @@ use super::entrance::Namespaces;
 use super::failure::{StageFailure, call};
 use super::handshake::{self, ToInit};
 use super::launch::{
-    GroupPolicy, Launch, Listener, MapWriter, ProgramIo, Root, UserChoice, WorkdirPolicy, makes,
+    GroupPolicy, Launch, Lifecycle, Listener, MapWriter, Pivot, ProgramIo, Root, UserChoice,
+    WorkdirPolicy, makes,
 };
-use super::launch::{Lifecycle, Pivot};
 use super::lifecycle;
 use super::mounts::target;
 use super::program::{self, Others, OwnBinary};

@@ -14,8 +14,7 @@ use super::launch::{LineEnds, ProgramIo};
 use super::mounts::target::{self, Links};
 use super::user::Identity;
 use crate::sys::pty::{open_peer, set_controlling};
-use crate::sys::tty;
-use crate::sys::{Called, Ignored, SysResult};
+use crate::sys::{Called, Ignored, SysResult, tty};
 
 /// A terminal made in the container's own devpts.
 #[derive(Debug)]

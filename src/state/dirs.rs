@@ -26,8 +26,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-use super::error::RootKind;
-use super::error::StateError;
+use super::error::{RootKind, StateError};
 use super::events::EventLog;
 use super::id::{ContainerId, PodId};
 use crate::sys::account::{Environment, absolute_variable, is_owned_by_caller, xdg_directory};

@@ -21,8 +21,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use super::atomic;
 use super::locks::{Contention, DirectoryLock};
 use super::tree::remove_tree;
-use crate::sys::fs::private_directories;
-use crate::sys::fs::{Renaming, rename};
+use crate::sys::fs::{Renaming, private_directories, rename};
 
 /// As many as loops that run beside each other on a large machine.
 const SPARES_MAX: u32 = 16;

@@ -2,8 +2,7 @@
 //! `network inspect`.
 
 use super::inspected;
-use crate::cli::nothing;
-use crate::cli::{CommandResult, Context, Failure, Subcommand};
+use crate::cli::{CommandResult, Context, Failure, Subcommand, nothing};
 use crate::engine::Dialect;
 use crate::output::listing::render_one;
 use crate::output::value::{JsonStyle, Value, to_json};

@@ -10,10 +10,9 @@ use super::BundleError;
 use super::document::Document;
 use super::every_id::every_id;
 use crate::runtime::idmap::{IdMapping, IdMaps, Setgroups, parse_map};
-use crate::runtime::launch::Lifecycle;
 use crate::runtime::launch::{
-    Filter, GroupPolicy, Join, Launch, Listener, MapWriter, PasswdPolicy, Root, UserChoice,
-    WorkdirPolicy,
+    Filter, GroupPolicy, Join, Launch, Lifecycle, Listener, MapWriter, PasswdPolicy, Root,
+    UserChoice, WorkdirPolicy,
 };
 use crate::runtime::seccomp;
 use crate::runtime::subid::holder_map;

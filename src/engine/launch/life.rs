@@ -8,8 +8,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::prepared::{Prepared, Waiter};
-use super::process::{self, Earlier, Started};
+use super::prepared::{Earlier, Prepared, Waiter};
+use super::run::{self, Started};
 use crate::engine::events::as_it_is_called_now;
 use crate::engine::restart_policy::{BackOff, RestartPolicy};
 use crate::engine::survivors;
@@ -170,10 +170,10 @@ impl<'p> Life<'p> {
         }
         self.prepared.forget_first_uses();
         self.prepared.listeners.replace(copies(&self.listeners)?);
-        let streams = process::streams(self.prepared)?;
+        let streams = run::streams(self.prepared)?;
         let again = [Action::Restart, Action::Init, Action::Start].into_iter();
-        let started = process::start_run(self.prepared, self.line, &self.store, streams, earlier)?;
-        process::emit(self.prepared, &self.store, again);
+        let started = run::start_run(self.prepared, self.line, &self.store, streams, earlier)?;
+        run::emit(self.prepared, &self.store, again);
         Ok(self.take_up(started))
     }
 }

@@ -6,6 +6,8 @@ use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+
 use super::overlays::ThrowAway;
 use crate::config::containers_conf::ContainersConf;
 use crate::engine::cgroup::{self, ContainerCgroup, Wanted};
@@ -220,4 +222,11 @@ impl Cleaning {
             }
         }
     }
+}
+
+/// What the runs before this one have left to tell.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Earlier {
+    pub(super) restart_count: u32,
+    pub(super) finished_at: Option<Timestamp>,
 }

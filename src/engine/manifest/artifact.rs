@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use super::{
     Access, Engine, Images, InstanceChanges, ManifestError, Report, document, fetch, instance_here,
 };
-use crate::engine::artifact::{Annotations, ArtifactDocument, TITLE, file_name};
-use crate::engine::artifact::{listed_type, take_in};
+use crate::engine::artifact::{
+    Annotations, ArtifactDocument, TITLE, file_name, listed_type, take_in,
+};
 use crate::oci::{Digest, media_type};
 use crate::storage::{InstanceSource, ManifestList, StorageError};
 

@@ -5,8 +5,7 @@
 use std::path::PathBuf;
 
 use super::filter::VolumeFilters;
-use super::read_users;
-use super::{ListedVolume, Uses, VolumeFailure};
+use super::{ListedVolume, Uses, VolumeFailure, read_users};
 use crate::engine::remove::Running;
 use crate::engine::usage::tree_bytes;
 use crate::engine::{Engine, Report};

@@ -14,8 +14,7 @@ use super::events::{Events, Token, Watch};
 use super::shares::Shares;
 use super::slab::Slab;
 use crate::sys::datagrams::{BATCH, Batch};
-use crate::sys::socket;
-use crate::sys::{Ignored, SysResult};
+use crate::sys::{Ignored, SysResult, socket};
 
 /// The largest datagram.
 const DATAGRAM_BYTES: usize = 65536;

@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{Action, Event, Kind};
-use crate::sys::fs::Writers;
-use crate::sys::fs::private_directories;
+use crate::sys::fs::{Writers, private_directories};
 use crate::sys::{Called, Ignored, SysResult, fs as sys_fs};
 
 /// The size at which a log is shortened, unless another one is asked for.

@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Images, Instances, Origin};
 use crate::oci::Digest;
-use crate::state::atomic::read_document;
-use crate::state::atomic::{self, Durability};
+use crate::state::atomic::{self, Durability, read_document};
 use crate::storage::error::StorageError;
 use crate::storage::layers::list;
 
