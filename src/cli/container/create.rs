@@ -4,7 +4,8 @@
 use crate::cli::args::{Caller, CreateArgs, NOT_YET};
 use crate::cli::command::NotYet;
 use crate::cli::failure::TOOL_ERROR;
-use crate::cli::image::{ensure_image, infra_image};
+use crate::cli::image::ensure::ensure_image;
+use crate::cli::image::infra::infra_image;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 
 /// Flags of `create`.

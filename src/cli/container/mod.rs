@@ -40,7 +40,7 @@ pub(super) use logs::{LogFlags, end, moment};
 pub(super) use prune::print_pruned;
 pub(super) use stats::PodStats;
 pub(super) use top::print_processes;
-pub(super) use which::{print_errors, tool_error, without_slash};
+pub(super) use which::{print_errors, tool_error};
 
 /// The rows of this group.
 pub(crate) const COMMANDS: &[Entry] = &[

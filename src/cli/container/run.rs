@@ -4,7 +4,8 @@
 use super::foreground;
 use crate::cli::args::{Caller, CreateArgs, NOT_YET, Notice};
 use crate::cli::command::NotYet;
-use crate::cli::image::{ensure_image, infra_image};
+use crate::cli::image::ensure::ensure_image;
+use crate::cli::image::infra::infra_image;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::launch::{StartMode, StartOutcome};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The image of a pod's infra container, where one was asked for in place of our own program.
 
-use super::ensure_image;
+use super::ensure::ensure_image;
 use super::transfers::Volume;
 use crate::cli::args::ImageArgs;
 use crate::cli::failure::TOOL_ERROR;

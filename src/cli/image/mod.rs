@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Commands of the group `image`, one file each.
 
+pub(super) mod ensure;
 mod exists;
 mod history;
 mod image_row;
 mod images;
 mod import;
 mod import_from;
-mod infra;
+pub(super) mod infra;
 mod inspect;
 mod load;
 mod prune;
@@ -24,9 +25,7 @@ use std::io;
 use std::os::fd::AsFd;
 
 use super::Entry;
-pub(super) use infra::infra_image;
 pub(crate) use prune::print_pruned_images;
-pub(crate) use pull::ensure_image;
 pub(crate) use rmi::remove_named;
 
 /// The rows of this group.

@@ -43,7 +43,7 @@ pub(crate) struct Pull {
 
 /// Where an image is pulled from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Origin {
+pub(super) enum Origin {
     Registry(String),
     Archive(String),
     /// An image that is here.
@@ -107,7 +107,7 @@ impl Subcommand for Pull {
 }
 
 /// `TRANSPORT:…`, or a name alone.
-fn origin(text: &str) -> Result<Origin, Failure> {
+pub(super) fn origin(text: &str) -> Result<Origin, Failure> {
     if let Some(name) = text.strip_prefix("docker://") {
         return Ok(Origin::Registry(name.to_owned()));
     }
@@ -125,7 +125,7 @@ fn origin(text: &str) -> Result<Origin, Failure> {
     }
 }
 
-fn load(
+pub(super) fn load(
     context: &Context,
     path: &str,
     purpose: Purpose,
@@ -187,7 +187,7 @@ fn pull(context: &Context, request: &PullRequest, volume: Volume) -> Result<(), 
 
 /// The full name that a person chooses for a short one which may mean several images; where nobody
 /// can be asked, `error` says what they are.
-fn chosen(context: &Context, error: ImageError) -> Result<String, Failure> {
+pub(super) fn chosen(context: &Context, error: ImageError) -> Result<String, Failure> {
     let can_ask = ask::can_answer() && std::io::stdout().is_terminal();
     let ImageError::Access(AccessError::Registries(RegistriesError::Ambiguous {
         name,
@@ -216,50 +216,7 @@ fn chosen(context: &Context, error: ImageError) -> Result<String, Failure> {
     }
 }
 
-/// Brings a container's image here before the container is made; the value is its name, without a
-/// transport.
-pub(crate) fn ensure_image(
-    context: &Context,
-    request: PullRequest,
-    volume: Volume,
-) -> Result<String, Failure> {
-    let name = match origin(&request.name)? {
-        Origin::Archive(path) => {
-            let loaded = load(
-                context,
-                &path,
-                Purpose::Container,
-                volume,
-                request.access.policy,
-            )?;
-            let first = loaded.into_iter().next();
-            let image =
-                first.ok_or_else(|| Failure::tool(format_args!("{path}: no image in it")))?;
-            let name = image.names.into_iter().next();
-            return Ok(name.unwrap_or_else(|| image.id.hex().to_owned()));
-        }
-        // What is not here is an error of the container that is made from it.
-        Origin::Storage(name) => return Ok(name),
-        Origin::Registry(name) => name,
-    };
-    let mut request = PullRequest { name, ..request };
-    let pulled = {
-        let transfers = Transfers::new(context, Purpose::Container, volume);
-        match context.engine.ensure_image(&request, &transfers) {
-            Ok(pulled) => pulled,
-            Err(error) => {
-                request.name = chosen(context, error)?;
-                context.engine.ensure_image(&request, &transfers)?
-            }
-        }
-    };
-    if let Some(pulled) = &pulled {
-        tell_docker(context, pulled, volume);
-    }
-    Ok(request.name)
-}
-
-fn tell_docker(context: &Context, pulled: &PulledImage, volume: Volume) {
+pub(super) fn tell_docker(context: &Context, pulled: &PulledImage, volume: Volume) {
     if context.engine.dialect == Dialect::Docker && volume == Volume::Normal {
         context.ui.note(format_args!("Digest: {}", pulled.digest));
         context.ui.note(docker_status(pulled));

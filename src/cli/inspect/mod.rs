@@ -6,7 +6,7 @@ mod volume;
 
 use clap::ValueEnum;
 
-use crate::cli::network::inspected;
+use crate::cli::network::document::inspected;
 use crate::cli::{CommandResult, Context, Entry, Failure, Subcommand};
 use crate::engine::Dialect;
 use crate::engine::error::EngineError;

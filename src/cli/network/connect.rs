@@ -2,6 +2,7 @@
 //! `network connect`.
 
 use super::failure::in_dialect;
+use crate::cli::container::which::without_slash;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::state::connection::NetworkRequest;
 
@@ -54,7 +55,7 @@ impl Subcommand for Connect {
             request.mac = Some(text.parse().map_err(Failure::tool)?);
         }
         let engine = &context.engine;
-        let container = crate::cli::container::without_slash(container);
+        let container = without_slash(container);
         let connected = engine.connect_to_network(&container, &request, context);
         connected.map_err(|error| in_dialect(context, &error))?;
         Ok(0)

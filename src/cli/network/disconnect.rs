@@ -2,6 +2,7 @@
 //! `network disconnect`.
 
 use super::failure::in_dialect;
+use crate::cli::container::which::without_slash;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 
 /// Flags of `network disconnect`.
@@ -25,7 +26,7 @@ impl Subcommand for Disconnect {
         let [network, container] = self.words.as_slice() else {
             return Err(Failure::usage("a network and a container are needed"));
         };
-        let container = crate::cli::container::without_slash(container);
+        let container = without_slash(container);
         let left = context.engine.disconnect_from_network(&container, network);
         left.map_err(|error| in_dialect(context, &error))?;
         Ok(0)

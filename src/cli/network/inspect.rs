@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `network inspect`.
 
-use super::inspected;
+use super::document::inspected;
 use crate::cli::{CommandResult, Context, Failure, Subcommand, nothing};
 use crate::engine::Dialect;
 use crate::output::listing::render_one;

@@ -4,7 +4,7 @@
 mod connect;
 mod create;
 mod disconnect;
-mod document;
+pub(super) mod document;
 mod exists;
 mod failure;
 mod inspect;
@@ -14,7 +14,6 @@ mod reload;
 mod rm;
 mod update;
 
-pub(crate) use document::inspected;
 pub(crate) use prune::prune_unused;
 
 use super::Entry;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::cli::args::{Caller, NOT_YET, PodCreateArgs, boolean};
 use crate::cli::command::NotYet;
 use crate::cli::failure::TOOL_ERROR;
-use crate::cli::image::infra_image;
+use crate::cli::image::infra::infra_image;
 use crate::cli::{CommandResult, Context, Failure, Subcommand};
 use crate::engine::Report as _;
 use crate::engine::pod::{InfraSpec, PodRemoval, PodScope, PodSelection, PodSpec};

@@ -9,43 +9,17 @@ use std::path::{Component, Path, PathBuf};
 use oci_spec::runtime::LinuxResources;
 
 use super::divide::{hand_down, is_ours, move_aside};
+use super::limits::{COUNTED, apply, bring, controllers};
 use super::near::MONITOR;
-use super::pod::{PodCgroup, Starter};
+use super::pod::Starter;
+use super::wanted::{OwnCgroup, PodCgroup, Wanted, name_of};
 use super::{ContainerCgroup, mount_point, own_cgroup, systemd, write};
 use crate::engine::host::{self, Lack};
-use crate::engine::limits::{LimitError, flags_of, is_a_limit, resources};
+use crate::engine::limits::{LimitError, flags_of};
 use crate::runtime::resources::{Setting, bfq, settings};
 use crate::state::id::ContainerId;
-use crate::state::limits::Limits;
 use crate::state::record::ContainerRequest;
 use crate::sys::Called;
-
-/// The controllers that are handed down where that costs nothing: what `stats` reads.
-pub(super) const COUNTED: [&str; 4] = ["cpu", "io", "memory", "pids"];
-
-/// The cgroup that a container is to have.
-#[derive(Debug, Clone)]
-pub(in crate::engine) struct Wanted {
-    id: ContainerId,
-    pub(super) settings: Vec<Setting>,
-    /// What settings become where the kernel knows another file.
-    instead: Vec<Setting>,
-    parent: Option<String>,
-    own: OwnCgroup,
-    /// The one that it is in, with others.
-    pod: Option<PodCgroup>,
-}
-
-/// Whether a container has a cgroup at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum OwnCgroup {
-    Wanted,
-    /// `--cgroups split` and `no-conmon`: where the caller is, with the monitor. A service of
-    /// systemd knows its main process only there.
-    Beside,
-    /// `--cgroups disabled`.
-    Refused,
-}
 
 /// Where it is.
 #[derive(Debug)]
@@ -59,32 +33,6 @@ pub(in crate::engine) enum Home {
 }
 
 impl Wanted {
-    /// What the container `id` was asked to have, in the cgroup of its pod if that has one.
-    pub(in crate::engine) fn of(
-        id: &ContainerId,
-        request: &ContainerRequest,
-        pod: Option<PodCgroup>,
-    ) -> Result<Self, LimitError> {
-        let own = match request.cgroups.as_deref() {
-            Some("disabled") => OwnCgroup::Refused,
-            Some("split" | "no-conmon") => OwnCgroup::Beside,
-            _ => OwnCgroup::Wanted,
-        };
-        let (settings, instead) = settings_of(&request.limits)?;
-        let parent = match &pod {
-            Some(pod) => pod.parent.clone(),
-            None => request.cgroup_parent.clone(),
-        };
-        Ok(Self {
-            id: id.clone(),
-            settings,
-            instead,
-            parent,
-            own,
-            pod,
-        })
-    }
-
     /// Finds or makes its place.
     pub(in crate::engine) fn find(self) -> Result<Home, LimitError> {
         if self.own == OwnCgroup::Refused {
@@ -111,12 +59,6 @@ impl Wanted {
             }
         }
         Ok(Home::Scope(Box::new(self)))
-    }
-
-    /// The controllers that it needs, or its pod.
-    pub(super) fn controllers(&self) -> Vec<&str> {
-        let of_pod = self.pod.iter().flat_map(|pod| &pod.settings);
-        controllers(self.settings.iter().chain(of_pod))
     }
 
     fn without_limits(self) -> Home {
@@ -218,11 +160,6 @@ impl Wanted {
         Ok(path)
     }
 
-    /// What it is called.
-    pub(super) fn name(&self) -> String {
-        name_of(&self.id)
-    }
-
     fn make_at(&self, path: &Path) -> Result<ContainerCgroup, LimitError> {
         let Some(mounted) = mount_point() else {
             return Err(self.lacking(&self.controllers()));
@@ -236,19 +173,6 @@ impl Wanted {
                 drop(fs::remove_dir(&directory));
                 Err(error)
             }
-        }
-    }
-
-    pub(super) fn limit(&self, directory: &Path) -> Result<(), LimitError> {
-        apply(directory, &self.settings, &self.instead)
-    }
-
-    pub(super) fn lacking(&self, needed: &[&str]) -> LimitError {
-        let mut settings = self.settings.clone();
-        settings.extend(self.pod.iter().flat_map(|pod| pod.settings.clone()));
-        LimitError::Lacking {
-            flags: flags_of(&settings),
-            lack: host::lack_of_controllers(needed),
         }
     }
 
@@ -319,32 +243,6 @@ fn is_slice(parent: &str) -> bool {
     path.extension().is_some_and(|kind| kind == "slice") && path.components().count() == 1
 }
 
-/// What the cgroup of a container is called, but in a scope of its own.
-pub(super) fn name_of(id: &ContainerId) -> String {
-    format!("coracle-{}", id.short())
-}
-
-/// What limits are written as, and what of it is written where the kernel knows another file.
-pub(super) fn settings_of(limits: &Limits) -> Result<(Vec<Setting>, Vec<Setting>), LimitError> {
-    if limits.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
-    }
-    let resources = resources(limits)?;
-    let settings = settings(&resources)?;
-    let others = settings.iter();
-    let instead = others.filter_map(|one| bfq(one, &resources)).collect();
-    Ok((settings, instead))
-}
-
-/// The controllers without which limits do not hold.
-pub(super) fn controllers<'s>(settings: impl IntoIterator<Item = &'s Setting>) -> Vec<&'s str> {
-    let limits = settings.into_iter().filter(|setting| is_a_limit(setting));
-    let mut needed: Vec<&str> = limits.filter_map(Setting::controller).collect();
-    needed.sort_unstable();
-    needed.dedup();
-    needed
-}
-
 /// Where a cgroup of the container `id` may be besides the caller's own.
 pub(super) fn places(id: &ContainerId, request: &ContainerRequest) -> Vec<String> {
     let own = own_cgroup().unwrap_or_default();
@@ -399,26 +297,6 @@ fn hold(path: &str, settings: &[Setting], instead: &[Setting]) -> Result<(), Lim
     }
 }
 
-/// Has controllers handed down to a cgroup that is there; the value is those that are not.
-pub(super) fn bring<'c>(directory: &Path, needed: &[&'c str]) -> Vec<&'c str> {
-    let absent = || -> Vec<&'c str> {
-        let text = fs::read_to_string(directory.join("cgroup.controllers")).unwrap_or_default();
-        let has = |name: &str| text.split_whitespace().any(|each| each == name);
-        needed.iter().copied().filter(|name| !has(name)).collect()
-    };
-    let before = absent();
-    if before.is_empty() {
-        return before;
-    }
-    let mut above: Vec<&Path> = directory.ancestors().skip(1).collect();
-    above.reverse();
-    for place in above {
-        // Those that are not ours may hand them down already.
-        drop(hand_down(place, &before));
-    }
-    absent()
-}
-
 /// Why a container that runs cannot be limited: the host, or the place that it was given.
 fn out_of_reach(flags: String, lack: Lack) -> LimitError {
     let divisible = || {
@@ -432,58 +310,9 @@ fn out_of_reach(flags: String, lack: Lack) -> LimitError {
     }
 }
 
-/// Writes `settings` into the files of a cgroup.
-pub(super) fn apply(
-    directory: &Path,
-    settings: &[Setting],
-    instead: &[Setting],
-) -> Result<(), LimitError> {
-    for setting in settings {
-        let path = directory.join(&setting.file);
-        let there = path.exists();
-        if !there && (!is_a_limit(setting) || holds_anyway(setting)) {
-            continue;
-        }
-        let setting = match instead.first() {
-            Some(other) if setting.file == "io.weight" && !there => other,
-            _ => setting,
-        };
-        let path = directory.join(&setting.file);
-        write(&path, &setting.value).map_err(|source| LimitError::Write {
-            file: setting.file.clone(),
-            value: setting.value.clone(),
-            source,
-        })?;
-    }
-    Ok(())
-}
-
-/// A kernel that does not count swap holds its limit all the same while the host has none.
-fn holds_anyway(setting: &Setting) -> bool {
-    let swaps = || fs::read_to_string("/proc/swaps").unwrap_or_default();
-    setting.file == "memory.swap.max" && swaps().lines().count() < 2
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn wanted(request: &ContainerRequest) -> Wanted {
-        Wanted::of(&ContainerId::from_random(&[1; 32]), request, None).unwrap()
-    }
-
-    #[test]
-    fn only_limits_need_controllers() {
-        let mut request = ContainerRequest::default();
-        assert_eq!(wanted(&request).controllers(), Vec::<&str>::new());
-        request.limits.pids = Some(-1);
-        assert_eq!(wanted(&request).controllers(), Vec::<&str>::new());
-        request.limits.pids = Some(3);
-        request.limits.memory_bytes = Some(1 << 20);
-        request.limits.cpuset_cpus = Some("0".to_owned());
-        let all = wanted(&request);
-        assert_eq!(all.controllers(), ["cpuset", "memory", "pids"]);
-    }
 
     #[test]
     fn slices_and_services_are_told_by_their_names() {
@@ -491,29 +320,5 @@ mod tests {
         assert!(!is_slice("/my.slice") && !is_slice("my.slice/x") && !is_slice("/my"));
         assert!(is_service("/u/user@1.service/app.slice/p-pod.service"));
         assert!(!is_service("/u/user@1.service/app.slice/vte.scope") && !is_service("/"));
-    }
-
-    #[test]
-    fn settings_are_written_into_the_files_that_are_there() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = |name: &str| directory.path().join(name);
-        for name in ["memory.max", "io.bfq.weight"] {
-            fs::File::create(file(name)).unwrap();
-        }
-        let setting = |file: &str, value: &str| Setting {
-            file: file.to_owned(),
-            value: value.to_owned(),
-        };
-        let settings = [
-            setting("memory.max", "7"),
-            setting("pids.max", "max"),
-            setting("io.weight", "889"),
-        ];
-        let instead = [setting("io.bfq.weight", "98")];
-        apply(directory.path(), &settings, &instead).unwrap();
-        assert_eq!(fs::read_to_string(file("memory.max")).unwrap(), "7");
-        assert_eq!(fs::read_to_string(file("io.bfq.weight")).unwrap(), "98");
-        let refused = apply(directory.path(), &[setting("pids.max", "3")], &[]);
-        assert_eq!(refused.unwrap_err().to_string(), "set pids.max to \"3\"");
     }
 }

@@ -3,14 +3,17 @@
 
 mod divide;
 mod home;
+mod limits;
 mod near;
 mod pod;
 mod systemd;
+mod wanted;
 
-pub(super) use home::{Home, Wanted, change, hold_resources};
+pub(super) use home::{Home, change, hold_resources};
 pub(super) use near::come_near;
-pub(super) use pod::{PodCgroup, place as place_of_pod};
+pub(super) use pod::place as place_of_pod;
 pub use systemd::SystemdError;
+pub(super) use wanted::{PodCgroup, Wanted};
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -126,7 +129,7 @@ pub(super) fn discard(id: &ContainerId, record: Option<&ContainerRecord>, dirs: 
     let mut places = elsewhere.map_or_else(Vec::new, |request| home::places(id, request));
     let pod = record.and_then(|record| record.resolved.pod.as_ref());
     let shared = pod.and_then(|pod| place_of_pod(&dirs.pod_run(pod)));
-    places.extend(shared.map(|place| format!("{place}/{}", home::name_of(id))));
+    places.extend(shared.map(|place| format!("{place}/{}", wanted::name_of(id))));
     for path in places {
         drop(destroy(&path));
     }
@@ -158,7 +161,7 @@ pub(super) fn thaw(cgroup_path: &str) -> SysResult<()> {
 pub(super) fn destroy(cgroup_path: &str) -> SysResult<()> {
     destroy_one(cgroup_path)?;
     if let Some((above, _)) = cgroup_path.rsplit_once('/')
-        && above.rsplit('/').next().is_some_and(pod::is_of_pod)
+        && above.rsplit('/').next().is_some_and(wanted::is_of_pod)
     {
         // As long as there are others in it, it stays.
         drop(directory(above).map(fs::remove_dir));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
-use super::pod::is_of_pod;
+use super::wanted::is_of_pod;
 use super::{mount_point, own_cgroup, systemd};
 
 /// Where the monitor is, below its scope.

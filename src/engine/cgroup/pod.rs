@@ -10,15 +10,13 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 
 use super::divide::hand_down;
-use super::home::{COUNTED, Wanted, apply, bring, controllers, settings_of};
+use super::limits::{COUNTED, apply, bring, controllers};
 use super::near::{come_in, come_near};
+use super::wanted::{PodCgroup, Wanted};
 use super::{ContainerCgroup, directory, mount_point};
 use crate::engine::limits::LimitError;
-use crate::runtime::resources::Setting;
 use crate::state::atomic::{self, Durability};
-use crate::state::id::{ContainerId, PodId};
 use crate::state::locks::{Contention, DirectoryLock};
-use crate::state::pod::PodRecord;
 use crate::sys::{Called, SysError};
 
 /// How often the last container may end while another starts.
@@ -26,19 +24,6 @@ const ATTEMPTS: u32 = 10;
 
 /// The file with its path.
 const FILE: &str = "cgroup";
-
-/// What a pod asks for.
-#[derive(Debug, Clone)]
-pub(in crate::engine) struct PodCgroup {
-    id: PodId,
-    infra: Option<ContainerId>,
-    pub(super) settings: Vec<Setting>,
-    /// What settings become where the kernel knows another file.
-    instead: Vec<Setting>,
-    /// Below which it is made.
-    pub(super) parent: Option<String>,
-    run_directory: PathBuf,
-}
 
 /// Who starts a container in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,36 +35,6 @@ pub(super) enum Starter {
 }
 
 impl PodCgroup {
-    /// None where the pod asks for nothing.
-    pub(in crate::engine) fn of(
-        pod: &PodRecord,
-        run_directory: PathBuf,
-    ) -> Result<Option<Self>, LimitError> {
-        let request = &pod.request;
-        if request.limits.is_empty() && request.cgroup_parent.is_none() {
-            return Ok(None);
-        }
-        let (settings, instead) = settings_of(&request.limits)?;
-        Ok(Some(Self {
-            id: pod.id.clone(),
-            infra: pod.infra.clone(),
-            settings,
-            instead,
-            parent: request.cgroup_parent.clone(),
-            run_directory,
-        }))
-    }
-
-    /// Whether the container `id` holds what the others share.
-    pub(super) fn is_infra(&self, id: &ContainerId) -> bool {
-        self.infra.as_ref() == Some(id)
-    }
-
-    /// What it is called.
-    pub(super) fn name(&self) -> String {
-        format!("{PREFIX}{}", self.id.short())
-    }
-
     /// Makes the cgroup of a container in it, and itself where it is not there: below the place
     /// that `find` finds.
     pub(super) fn enter(
@@ -185,14 +140,6 @@ fn is_populated(place: &str) -> bool {
     events.is_some_and(|text| text.lines().any(|line| line == "populated 1"))
 }
 
-/// How the names of all of them begin.
-const PREFIX: &str = "coracle-pod-";
-
-/// Whether a cgroup of that name is a pod's.
-pub(super) fn is_of_pod(name: &str) -> bool {
-    name.starts_with(PREFIX) && !name.contains('.')
-}
-
 /// The path of the cgroup of the pod with that run directory, if it is there.
 pub(in crate::engine) fn place(run_directory: &Path) -> Option<String> {
     let text = fs::read_to_string(run_directory.join(FILE)).ok()?;
@@ -202,43 +149,6 @@ pub(in crate::engine) fn place(run_directory: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::pod::PodRequest;
-
-    #[test]
-    fn a_pod_that_asks_for_nothing_has_none() {
-        let pod = |request| PodRecord {
-            id: PodId::from_random(&[1; 32]),
-            name: "web".to_owned(),
-            created: jiff::Timestamp::UNIX_EPOCH,
-            request,
-            infra: None,
-        };
-        let of = |request| PodCgroup::of(&pod(request), PathBuf::new()).unwrap();
-        assert!(of(PodRequest::default()).is_none());
-        let mut limited = PodRequest::default();
-        limited.limits.memory_bytes = Some(1 << 20);
-        let names: Vec<_> = of(limited)
-            .unwrap()
-            .settings
-            .into_iter()
-            .map(|one| one.file)
-            .collect();
-        assert_eq!(names, ["memory.swap.max", "memory.max"]);
-        let placed = PodRequest {
-            cgroup_parent: Some("/mine".to_owned()),
-            ..PodRequest::default()
-        };
-        let placed = of(placed).unwrap();
-        assert_eq!(placed.parent.as_deref(), Some("/mine"));
-        assert!(is_of_pod(&placed.name()));
-    }
-
-    #[test]
-    fn a_pods_is_told_from_a_containers_and_from_a_scope() {
-        assert!(is_of_pod("coracle-pod-0123456789ab"));
-        assert!(!is_of_pod("coracle-0123456789ab"));
-        assert!(!is_of_pod("coracle-pod-0123456789ab-77.scope"));
-    }
 
     #[test]
     fn a_place_that_is_gone_is_none() {

@@ -9,61 +9,19 @@ use jiff::Timestamp;
 
 use super::join::Membership;
 use super::pause;
-use crate::engine::create::CreateError;
-use crate::engine::limits::{self, LimitError};
+use super::spec::{InfraSpec, PodCreateError, PodSpec};
+use crate::engine::limits::{self};
 use crate::engine::{Engine, Report, names};
 use crate::state::StateError;
 use crate::state::atomic::Durability;
 use crate::state::events::{Action, Event};
 use crate::state::id::{ContainerId, PodId};
-use crate::state::pod::{PodRecord, PodRequest, SharedNamespace};
+use crate::state::pod::{PodRecord, SharedNamespace};
 use crate::state::record::{ContainerRequest, PodRole};
 use crate::sys::process::random_bytes;
 
 /// Generated names that are tried before giving up.
 const NAME_ATTEMPTS: u32 = 32;
-
-/// What the user asked of a new pod: plain data, complete before anything is done.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct PodSpec {
-    /// `--name`; one is made up where there is none.
-    pub name: Option<String>,
-    /// What the record keeps.
-    pub request: PodRequest,
-    /// The infra container; none with `--infra=false`.
-    pub infra: Option<InfraSpec>,
-    /// `--pod-id-file`.
-    pub id_file: Option<PathBuf>,
-}
-
-/// What the user asked of an infra container.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct InfraSpec {
-    /// Its network, names, mounts, maps; the image is empty where our own program is to run.
-    pub container: ContainerRequest,
-}
-
-/// Why a pod could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum PodCreateError {
-    /// The store refused.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// Its infra container could not be made.
-    #[error(transparent)]
-    Infra(Box<CreateError>),
-    /// Limits that no host can hold.
-    #[error(transparent)]
-    Limit(#[from] LimitError),
-    /// `--pod-id-file`.
-    #[error("write pod ID to file {}", path.display())]
-    IdFile {
-        /// As typed.
-        path: PathBuf,
-        /// What the kernel said.
-        source: std::io::Error,
-    },
-}
 
 impl Engine {
     /// Makes a pod; nothing of it runs.

@@ -2,7 +2,7 @@
 //! How a new container becomes part of a pod: what the pod shares is joined, what it gives all of
 //! its containers is taken over. The result is an ordinary request.
 
-use super::create::{InfraSpec, PodCreateError, PodSpec};
+use super::spec::{InfraSpec, PodCreateError, PodSpec};
 use crate::engine::create::CreateError;
 use crate::engine::error::EngineError;
 use crate::engine::launch::StartMode;

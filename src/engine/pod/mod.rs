@@ -15,9 +15,9 @@ pub(super) mod pause;
 mod place;
 mod remove;
 mod select;
+mod spec;
 mod verbs;
 
-pub use create::{InfraSpec, PodCreateError, PodSpec};
 pub use inspect::PodDocument;
 pub use join::JoinError;
 pub(super) use join::Membership;
@@ -26,6 +26,7 @@ pub use listed::{ListedPod, PodMember, PodStatus};
 pub(super) use remove::keep_infra;
 pub use remove::{PodRemoval, RemovePodError, RemovedPod};
 pub use select::{PodScope, PodSelection};
+pub use spec::{InfraSpec, PodCreateError, PodSpec};
 pub use verbs::{PodAction, PodOutcome};
 
 use std::collections::BTreeMap;

@@ -25,7 +25,8 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
-pub use self::write::{ArchiveForm, LayerForm, OutgoingImage, Output, write};
+pub use self::sink::Output;
+pub use self::write::{ArchiveForm, LayerForm, OutgoingImage, write};
 
 use self::files::Files;
 use super::tar::TarError;

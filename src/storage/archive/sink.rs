@@ -8,13 +8,12 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::thread;
 
 use nix::fcntl::{FcntlArg, OFlag, PosixFadviseAdvice, fcntl, posix_fadvise};
 
-use super::write::Output;
 use crate::oci::{Algorithm, Digest, Digester};
 use crate::storage::compression::read_fully;
 use crate::storage::tar::{END, padding, write_document_header};
@@ -29,6 +28,15 @@ const AHEAD: usize = 4;
 /// have done so.
 const WINDOW: u64 = 16 << 20;
 const LAG: u64 = 4 * WINDOW;
+
+/// Where an archive is written.
+#[derive(Debug)]
+pub enum Output {
+    /// Into a file or pipe, as a tar stream.
+    File(File),
+    /// Into a directory, which is made.
+    Directory(PathBuf),
+}
 
 /// One archive while it is written.
 pub(super) enum Sink<'a> {

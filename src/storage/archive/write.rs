@@ -3,14 +3,13 @@
 //! stands in them is said here; how it gets there is the sink's.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 
 use super::files::blob_name;
-use super::sink::Sink;
+use super::sink::{Output, Sink};
 use crate::oci::{Descriptor, Digest, Index, Manifest, media_type};
 use crate::storage::Layer;
 
@@ -50,15 +49,6 @@ pub enum LayerForm {
     Plain,
     /// gzip.
     Gzip,
-}
-
-/// Where an archive is written.
-#[derive(Debug)]
-pub enum Output {
-    /// Into a file or pipe, as a tar stream.
-    File(File),
-    /// Into a directory, which is made.
-    Directory(PathBuf),
 }
 
 /// Writes `images`. What has to wait for its size is kept in an unnamed file in `scratch`.

@@ -11,6 +11,7 @@ mod input;
 mod pax;
 mod recipe;
 mod sparse;
+mod sparse_map;
 mod stream;
 mod write;
 

@@ -8,7 +8,7 @@ use tar::Header;
 use super::header::{self, BLOCK, HeaderKind};
 use super::pax::PaxRecords;
 use super::recipe::RecipeWriter;
-use super::sparse::check_sparse;
+use super::sparse_map::check_sparse;
 use super::{Limits, Member, MemberKind, TarError, TarInput};
 
 /// A tar stream, read member by member.
