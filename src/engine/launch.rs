@@ -17,6 +17,7 @@ mod default_mounts;
 mod error;
 mod health_clock;
 mod hooks;
+mod ids;
 mod life;
 mod overlays;
 mod passwd;

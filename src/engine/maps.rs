@@ -124,6 +124,16 @@ pub fn container_ids(
     Ok(ContainerIds { maps, kept: None })
 }
 
+/// The map that a request asks for, as typed; `None` for the one that it has without a wish.
+pub fn asked(request: &ContainerRequest) -> Option<String> {
+    if !request.uidmap.is_empty() || !request.gidmap.is_empty() {
+        return Some("--uidmap".to_owned());
+    }
+    let mode = request.userns.as_deref()?;
+    let is_usual = ["", "host", "private"].contains(&mode) || mode.starts_with("container:");
+    (!is_usual).then(|| format!("--userns {mode}"))
+}
+
 fn keep_id(options: &str, holder: &HolderMap, caller: &Caller) -> Result<ContainerIds, MapError> {
     let (mut uid, mut gid, mut size) = (caller.uid, caller.gid, u32::MAX);
     for option in options.split(',').filter(|option| !option.is_empty()) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `--pid`, `--ipc`, `--uts`, `--cgroupns` and the namespace side of `--network`, resolved to
-//! what exists at this moment.
+//! `--pid`, `--ipc`, `--uts`, `--cgroupns`, `--userns container:NAME` and the namespace side of
+//! `--network`, resolved to what exists at this moment.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use crate::state::id::ContainerId;
 use crate::state::liveness::Observed;
 use crate::state::record::ContainerRequest;
 use crate::state::store::Store;
+use crate::sys::SysError;
 
 /// A namespace that cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,14 @@ pub enum NamespaceError {
          each has a user namespace of its own"
     )]
     TwoContainers,
+    /// The ids of the container to be joined.
+    #[error("look at the ids of container {id}")]
+    Maps {
+        /// Whose they are.
+        id: ContainerId,
+        /// What the kernel said.
+        source: SysError,
+    },
     /// The store.
     #[error(transparent)]
     State(#[from] StateError),
@@ -94,6 +103,11 @@ pub fn resolve(request: &ContainerRequest, store: &Store) -> Result<Namespaces, 
         let source = namespaces.source_of(kind, typ, mode.unwrap_or("private"), store)?;
         namespaces.sources.push((typ, source));
     }
+    let users = request.userns.as_deref();
+    if let Some(name) = users.and_then(|mode| mode.strip_prefix("container:")) {
+        let process = running("user", name, store)?;
+        namespaces.join(process)?;
+    }
     Ok(namespaces)
 }
 
@@ -132,12 +146,21 @@ impl Namespaces {
             }
             self.shares_shm = ipc.as_deref() != Some("none");
         }
+        self.join((id, pid, monitor))?;
+        Ok(NamespaceSource::Path(path))
+    }
+
+    /// Whoever joins a namespace of a container lives in that one's user namespace.
+    fn join(
+        &mut self,
+        (id, pid, monitor): (ContainerId, i32, Option<i32>),
+    ) -> Result<(), NamespaceError> {
         match &self.joined {
             Some((other, _)) if *other != id => return Err(NamespaceError::TwoContainers),
             _ => self.joined = Some((id, pid)),
         }
         self.monitor = monitor;
-        Ok(NamespaceSource::Path(path))
+        Ok(())
     }
 }
 

@@ -212,6 +212,21 @@ impl IdMaps {
         }
     }
 
+    /// The same map in the ids of `parent`, where both are in those that `parent` leads to: as the
+    /// kernel shows the map of a namespace that is below another to who is above both.
+    #[must_use]
+    pub fn below(&self, parent: &Self) -> Self {
+        Self {
+            uids: below(&self.uids, &parent.uids),
+            gids: below(&self.gids, &parent.gids),
+        }
+    }
+
+    /// Whether the two map the same ids, in whatever extents and order.
+    pub fn is_same(&self, other: &Self) -> bool {
+        joined(&self.uids) == joined(&other.uids) && joined(&self.gids) == joined(&other.gids)
+    }
+
     /// Whether the caller, id 0 of the holder, is one of the mapped ids. Files of others the
     /// container's root cannot reach by its rights.
     pub fn hold_caller(&self) -> bool {
@@ -309,6 +324,40 @@ pub fn slice(parent: &[IdMapping], inside: u32, outside: u32, count: u32) -> Vec
     mappings
 }
 
+/// Each extent of a child lies in one extent of its parent.
+fn below(extents: &[IdMapping], parent: &[IdMapping]) -> Vec<IdMapping> {
+    let translated = extents.iter().filter_map(|extent| {
+        let holds = |above: &&IdMapping| {
+            extent.outside >= above.outside && extent.outside - above.outside < above.count
+        };
+        let above = parent.iter().find(holds)?;
+        Some(IdMapping {
+            outside: above.inside + (extent.outside - above.outside),
+            ..*extent
+        })
+    });
+    translated.collect()
+}
+
+/// In order, those that follow each other as one.
+fn joined(extents: &[IdMapping]) -> Vec<IdMapping> {
+    let mut sorted = extents.to_vec();
+    sorted.sort_unstable_by_key(|extent| extent.inside);
+    let mut joined: Vec<IdMapping> = Vec::new();
+    for extent in sorted {
+        match joined.last_mut() {
+            Some(last)
+                if last.inside + last.count == extent.inside
+                    && last.outside + last.count == extent.outside =>
+            {
+                last.count += extent.count;
+            }
+            _ => joined.push(extent),
+        }
+    }
+    joined
+}
+
 /// Reads a map file of proc(5); lines that do not parse are left out.
 pub fn parse_map(text: &str) -> Vec<IdMapping> {
     let line = |line: &str| {
@@ -328,6 +377,50 @@ mod tests {
 
     fn holder() -> IdMaps {
         HolderMap::of_user(1000, 1000, &[(100_000, 65536)], &[(100_000, 65536)]).maps
+    }
+
+    #[test]
+    fn a_map_read_from_above_is_one_below_the_holder() {
+        let holder = holder();
+        let kept = IdMaps::keep_id(&holder, (1000, 1000), u32::MAX);
+        let seen = |extents: &[IdMapping]| -> Vec<IdMapping> {
+            let above = |extent: &IdMapping| IdMapping {
+                outside: if extent.outside == 0 {
+                    1000
+                } else {
+                    99_999 + extent.outside
+                },
+                ..*extent
+            };
+            extents.iter().map(above).collect()
+        };
+        let read = IdMaps {
+            uids: seen(&kept.uids),
+            gids: seen(&kept.gids),
+        };
+        assert_eq!(read.below(&holder), kept);
+        assert!(!read.is_same(&kept) && kept.is_same(&kept));
+    }
+
+    #[test]
+    fn extents_that_follow_each_other_are_one() {
+        let maps = |text: &str| IdMaps {
+            uids: parse_map(text),
+            gids: Vec::new(),
+        };
+        let table = [
+            ("0 0 1\n1 1 9", "0 0 10", true),
+            ("1 1 9\n0 0 1", "0 0 10", true),
+            ("0 1 1\n1 0 1", "0 0 2", false),
+            ("0 0 10", "0 0 11", false),
+        ];
+        for (one, other, expected) in table {
+            assert_eq!(
+                maps(one).is_same(&maps(other)),
+                expected,
+                "{one:?} {other:?}"
+            );
+        }
     }
 
     #[test]

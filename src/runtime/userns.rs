@@ -16,7 +16,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
 
 use super::helpers::find_helper;
-use super::idmap::{HolderMap, IdMaps, Reach, Setgroups};
+use super::idmap::{HolderMap, IdMaps, Reach, Setgroups, parse_map};
 use crate::sys::beside::{Bystander, ProgramBeside};
 use crate::sys::process::{CloneRequest, Forked, clone3, exit_now};
 use crate::sys::schedule::place_elsewhere;
@@ -294,6 +294,23 @@ fn write_proc(process: &str, file: &str, text: &str) -> SysResult<()> {
 /// The user namespace of this process, opened.
 pub(super) fn open_own() -> std::io::Result<OwnedFd> {
     fs::File::open("/proc/self/ns/user").map(OwnedFd::from)
+}
+
+/// The maps of `process`, in the ids of this one's user namespace.
+///
+/// # Errors
+///
+/// What reading `/proc/PID/uid_map` and `gid_map` says.
+pub fn maps_of(process: i32) -> SysResult<IdMaps> {
+    let read = |file: &str| {
+        let path = format!("/proc/{process}/{file}");
+        let text = fs::read_to_string(&path).called(|| format!("read({path:?})"))?;
+        Ok(parse_map(&text))
+    };
+    Ok(IdMaps {
+        uids: read("uid_map")?,
+        gids: read("gid_map")?,
+    })
 }
 
 /// The user namespace of `process`, opened.

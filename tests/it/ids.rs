@@ -356,6 +356,76 @@ fn namespaces_of_another_container_are_joined() {
 }
 
 #[test]
+fn whoever_joins_a_container_has_its_ids() {
+    requires!("userns");
+    requires!("range");
+    let sandbox = Sandbox::with_image();
+    let giver = ["--userns", "keep-id", "--name", "giver"];
+    sandbox.ok([
+        &["run", "-d", "--network", "none"],
+        &giver[..],
+        &[IMAGE, "sleep", "1000"],
+    ]
+    .concat());
+    let map = ["cat", "/proc/self/uid_map"];
+    let theirs = sandbox.ok([&["exec", "giver"], &map[..]].concat());
+    let owner = "ls -ldn /bin | awk '{print $3}'";
+    let owner = sandbox.ok(["exec", "giver", "sh", "-c", owner]);
+    let script = "ls -ldn /bin | awk '{print $3}'; touch /tmp/note; chown 5:6 /tmp/note; \
+                  ls -ln /tmp/note | awk '{print $3, $4}'";
+    for flags in [
+        &["--userns", "container:giver", "--network", "none"][..],
+        &["--network", "container:giver"],
+        &["--ipc", "container:giver", "--network", "none"],
+    ] {
+        let run = |more: &[&str], command: &[&str]| {
+            sandbox.ok([&["run"], flags, more, &[IMAGE], command].concat())
+        };
+        assert_eq!(run(&["--rm"], &map), theirs, "{flags:?}");
+        let written = run(&["--name", "joined"], &["sh", "-c", script]);
+        assert_eq!(written, format!("{owner}\n5 6"), "{flags:?}");
+        // What it has written belongs to the same ids elsewhere, where an engine translates them.
+        if !kernel_alone() {
+            sandbox.ok(["commit", "-q", "joined", "committed"]);
+            let seen = "ls -ln /tmp/note | awk '{print $3, $4}'";
+            let seen = [
+                "run",
+                "--rm",
+                "--network",
+                "none",
+                "committed",
+                "sh",
+                "-c",
+                seen,
+            ];
+            assert_eq!(sandbox.ok(seen), "5 6", "{flags:?}");
+        }
+        sandbox.ok(["rm", "joined"]);
+    }
+    let told = sandbox.run(line(
+        &["--userns", "nomap", "--ipc", "container:giver"],
+        &map,
+    ));
+    let told = told.expect(0);
+    assert_eq!(told.stdout.trim(), theirs.trim());
+    told.says("--userns nomap");
+    let dependent = ["create", "--userns", "container:giver", IMAGE, "true"];
+    sandbox.ok(dependent);
+    sandbox.run(["rm", "-f", "-t", "0", "giver"]).expect(125);
+    sandbox.ok(["stop", "-t", "0", "giver"]);
+    sandbox
+        .run(line(&["--userns", "container:giver"], &["true"]))
+        .expect(125)
+        .says("cannot join the user namespace of container");
+    sandbox
+        .run(line(&["--userns", "ns:/proc/self/ns/user"], &["true"]))
+        .expect(125)
+        .says(
+            "--userns ns:PATH is not supported: --userns container:NAME joins that of a container",
+        );
+}
+
+#[test]
 fn a_session_in_the_background_has_an_id_and_a_file() {
     requires!("userns");
     let sandbox = Sandbox::with_image();

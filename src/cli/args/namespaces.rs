@@ -43,7 +43,7 @@ pub(crate) struct NamespaceArgs {
     /// UID map to use for the user namespace
     #[arg(long, value_delimiter = ',')]
     pub(super) uidmap: Vec<String>,
-    /// User namespace to use
+    /// User namespace to use ("keep-id"|"auto"|"nomap"|"host"|"container:NAME")
     #[arg(long)]
     pub(super) userns: Option<String>,
     /// UTS namespace to use
@@ -83,6 +83,8 @@ pub(crate) enum NamespaceError {
         "initializing ID mappings: {kind} setting is malformed expected [\"[+ug]uint32:[@]uint32[:uint32]\"] : [\"{map}\"]"
     )]
     Map { kind: &'static str, map: String },
+    #[error("--userns ns:PATH is not supported: --userns container:NAME joins that of a container")]
+    UsernsPath,
     #[error("cannot set hostname when running in the host UTS namespace: invalid configuration")]
     HostnameOfHost,
 }
@@ -245,6 +247,7 @@ fn check_userns(value: &str) -> Result<(), NamespaceError> {
         "keep-id" => &["uid", "gid", "size"],
         "auto" => &["uidmapping", "gidmapping", "size"],
         "nomap" if options.is_empty() => return Ok(()),
+        "ns" if !options.is_empty() => return Err(NamespaceError::UsernsPath),
         _ => return check_mode("userns", Some(value), &[]),
     };
     let options = options.split(',').filter(|option| !option.is_empty());
@@ -321,7 +324,6 @@ mod tests {
             "nomap",
             "private",
             "container:abc",
-            "ns:/proc/1/ns/user",
         ] {
             let args = NamespaceArgs {
                 userns: Some(good.into()),
@@ -338,6 +340,10 @@ mod tests {
             (
                 "ns:",
                 "namespace mode path requires a value: --userns ns:PATH",
+            ),
+            (
+                "ns:/proc/1/ns/user",
+                "--userns ns:PATH is not supported: --userns container:NAME joins that of a container",
             ),
             ("keep-id:uid", "invalid option specified: \"uid\""),
             ("keep-id:uid=x", "invalid option specified: \"uid=x\""),

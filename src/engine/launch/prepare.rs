@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::error::PrepareError;
+use super::ids;
 use super::passwd::passwd_policy;
 use super::places;
 use super::ports::{give_sockets, ping_groups};
@@ -31,7 +32,6 @@ use crate::engine::pod::pause;
 use crate::engine::root_source::RootSource;
 use crate::engine::roots::{self, Circumstances, EngineChoice, Owners, RootPlan};
 use crate::engine::secret::{self, SecretFile};
-use crate::engine::slices;
 use crate::engine::spec::{SecurityOptions, SpecContext, bounding_set, runtime_spec};
 use crate::engine::terminal::size_of;
 use crate::engine::{Engine, Report};
@@ -46,12 +46,9 @@ use crate::runtime::launch::{
 };
 use crate::runtime::seccomp::{self, Host, Profile};
 use crate::runtime::subid::holder_map;
-use crate::runtime::user;
 use crate::runtime::userns::setgroups_of;
 use crate::state::dirs::Dirs;
-use crate::state::record::{
-    ContainerRecord, ContainerRequest, MountRequest, PodRole, RecordedMaps,
-};
+use crate::state::record::{ContainerRecord, ContainerRequest, MountRequest, PodRole};
 use crate::state::secrets::GivenSecret;
 use crate::state::store::Store;
 use crate::sys::fuse;
@@ -69,12 +66,8 @@ impl Engine {
         let caller = crate::engine::caller();
         let directory = self.dirs.container(&record.id);
         let source = self.root_source(&record)?;
-        let single = single_identity(&record, &holder, &source)?;
-        let ids = match &record.resolved.id_maps {
-            Some(recorded) => recorded_ids(recorded),
-            None => container_ids(&record.request, &holder, &caller, single)?,
-        };
         let namespaces = namespaces::resolve(&record.request, store)?;
+        let ids = ids::of(&record, &namespaces, (&holder, &caller), &source, report)?;
         let place = (&self.dirs, &*directory);
         let root = root_plan(&record, &source, place, (&ids, &holder), report)?;
         warn_of_single_id(&record, &holder, report);
@@ -222,32 +215,6 @@ impl Engine {
                 source,
             })?;
         Ok(path)
-    }
-}
-
-/// With one mappable id it is the one of the program, found before the fork: the map must name it.
-fn single_identity(
-    record: &ContainerRecord,
-    holder: &HolderMap,
-    source: &RootSource,
-) -> Result<(u32, u32), PrepareError> {
-    let text = &record.resolved.user;
-    if text.is_empty() || holder.reach != Reach::Single {
-        return Ok((0, 0));
-    }
-    let (passwd, group) = (
-        source.database("/etc/passwd"),
-        source.database("/etc/group"),
-    );
-    let identity = user::resolve(text, &[], &passwd, &group)?;
-    Ok((identity.uid, identity.gid))
-}
-
-/// Those that are the container's alone.
-fn recorded_ids(recorded: &RecordedMaps) -> ContainerIds {
-    ContainerIds {
-        maps: slices::maps_of(recorded),
-        kept: None,
     }
 }
 
