@@ -89,7 +89,8 @@ impl Engine {
             let (uid, gid) = (nix::unistd::getuid(), nix::unistd::getgid());
             request.userns = callers_map(request.user.as_deref(), uid.as_raw(), gid.as_raw());
         }
-        dependents::pin(&mut request, |name| self.store().ok()?.resolve(name).ok());
+        dependents::pin(&mut request, |name| self.store()?.resolve(name))
+            .map_err(|(kind, source)| CreateError::Donor { kind, source })?;
         limits::check(&request)?;
         let conf = self.containers_conf()?;
         for ignored in &conf.ignored {

@@ -84,21 +84,31 @@ fn mentions_container(record: &[u8]) -> bool {
 
 /// Says `container:ID` where a request says `container:NAME`, which may be another's name later;
 /// `find` knows whose it is now.
-pub(super) fn pin(request: &mut ContainerRequest, find: impl Fn(&str) -> Option<ContainerId>) {
+///
+/// # Errors
+///
+/// What `find` says, with the kind of namespace.
+pub(super) fn pin<E>(
+    request: &mut ContainerRequest,
+    find: impl Fn(&str) -> Result<ContainerId, E>,
+) -> Result<(), (&'static str, E)> {
     let single = [
-        &mut request.pid,
-        &mut request.ipc,
-        &mut request.uts,
-        &mut request.userns,
-        &mut request.cgroupns,
+        ("pid", &mut request.pid),
+        ("ipc", &mut request.ipc),
+        ("uts", &mut request.uts),
+        ("user", &mut request.userns),
+        ("cgroup", &mut request.cgroupns),
     ];
-    let modes = single.into_iter().flatten().chain(&mut request.networks);
-    for mode in modes {
-        // What is not there is told where it is looked for.
-        if let Some(id) = mode.strip_prefix("container:").and_then(&find) {
+    let networks = request.networks.iter_mut().map(|mode| ("net", mode));
+    let single = single.into_iter();
+    let single = single.filter_map(|(kind, mode)| Some((kind, mode.as_mut()?)));
+    for (kind, mode) in single.chain(networks) {
+        if let Some(name) = mode.strip_prefix("container:") {
+            let id = find(name).map_err(|error| (kind, error))?;
             *mode = format!("container:{id}");
         }
     }
+    Ok(())
 }
 
 /// The names in `container:NAME` of a request.
@@ -143,6 +153,17 @@ mod tests {
             ..ContainerRequest::default()
         };
         assert_eq!(shared_with(&request), ["a", "b"]);
+        let mut pinned = request.clone();
+        pin(&mut pinned, |_| Ok::<_, ()>(id(1))).unwrap();
+        assert_eq!(shared_with(&pinned), [id(1).as_str(), id(1).as_str()]);
+        let find = |name: &str| {
+            if name == "a" {
+                Ok(id(1))
+            } else {
+                Err(name.len())
+            }
+        };
+        assert_eq!(pin(&mut request.clone(), find), Err(("net", 1)));
         assert!(mentions_container(br#"{"pid":"container:a"}"#));
         assert!(!mentions_container(br#"{"pid":"host"}"#));
     }

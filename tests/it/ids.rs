@@ -356,6 +356,28 @@ fn namespaces_of_another_container_are_joined() {
 }
 
 #[test]
+fn namespaces_of_a_container_that_is_not_there_leave_none_behind() {
+    requires!("userns");
+    let sandbox = Sandbox::with_image();
+    for (flag, kind) in [
+        ("--network", "net"),
+        ("--ipc", "ipc"),
+        ("--pid", "pid"),
+        ("--uts", "uts"),
+        ("--userns", "user"),
+        ("--cgroupns", "cgroup"),
+    ] {
+        let words = format!(
+            "Error: looking up container to share {kind} namespace with: no container with name or \
+             ID \"nobody\" found: no such container\n"
+        );
+        let outcome = sandbox.run(["run", flag, "container:nobody", IMAGE, "true"]);
+        assert_eq!(outcome.expect(125).stderr, words, "{flag}");
+    }
+    assert_eq!(sandbox.ok(["ps", "-aq"]), "");
+}
+
+#[test]
 fn whoever_joins_a_container_has_its_ids() {
     requires!("userns");
     requires!("range");

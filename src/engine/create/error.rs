@@ -28,6 +28,14 @@ pub enum CreateError {
     /// Another container has the name, in the words that scripts search for.
     #[error("creating container storage: {0}, or use --replace to instruct Podman to do so.")]
     NameInUse(StateError),
+    /// `--network container:NAME` and its like.
+    #[error("looking up container to share {kind} namespace with")]
+    Donor {
+        /// The kind.
+        kind: &'static str,
+        /// Why there is none.
+        source: StateError,
+    },
     /// `-v`, `--mount type=volume`, `--volumes-from`.
     #[error(transparent)]
     Volume(#[from] VolumeFailure),
