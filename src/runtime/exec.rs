@@ -5,6 +5,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl;
 use nix::unistd::{Gid, Uid, setresgid, setresuid};
@@ -26,7 +27,7 @@ use crate::sys::process::{
 };
 use crate::sys::steps::step;
 use crate::sys::vfork::run_in_our_memory;
-use crate::sys::{Called, Ignored, SysResult};
+use crate::sys::{Called, Ignored, SysError, SysResult, namespace};
 
 /// What is executed in a running container.
 #[derive(Debug)]
@@ -408,8 +409,19 @@ fn differing_namespaces(pid: i32) -> Result<CloneFlags, StageFailure> {
 }
 
 fn is_apart(pid: i32, kind: &str) -> Result<bool, StageFailure> {
-    let theirs = call(|| namespace_of(&pid.to_string(), kind))?;
+    let theirs = namespace_of(&pid.to_string(), kind).map_err(refused)?;
     Ok(theirs != call(|| namespace_of("self", kind))?)
+}
+
+/// Whoever is in a user namespace of his own has no rights over what was started outside of it.
+fn refused(error: SysError) -> StageFailure {
+    let is_outside = error.errno == Errno::EACCES && namespace::foreign().is_some();
+    let hint = "this shell is in a user namespace of its own (`unshare`), from which a container \
+                that was started outside cannot be entered: leave it, and try again";
+    StageFailure {
+        hints: is_outside.then(|| hint.to_owned()).into_iter().collect(),
+        ..StageFailure::setup(error.to_string())
+    }
 }
 
 fn namespace_of(process: &str, kind: &str) -> SysResult<PathBuf> {

@@ -16,20 +16,27 @@ const FIRST_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
 
 /// Where commands of one user namespace find their holder and their network helper: the run root
 /// itself, or a directory in it for those who have come there in another namespace, as by
-/// `unshare -Ur`. Neither has rights over what the other has made.
+/// `unshare -Ur`. Neither has rights over what the other has made. See [`foreign`] for when this may
+/// be asked.
+pub fn meeting_place(run_root: &Path) -> PathBuf {
+    match foreign() {
+        None => run_root.to_owned(),
+        Some(number) => run_root.join("u").join(number.to_string()),
+    }
+}
+
+/// The number of the user namespace that this command came in, unless that is the first.
 ///
 /// The first call decides, and must come before the process goes into another namespace.
-pub fn meeting_place(run_root: &Path) -> PathBuf {
+pub fn foreign() -> Option<u64> {
     static OWN: OnceLock<Option<u64>> = OnceLock::new();
     let own = || {
         fs::metadata("/proc/self/ns/user")
             .ok()
             .map(|file| file.ino())
     };
-    match *OWN.get_or_init(own) {
-        None | Some(FIRST_USER_NAMESPACE) => run_root.to_owned(),
-        Some(number) => run_root.join("u").join(number.to_string()),
-    }
+    let own = *OWN.get_or_init(own);
+    own.filter(|number| *number != FIRST_USER_NAMESPACE)
 }
 
 /// Stands for the root of nsfs in open_by_handle_at(2) (Linux 6.18, uapi/linux/fcntl.h).

@@ -157,6 +157,16 @@ fn commands_of_two_user_namespaces_have_networks_side_by_side() {
     outer().expect(4);
     inner();
     outer().expect(4);
+    let enter = format!(
+        "cd {}; {} --root $PWD/s --runroot $PWD/r exec beside true",
+        sandbox.shown(""),
+        program()
+    );
+    let call = Call::new("unshare").args(["-U", "-r", "-m", "sh", "-c", &enter]);
+    let outcome = call.run().expect(125);
+    outcome
+        .says("Permission denied")
+        .says("a container that was started outside cannot be entered");
 }
 
 /// Not the device, as where a tool made a file of the name.

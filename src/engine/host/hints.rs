@@ -8,6 +8,7 @@ use super::namespaces::explain_userns;
 use super::{Cure, Lack};
 use crate::config::cdi::{CdiError, USUAL_DIRECTORIES};
 use crate::engine::error::EngineError;
+use crate::engine::exec::ExecError;
 use crate::engine::launch::{PrepareError, StartError};
 use crate::engine::run::RunError;
 use crate::runtime::failure::StageFailure;
@@ -60,7 +61,10 @@ fn stage_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a StageFailure> {
         Some(StartError::Stage(failure) | StartError::Prepare(PrepareError::Limit(failure))) => {
             Some(failure)
         }
-        _ => error.downcast_ref::<StageFailure>(),
+        _ => match error.downcast_ref::<ExecError>() {
+            Some(ExecError::Stage(failure)) => Some(failure),
+            _ => error.downcast_ref::<StageFailure>(),
+        },
     }
 }
 
@@ -80,8 +84,9 @@ mod tests {
             exit_code: 126,
             source: Box::new(StartError::Stage(stage())),
         };
-        let errors: [Box<dyn Error>; 4] = [
+        let errors: [Box<dyn Error>; 5] = [
             Box::new(stage()),
+            Box::new(ExecError::Stage(stage())),
             Box::new(StartError::Stage(stage())),
             Box::new(RunError::Start(StartError::Stage(stage()))),
             Box::new(engine),
