@@ -409,12 +409,12 @@ fn differing_namespaces(pid: i32) -> Result<CloneFlags, StageFailure> {
 }
 
 fn is_apart(pid: i32, kind: &str) -> Result<bool, StageFailure> {
-    let theirs = namespace_of(&pid.to_string(), kind).map_err(refused)?;
+    let theirs = namespace_of(&pid.to_string(), kind).map_err(|error| refused(&error))?;
     Ok(theirs != call(|| namespace_of("self", kind))?)
 }
 
 /// Whoever is in a user namespace of his own has no rights over what was started outside of it.
-fn refused(error: SysError) -> StageFailure {
+fn refused(error: &SysError) -> StageFailure {
     let is_outside = error.errno == Errno::EACCES && namespace::foreign().is_some();
     let hint = "this shell is in a user namespace of its own (`unshare`), from which a container \
                 that was started outside cannot be entered: leave it, and try again";
