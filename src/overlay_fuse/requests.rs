@@ -35,14 +35,15 @@ use crate::sys::xattr::{SetMode, VALUE_SIZE_MAX};
 /// A larger one the kernel cuts down.
 const MAX_WRITE: u32 = 1 << 20;
 
-/// What makes opens free and writes cheap, each if the kernel has it.
-const WISHES: [InitFlags; 11] = [
+/// What makes opens free and writes cheap, each if the kernel has it. Not `FUSE_ASYNC_DIO`: once an
+/// asynchronous direct write is done, the kernel leaves what others have read of the old data
+/// meanwhile in its cache. There is one thread to answer, so nothing is lost without.
+const WISHES: [InitFlags; 10] = [
     InitFlags::FUSE_HANDLE_KILLPRIV_V2,
     InitFlags::FUSE_ASYNC_READ,
     InitFlags::FUSE_DONT_MASK,
     InitFlags::FUSE_DO_READDIRPLUS,
     InitFlags::FUSE_READDIRPLUS_AUTO,
-    InitFlags::FUSE_ASYNC_DIO,
     InitFlags::FUSE_NO_OPEN_SUPPORT,
     InitFlags::FUSE_NO_OPENDIR_SUPPORT,
     InitFlags::FUSE_PARALLEL_DIROPS,

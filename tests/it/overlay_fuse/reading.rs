@@ -66,6 +66,40 @@ for directory in (\"all\", \"most\", \"gone\"):
     assert_eq!(found, expected);
 }
 
+/// Who reads while data is written past the cache sees the new data afterwards.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn data_that_is_written_directly_and_later_is_read() {
+    requires!("userns,fuse");
+    if !is_ours() {
+        return;
+    }
+    // io_setup(2), io_submit(2), io_getevents(2).
+    let script = r#"
+use strict; use Fcntl; my ($size, $direct) = (655360, 040000);
+sysopen(my $made, "f", O_RDWR|O_CREAT) or die; syswrite($made, "\0" x $size);
+my @readers = map { my $pid = fork(); unless ($pid) { while (1) { open(my $f, "<", "f"); sysread($f, my $x, $size) } } $pid } 1, 2;
+sysopen(my $out, "f", O_RDWR|$direct) or die "open: $!";
+my $ctx = pack("Q", 0); syscall(206, 8, $ctx) == 0 or die "io_setup: $!"; $ctx = unpack("Q", $ctx);
+my $bad = 0; my $end = time + 2; my $turns = 0;
+while (time < $end) {
+  my $byte = $turns++ % 2 ? "\x55" : "\xaa"; my $buffer = $byte x ($size + 4096);
+  my $at = (unpack("Q", pack("p", $buffer)) + 4095) & ~4095;
+  my $iocb = pack("QLLSsLQQqQLL", 0, 0, 0, 1, 0, fileno($out), $at, $size, 0, 0, 0, 0);
+  my $list = pack("p", $iocb); my $events = "\0" x 32;
+  syscall(209, $ctx, 1, $list) == 1 or die "io_submit: $!";
+  syscall(208, $ctx, 1, 1, $events, 0) == 1 or die "io_getevents: $!";
+  unpack("x16q", $events) == $size or die "wrote ".unpack("x16q", $events);
+  open(my $in, "<", "f"); sysread($in, my $seen, $size);
+  $bad++ if $seen ne $byte x $size;
+}
+kill 9, @readers; print $bad ? "old data $bad of $turns\n" : "new data\n";
+"#;
+    let stage = Stage::new();
+    let found = stage.mounted(REAL, &format!("perl - <<'END'\n{script}\nEND"));
+    assert_eq!(found.expect(0).stdout, "new data\n");
+}
+
 /// Offsets and sizes at and beside pages, ends and what one request reads; a file that shrinks
 /// below the mount while its size is known.
 #[test]
