@@ -21,12 +21,20 @@
 //! its first getdents64(2). A change and a piece of a listing exclude each other (the kernel holds
 //! the directory's lock), so it is enough to take the pieces from the kernel before the first end
 //! after a change is told.
+//!
+//! So it is with data that is written past the kernel's cache and asynchronously (`O_DIRECT` with
+//! io_submit(2)): what others read of it between its beginning and our answer the kernel keeps
+//! (xfstests generic/451). Where a file was ever read into the cache, the bytes are taken from there
+//! before the answer.
+
+use fuser::{OpenFlags, ReplyWrite};
 
 use super::listing::DOTS;
 use super::nodes::Body;
 use super::number::NodeId;
 use super::overlay::Overlay;
-use super::refresher::Refresher;
+use super::refresher::{Kept, Refresher};
+use super::replies::reply_written;
 use super::session::Server;
 
 impl Overlay {
@@ -53,7 +61,7 @@ impl Overlay {
             return;
         };
         if directory.usage.read() {
-            self.refresh(parent, || ());
+            self.refresh((parent, 0, 0), || ());
         }
     }
 
@@ -65,8 +73,17 @@ impl Overlay {
         is_end && directory.is_ok_and(|directory| directory.usage.end())
     }
 
-    /// Takes a directory's listing from the kernel, if it can be; then the rest is done.
-    fn refresh(&mut self, directory: NodeId, then: impl FnOnce() + Send + 'static) {
+    /// Before data is read by a descriptor with these flags.
+    pub(super) fn keep_in_mind(&mut self, id: NodeId, flags: OpenFlags) {
+        if !is_direct(flags)
+            && let Ok(file) = self.table.file(id)
+        {
+            file.is_cached = true;
+        }
+    }
+
+    /// Takes from the kernel what it keeps, if it can be; then the rest is done.
+    fn refresh(&mut self, kept: Kept, then: impl FnOnce() + Send + 'static) {
         if self.refresher.is_none()
             && let Some(notifier) = self.notifier.get()
         {
@@ -76,17 +93,39 @@ impl Overlay {
         let Some(refresher) = &self.refresher else {
             return then();
         };
-        refresher.refresh(directory, then);
+        refresher.refresh(kept, then);
     }
 }
 
 impl Server {
-    /// Takes a directory's listing from the kernel before an answer is sent.
-    pub(super) fn refresh_before(&self, directory: NodeId, send: impl FnOnce() + Send + 'static) {
+    /// Takes from the kernel what it keeps before an answer is sent.
+    pub(super) fn refresh_before(&self, kept: Kept, send: impl FnOnce() + Send + 'static) {
         let ordered = self.call(|overlay| {
-            overlay.refresh(directory, send);
+            overlay.refresh(kept, send);
             Ok(())
         });
         debug_assert_eq!(ordered, Ok(()));
     }
+
+    /// Answers a write by a descriptor with these flags, which the kernel may keep other data of.
+    pub(super) fn answer_write(
+        &self,
+        (id, offset): (NodeId, u64),
+        flags: OpenFlags,
+        written: nix::Result<usize>,
+        reply: ReplyWrite,
+    ) {
+        let is_cached = || self.call(|overlay| Ok(overlay.table.file(id)?.is_cached)) == Ok(true);
+        match written {
+            Ok(count) if is_direct(flags) && is_cached() => {
+                let send = move || reply_written(reply, Ok(count));
+                self.refresh_before((id, offset, count), send);
+            }
+            written => reply_written(reply, written),
+        }
+    }
+}
+
+fn is_direct(flags: OpenFlags) -> bool {
+    flags.0 & libc::O_DIRECT != 0
 }

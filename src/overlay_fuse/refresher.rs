@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The thread that takes listings from the kernel.
+//! The thread that takes listings and data from the kernel.
 
 use std::sync::mpsc::{SendError, Sender, channel};
 use std::thread::Builder;
@@ -8,14 +8,17 @@ use fuser::{INodeNo, Notifier};
 
 use super::number::NodeId;
 
-/// Takes listings from the kernel, in a thread of its own: the kernel waits for the pages of the
-/// listing, and whoever reads them may wait for an answer of ours.
+/// Takes listings and data from the kernel, in a thread of its own: the kernel waits for their pages,
+/// and whoever reads them may wait for an answer of ours.
 #[derive(Debug)]
 pub(super) struct Refresher(Sender<Order>);
 
-/// Takes a directory's listing from the kernel, and does what has waited for that.
+/// A node, and which bytes of it: where they begin and how many there are, 0 for all.
+pub(super) type Kept = (NodeId, u64, usize);
+
+/// Takes what the kernel keeps from it, and does what has waited for that.
 struct Order {
-    directory: NodeId,
+    kept: Kept,
     then: Box<dyn FnOnce() + Send>,
 }
 
@@ -25,8 +28,11 @@ impl Refresher {
         let (sender, orders) = channel::<Order>();
         let tell = move || {
             for order in orders {
-                // It can only be that the kernel does not know the directory any more.
-                drop(notifier.inval_inode(INodeNo(order.directory), 0, 0));
+                let (id, offset, count) = order.kept;
+                let offset = i64::try_from(offset).unwrap_or(0);
+                let count = i64::try_from(count).unwrap_or(0);
+                // It can only be that the kernel does not know the node any more.
+                drop(notifier.inval_inode(INodeNo(id), offset, count));
                 (order.then)();
             }
         };
@@ -35,10 +41,10 @@ impl Refresher {
         Ok(Self(sender))
     }
 
-    /// Takes a directory's listing from the kernel; then the rest is done.
-    pub(super) fn refresh(&self, directory: NodeId, then: impl FnOnce() + Send + 'static) {
+    /// Takes from the kernel what it keeps; then the rest is done.
+    pub(super) fn refresh(&self, kept: Kept, then: impl FnOnce() + Send + 'static) {
         let then = Box::new(then);
-        if let Err(SendError(order)) = self.0.send(Order { directory, then }) {
+        if let Err(SendError(order)) = self.0.send(Order { kept, then }) {
             (order.then)();
         }
     }

@@ -35,15 +35,14 @@ use crate::sys::xattr::{SetMode, VALUE_SIZE_MAX};
 /// A larger one the kernel cuts down.
 const MAX_WRITE: u32 = 1 << 20;
 
-/// What makes opens free and writes cheap, each if the kernel has it. Not `FUSE_ASYNC_DIO`: once an
-/// asynchronous direct write is done, the kernel leaves what others have read of the old data
-/// meanwhile in its cache. There is one thread to answer, so nothing is lost without.
-const WISHES: [InitFlags; 10] = [
+/// What makes opens free and writes cheap, each if the kernel has it.
+const WISHES: [InitFlags; 11] = [
     InitFlags::FUSE_HANDLE_KILLPRIV_V2,
     InitFlags::FUSE_ASYNC_READ,
     InitFlags::FUSE_DONT_MASK,
     InitFlags::FUSE_DO_READDIRPLUS,
     InitFlags::FUSE_READDIRPLUS_AUTO,
+    InitFlags::FUSE_ASYNC_DIO,
     InitFlags::FUSE_NO_OPEN_SUPPORT,
     InitFlags::FUSE_NO_OPENDIR_SUPPORT,
     InitFlags::FUSE_PARALLEL_DIROPS,
@@ -258,12 +257,13 @@ impl Filesystem for Server {
         _handle: FileHandle,
         offset: u64,
         size: u32,
-        _flags: OpenFlags,
+        flags: OpenFlags,
         _owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
         let mut reply = Some(reply);
         let read = self.call(|overlay| {
+            overlay.keep_in_mind(id.0, flags);
             if overlay.send(request.unique().0, id.0, offset, size)? == Answer::Sent {
                 // Dropped, it would send another answer. What it holds is the device.
                 let _sent = ManuallyDrop::new(reply.take());
@@ -292,7 +292,7 @@ impl Filesystem for Server {
         offset: u64,
         data: &[u8],
         write_flags: WriteFlags,
-        _flags: OpenFlags,
+        flags: OpenFlags,
         _owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
@@ -302,7 +302,7 @@ impl Filesystem for Server {
             Rights::Kept
         };
         let written = self.call(|overlay| overlay.write(id.0, offset, data, rights));
-        reply_written(reply, written);
+        self.answer_write((id.0, offset), flags, written, reply);
         self.linger();
     }
 
@@ -352,7 +352,7 @@ impl Filesystem for Server {
         });
         match filled {
             Ok(false) => reply.ok(),
-            Ok(true) => self.refresh_before(id.0, move || reply.ok()),
+            Ok(true) => self.refresh_before((id.0, 0, 0), move || reply.ok()),
             Err(errno) => reply.error(protocol_errno(errno)),
         }
         self.linger();
@@ -382,7 +382,7 @@ impl Filesystem for Server {
         });
         match filled {
             Ok(false) => reply.ok(),
-            Ok(true) => self.refresh_before(id.0, move || reply.ok()),
+            Ok(true) => self.refresh_before((id.0, 0, 0), move || reply.ok()),
             Err(errno) => reply.error(protocol_errno(errno)),
         }
         self.linger();

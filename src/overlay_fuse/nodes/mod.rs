@@ -123,6 +123,8 @@ pub(super) struct File {
     pub(super) has_caps: Option<bool>,
     /// It was found with more data than is served beside another overlay.
     pub(super) is_large: bool,
+    /// The kernel has asked for data to keep.
+    pub(super) is_cached: bool,
     recent: bool,
 }
 
@@ -189,6 +191,7 @@ impl File {
             setid: false,
             has_caps: None,
             is_large: false,
+            is_cached: false,
             recent: false,
         }
     }
